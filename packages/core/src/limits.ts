@@ -1,0 +1,56 @@
+/**
+ * Every bound in one place. Peers are not trusted with our memory, our clock or our disk.
+ *
+ * The outer limits (key, value, transaction, frame) are fixed by the contract; clients rely on them.
+ */
+
+/** Longest key, in bytes of UTF-8 (contract §3). */
+export const keyBytesMax = 512
+
+/** Largest value, in bytes of canonical CBOR (contract §3). */
+export const valueBytesMax = 128 * 1024
+
+/** Deepest nesting of arrays and objects in a value (contract §3). */
+export const valueDepthMax = 64
+
+/** Longest slot: 1 byte of type, 32 of author or element digest, 8 of incarnation. */
+export const slotBytesMax = 41
+
+/** Most operations in one transaction (contract §3). */
+export const transactionOperationsMax = 1000
+
+/** Largest frame on either path (contract §3). */
+export const frameBytesMax = 256 * 1024
+
+/** What an entry adds around key, slot and value: format 1, author 32, version 8, flags 1, base 8, lengths 3, signature 64. */
+export const entryOverheadBytesMax = 117
+
+/** Largest entry on the wire. Always fits one frame together with the other sections. */
+export const entryBytesMax = entryOverheadBytesMax + keyBytesMax + slotBytesMax + valueBytesMax
+
+/** Most entries in one frame: what 256 KiB hold of the smallest entries, rounded up. */
+export const frameEntriesMax = 4096
+
+/** Budget for entries in one frame; the rest of `frameBytesMax` is left to the other sections. */
+export const frameEntriesBytesMax = 200 * 1024
+
+/** Gossip degrades and then loses messages silently above this size (measured; engineering §2). */
+export const announceBytesMax = 25_000
+
+/** An entry stamped further than this ahead of our wall clock waits, and does not move our clock (reliability §1.7). */
+export const futureToleranceMs = 10 * 60_000
+
+/** Entries from the future kept waiting per author; the oldest goes first (reliability X3). */
+export const deferredPerAuthorMax = 1000
+
+/** Members of one federation: bounds the cursors in a beat and the state kept per peer. */
+export const membersMax = 64
+
+/** Trie nodes compared in one frame; bounds the work a lying digest can cause (reliability X10). */
+export const compareNodesMax = 1024
+
+/** Frames in one descent before it is given up and reported (reliability X10). */
+export const descentRoundsMax = 24
+
+/** Writes queued for the next commit before new ones are refused as overload. */
+export const pendingWritesMax = 10_000

@@ -1,0 +1,126 @@
+/**
+ * The seams: everything the core needs from the world, as interfaces.
+ *
+ * The engine decides, the runtime performs, transports carry. Nothing here holds policy.
+ */
+import type { Incarnation, Instant, NodeId, PathKind, Sequence } from './units.ts'
+
+/** SHA-256. */
+export type Hash = (bytes: Uint8Array) => Uint8Array
+
+/** Signs with the node's own Ed25519 key (RFC 8032). */
+export interface Signer {
+  readonly nodeId: NodeId
+  sign(message: Uint8Array): Uint8Array
+}
+
+/** Checks Ed25519 signatures by one rule on all nodes. May work in threads; resolves one verdict per item, in order. */
+export interface Verifier {
+  verify(items: readonly SignedMessage[]): Promise<readonly boolean[]>
+}
+
+/** One signature to check. */
+export interface SignedMessage {
+  readonly author: NodeId
+  readonly message: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** The only source of time. */
+export interface Clock {
+  now(): Instant
+  /** Runs `callback` once when `mono` has been reached; returns the cancellation. */
+  alarm(mono: number, callback: () => void): () => void
+}
+
+/** The only source of randomness. */
+export interface Random {
+  /** Uniform in [0, 1). */
+  unit(): number
+  bytes(length: number): Uint8Array
+}
+
+/** One winning entry at its place in the commit order. */
+export interface Row {
+  readonly seq: Sequence
+  readonly key: string
+  /** Slot within the key as lower-case hex; empty for registers and tombstones of the whole key. */
+  readonly slot: string
+  /** SHA-256 of `bytes`. */
+  readonly digest: Uint8Array
+  /** The exact signed bytes (docs/protocol.md). */
+  readonly bytes: Uint8Array
+}
+
+/** What one commit changes: all of it or none. */
+export interface Batch {
+  /** New rows, by ascending `seq`. A row replaces the one with the same `(key, slot)`. */
+  readonly rows: readonly Row[]
+  /** Small named facts (clock high-water, cursors, remembered answers); `undefined` removes. */
+  readonly facts: ReadonlyMap<string, Uint8Array | undefined>
+}
+
+/**
+ * Durable rows and facts. Reads are synchronous and show committed batches only; `commit` resolves after the data
+ * is on disk. One writer: a second `commit` may be called before the first has resolved; they take effect in order.
+ *
+ * A failed commit rejects with a `LatticeError` (STORE_UNAVAILABLE, STORE_CORRUPT) and has changed nothing.
+ */
+export interface Store {
+  /** This life of the store. */
+  readonly incarnation: Incarnation
+  /** Sequence of the newest committed row, also when that row has been superseded since. */
+  readonly lastSeq: Sequence
+  /** All rows of one key, in no particular order. */
+  slots(key: string): readonly Row[]
+  /** The row at `seq`, unless superseded. */
+  at(seq: Sequence): Row | undefined
+  /** Live rows with a sequence > `seq`, ascending, at most `limit`. */
+  after(seq: Sequence, limit: number): readonly Row[]
+  /** Every row without its bytes, in no particular order: what the trie is built from at start. */
+  leaves(): Iterable<Pick<Row, 'seq' | 'key' | 'slot' | 'digest'>>
+  /** Keys ≥ `from` that start with `prefix`, ascending by UTF-8 bytes, at most `limit`. */
+  keys(prefix: string, from: string, limit: number): readonly string[]
+  fact(name: string): Uint8Array | undefined
+  /** Names and values of facts whose name starts with `prefix`, ascending, at most `limit`. */
+  facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]>
+  commit(batch: Batch): Promise<void>
+  /** Waits for commits in flight, then releases everything. */
+  close(): Promise<void>
+}
+
+/** What a transport calls back. It may call at any time after `start` and before `stop` has resolved. */
+export interface Inbox {
+  /** The peer can be asked over this transport now (connected, or its address is known). Repetition is harmless. */
+  peerUp(peer: NodeId): void
+  /** The peer cannot be asked any more. `reason` is a sentence for people. Repetition is harmless. */
+  peerDown(peer: NodeId, reason: string): void
+  /** A one-way frame, authenticated as `from`, perhaps relayed by others. */
+  announced(from: NodeId, frame: Uint8Array): void
+  /** A request, authenticated as `from`. The answer may take long (long poll); `signal` fires when the asker is gone. */
+  serve(from: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
+}
+
+/**
+ * One lung. Carries frames between trusted nodes and authenticates who sent them; knows nothing of their content.
+ * Holds no policy: no polling, no retry, no backoff. Rejections are `LatticeError`s with a PEER_… code.
+ */
+export interface Transport {
+  readonly kind: PathKind
+  start(inbox: Inbox): Promise<void>
+  stop(): Promise<void>
+  /** One try to make the peer reachable (dial, or learn its address); success shows as `peerUp`. */
+  connect(peer: NodeId, signal: AbortSignal): Promise<void>
+  /** Asks one peer; resolves its answer. */
+  request(peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
+  /** Best effort to all peers in reach; resolves when handed over, with nothing known about arrival. */
+  announce(frame: Uint8Array): Promise<void>
+  /** Last error per address of a peer, for the operator. */
+  addresses(peer: NodeId): readonly AddressStatus[]
+}
+
+/** One address of a peer, and why it does not work if it does not. */
+export interface AddressStatus {
+  readonly address: string
+  readonly lastError?: string
+}

@@ -1,0 +1,130 @@
+/**
+ * The read model: what operators, clients and the dashboard are told. Plain data, made afresh from the engine.
+ *
+ * Times ending in `Wall` are Unix milliseconds.
+ */
+import type { Incarnation, JsonValue, NodeId, PathKind, Sequence, Version } from './units.ts'
+
+/** What the operator asked for. */
+export type RequestedMode = 'auto' | PathKind
+
+/** Where the sync-mode state machine stands (core/mode). */
+export type Phase = 'P2P' | 'GRACE' | 'HTTP' | 'TRIAL' | 'NONE' | 'FORCED'
+
+/** What made the machine move. */
+export type Trigger = 'watchdog' | 'operator' | 'startup'
+
+/** One step of the sync-mode state machine. */
+export interface Transition {
+  /** Counts the transitions of this process, from 1. */
+  readonly epoch: number
+  readonly from: Phase
+  readonly to: Phase
+  readonly reason: string
+  readonly trigger: Trigger
+  readonly atWall: number
+  /** How long `from` lasted. */
+  readonly lastedMs: number
+}
+
+/** One path to one peer. */
+export interface LinkStatus {
+  /** up: proven by a fresh answer. suspected: connected, but silent. down: not connected, or no address known. */
+  readonly state: 'up' | 'suspected' | 'down'
+  readonly rttMs?: number
+  readonly lastHeardWall?: number
+  readonly lastError?: string
+}
+
+/** One member of the federation as this node sees it. */
+export interface PeerStatus {
+  readonly nodeId: NodeId
+  readonly name?: string
+  readonly role?: string
+  readonly software?: string
+  readonly path: PathKind | 'none'
+  /** Why this path, as a sentence. */
+  readonly why: string
+  readonly sinceWall: number
+  readonly links: Readonly<Record<PathKind, LinkStatus>>
+  readonly lastSeenWall?: number
+  readonly root?: string
+  /** Commits of the peer that this node has not applied yet; undefined when never heard. */
+  readonly behind?: number
+  /** Commits of this node that the peer has not acknowledged yet. */
+  readonly ahead?: number
+}
+
+/** Something that needs a look, in words, with one thing to do (shape after Tailscale's health warnables). */
+export interface Warning {
+  readonly code: string
+  readonly title: string
+  readonly text: string
+  readonly severity: 'low' | 'medium' | 'high'
+  readonly sinceWall: number
+  /** Codes that explain this one; while one of them shows, this one stays silent. */
+  readonly dependsOn: readonly string[]
+  readonly impactsConnectivity: boolean
+  readonly primaryAction: { readonly label: string; readonly command?: string; readonly url?: string }
+}
+
+/** The node as a whole. */
+export interface NodeStatus {
+  readonly nodeId: NodeId
+  readonly incarnation: Incarnation
+  readonly seq: Sequence
+  /** Merkle root over the committed entries: 64 lower-case hex digits. */
+  readonly root: string
+  readonly keyCount: number
+  readonly entryCount: number
+  /** Entries from the future that wait for their time. */
+  readonly deferredCount: number
+  readonly requested: RequestedMode
+  readonly phase: Phase
+  readonly syncMode: 'P2P' | 'HTTP' | 'NONE'
+  readonly sinceWall: number
+  readonly reason: string
+  readonly epoch: number
+  /** When a forced mode ends by itself. */
+  readonly forcedUntilWall?: number
+  /** Peers with a fresh heartbeat over P2P. */
+  readonly p2pPeerCount: number
+  /** Last exchange after which this node and a peer had equal roots. */
+  readonly lastSyncWall?: number
+  readonly peers: readonly PeerStatus[]
+  readonly warnings: readonly Warning[]
+}
+
+/** What a key is, derived from its slots (contract §5). */
+export type KeyType = 'register' | 'counter' | 'set'
+
+/** A key as readers see it. */
+export interface KeyReading {
+  readonly key: string
+  readonly value: JsonValue
+  readonly type: KeyType
+  /** The greatest version among the live entries, and its author. */
+  readonly version: Version
+  readonly author: NodeId
+}
+
+/** One operation of a transaction (contract §3). */
+export type Operation =
+  | { readonly op: 'put'; readonly key: string; readonly value: JsonValue }
+  | { readonly op: 'delete'; readonly key: string }
+  | { readonly op: 'increment'; readonly key: string; readonly by: number }
+  | { readonly op: 'add'; readonly key: string; readonly element: JsonValue }
+  | { readonly op: 'remove'; readonly key: string; readonly element: JsonValue }
+
+/** What the node tells its listeners, in the order it happened. */
+export type NodeEvent =
+  | {
+      readonly kind: 'change'
+      readonly key: string
+      readonly deleted: boolean
+      readonly version: Version
+      readonly author: NodeId
+      readonly via: PathKind | 'local'
+    }
+  | { readonly kind: 'mode'; readonly transition: Transition }
+  | { readonly kind: 'peer'; readonly peer: PeerStatus; readonly previousPath: PathKind | 'none' }

@@ -1,0 +1,56 @@
+/**
+ * The node as the REST layer and the CLI see it: reads, writes, status, mode. Implemented by the runtime.
+ */
+import type {
+  KeyReading,
+  NodeEvent,
+  NodeStatus,
+  Operation,
+  RequestedMode,
+  Transition,
+  Version,
+} from '@lattice/core'
+
+/** Conditions a write must meet, checked in the same step that applies it. */
+export interface WriteOptions {
+  /** The key (of a single-operation transaction) must have exactly this version. */
+  readonly ifVersion?: Version
+  /** `true`: the key must exist; `false`: it must not. */
+  readonly ifExists?: boolean
+  /** Same id and same operations ⇒ the first answer again, applied once. */
+  readonly idempotencyKey?: string
+}
+
+/** A durable write. */
+export interface WriteReceipt {
+  /** 16 hex digits, equal to the version for new transactions. */
+  readonly transactionId: string
+  readonly version: Version
+  /** Merkle root after the commit, 64 hex digits. */
+  readonly root: string
+}
+
+/** One page of the state, sorted by key. */
+export interface StatePage {
+  readonly items: readonly KeyReading[]
+  /** Pass as `from` to go on; undefined at the end. */
+  readonly next?: string
+}
+
+/** A running node. All reads show committed data only. */
+export interface LatticeNode {
+  read(key: string): KeyReading | undefined
+  /** Keys ≥ `from` with `prefix`, sorted; `limit` 1–1000. */
+  list(query: { prefix: string; from: string; limit: number }): StatePage
+  /** Applies all operations or none; resolves once durable. Rejects with a `LatticeError`. */
+  write(operations: readonly Operation[], options?: WriteOptions): Promise<WriteReceipt>
+  status(): NodeStatus
+  /** Idempotent. `forMs`: back to auto by itself. Rejects with MODE_IMPOSSIBLE. */
+  switchMode(mode: RequestedMode, options?: { forMs?: number; reason?: string }): Promise<NodeStatus>
+  /** Newest last, at most 1000. */
+  transitions(): readonly Transition[]
+  /** Signs with the node key: for the signed state answer. */
+  sign(message: Uint8Array): Uint8Array
+  /** Calls back in order until the returned function is called. */
+  subscribe(listener: (event: NodeEvent) => void): () => void
+}
