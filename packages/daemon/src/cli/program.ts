@@ -1,0 +1,96 @@
+/**
+ * The `lattice` command: puts the commands together, and turns every way a run can end into an exit code.
+ */
+import { Command, CommanderError } from 'commander'
+
+import { registerConfig } from './config.ts'
+import { CliError, describeError, exitCodeOf, exitCodes } from './exit.ts'
+import { registerId } from './id.ts'
+import { printJson, visible } from './io.ts'
+import type { CliIo } from './io.ts'
+import type { CliActions, CommandContext, Register } from './register.ts'
+import { registerStart } from './start.ts'
+import { programVersion } from './version.ts'
+
+/** A program ready to run. */
+export interface Cli {
+  readonly program: Command
+  /** Runs one command line (without `node` and script name); resolves the exit code and never rejects. */
+  run(argv: readonly string[]): Promise<number>
+}
+
+const commands: readonly Register[] = [registerStart, registerId, registerConfig]
+
+/** Builds the program with all its commands. */
+export function buildProgram(io: CliIo, actions: CliActions): Cli {
+  const outcome: { code: number } = { code: exitCodes.ok }
+  const context: CommandContext = {
+    io,
+    actions,
+    run:
+      body =>
+      async (...args) => {
+        outcome.code = await body(...(args as never[]))
+      },
+  }
+  const program = configure(new Command('lattice'), io)
+  for (const register of commands) register(program, context)
+  return { program, run: argv => runProgram(program, argv, io, outcome) }
+}
+
+function configure(program: Command, io: CliIo): Command {
+  return program
+    .description('One key-value state, kept equal on a few servers, over P2P or HTTP, whichever works.')
+    .version(programVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand('help [command]', 'show help for a command')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => void io.stdout.write(text),
+      writeErr: text => void io.stderr.write(text),
+    })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 failed, 2 warning, 64 usage, 69 unavailable, 78 configuration, 124 timeout.' +
+        '\n\nExample:\n  $ lattice up\n  $ lattice help start',
+    )
+}
+
+async function runProgram(
+  program: Command,
+  argv: readonly string[],
+  io: CliIo,
+  outcome: { code: number },
+): Promise<number> {
+  if (argv.length === 0) {
+    program.outputHelp()
+    return exitCodes.ok
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return outcome.code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : usage(program, argv, io)
+    report(error, argv.includes('--json'), io)
+    return exitCodeOf(error)
+  }
+}
+
+function usage(program: Command, argv: readonly string[], io: CliIo): number {
+  const command = program.commands.find(each => each.name() === argv[0])
+  io.stderr.write(`See lattice help${command === undefined ? '' : ` ${command.name()}`}.\n`)
+  return exitCodes.usage
+}
+
+function report(error: unknown, json: boolean, io: CliIo): void {
+  const { message, code, hint } = describeError(error)
+  if (json)
+    printJson(io, { schema: 'lattice.error/v1', error: { message, code: code ?? null, hint: hint ?? null } })
+  const lines = message.split('\n').map(visible)
+  io.stderr.write(`error: ${lines.join('\n       ')}${code === undefined ? '' : ` [${code}]`}\n`)
+  if (hint !== undefined) io.stderr.write(`  try: ${visible(hint)}\n`)
+  if (!(error instanceof CliError) && code === undefined && Error.isError(error)) {
+    io.stderr.write(`${error.stack ?? ''}\n`)
+  }
+}

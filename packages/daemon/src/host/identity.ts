@@ -1,0 +1,117 @@
+/**
+ * The one key of a node: libp2p identity, author of entries, HTTP signer.
+ *
+ * It comes from the configuration or from STATE_DIR/identity.key, and is generated only where nothing exists yet. A
+ * node that lost its key but kept its store must not come back as somebody else unnoticed (reliability S18).
+ */
+import { createPrivateKey, createPublicKey, randomBytes, sign } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { LatticeError, isNodeId } from '@lattice/core'
+import type { NodeId, Signer } from '@lattice/core'
+
+import type { Secret } from '../config/secret.ts'
+import { peerIdFromNodeId } from './peer-id.ts'
+import { codeOf, createPrivateFile, readPrivateFile } from './private-file.ts'
+
+/** Name of the key's file within the state directory: 64 hex digits and a line feed. */
+export const identityFile = 'identity.key'
+
+/** Who this node is. */
+export interface Identity {
+  readonly nodeId: NodeId
+  readonly peerId: string
+  /** 32-byte Ed25519 seed; the caller must not change or keep it longer than needed. */
+  readonly seed: Uint8Array
+  /** 32-byte Ed25519 public key. */
+  readonly publicKey: Uint8Array
+  readonly signer: Signer
+  /** generated: made by this very call. */
+  readonly source: 'configured' | 'file' | 'generated'
+}
+
+const seedPattern = /^[0-9a-f]{64}$/
+// PKCS #8 header of an Ed25519 private key (RFC 8410 §7); the 32-byte seed follows.
+const pkcs8Header = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+/** Opens the identity, or makes one where neither key nor store exists. Throws IDENTITY_INVALID, STATE_DIR_UNUSABLE. */
+export function openIdentity(options: {
+  readonly stateDir: string
+  readonly configured?: Secret | undefined
+  /** Whether a store exists; found out by looking for a database in `stateDir` when left out. */
+  readonly storeExists?: boolean
+}): Identity {
+  const path = join(options.stateDir, identityFile)
+  const kept = readKept(path)
+  const configured = options.configured?.reveal().toLowerCase()
+  if (configured !== undefined) {
+    if (kept !== undefined && kept !== configured) {
+      const advice = 'remove the one that is not this node; entries are signed with it'
+      throw invalid(`LATTICE_NODE_PRIVKEY_HEX and ${path} hold different keys; ${advice}`)
+    }
+    return identityFromSeed(Buffer.from(configured, 'hex'), 'configured')
+  }
+  if (kept !== undefined) return identityFromSeed(Buffer.from(kept, 'hex'), 'file')
+  if (options.storeExists ?? holdsStore(options.stateDir)) {
+    const advice = 'restore it from a backup, or move the store away to start as a new node'
+    throw invalid(`${path} is missing although a store exists; ${advice}`)
+  }
+  return generate(path)
+}
+
+/** The identity of a given 32-byte seed. */
+export function identityFromSeed(seed: Uint8Array, source: Identity['source']): Identity {
+  const der = Buffer.concat([pkcs8Header, seed])
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const publicKey = rawPublicKey(privateKey)
+  const nodeId = Buffer.from(publicKey).toString('hex')
+  if (!isNodeId(nodeId)) throw new Error('a public key is always 32 bytes')
+  const signer: Signer = Object.freeze({
+    nodeId,
+    sign: (message: Uint8Array): Uint8Array => sign(null, message, privateKey),
+  })
+  return { nodeId, peerId: peerIdFromNodeId(nodeId), seed: new Uint8Array(seed), publicKey, signer, source }
+}
+
+/** Whether a directory holds a database, and thus a store of some node. */
+export function holdsStore(stateDir: string): boolean {
+  try {
+    return readdirSync(stateDir).some(name => /\.(db|sqlite3?)(-wal)?$/.test(name))
+  } catch {
+    return false
+  }
+}
+
+function rawPublicKey(privateKey: KeyObject): Uint8Array {
+  const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
+  return new Uint8Array(Buffer.from(x ?? '', 'base64url'))
+}
+
+function readKept(path: string): string | undefined {
+  const file = readPrivateFile(path)
+  if (file.state === 'missing') return undefined
+  if (file.state === 'unusable') throw invalid(file.why)
+  const seed = file.text.replace(/\r?\n$/, '').toLowerCase()
+  if (seedPattern.test(seed)) return seed
+  throw invalid(`${path} does not hold 64 hex digits (torn or overwritten); restore it from a backup`)
+}
+
+function generate(path: string): Identity {
+  const seed = randomBytes(32)
+  try {
+    if (createPrivateFile(path, `${seed.toString('hex')}\n`)) return identityFromSeed(seed, 'generated')
+  } catch (error) {
+    throw new LatticeError('STATE_DIR_UNUSABLE', `${path} cannot be created (${codeOf(error)})`, {
+      cause: error,
+    })
+  }
+  const kept = readKept(path)
+  if (kept === undefined) throw invalid(`${path} vanished while starting`)
+  return identityFromSeed(Buffer.from(kept, 'hex'), 'file')
+}
+
+function invalid(detail: string): LatticeError {
+  return new LatticeError('IDENTITY_INVALID', detail)
+}

@@ -1,0 +1,440 @@
+/** Configuration: precedence, all problems at once, positions, legacy names, secrets, production. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+
+import {
+  configJson,
+  configRows,
+  durationMs,
+  flagOf,
+  formatDuration,
+  formatOrigin,
+  formatProblem,
+  loadConfig,
+  requireConfig,
+  settingNames,
+  settingOf,
+} from '../src/config/index.ts'
+import type { ConfigInput, Loaded, SettingName } from '../src/config/index.ts'
+import { identityFromSeed } from '../src/host/identity.ts'
+import { peerIdFromNodeId } from '../src/host/peer-id.ts'
+
+const one = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+const two = identityFromSeed(new Uint8Array(32).fill(2), 'configured')
+const seed = '5eed'.repeat(16)
+
+let directory = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'lattice-config-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+function file(...lines: string[]): string {
+  const path = join(directory, 'node.env')
+  writeFileSync(path, `${lines.join('\n')}\n`)
+  return path
+}
+
+function load(input: Partial<ConfigInput>): Loaded {
+  return loadConfig({ env: {}, cwd: directory, ...input })
+}
+
+function problemsOf(loaded: Loaded): string[] {
+  return loaded.problems.map(formatProblem).map(line => line.replaceAll(directory, '.'))
+}
+
+describe('precedence', () => {
+  const cases: readonly (readonly [SettingName, string, string, string, string])[] = [
+    ['NODE_NAME', 'by-flag', 'by-env', 'by-file', ''],
+    ['HTTP_PORT', '1001', '1002', '1003', '8000'],
+    ['HEARTBEAT_INTERVAL', '1s', '2s', '3s', '5s'],
+    ['P2P_TOPIC', 'topic/flag', 'topic/env', 'topic/file', 'aethel/lattice/v1'],
+    ['LOG_LEVEL', 'error', 'warn', 'debug', 'info'],
+  ]
+  it.each(cases)(
+    '%s: flag beats environment beats file beats default',
+    (name, flag, env, inFile, fallback) => {
+      const key = `LATTICE_${name}`
+      const all = { flags: { [name]: flag }, env: { [key]: env }, file: file(`${key}=${inFile}`) }
+      const shown = (input: Partial<ConfigInput>): string[] => {
+        const row = configRows(load(input)).find(([each]) => each === key)
+        return [row?.[1] ?? '', (row?.[2] ?? '').replaceAll(directory, '.')]
+      }
+      expect(shown(all)).toEqual([flag, `flag ${flagOf(name)}`])
+      expect(shown({ ...all, flags: {} })).toEqual([env, `env ${key}`])
+      expect(shown({ file: all.file })).toEqual([inFile, `./node.env:1:${key.length + 2}`])
+      const [value, origin] = shown({})
+      expect(origin).toBe('default')
+      if (fallback !== '') expect(value).toBe(fallback)
+    },
+  )
+
+  it('every setting has an environment name, a flag unless secret, and texts for its reader', () => {
+    expect(settingNames.length).toBe(27)
+    for (const name of settingNames) {
+      const setting = settingOf(name)
+      expect(name).toMatch(/^[A-Z0-9]+(_[A-Z0-9]+)*$/)
+      expect(setting.meaning.length * setting.form.length * setting.put.length).toBeGreaterThan(0)
+    }
+    expect(settingNames.filter(name => settingOf(name).secret)).toEqual(['NODE_PRIVKEY_HEX', 'ADMIN_TOKEN'])
+  })
+
+  it('without anything set there is a complete, frozen, loopback-only configuration', () => {
+    const { config, problems, warnings } = load({})
+    expect([problems, warnings]).toEqual([[], []])
+    expect(config).toMatchObject({ httpHost: '127.0.0.1', httpPort: 8000, p2pEnabled: true, trustedKeys: [] })
+    expect(config?.stateDir).toBe(join(directory, 'data'))
+    expect(config?.p2pListen).toEqual(['/ip4/127.0.0.1/tcp/9000'])
+    expect(config?.flapLimit).toEqual({ count: 6, windowMs: 600_000 })
+    expect(Object.isFrozen(config)).toBe(true)
+  })
+
+  it('an empty value leaves a scalar unset, and empties a list', () => {
+    const path = file('LATTICE_HTTP_PORT=', 'LATTICE_NODES=https://a.example')
+    const loaded = load({ file: path, env: { LATTICE_NODES: '', LATTICE_NODE_ROLE: '' } })
+    expect(loaded.config).toMatchObject({ httpPort: 8000, nodes: [], nodeRole: 'node' })
+  })
+})
+
+describe('platforms', () => {
+  it('PORT counts below HTTP_PORT, above everything else', () => {
+    expect(load({ env: { PORT: '5000' } }).config?.httpPort).toBe(5000)
+    expect(load({ env: { PORT: '5000' }, file: file('LATTICE_HTTP_PORT=6000') }).config?.httpPort).toBe(6000)
+    expect(load({ env: { PORT: '5000', SPACE_ID: 'o/n' } }).config?.httpPort).toBe(5000)
+    expect(problemsOf(load({ env: { PORT: 'http' } }))).toEqual([
+      'PORT: "http" is not a port; write 0 to 65535 (env PORT)',
+    ])
+  })
+
+  it('a Space listens on 0.0.0.0:7860 and announces its TLS edge by itself', () => {
+    const loaded = load({ env: { SPACE_ID: 'org/node1', SPACE_HOST: 'org-node1.hf.space' } })
+    expect(loaded.config).toMatchObject({
+      httpHost: '0.0.0.0',
+      httpPort: 7860,
+      p2pAnnounce: ['/dns4/org-node1.hf.space/tcp/443/tls/ws'],
+      space: { id: 'org/node1', host: 'org-node1.hf.space' },
+    })
+    expect(formatOrigin(loaded.origins.get('HTTP_PORT') ?? { source: 'default' })).toBe('env SPACE_ID')
+  })
+
+  it('a Kubernetes service called lattice does not count as unknown keys', () => {
+    const env = {
+      KUBERNETES_SERVICE_HOST: '10.0.0.1',
+      LATTICE_PORT: 'tcp://10.0.0.2:8000',
+      LATTICE_SERVICE_HOST: 'x',
+    }
+    expect(load({ env }).problems).toEqual([])
+    expect(load({ env: { LATTICE_PORT: 'tcp://10.0.0.2:8000' } }).problems).toHaveLength(1)
+  })
+})
+
+describe('problems', () => {
+  it('four faults in a file give four messages at once, each with line and column', () => {
+    const path = file(
+      '# a node',
+      'LATTICE_HTTP_PORT=99999',
+      'LATTICE_HEARTBEET_INTERVAL=5',
+      'LATTICE_P2P_ENABLED=perhaps',
+      'export LATTICE_NODES="https://a.example, gopher://b"',
+      'LATTICE_NODE_ROLE=genesis-backup',
+    )
+    expect(problemsOf(load({ file: path }))).toEqual([
+      'LATTICE_HEARTBEET_INTERVAL: unknown key; did you mean LATTICE_HEARTBEAT_INTERVAL? (./node.env:3:1)',
+      'LATTICE_HTTP_PORT: "99999" is not a port; write 0 to 65535 (./node.env:2:19)',
+      'LATTICE_P2P_ENABLED: "perhaps" is not a boolean; write true or false (./node.env:4:21)',
+      'LATTICE_NODES: "gopher://b" is not an http(s) URL; write one like https://node.example.org (./node.env:5:22)',
+    ])
+    const error = catchError(() => requireConfig(load({ file: path })))
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' })
+    expect(String(error).split('\n')).toHaveLength(4)
+  })
+
+  it.each([
+    ['LATTICE_HTPP_PORT', 'did you mean LATTICE_HTTP_PORT?'],
+    ['LATTICE_NODE_PRIVKEY_HEX_FIEL', 'did you mean LATTICE_NODE_PRIVKEY_HEX_FILE?'],
+    ['LATTICE_TRUSTED_STATE_PUBKEYS', 'did you mean LATTICE_TRUSTED_KEYS?'],
+    ['LATTICE_HTTP_PORT_FILE', 'did you mean LATTICE_HTTP_PORT?'],
+    ['LATTICE_QQQQQQQQQQ', 'the nearest key is LATTICE_'],
+  ])('the unknown key %s names the nearest valid one', (key, hint) => {
+    const [line = ''] = problemsOf(load({ env: { [key]: 'x' } }))
+    expect(line).toContain(`${key}: unknown key; ${hint}`)
+    expect(line).toContain(`(env ${key})`)
+  })
+
+  it.each([
+    ['no equals sign', 'LATTICE_HTTP_PORT 80', 'expected KEY=value'],
+    ['an open quote', 'LATTICE_NODE_NAME="a', 'the quote " is never closed'],
+    ['text after a quote', "LATTICE_NODE_NAME='a' b", "unexpected text after the closing '"],
+    ['a control character', 'LATTICE_NODE_NAME=a\u0000b', 'a control character'],
+    ['a key set twice', 'LATTICE_NODE_NAME=a\nLATTICE_NODE_NAME=b', 'set twice, first on line 1'],
+    ['a misspelt prefix', 'LATICE_NODE_NAME=a', 'did you mean LATTICE_NODE_NAME?'],
+  ])('a file with %s is refused', (_what, text, message) => {
+    expect(problemsOf(load({ file: file(text) })).join('\n')).toContain(message)
+  })
+
+  it('a missing file is named', () => {
+    expect(problemsOf(load({ file: 'absent.env' }))).toEqual([
+      'the file ./absent.env cannot be read (ENOENT) (absent.env)',
+    ])
+  })
+
+  it.each([
+    [{ HEARTBEAT_INTERVAL: '10ms' }, '"10ms" is out of range; 50ms to 5m is allowed'],
+    [{ HEARTBEAT_INTERVAL: 'soon' }, 'is not a duration; write 5, 5s, 500ms or 2m'],
+    [{ PEERLESS_TIMEOUT: '5s' }, 'is not longer than LATTICE_HEARTBEAT_INTERVAL (5s)'],
+    [{ HOLD_DOWN: '10m' }, 'is shorter than LATTICE_HOLD_DOWN (10m)'],
+    [{ FLAP_LIMIT: '6' }, 'is not COUNT/WINDOW; write 6/10m'],
+    [{ P2P_LISTEN: '/ip4/300.0.0.1/tcp/1' }, '"300.0.0.1" is not a valid /ip4 host'],
+    [{ P2P_LISTEN: '/ip4/127.0.0.1/udp/1/quic-v1' }, 'only TCP and WebSocket are spoken'],
+    [{ P2P_BOOTSTRAP: '/dns4/a.example/tcp/1' }, 'lacks the peer id; append /p2p/'],
+    [{ P2P_BOOTSTRAP: '/dns4/a.example/tcp/1/p2p/12D3KooWnope' }, '"12D3KooWnope" is not an Ed25519 peer id'],
+    [{ TRUSTED_KEYS: 'abcd' }, 'is not an Ed25519 peer id (12D3KooW…) or public key (64 hex digits)'],
+    [{ NODES: 'https://u:p@a.example' }, 'a base URL holds no user or password'],
+    [{ CORS_ORIGINS: 'https://a.example/path' }, 'is not an origin'],
+    [{ ENVIRONMENT: 'prodution' }, 'is not one of development, test, staging, production'],
+    [{ NODE_NAME: 'a b' }, 'is not a name of 1 to 64'],
+    [{ LOG_LEVEL: 'loud' }, 'is not one of error, warn, info, debug'],
+  ])('%j is refused with what to write instead', (values, message) => {
+    const env = Object.fromEntries(Object.entries(values).map(([key, value]) => [`LATTICE_${key}`, value]))
+    const loaded = load({ env })
+    expect(problemsOf(loaded)).toHaveLength(1)
+    expect(problemsOf(loaded)[0]).toContain(message)
+    expect(loaded.config).toBeUndefined()
+  })
+})
+
+describe('values', () => {
+  it('durations read back what they are written as', () => {
+    const unit = fc.constantFrom(
+      ['', 1000],
+      ['s', 1000],
+      ['ms', 1],
+      ['m', 60_000],
+      ['h', 3_600_000],
+    ) as fc.Arbitrary<[string, number]>
+    fc.assert(
+      fc.property(fc.nat(1_000_000), unit, (count, [suffix, ms]) => {
+        expect(durationMs(`${count}${suffix}`)).toBe(count * ms)
+        expect(durationMs(formatDuration(count * ms))).toBe(count * ms)
+      }),
+    )
+  })
+
+  it('whatever is not a number with a known unit is no duration', () => {
+    fc.assert(
+      fc.property(fc.string(), text => {
+        const ms = durationMs(text)
+        expect(ms !== undefined).toBe(
+          /^\d+(\.\d+)?\s*(ms|s|m|h|d)?$/i.test(text.trim()) && Number.isSafeInteger(ms),
+        )
+      }),
+    )
+  })
+
+  it('trusted keys may be peer ids or hex, and count once', () => {
+    const keys = [one.peerId, one.nodeId.toUpperCase(), two.nodeId].join(' , ')
+    expect(load({ env: { LATTICE_TRUSTED_KEYS: keys } }).config?.trustedKeys).toEqual([
+      one.nodeId,
+      two.nodeId,
+    ])
+  })
+
+  it('node URLs lose their trailing slash and their doubles', () => {
+    const env = { LATTICE_LATTICE_NODES: 'https://A.example/,https://a.example,http://127.0.0.1:1/base//' }
+    const loaded = load({ env })
+    expect(loaded.config?.nodes).toEqual(['https://a.example', 'http://127.0.0.1:1/base'])
+    expect(loaded.warnings).toEqual([])
+  })
+
+  it('bootstrap addresses give the node that must answer there', () => {
+    const address = `/dns4/a.example/tcp/443/tls/ws/p2p/${one.peerId}`
+    const loaded = load({ env: { LATTICE_P2P_BOOTSTRAP: address, LATTICE_TRUSTED_KEYS: one.nodeId } })
+    expect(loaded.config?.p2pBootstrap).toEqual([{ address, peerId: one.peerId, nodeId: one.nodeId }])
+    expect(loaded.warnings).toEqual([])
+    const [warning] = load({ env: { LATTICE_P2P_BOOTSTRAP: address } }).warnings
+    expect(warning?.text).toContain('not in LATTICE_TRUSTED_KEYS')
+  })
+
+  it('peer id and node id are two spellings of every key', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), bytes => {
+        const { nodeId, peerId } = identityFromSeed(bytes, 'configured')
+        const env = { LATTICE_TRUSTED_KEYS: peerId }
+        expect(peerIdFromNodeId(nodeId)).toBe(peerId)
+        expect(load({ env }).config?.trustedKeys).toEqual([nodeId])
+      }),
+      { numRuns: 20 },
+    )
+  })
+})
+
+describe('legacy deployments', () => {
+  const old = [
+    '# Node 3',
+    'DIOTEC360_P2P_ENABLED=true',
+    'DIOTEC360_P2P_LISTEN=/ip4/0.0.0.0/tcp/9000',
+    `DIOTEC360_P2P_BOOTSTRAP=/ip4/192.0.2.1/tcp/9000/p2p/${one.peerId}`,
+    'DIOTEC360_LATTICE_NODES=https://api.example.org,https://node1.example.org/',
+    'AETHEL_HEARTBEAT_INTERVAL=5',
+    'AETHEL_PEERLESS_TIMEOUT=60',
+    'DIOTEC360_STATE_DIR=/tmp/lattice-legacy',
+    'DIOTEC360_VAULT_DIR=.vault',
+    'DIOTEC360_SENTINEL_DIR=.sentinel',
+    'NODE_NAME="node3-backup"',
+    "NODE_ROLE='genesis-backup'",
+    'API_HOST=0.0.0.0',
+    'API_PORT=8000  # behind the proxy',
+    'API_WORKERS=4',
+    'RATE_LIMIT_PER_MINUTE=100',
+    'LOG_LEVEL=INFO',
+    'LOG_LEVEL=WARNING',
+    `DIOTEC360_TRUSTED_STATE_PUBKEYS=${one.nodeId}`,
+  ]
+
+  it('an old file starts unchanged; each name is told once, the meaningless ones together', () => {
+    const loaded = load({ file: file(...old) })
+    expect(problemsOf(loaded)).toEqual([])
+    expect(loaded.config).toMatchObject({
+      nodeName: 'node3-backup',
+      nodeRole: 'genesis-backup',
+      httpHost: '0.0.0.0',
+      httpPort: 8000,
+      heartbeatIntervalMs: 5000,
+      peerlessTimeoutMs: 60_000,
+      stateDir: '/tmp/lattice-legacy',
+      logLevel: 'warn',
+      nodes: ['https://api.example.org', 'https://node1.example.org'],
+      trustedKeys: [one.nodeId],
+    })
+    const told = loaded.warnings.map(({ kind }) => kind)
+    expect(told.filter(kind => kind === 'deprecated')).toHaveLength(13)
+    expect(loaded.warnings.filter(({ kind }) => kind === 'ignored').map(({ text }) => text)).toEqual([
+      '4 names have no meaning here and no effect: ' +
+        'API_WORKERS, DIOTEC360_SENTINEL_DIR, DIOTEC360_VAULT_DIR, RATE_LIMIT_PER_MINUTE',
+    ])
+  })
+
+  it("today's prefix beats DIOTEC360_, which beats AETHEL_, whatever their order", () => {
+    const names = { AETHEL_NODE_NAME: 'c', DIOTEC360_NODE_NAME: 'b', LATTICE_NODE_NAME: 'a' }
+    expect(load({ env: names }).config?.nodeName).toBe('a')
+    expect(load({ env: { ...names, LATTICE_NODE_NAME: undefined } }).config?.nodeName).toBe('b')
+    expect(load({ env: { AETHEL_NODE_NAME: 'c' } }).config?.nodeName).toBe('c')
+    expect(load({ env: names }).warnings.map(({ text }) => text)).toEqual([
+      'AETHEL_NODE_NAME is deprecated; write LATTICE_NODE_NAME',
+      'DIOTEC360_NODE_NAME is deprecated; write LATTICE_NODE_NAME',
+    ])
+  })
+
+  it('names without a prefix count in a file only', () => {
+    const loaded = load({ env: { NODE_NAME: 'foreign', LOG_LEVEL: 'debug', API_PORT: '1' } })
+    expect(loaded.config).toMatchObject({ logLevel: 'info', httpPort: 8000 })
+    expect(loaded.warnings).toEqual([])
+  })
+
+  it('placeholders are refused, with what to put there', () => {
+    const path = file(
+      'DIOTEC360_NODE_PRIVKEY_HEX=GENERATE_AND_REPLACE_WITH_HEX',
+      'DIOTEC360_P2P_BOOTSTRAP=/ip4/192.0.2.1/tcp/9000/p2p/PEER_ID_1',
+      'LATTICE_ADMIN_TOKEN=<your token here>',
+    )
+    expect(problemsOf(load({ file: path }))).toEqual([
+      expect.stringMatching(
+        /P2P_BOOTSTRAP: still holds the placeholder PEER_ID_1; put the real peer id: run `lattice id`/,
+      ),
+      expect.stringMatching(
+        /PRIVKEY_HEX: still holds the placeholder GENERATE_AND_REPLACE_WITH_HEX; put 32 random bytes/,
+      ),
+      expect.stringMatching(/ADMIN_TOKEN: still holds the placeholder/),
+    ])
+  })
+})
+
+describe('secrets', () => {
+  const canary = 'canary-0123456789abcdef'
+
+  it('never show up, whatever prints them', () => {
+    const loaded = load({ env: { LATTICE_ADMIN_TOKEN: canary, LATTICE_NODE_PRIVKEY_HEX: seed } })
+    const { config } = loaded
+    const printed = [
+      JSON.stringify(config),
+      inspect(config, { depth: 9, showHidden: true }),
+      `${config?.adminToken} ${String(config?.nodePrivkeyHex)}`,
+      JSON.stringify(configJson(loaded)),
+      JSON.stringify(configRows(loaded)),
+    ].join('\n')
+    expect(printed).not.toContain(canary)
+    expect(printed).not.toContain(seed)
+    expect(config?.adminToken?.reveal()).toBe(canary)
+    expect(config?.adminToken?.matches(canary)).toBe(true)
+    expect(config?.adminToken?.matches(`${canary}x`)).toBe(false)
+  })
+
+  it('a malformed secret is refused without repeating it', () => {
+    const env = { LATTICE_ADMIN_TOKEN: 'short canary', LATTICE_NODE_PRIVKEY_HEX: `${seed}canary` }
+    const text = problemsOf(load({ env })).join('\n')
+    expect(text).toContain('the value is not 64 hex digits')
+    expect(text).toContain('the value is not 16 to 512 visible ASCII characters')
+    expect(text).not.toContain('canary')
+  })
+
+  it('come from a file where …_FILE says so, or from the credentials directory', () => {
+    writeFileSync(join(directory, 'secret'), `${canary}\n`)
+    writeFileSync(join(directory, 'node-privkey-hex'), seed)
+    const env = { LATTICE_ADMIN_TOKEN_FILE: 'secret', CREDENTIALS_DIRECTORY: directory }
+    const loaded = load({ env })
+    expect(loaded.config?.adminToken?.reveal()).toBe(canary)
+    expect(loaded.config?.nodePrivkeyHex?.reveal()).toBe(seed)
+    expect(formatOrigin(loaded.origins.get('NODE_PRIVKEY_HEX') ?? { source: 'default' })).toBe(
+      'credential node-privkey-hex',
+    )
+    expect(problemsOf(load({ env: { LATTICE_ADMIN_TOKEN_FILE: 'gone' } }))[0]).toContain(
+      'cannot be read (ENOENT)',
+    )
+    const both = { LATTICE_ADMIN_TOKEN: canary, LATTICE_ADMIN_TOKEN_FILE: 'secret' }
+    expect(problemsOf(load({ env: both }))[0]).toContain('set together with LATTICE_ADMIN_TOKEN_FILE')
+  })
+})
+
+describe('production', () => {
+  const open = {
+    LATTICE_ENVIRONMENT: 'production',
+    LATTICE_HTTP_HOST: '0.0.0.0',
+    LATTICE_NODES: 'http://b.example',
+  }
+
+  it('refuses to start without trusted keys, with an open API, or with an unencrypted node', () => {
+    const loaded = load({ env: open })
+    expect(loaded.problems).toEqual([])
+    expect(loaded.warnings.map(({ kind }) => kind)).toEqual(['insecure', 'insecure', 'insecure'])
+    const text = String(catchError(() => requireConfig(loaded)))
+    expect(text).toContain('LATTICE_TRUSTED_KEYS: production needs the members of the federation')
+    expect(text).toContain('LATTICE_ADMIN_TOKEN: the API listens on 0.0.0.0')
+    expect(text).toContain('LATTICE_NODES: http://b.example is not encrypted')
+  })
+
+  it('starts when these are mended, and elsewhere they do not matter', () => {
+    const mended = {
+      LATTICE_TRUSTED_KEYS: one.nodeId,
+      LATTICE_ADMIN_TOKEN: 'a-token-of-some-length',
+      LATTICE_NODES: 'https://b.example,http://localhost:8001',
+    }
+    expect(requireConfig(load({ env: { ...open, ...mended } })).environment).toBe('production')
+    expect(requireConfig(load({ env: { ...open, LATTICE_ENVIRONMENT: 'staging' } })).environment).toBe(
+      'staging',
+    )
+  })
+})
+
+function catchError(body: () => unknown): unknown {
+  try {
+    body()
+  } catch (error) {
+    return error
+  }
+  return undefined
+}
