@@ -1,8 +1,9 @@
 /**
  * Transports linked in memory: what a transport promises, without sockets and without timers.
  *
- * Every hop is one microtask, so tests and simulations stay deterministic. A cut link swallows frames silently, as a
- * firewall does: nobody is told, and only the signal of the asker ends the wait. A stopped node refuses at once.
+ * Every hop is one microtask, so tests and simulations stay deterministic. A cut link swallows frames
+ * silently, as a firewall does: nobody is told, and only the signal of the asker ends the wait. A stopped
+ * node refuses at once.
  */
 import { LatticeError } from '../errors.ts'
 import { frameBytesMax } from '../limits.ts'
@@ -11,7 +12,10 @@ import type { NodeId, PathKind } from '../units.ts'
 
 /** A network in memory: nodes join it, links between them can be cut one way at a time. */
 export interface MemoryNetwork {
-  /** Makes the transport of `nodeId`. Without `trusted` it trusts everybody who joined. One call per node and network. */
+  /**
+   * Makes the transport of `nodeId`. Without `trusted` it trusts everybody who joined. One call per node and
+   * network.
+   */
   join(nodeId: NodeId, trusted?: ReadonlySet<NodeId>): Transport
   /** From now on everything `from` sends to `to` is lost without a sign. */
   cut(from: NodeId, to: NodeId): void

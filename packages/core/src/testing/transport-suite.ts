@@ -1,7 +1,8 @@
 /**
  * What every transport promises, as tests: run on libp2p, on HTTP and on the in-memory network.
  *
- * The jest functions are taken from the global object, so that importing this module outside jest does nothing.
+ * The jest functions are taken from the global object, so that importing this module outside jest does
+ * nothing.
  */
 import type * as Jest from '@jest/globals'
 import { LatticeError, isLatticeError, type ErrorCode } from '../errors.ts'

@@ -1,0 +1,108 @@
+/**
+ * One try to connect: every known address of a peer, one after the other.
+ *
+ * Known are the configured bootstrap addresses, and what trusted peers told through identify and the private
+ * DHT. The address that failed longest ago goes first, so that a try cut short by its signal still gives
+ * every address its turn. When and how often to try is the engine's business, for ever (reliability §1.1).
+ */
+import { LatticeError, type AddressStatus, type NodeId } from '@lattice/core'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { P2pNode } from './node.ts'
+import { toPeerId } from './peer-id.ts'
+import { translate } from './translate.ts'
+
+/** Addresses kept per peer from what peers claim: a member has a few, a liar could name thousands. */
+const learntMax = 16
+
+interface Failure {
+  readonly error: LatticeError
+  /** Counts failures of this dialer: which came first. */
+  readonly order: number
+}
+
+/** Addresses of peers, and what became of the last try of each. */
+export class Dialer {
+  readonly #configured: ReadonlyMap<NodeId, readonly string[]>
+  readonly #learnt = new Map<NodeId, readonly string[]>()
+  /** By address with peer id. */
+  readonly #failures = new Map<string, Failure>()
+  #failureCount = 0
+
+  /** `configured`: multiaddrs that end in the peer's own id, per peer. */
+  constructor(configured: ReadonlyMap<NodeId, readonly string[]>) {
+    this.#configured = configured
+  }
+
+  /** Replaces what is known of `peer` from others. Keeps the old addresses when there are no new ones. */
+  learn(peer: NodeId, addresses: readonly string[]): void {
+    if (addresses.length === 0) return
+    const suffix = `/p2p/${toPeerId(peer).toString()}`
+    const complete = addresses.map(address => (address.endsWith(suffix) ? address : address + suffix))
+    const before = this.#learnt.get(peer) ?? []
+    const kept = [...new Set(complete)].slice(0, learntMax)
+    this.#learnt.set(peer, kept)
+    for (const gone of before) if (!this.#known(peer).includes(gone)) this.#failures.delete(gone)
+  }
+
+  /** Known addresses of a peer with the last error of each. */
+  addresses(peer: NodeId): readonly AddressStatus[] {
+    return this.#known(peer).map(address => {
+      const failure = this.#failures.get(address)
+      return failure === undefined ? { address } : { address, lastError: failure.error.message }
+    })
+  }
+
+  /** Notes why a connection over `address` did not last. */
+  failed(address: string, error: LatticeError): void {
+    this.#failures.set(address, { error, order: this.#failureCount++ })
+  }
+
+  /**
+   * Tries the addresses in turn; resolves once connected. Rejects with the error of the first known address.
+   */
+  async dial(node: P2pNode, peer: NodeId, signal: AbortSignal): Promise<void> {
+    if (this.#known(peer).length === 0) await this.#lookUp(node, peer, signal)
+    const known = this.#known(peer)
+    const errors = new Map<string, LatticeError>()
+    for (const address of this.#inTurn(known)) {
+      if (signal.aborted) break
+      try {
+        await node.dial(multiaddr(address), { signal })
+        this.#failures.delete(address)
+        return
+      } catch (error) {
+        const failure = translate(error, signal)
+        this.failed(address, failure)
+        errors.set(address, failure)
+      }
+    }
+    const tried = known.flatMap(address => errors.get(address) ?? [])
+    throw signal.aborted ? new LatticeError('PEER_TIMEOUT') : (tried[0] ?? new LatticeError('PEER_UNKNOWN'))
+  }
+
+  /** Asks the peers in reach; rejects with PEER_UNKNOWN when they know nothing either. */
+  async #lookUp(node: P2pNode, peer: NodeId, signal: AbortSignal): Promise<void> {
+    if (node.getPeers().length === 0) throw new LatticeError('PEER_UNKNOWN')
+    try {
+      const { multiaddrs } = await node.peerRouting.findPeer(toPeerId(peer), { signal })
+      this.learn(
+        peer,
+        multiaddrs.map(address => address.toString()),
+      )
+    } catch (cause) {
+      throw signal.aborted
+        ? new LatticeError('PEER_TIMEOUT', 'no peer told an address of this one in time', { cause })
+        : new LatticeError('PEER_UNKNOWN', undefined, { cause })
+    }
+  }
+
+  #known(peer: NodeId): readonly string[] {
+    return [...new Set([...(this.#configured.get(peer) ?? []), ...(this.#learnt.get(peer) ?? [])])]
+  }
+
+  /** Never failed first, then by the time of the last failure. */
+  #inTurn(addresses: readonly string[]): readonly string[] {
+    const order = (address: string): number => this.#failures.get(address)?.order ?? -1
+    return [...addresses].sort((a, b) => order(a) - order(b))
+  }
+}

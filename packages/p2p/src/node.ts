@@ -1,0 +1,80 @@
+/**
+ * The libp2p node: TCP and WebSockets, Noise, Yamux, identify, ping, a private DHT, gossipsub.
+ *
+ * It keeps no policy: who is dialled and how often is decided by the engine, through the dialer. The
+ * library's own reconnecting is not relied on; it gives up after 31 s (reliability §1.1).
+ */
+import { noise } from '@chainsafe/libp2p-noise'
+import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
+import { identify, type Identify } from '@libp2p/identify'
+import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface'
+import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
+import { ping, type Ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { announceService } from './announce.ts'
+
+/** The services every node runs. */
+export interface Services extends Record<string, unknown> {
+  readonly identify: Identify
+  readonly ping: Ping
+  readonly dht: KadDHT
+  readonly pubsub: GossipSub
+}
+
+/** A libp2p node with our services. */
+export type P2pNode = Libp2p<Services>
+
+/** What differs from node to node. */
+export interface NodeOptions {
+  readonly privateKey: PrivateKey
+  readonly gater: ConnectionGater
+  readonly listen: readonly string[]
+  readonly announce: readonly string[]
+  /** Whether a listen address is told to peers while `announce` is empty. */
+  readonly advertised: (address: Multiaddr) => boolean
+  readonly topic: string
+}
+
+/** Private prefix: this DHT never meets the public one. */
+const dhtProtocol = '/lattice/kad/1.0.0'
+
+/**
+ * reliability TB4. 16 connections hold 8 members twice over (both may dial at once). The threshold per second
+ * and host is raised from 5: behind a local proxy or in a test everybody shares one address.
+ */
+const connectionLimits = {
+  maxConnections: 16,
+  maxIncomingPendingConnections: 10,
+  inboundConnectionThreshold: 64,
+}
+
+/** Streams per connection: one per protocol and direction is normal, pings and look-ups come and go. */
+const muxerLimits = { maxInboundStreams: 64, maxOutboundStreams: 64 }
+
+/** Builds a node that is not started yet. */
+export async function createNode(options: NodeOptions): Promise<P2pNode> {
+  return createLibp2p<Services>({
+    start: false,
+    privateKey: options.privateKey,
+    addresses: {
+      listen: [...options.listen],
+      announce: [...options.announce],
+      announceFilter: addresses => addresses.filter(options.advertised),
+    },
+    transports: [tcp(), webSockets()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux(muxerLimits)],
+    connectionGater: options.gater,
+    connectionManager: connectionLimits,
+    services: {
+      identify: identify(),
+      ping: ping(),
+      dht: kadDHT({ protocol: dhtProtocol, peerInfoMapper: passthroughMapper, clientMode: false }),
+      pubsub: announceService(options.topic),
+    },
+  })
+}

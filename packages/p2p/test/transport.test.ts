@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { frameBytesMax, type Inbox, type NodeId } from '@lattice/core'
+import { transportSuite } from '@lattice/core/testing'
+import { createP2pTransport, nodeIdFromPeerId, peerIdFromNodeId, type P2pTransport } from '@lattice/p2p'
+
+const topic = 'test/lattice/v1'
+const cleanups: Array<() => Promise<void>> = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+transportSuite('libp2p on loopback', async count => {
+  const ports = await freePorts(count + 1)
+  const members = ports.slice(0, count).map((port, i) => identity(i, port))
+  const dead = identity(100, ports[count] ?? 0)
+  const outside = identity(101, 0)
+  const everybody = [...members, dead]
+  const trusted = new Set(everybody.map(({ nodeId }) => nodeId))
+  const make = (own: Identity) =>
+    createP2pTransport({
+      privateKeySeed: own.seed,
+      trusted: own === outside ? new Set([...trusted, own.nodeId]) : trusted,
+      listen: [`/ip4/127.0.0.1/tcp/${own.port}`],
+      announce: [],
+      bootstrap: everybody.filter(other => other !== own).map(addressOf),
+      topic,
+    })
+  const asMember = (own: Identity) => ({ nodeId: own.nodeId, transport: make(own) })
+  const made = members.map(asMember)
+  const outsider = asMember(outside)
+  return {
+    members: made,
+    unreachable: dead.nodeId,
+    outsider,
+    close: async () => {
+      await Promise.all([...made, outsider].map(({ transport }) => transport.stop()))
+    },
+  }
+})
+
+describe('P2P transport', () => {
+  it('tells a peer down when its connection closes, and up when it is back', async () => {
+    const [a, b] = await trustedPair()
+    await a.transport.connect(b.nodeId, soon())
+    await b.transport.stop()
+    await a.seen(`down ${b.nodeId}`)
+    await b.transport.start(b.inbox)
+    await a.transport.connect(b.nodeId, soon())
+    await a.seen(`up ${b.nodeId}`)
+    expect(a.events.filter(event => event.startsWith('down'))).toHaveLength(1)
+  })
+
+  it('comes back from restart with the same inbox', async () => {
+    const [a, b] = await trustedPair()
+    await a.transport.connect(b.nodeId, soon())
+    await a.transport.restart()
+    await a.seen(`down ${b.nodeId}`)
+    await a.transport.connect(b.nodeId, soon())
+    await a.seen(`up ${b.nodeId}`)
+    expect([...(await a.transport.request(b.nodeId, Uint8Array.of(5), soon()))]).toEqual([5])
+    expect([...(await b.transport.request(a.nodeId, Uint8Array.of(6), soon()))]).toEqual([6])
+  })
+
+  it('tells a wrong node at an address from a dead one', async () => {
+    const [port = 0] = await freePorts(1)
+    const real = await startNode(identity(1, port), [identity(2, 0), identity(3, 0)])
+    const expected = identity(3, port)
+    const asker = await startNode(identity(2, 0), [identity(1, port), expected], [addressOf(expected)])
+    await expect(asker.transport.connect(expected.nodeId, soon())).rejects.toMatchObject({
+      code: 'PEER_MISMATCH',
+      message: expect.stringContaining('another node'),
+    })
+    expect(asker.transport.addresses(expected.nodeId)).toEqual([
+      { address: addressOf(expected), lastError: 'another node answers at this address' },
+    ])
+    expect(real.events).toEqual([])
+  })
+
+  it('tells the operator that a peer hung up because it does not trust this node', async () => {
+    const [port = 0] = await freePorts(1)
+    const host = identity(1, port)
+    await startNode(host, [])
+    const asker = await startNode(identity(2, 0), [host], [addressOf(host)])
+    await asker.transport.connect(host.nodeId, soon()).catch(() => {})
+    const lastError = () => asker.transport.addresses(host.nodeId)[0]?.lastError
+    await until(() => lastError() !== undefined)
+    expect(lastError()).toContain('trusts the public key')
+  })
+
+  it('carries WebSockets over a shared HTTP port', async () => {
+    const [port = 0] = await freePorts(1)
+    const inner = identity(1, port)
+    const asker = identity(2, 0)
+    const host = await startNode(inner, [asker])
+    const http = await listen(createServer((_, response) => response.end('plain HTTP')))
+    http.on('upgrade', (request, socket, head) => host.transport.upgrade(request, socket, head))
+    const httpPort = (http.address() as AddressInfo).port
+    const address = `/ip4/127.0.0.1/tcp/${httpPort}/ws/p2p/${peerIdFromNodeId(inner.nodeId)}`
+    const other = await startNode(asker, [inner], [address])
+    await other.transport.connect(inner.nodeId, soon())
+    const frame = new Uint8Array(frameBytesMax).fill(7)
+    expect(Buffer.compare(await other.transport.request(inner.nodeId, frame, soon()), frame)).toBe(0)
+    expect(await (await fetch(`http://127.0.0.1:${httpPort}/`)).text()).toBe('plain HTTP')
+    expect(host.transport.listenAddrs()).toEqual([addressOf(inner)])
+    await host.transport.stop()
+    await other.seen(`down ${inner.nodeId}`)
+    await expect(other.transport.connect(inner.nodeId, soon())).rejects.toMatchObject({
+      code: 'PEER_UNREACHABLE',
+    })
+  })
+
+  it('learns the addresses of trusted peers from a common neighbour', async () => {
+    const [port = 0] = await freePorts(1)
+    const [hub, left, right] = [identity(1, port), identity(2, 0), identity(3, 0)]
+    await startNode(hub, [left, right])
+    const leftNode = await startNode(left, [hub, right], [addressOf(hub)])
+    const rightNode = await startNode(right, [hub, left], [addressOf(hub)])
+    await expect(leftNode.transport.connect(right.nodeId, soon())).rejects.toMatchObject({
+      code: 'PEER_UNKNOWN',
+    })
+    await rightNode.transport.connect(hub.nodeId, soon())
+    await leftNode.transport.connect(hub.nodeId, soon())
+    await until(async () => {
+      await leftNode.transport.connect(right.nodeId, soon()).catch(() => {})
+      return leftNode.events.includes(`up ${right.nodeId}`)
+    })
+    expect([...(await leftNode.transport.request(right.nodeId, Uint8Array.of(9), soon()))]).toEqual([9])
+  })
+
+  it('names a port in use', async () => {
+    const taken = await listen(createServer())
+    const { port } = taken.address() as AddressInfo
+    const { transport, inbox } = makeNode(identity(1, port), [], [])
+    await expect(transport.start(inbox)).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+      message: expect.stringContaining(`/tcp/${port}`),
+    })
+  })
+})
+
+describe('P2P configuration', () => {
+  it('spells node ids as peer ids and back', () => {
+    const { nodeId } = identity(4, 0)
+    expect(peerIdFromNodeId(nodeId)).toMatch(/^12D3Koo/)
+    expect(nodeIdFromPeerId(peerIdFromNodeId(nodeId))).toBe(nodeId)
+    for (const bad of ['', 'nonsense', 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N']) {
+      expect(() => nodeIdFromPeerId(bad)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+    }
+  })
+
+  it('refuses bad settings by name', () => {
+    const { seed } = identity(1, 0)
+    const good = {
+      privateKeySeed: seed,
+      trusted: new Set<NodeId>(),
+      listen: [],
+      announce: [],
+      bootstrap: [],
+      topic,
+    }
+    const bad = [
+      [{ ...good, privateKeySeed: seed.subarray(1) }, /seed has 31 bytes/],
+      [{ ...good, listen: ['9000'] }, /listen: "9000"/],
+      [{ ...good, announce: ['/ip4/1.2.3/tcp/1'] }, /announce:/],
+      [{ ...good, bootstrap: ['/ip4/127.0.0.1/tcp/9000'] }, /must end in \/p2p/],
+      [{ ...good, bootstrap: ['/ip4/127.0.0.1/tcp/9000/p2p/PEER_ID_1'] }, /bootstrap: /],
+    ] as const
+    for (const [options, message] of bad) {
+      expect(() => createP2pTransport(options)).toThrow(
+        expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringMatching(message) }),
+      )
+    }
+  })
+})
+
+interface Identity {
+  readonly seed: Uint8Array
+  readonly nodeId: NodeId
+  readonly port: number
+}
+
+interface TestNode {
+  readonly nodeId: NodeId
+  readonly transport: P2pTransport
+  readonly inbox: Inbox
+  /** `up <node>` and `down <node>`, in order. */
+  readonly events: string[]
+  /** Resolves once `event` has happened after the last one that was waited for. */
+  seen(event: string): Promise<void>
+}
+
+function identity(number: number, port: number): Identity {
+  const seed = createHash('sha256').update(`p2p test ${number}`).digest()
+  const bare = {
+    privateKeySeed: seed,
+    trusted: new Set<NodeId>(),
+    listen: [],
+    announce: [],
+    bootstrap: [],
+    topic,
+  }
+  return { seed, nodeId: nodeIdFromPeerId(createP2pTransport(bare).peerId), port }
+}
+
+function addressOf({ nodeId, port }: Identity): string {
+  return `/ip4/127.0.0.1/tcp/${port}/p2p/${peerIdFromNodeId(nodeId)}`
+}
+
+function makeNode(own: Identity, trusted: readonly Identity[], bootstrap: readonly string[]): TestNode {
+  const transport = createP2pTransport({
+    privateKeySeed: own.seed,
+    trusted: new Set(trusted.map(({ nodeId }) => nodeId)),
+    listen: [`/ip4/127.0.0.1/tcp/${own.port}`],
+    announce: [],
+    bootstrap,
+    topic,
+  })
+  cleanups.push(() => transport.stop())
+  const events: string[] = []
+  let looked = 0
+  const inbox: Inbox = {
+    peerUp: peer => void events.push(`up ${peer}`),
+    peerDown: peer => void events.push(`down ${peer}`),
+    announced: () => {},
+    serve: async (_, frame) => frame,
+  }
+  const seen = async (event: string): Promise<void> => {
+    await until(() => events.indexOf(event, looked) >= 0)
+    looked = events.indexOf(event, looked) + 1
+  }
+  return { nodeId: own.nodeId, transport, inbox, events, seen }
+}
+
+async function startNode(
+  own: Identity,
+  trusted: readonly Identity[],
+  bootstrap: readonly string[] = [],
+): Promise<TestNode> {
+  const node = makeNode(own, trusted, bootstrap)
+  await node.transport.start(node.inbox)
+  return node
+}
+
+async function trustedPair(): Promise<readonly [TestNode, TestNode]> {
+  const [first = 0, second = 0] = await freePorts(2)
+  const [a, b] = [identity(1, first), identity(2, second)]
+  return [await startNode(a, [b], [addressOf(b)]), await startNode(b, [a], [addressOf(a)])]
+}
+
+/** Ports that were free a moment ago: addresses must be known before the nodes that use them start. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createTcpServer()
+      await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve))
+      return server
+    }),
+  )
+  const ports = servers.map(server => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
+  return ports
+}
+
+async function listen(server: Server): Promise<Server> {
+  await new Promise<void>(resolve => void server.listen(0, '127.0.0.1', resolve))
+  cleanups.push(async () => {
+    server.closeAllConnections()
+    await new Promise(resolve => server.close(resolve))
+  })
+  return server
+}
+
+function soon(): AbortSignal {
+  return AbortSignal.timeout(8000)
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let polls = 0; !(await holds()); polls++) {
+    if (polls > 400) throw new Error('not within 8 s')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
