@@ -130,6 +130,26 @@ describe('P2P transport', () => {
     expect([...(await leftNode.transport.request(right.nodeId, Uint8Array.of(9), soon()))]).toEqual([9])
   })
 
+  it('passes announces on where two nodes have no link, in the name of their author', async () => {
+    const [port = 0] = await freePorts(1)
+    const [hub, left, right] = [identity(1, port), identity(2, unheard), identity(3, unheard)]
+    await startNode(hub, [left, right])
+    const leftNode = await startNode(left, [hub, right], [addressOf(hub)])
+    const rightNode = await startNode(right, [hub, left], [addressOf(hub)])
+    await leftNode.transport.connect(hub.nodeId, soon())
+    await rightNode.transport.connect(hub.nodeId, soon())
+    let nonce = 0
+    await until(async () => {
+      await leftNode.transport.announce(Uint8Array.of(nonce++))
+      return rightNode.heard.length > 0
+    })
+    expect(new Set(rightNode.heard)).toEqual(new Set([left.nodeId]))
+    expect(rightNode.events).not.toContain(`up ${left.nodeId}`)
+    await expect(leftNode.transport.announce(new Uint8Array(60_000))).rejects.toMatchObject({
+      code: 'PEER_REFUSED',
+    })
+  })
+
   it('names a port in use', async () => {
     const taken = await listen(createServer())
     const { port } = taken.address() as AddressInfo
@@ -176,6 +196,9 @@ describe('P2P configuration', () => {
   })
 })
 
+/** Listens nowhere: can only be reached over connections it opened itself. */
+const unheard = -1
+
 interface Identity {
   readonly seed: Uint8Array
   readonly nodeId: NodeId
@@ -188,6 +211,8 @@ interface TestNode {
   readonly inbox: Inbox
   /** `up <node>` and `down <node>`, in order. */
   readonly events: string[]
+  /** Authors of the announces heard. */
+  readonly heard: NodeId[]
   /** Resolves once `event` has happened after the last one that was waited for. */
   seen(event: string): Promise<void>
 }
@@ -213,25 +238,26 @@ function makeNode(own: Identity, trusted: readonly Identity[], bootstrap: readon
   const transport = createP2pTransport({
     privateKeySeed: own.seed,
     trusted: new Set(trusted.map(({ nodeId }) => nodeId)),
-    listen: [`/ip4/127.0.0.1/tcp/${own.port}`],
+    listen: own.port === unheard ? [] : [`/ip4/127.0.0.1/tcp/${own.port}`],
     announce: [],
     bootstrap,
     topic,
   })
   cleanups.push(() => transport.stop())
   const events: string[] = []
+  const heard: NodeId[] = []
   let looked = 0
   const inbox: Inbox = {
     peerUp: peer => void events.push(`up ${peer}`),
     peerDown: peer => void events.push(`down ${peer}`),
-    announced: () => {},
+    announced: from => void heard.push(from),
     serve: async (_, frame) => frame,
   }
   const seen = async (event: string): Promise<void> => {
     await until(() => events.indexOf(event, looked) >= 0)
     looked = events.indexOf(event, looked) + 1
   }
-  return { nodeId: own.nodeId, transport, inbox, events, seen }
+  return { nodeId: own.nodeId, transport, inbox, events, heard, seen }
 }
 
 async function startNode(
