@@ -1,4 +1,7 @@
-/** Unit, property and adapter tests (npm test), and the e2e ring (npm run e2e). All on real ESM under Node 24. */
+/**
+ * Unit, property and adapter tests (npm run unit) and the e2e ring (npm run e2e), all on real ESM under Node
+ * 24.
+ */
 import type { Config } from 'jest'
 
 const shared: Config = {
@@ -12,6 +15,12 @@ const shared: Config = {
   },
 }
 
+/** What every change must pass: part of `npm test`. */
+const smoke = ['<rootDir>/e2e/*.test.ts']
+
+/** The long and the many: only in `npm run e2e:full`. */
+const full = ['<rootDir>/e2e/full/**/*.test.ts']
+
 const config: Config = {
   maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',
@@ -21,9 +30,17 @@ const config: Config = {
     {
       ...shared,
       displayName: 'unit',
-      testMatch: ['<rootDir>/packages/*/test/**/*.test.ts', '<rootDir>/sim/**/*.test.ts', '<rootDir>/scripts/**/*.test.ts'],
+      testMatch: [
+        '<rootDir>/packages/*/test/**/*.test.ts',
+        '<rootDir>/sim/**/*.test.ts',
+        '<rootDir>/scripts/**/*.test.ts',
+      ],
     },
-    { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'e2e',
+      testMatch: process.env['E2E_FULL'] === '1' ? [...smoke, ...full] : smoke,
+    },
   ],
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { stripTypeScriptTypes } from 'node:module'
 
 export default {
-  process: (source) => ({ code: stripTypeScriptTypes(source, { mode: 'strip' }) }),
+  process: source => ({ code: stripTypeScriptTypes(source, { mode: 'strip' }) }),
   getCacheKey: (source, path) =>
     createHash('sha256').update(process.version).update(path).update(source).digest('hex'),
 }
