@@ -1,0 +1,132 @@
+/**
+ * One HTTP exchange on got: bounded, undecoded, never redirected, never retried, on kept-alive connections.
+ *
+ * Everything a server could do to this process is bounded here; what an answer means is decided elsewhere.
+ */
+import { Agent as HttpAgent, request as httpRequest, type ClientRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https'
+import got, { type Response } from 'got'
+import { frameBytesMax } from '@lattice/core'
+import { isEncoded, type Headers } from './frames.ts'
+import { peerError, translateFailure } from './translate.ts'
+
+/** Connections to one peer: above what a node has in flight, so that a long poll never blocks a push. */
+const socketsPerPeerMax = 64
+
+/** Idle connections kept per peer: one for the long poll, one for pushes. */
+const idleSocketsPerPeer = 2
+
+/** Idle connections end before middleboxes forget them, commonly after 60 s; Keep-Alive may ask for less. */
+const idleSocketMs = 55_000
+
+/** Time to resolve, connect and shake hands; the time for an answer is the caller's. */
+const connectTimeoutMs = 8000
+
+/** One request. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+  readonly signal: AbortSignal
+}
+
+/** One complete answer, its body as received. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Uint8Array
+}
+
+/** Says that a kept-alive connection was closed by the other end just as it was used again. */
+export const reuseRace = Symbol('reuse race')
+
+/** Connections to the peers; `close` destroys them. */
+export class HttpConnections {
+  readonly #agents = new Map<string, { readonly http: HttpAgent; readonly https: HttpsAgent }>()
+
+  /**
+   * Sends one request. Resolves `reuseRace` where the connection died before any answer because it had been
+   * idle. Rejects with a `LatticeError` (PEER_TIMEOUT, PEER_UNREACHABLE, PEER_MALFORMED).
+   */
+  async send(request: HttpRequest): Promise<HttpAnswer | typeof reuseRace> {
+    const { method, url, signal } = request
+    if (signal.aborted) throw timedOut(url)
+    const overflow = new AbortController()
+    const asked = got(url, {
+      method,
+      headers: { 'user-agent': undefined, 'accept-encoding': 'identity', ...request.headers },
+      ...(request.body === undefined ? {} : { body: request.body }),
+      agent: this.#agentOf(url),
+      request: openRequest,
+      signal: AbortSignal.any([signal, overflow.signal]),
+      followRedirect: false,
+      throwHttpErrors: false,
+      decompress: false,
+      responseType: 'buffer',
+      retry: { limit: 0 },
+      timeout: { lookup: connectTimeoutMs, connect: connectTimeoutMs, secureConnect: connectTimeoutMs },
+    })
+    void asked.on('downloadProgress', ({ transferred, total }) => {
+      if (Math.max(transferred, total ?? 0) > frameBytesMax) overflow.abort()
+    })
+    let response: Response<Uint8Array>
+    try {
+      response = await asked
+    } catch (error) {
+      if (signal.aborted) throw timedOut(url, error)
+      if (overflow.signal.aborted)
+        throw peerError('PEER_MALFORMED', `${url}: the answer is larger than ${frameBytesMax} bytes`)
+      if (isReuseRace(error)) return reuseRace
+      throw translateFailure(error, url)
+    }
+    if (isEncoded(response.headers))
+      throw peerError('PEER_MALFORMED', `${url}: a proxy compresses answers; switch that off for /sync/`)
+    return { status: response.statusCode, headers: response.headers, body: response.body }
+  }
+
+  /** Destroys all connections, also those in use. Later requests open new ones. */
+  close(): void {
+    for (const { http, https } of this.#agents.values()) {
+      http.destroy()
+      https.destroy()
+    }
+    this.#agents.clear()
+  }
+
+  #agentOf(url: string): { readonly http: HttpAgent; readonly https: HttpsAgent } {
+    const { origin } = new URL(url)
+    const known = this.#agents.get(origin)
+    if (known !== undefined) return known
+    const settings = {
+      keepAlive: true,
+      maxSockets: socketsPerPeerMax,
+      maxFreeSockets: idleSocketsPerPeer,
+      timeout: idleSocketMs,
+      scheduling: 'lifo',
+    } as const
+    const agents = { http: new HttpAgent(settings), https: new HttpsAgent(settings) }
+    this.#agents.set(origin, agents)
+    return agents
+  }
+}
+
+/** A request without Connection header: HTTP/1.1 keeps connections anyway, and a poll saves 24 bytes. */
+function openRequest(url: URL, options: RequestOptions): ClientRequest {
+  const request = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+  request.removeHeader('connection')
+  return request
+}
+
+function timedOut(url: string, cause?: unknown): Error {
+  return peerError('PEER_TIMEOUT', `${url}: no answer in the time allowed`, cause)
+}
+
+function isReuseRace(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || !('code' in error) || !('request' in error)) return false
+  const { code, request } = error
+  if (code !== 'ECONNRESET' && code !== 'EPIPE') return false
+  if (typeof request !== 'object' || request === null) return false
+  const unanswered = !('response' in request) || request.response === undefined
+  return unanswered && 'reusedSocket' in request && request.reusedSocket === true
+}

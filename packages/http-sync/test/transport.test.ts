@@ -1,0 +1,159 @@
+/** Who is a peer, and where: the HTTP lung on real sockets, with clocks that differ and nodes that lie. */
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { createHttpSyncTransport, identityPath } from '../src/index.ts'
+import {
+  closeServer,
+  deadUrl,
+  hash,
+  listen,
+  newClock,
+  newSigner,
+  random,
+  readBody,
+  serveWith,
+  verifySignature,
+} from './harness.ts'
+import {
+  answer,
+  cleanups,
+  closeAll,
+  failureOf,
+  frame,
+  impostor,
+  newInbox,
+  openAgainst,
+  openClient,
+  openPair,
+  patience,
+} from './nodes.ts'
+import { closeTcp } from './tcp-proxy.ts'
+
+afterEach(closeAll)
+
+describe('clocks', () => {
+  it.each([-36_000_000, 36_000_000])('nodes whose clocks differ by %i ms sync, both ways', async offsetMs => {
+    const { a, b, heardByA, heardByB } = await openPair(offsetMs)
+    for (const [from, to] of [[a, b] as const, [b, a] as const]) {
+      await from.transport.connect(to.nodeId, patience())
+      for (let i = 0; i < 3; i++)
+        expect(await from.transport.request(to.nodeId, frame, patience())).toEqual(frame.toReversed())
+    }
+    expect([heardByA.served.length, heardByB.served.length]).toEqual([3, 3])
+  })
+
+  it('a clock that jumps between two requests is no error', async () => {
+    const { a, b } = await openPair()
+    await a.transport.connect(b.nodeId, patience())
+    a.clock.wallOffsetMs -= 7_200_000
+    expect(await a.transport.request(b.nodeId, frame, patience())).toEqual(frame.toReversed())
+  })
+
+  it('a server that restarts on the same URL is asked again without an error', async () => {
+    const peer = newSigner()
+    const client = newSigner()
+    const build = () =>
+      createHttpSyncTransport({
+        signer: peer,
+        verify: verifySignature,
+        hash,
+        random,
+        clock: newClock(),
+        trusted: new Set([client.nodeId]),
+        urls: [],
+      })
+    let server = build()
+    await server.start(newInbox())
+    const { server: socket, url } = await listen(serveWith(peer.nodeId, () => server))
+    cleanups.push(() => closeServer(socket))
+    const { transport } = await openClient([url], peer.nodeId, { signer: client })
+    await transport.connect(peer.nodeId, patience())
+    await server.stop()
+    server = build()
+    await server.start(newInbox())
+    expect(await transport.request(peer.nodeId, frame, patience())).toEqual(frame.toReversed())
+    await server.stop()
+  })
+})
+
+describe('who answers', () => {
+  it('its own URL is recognised and no peer; a URL of nobody trusted is PEER_MISMATCH', async () => {
+    const { a, heardByA } = await openPair()
+    await failureOf(a.transport.connect(newSigner().nodeId, patience()))
+    expect(heardByA.up).not.toContain(a.nodeId)
+    const stranger = newSigner()
+    const { transport } = await openAgainst(impostor(stranger, res => res.end()))
+    const expected = newSigner().nodeId
+    expect((await failureOf(transport.connect(expected, patience()))).code).toBe('PEER_UNKNOWN')
+    const { url } = await openAgainst(impostor(stranger, res => res.end()))
+    const other = await openClient([url], expected)
+    expect((await failureOf(other.transport.connect(expected, patience()))).code).toBe('PEER_MISMATCH')
+    expect(other.transport.addresses(expected)[0]?.lastError).toContain('LATTICE_TRUSTED_KEYS')
+    expect(other.transport.urlOf(expected)).toBeUndefined()
+  })
+
+  it('who only claims to be the peer gets no frame', async () => {
+    const peer = newSigner()
+    const liar = newSigner()
+    let frames = 0
+    const { transport, heard } = await openAgainst((req, res) => {
+      if (req.url === identityPath)
+        return void res
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ public_key: peer.nodeId }))
+      void readBody(req).then(body => {
+        frames += body.length
+        answer(res, liar, String(req.headers['signature']), 204, new Uint8Array())
+      })
+      return undefined
+    }, peer)
+    expect((await failureOf(transport.connect(peer.nodeId, patience()))).code).toBe('PEER_MISMATCH')
+    expect((await failureOf(transport.request(peer.nodeId, frame, patience()))).code).toBe('PEER_UNREACHABLE')
+    expect([frames, heard.up]).toEqual([0, []])
+  })
+
+  it('when another node takes the place of the peer, the URL is forgotten and the peer is down', async () => {
+    const peer = newSigner()
+    const other = newSigner()
+    const { transport, heard, url } = await openAgainst(
+      impostor(peer, (res, signature) => answer(res, other, signature, 200, frame)),
+      peer,
+    )
+    await transport.connect(peer.nodeId, patience())
+    expect([heard.up, transport.urlOf(peer.nodeId)]).toEqual([[peer.nodeId], url])
+    const failure = await failureOf(transport.request(peer.nodeId, frame, patience()))
+    expect(failure.code).toBe('PEER_MISMATCH')
+    expect(heard.down).toEqual([failure.message])
+    expect(transport.urlOf(peer.nodeId)).toBeUndefined()
+    expect((await failureOf(transport.request(peer.nodeId, frame, patience()))).code).toBe('PEER_UNREACHABLE')
+  })
+
+  it('a failed request alone takes no peer down', async () => {
+    const { a, b, heardByA } = await openPair()
+    await a.transport.connect(b.nodeId, patience())
+    await closeServer(b.server)
+    const failure = await failureOf(a.transport.request(b.nodeId, frame, patience()))
+    expect([failure.code, heardByA.down]).toEqual(['PEER_UNREACHABLE', []])
+    expect(a.transport.addresses(b.nodeId)).toEqual([{ address: b.url, lastError: failure.message }])
+    expect(a.transport.urlOf(b.nodeId)).toBe(b.url)
+  })
+
+  it('a peer at a dead URL does not delay one at a living URL', async () => {
+    const { a, b } = await openPair()
+    const silent = createTcpServer(socket => void socket.resume())
+    await new Promise<void>(resolve => void silent.listen(0, '127.0.0.1', resolve))
+    cleanups.push(() => closeTcp(silent))
+    const urls = [`http://127.0.0.1:${(silent.address() as AddressInfo).port}`, await deadUrl(), b.url]
+    const { transport } = await openClient(urls, b.nodeId, { signer: a.signer })
+    await transport.connect(b.nodeId, patience())
+    expect(transport.urlOf(b.nodeId)).toBe(b.url)
+  })
+
+  it.each(['ftp://host', 'not a url', 'https://user:secret@host', 'https://host?x=1'])(
+    'the URL %s is CONFIG_INVALID, and no password is repeated',
+    async url => {
+      const failure = await failureOf(openClient([url], newSigner().nodeId))
+      expect([failure.code, failure.message.includes('secret')]).toEqual(['CONFIG_INVALID', false])
+    },
+  )
+})
