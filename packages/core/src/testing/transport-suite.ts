@@ -261,8 +261,9 @@ function stopTests(open: Open): void {
     const [a, b] = await linked(open)
     await b.transport.connect(a.nodeId, patience())
     a.serve = b.serve = () => new Promise(() => {})
-    const asked = expectCode(a.transport.request(b.nodeId, bytes(3), patience()), /^PEER_/)
-    const served = expectCode(b.transport.request(a.nodeId, bytes(4), patience()), /^PEER_/)
+    const endless = new AbortController().signal
+    const asked = expectCode(a.transport.request(b.nodeId, bytes(3), endless), /^PEER_/)
+    const served = expectCode(b.transport.request(a.nodeId, bytes(4), endless), /^PEER_/)
     await until('both arrived', () => a.calls.served.length + b.calls.served.length === 2)
     await a.transport.stop()
     await Promise.all([asked, served])
