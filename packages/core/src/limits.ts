@@ -22,7 +22,10 @@ export const transactionOperationsMax = 1000
 /** Largest frame on either path (contract §3). */
 export const frameBytesMax = 256 * 1024
 
-/** What an entry adds around key, slot and value: format 1, author 32, version 8, flags 1, base 8, lengths 3, signature 64. */
+/**
+ * What an entry adds around key, slot and value: format 1, author 32, version 8, flags 1, base 8, lengths 3,
+ * signature 64.
+ */
 export const entryOverheadBytesMax = 117
 
 /** Largest entry on the wire. Always fits one frame together with the other sections. */
@@ -37,7 +40,10 @@ export const frameEntriesBytesMax = 200 * 1024
 /** Gossip degrades and then loses messages silently above this size (measured; engineering §2). */
 export const announceBytesMax = 25_000
 
-/** An entry stamped further than this ahead of our wall clock waits, and does not move our clock (reliability §1.7). */
+/**
+ * An entry stamped further than this ahead of our wall clock waits, and does not move our clock (reliability
+ * §1.7).
+ */
 export const futureToleranceMs = 10 * 60_000
 
 /** Entries from the future kept waiting per author; the oldest goes first (reliability X3). */
@@ -51,6 +57,9 @@ export const compareNodesMax = 1024
 
 /** Frames in one descent before it is given up and reported (reliability X10). */
 export const descentRoundsMax = 24
+
+/** Commit times kept for peers that lag; older ones are thinned out. */
+export const pendingMarksMax = 1_000
 
 /** Writes queued for the next commit before new ones are refused as overload. */
 export const pendingWritesMax = 10_000

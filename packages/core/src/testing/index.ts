@@ -1,3 +1,6 @@
 /** Test doubles and suites for whoever implements or uses the ports of the core. */
 export * from './memory-transport.ts'
 export * from './transport-suite.ts'
+export * from './memory-store.ts'
+export * from './store-suite.ts'
+export * from './utf8-order.ts'

@@ -1,0 +1,188 @@
+/**
+ * The commit pipeline: one batch on its way to the disk, one forming behind it, and everybody who waits for
+ * either.
+ *
+ * Writers that arrive while the disk works share the next commit. An answer that depends on entries is given
+ * once they are durable, never before.
+ */
+import { concatBytes, toHex, toUtf8, uintToBytes } from './bytes.ts'
+import type { Effect, WriteConditions } from './events.ts'
+import { isLatticeError, LatticeError } from './errors.ts'
+import { cursorFact, encodeCursor, type Cursor } from './journal.ts'
+import { pendingWritesMax } from './limits.ts'
+import type { Hash, Store } from './ports.ts'
+import type { Replica, StagedRow } from './replica.ts'
+import type { Operation } from './status.ts'
+import type { NodeId, Version } from './units.ts'
+
+/**
+ * How long the answer to an Idempotency-Key is remembered: a day, like the services that made the header
+ * known.
+ */
+const rememberMs = 24 * 3_600_000
+
+/** Remembered answers looked at when old ones are removed. */
+const forgetPage = 1_000
+
+const memoryPrefix = 'idempotency/'
+
+interface WaitingWrite {
+  readonly id: number
+  readonly version: Version
+}
+
+/** What waits for one batch. */
+interface Waiters {
+  writes: WaitingWrite[]
+  /** Run once the batch is durable (`true`) or refused (`false`). */
+  then: ((durable: boolean) => void)[]
+}
+
+interface Memory {
+  readonly operations: string
+  readonly version: Version
+}
+
+/** Stages, seals and settles batches. */
+export class CommitPipeline {
+  readonly #replica: Replica
+  readonly #store: Store
+  readonly #hash: Hash
+  #forming: Waiters = { writes: [], then: [] }
+  #sealed: Waiters = { writes: [], then: [] }
+  /** Answers remembered by batches that are not durable yet. */
+  readonly #memory = new Map<string, Memory>()
+
+  constructor(replica: Replica, store: Store, hash: Hash) {
+    this.#replica = replica
+    this.#store = store
+    this.#hash = hash
+  }
+
+  /** Whether nothing is on its way to the disk. */
+  get isIdle(): boolean {
+    return !this.#replica.isCommitting && !this.#replica.hasForming
+  }
+
+  /** Takes a write in, or says at once why not. */
+  write(id: number, operations: readonly Operation[], conditions: WriteConditions, wall: number): Effect[] {
+    try {
+      if (this.#forming.writes.length >= pendingWritesMax) throw new LatticeError('OVERLOADED')
+      const version = this.#recall(operations, conditions) ?? this.#apply(operations, conditions, wall)
+      this.#forming.writes.push({ id, version })
+      return []
+    } catch (error) {
+      if (!isLatticeError(error)) throw error
+      return [{ type: 'write-refused', id, error }]
+    }
+  }
+
+  /** Persists a cursor with the forming batch, if there is one or will be one anyway. */
+  stageCursor(node: NodeId, cursor: Cursor): void {
+    this.#replica.stageFact(cursorFact(node), encodeCursor(cursor))
+  }
+
+  /** Runs `then` when everything staged so far is durable or refused; at once where nothing is under way. */
+  whenSettled(then: (durable: boolean) => void): void {
+    if (this.#replica.hasForming) this.#forming.then.push(then)
+    else if (this.#replica.isCommitting) this.#sealed.then.push(then)
+    else then(true)
+  }
+
+  /** Sends the forming batch on its way if the disk is free. */
+  pump(root: () => string): Effect[] {
+    if (this.#replica.isCommitting) return []
+    if (!this.#replica.hasForming) return this.#answerWrites(this.#take(), root)
+    const batch = this.#replica.seal()
+    this.#sealed = this.#take()
+    return [{ type: 'persist', batch }]
+  }
+
+  /** The sealed batch is durable. */
+  committed(root: () => string): { rows: readonly StagedRow[]; effects: Effect[] } {
+    const rows = this.#replica.committed()
+    const waiters = this.#sealed
+    this.#sealed = { writes: [], then: [] }
+    if (!this.#replica.hasForming) this.#memory.clear()
+    const effects = this.#answerWrites(waiters, root)
+    for (const then of waiters.then) then(true)
+    return { rows, effects }
+  }
+
+  /** The sealed batch was refused, and with it all that was built on it. */
+  failed(error: LatticeError): Effect[] {
+    this.#replica.aborted()
+    this.#memory.clear()
+    const waiters = [this.#sealed, this.#take()]
+    this.#sealed = { writes: [], then: [] }
+    for (const then of waiters.flatMap(each => each.then)) then(false)
+    return waiters.flatMap(each => each.writes).map(({ id }) => ({ type: 'write-refused', id, error }))
+  }
+
+  /** Stages the removal of remembered answers that are too old. */
+  forget(wall: number): void {
+    for (const [name, value] of this.#store.facts(memoryPrefix, forgetPage)) {
+      if (readUint(value, 32) + rememberMs < wall) this.#replica.stageFact(name, undefined)
+    }
+  }
+
+  #take(): Waiters {
+    const waiters = this.#forming
+    this.#forming = { writes: [], then: [] }
+    return waiters
+  }
+
+  #answerWrites(waiters: Waiters, root: () => string): Effect[] {
+    const after = waiters.writes.length === 0 ? '' : root()
+    return waiters.writes.map(({ id, version }) => ({ type: 'written', id, version, root: after }))
+  }
+
+  #apply(operations: readonly Operation[], conditions: WriteConditions, wall: number): Version {
+    this.#demand(operations, conditions)
+    const version = this.#replica.write(operations, wall)
+    const { idempotencyKey } = conditions
+    if (idempotencyKey !== undefined) {
+      const digest = this.#digest(operations)
+      const time = uintToBytes(BigInt(Math.trunc(wall)))
+      this.#replica.stageFact(memoryPrefix + idempotencyKey, concatBytes(digest, time, uintToBytes(version)))
+      this.#memory.set(idempotencyKey, { operations: toHex(digest), version })
+    }
+    return version
+  }
+
+  #demand(operations: readonly Operation[], { ifVersion, ifExists }: WriteConditions): void {
+    const first = operations[0]
+    if (first === undefined || (ifVersion === undefined && ifExists === undefined)) return
+    const present = this.#replica.readStaged(first.key)
+    if (ifVersion !== undefined && present?.version !== ifVersion) throw new LatticeError('VERSION_MISMATCH')
+    if (ifExists !== undefined && ifExists !== (present !== undefined)) {
+      throw new LatticeError(
+        'VERSION_MISMATCH',
+        ifExists ? 'the key does not exist' : 'the key exists already',
+      )
+    }
+  }
+
+  /** The version given to the same request before. */
+  #recall(operations: readonly Operation[], { idempotencyKey }: WriteConditions): Version | undefined {
+    if (idempotencyKey === undefined) return undefined
+    const memory = this.#memory.get(idempotencyKey) ?? this.#stored(idempotencyKey)
+    if (memory === undefined) return undefined
+    if (memory.operations !== toHex(this.#digest(operations))) throw new LatticeError('IDEMPOTENCY_CONFLICT')
+    return memory.version
+  }
+
+  #stored(idempotencyKey: string): Memory | undefined {
+    const fact = this.#store.fact(memoryPrefix + idempotencyKey)
+    if (fact?.length !== 48) return undefined
+    return { operations: toHex(fact.subarray(0, 32)), version: BigInt(`0x${toHex(fact.subarray(40))}`) }
+  }
+
+  #digest(operations: readonly Operation[]): Uint8Array {
+    return this.#hash(toUtf8(JSON.stringify(operations)))
+  }
+}
+
+function readUint(bytes: Uint8Array, at: number): number {
+  return Number(BigInt(`0x${toHex(bytes.subarray(at, at + 8))}`))
+}

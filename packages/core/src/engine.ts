@@ -1,0 +1,514 @@
+/**
+ * The engine: events in, effects out. Synchronous and pure; the only place where policy lives.
+ *
+ * Every event may change what is known; after that the node *settles*: what is due is sent, what is durable is answered, and
+ * `wakeAt` says when time alone will matter again. Decisions depend on state, not on which event came (sync-plan.ts).
+ */
+import { toHex } from './bytes.ts'
+import { CommitPipeline } from './commits.ts'
+import { assert } from './errors.ts'
+import type { Delivery, Effect, Event } from './events.ts'
+import { Composer } from './exchange.ts'
+import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
+import { continues, cursorFact, decodeCursor, type Cursor } from './journal.ts'
+import { descentRoundsMax, pendingMarksMax } from './limits.ts'
+import type { Beat, Info, Message, Rows } from './message.ts'
+import { ModeKeeper } from './mode-keeper.ts'
+import { Outbox, type Ask } from './outbox.ts'
+import { antiEntropyMs, clockJumpMs, effectiveHeartbeatMs, ownPauseMs, type EngineParams } from './params.ts'
+import { createPeer, linkDown, linkFailed, linkProven, linkUp, type Peer } from './peers.ts'
+import type { Hash, Random, Signer, Store } from './ports.ts'
+import { Replica, type StagedRow } from './replica.ts'
+import { describeNode, describePeer } from './describe.ts'
+import type { NodeStatus } from './status.ts'
+import { isBehind, type Standing } from './sync-plan.ts'
+import { pathKinds, type Instant, type NodeId, type PathKind, type Sequence } from './units.ts'
+
+/** What an engine is made of. */
+export interface EngineParts {
+  readonly info: Info
+  readonly store: Store
+  readonly hash: Hash
+  readonly signer: Signer
+  readonly random: Random
+  readonly params: EngineParams
+  /** The other members. Empty: the node serves its own clients and nobody else. */
+  readonly members: ReadonlySet<NodeId>
+  readonly at: Instant
+}
+
+/** Requests that wait for a commit, or for something to tell. */
+interface Serve {
+  readonly id: number
+  readonly peer: Peer
+  readonly request: Message
+  readonly holdUntil: number
+  settled: boolean
+}
+
+/** Pauses between descents that did not end in equal roots, in ms: doubling from the first to the last. */
+const descentPauseMs = { first: 1_000, last: 60_000 }
+
+/** Pauses between exchanges that brought nothing. */
+const fruitlessPauseMs = { first: 200, last: 10_000 }
+
+/** Requests of one peer that may wait here at a time; further ones are answered at once. */
+const heldPerPeerMax = 4
+
+/** One node's mind. */
+export class Engine {
+  readonly #parts: EngineParts
+  readonly #replica: Replica
+  readonly #commits: CommitPipeline
+  readonly #composer: Composer
+  readonly #peers = new Map<NodeId, Peer>()
+  readonly #serves = new Map<number, Serve>()
+  readonly #mode: ModeKeeper
+  readonly #outbox: Outbox
+  readonly #dirtyCursors = new Set<NodeId>()
+  /** When each of the latest commits became durable: how long a peer has failed to acknowledge it. */
+  #marks: { seq: Sequence; at: number }[] = []
+  #root: string
+  #out: Effect[] = []
+  #wakeAt: number
+  #wallOffset: number
+  #pausedUntil = Number.NEGATIVE_INFINITY
+
+  constructor(parts: EngineParts) {
+    const { store, hash, signer, members, params, at, info, random } = parts
+    this.#parts = parts
+    this.#replica = new Replica({ store, hash, signer, trusted: members })
+    this.#commits = new CommitPipeline(this.#replica, store, hash)
+    this.#composer = new Composer({ self: signer.nodeId, info, hash, store, replica: this.#replica })
+    for (const id of members) {
+      if (id !== signer.nodeId)
+        this.#peers.set(id, createPeer(id, decodeCursor(store.fact(cursorFact(id))), at.mono))
+    }
+    this.#mode = new ModeKeeper(params, store, at)
+    this.#outbox = new Outbox({ params, random, composer: this.#composer, peers: this.#peers })
+    this.#root = this.#composer.rootHex()
+    this.#wakeAt = at.mono
+    this.#wallOffset = at.wall - at.mono
+  }
+
+  /** When the next `tick` is due, in `mono` ms. Always later than the last event. */
+  get wakeAt(): number {
+    return this.#wakeAt
+  }
+
+  /** The replicated state, for readers. */
+  get replica(): Replica {
+    return this.#replica
+  }
+
+  /** Takes one event in; what to do about it, in order. */
+  step(event: Event, at: Instant): Effect[] {
+    this.#noticePause(at)
+    this.#handle(event, at)
+    this.#settle(at)
+    const effects = this.#out
+    this.#out = []
+    return effects
+  }
+
+  /** How things stand, for people and clients. */
+  status(at: Instant): NodeStatus {
+    return describeNode({
+      self: this.#parts.signer.nodeId,
+      params: this.#parts.params,
+      replica: this.#replica,
+      mode: this.#mode,
+      peers: this.#peers.values(),
+      own: this.#standing(),
+      at,
+    })
+  }
+
+  /** Past transitions of the sync mode, oldest first. */
+  get transitions(): ModeKeeper['transitions'] {
+    return this.#mode.transitions
+  }
+
+  #handle(event: Event, at: Instant): void {
+    switch (event.type) {
+      case 'tick':
+        return
+      case 'transport':
+        return this.#mode.transport(event)
+      case 'peer-up':
+        return this.#withLink(event, link => linkUp(link, at.mono))
+      case 'peer-down':
+        return this.#withLink(event, link => linkDown(link, event.reason, at.mono))
+      case 'connect-failed':
+        return this.#withLink(event, link => this.#failed(link, event.reason, at, 0))
+      case 'announced':
+        return this.#announced(event, at)
+      case 'request':
+        return this.#requested(event, at)
+      case 'request-gone':
+        this.#serves.delete(event.id)
+        return
+      case 'answer':
+        return this.#answered(event, at)
+      case 'ask-failed':
+        return this.#askFailed(event, at)
+      case 'write':
+        this.#out.push(...this.#commits.write(event.id, event.operations, event.conditions, at.wall))
+        return
+      case 'committed':
+        return this.#committed(at)
+      case 'commit-failed':
+        this.#out.push(...this.#commits.failed(event.error))
+        return
+      case 'switch':
+        this.#mode.switch(event, at, this.#peers.values())
+        this.#replica.stageFact(this.#mode.factName, this.#mode.fact())
+        return
+      case 'leave':
+        return this.#leave(at)
+    }
+  }
+
+  #settle(at: Instant): void {
+    if (this.#replica.retryDeferred(at.wall) > 0)
+      this.#log('info', 'entries from the future have become due', {})
+    this.#pump()
+    this.#out.push(...this.#mode.settle(at, this.#peers.values(), this.#standing()))
+    const own = this.#standing()
+    for (const peer of this.#peers.values()) {
+      if (this.#outbox.beginsDescent(peer, own, at, this.#mode.state)) {
+        const digestBytes = peer.descentFailures === 0 ? shortDigestBytes : fullDigestBytes
+        peer.descent = this.#composer.openDescent(digestBytes)
+      }
+      this.#out.push(...this.#outbox.plan(peer, own, at, this.#mode))
+      this.#notePath(peer, own, at)
+    }
+    this.#out.push(...this.#outbox.announce(own, at, this.#mode))
+    this.#answerSettled(own, at)
+    const wakes = [
+      this.#outbox.wakeAt(own, at, this.#mode),
+      this.#mode.wakeAt(at, this.#peers.values()),
+      ...[...this.#serves.values()].map(serve => serve.holdUntil),
+    ]
+    const latest = at.mono + effectiveHeartbeatMs(this.#parts.params)
+    this.#wakeAt = wakes.filter(wake => wake > at.mono).reduce((first, wake) => Math.min(first, wake), latest)
+    assert(this.#wakeAt > at.mono, 'the next alarm lies ahead')
+  }
+
+  /** Tells of a peer whose path has changed. */
+  #notePath(peer: Peer, own: Standing, at: Instant): void {
+    const status = describePeer(peer, this.#mode, own, at, this.#parts.params)
+    peer.why = status.why
+    if (status.path === peer.path) return
+    const previousPath = peer.path
+    peer.path = status.path
+    peer.pathSince = at.mono
+    this.#out.push({
+      type: 'emit',
+      event: { kind: 'peer', peer: { ...status, sinceWall: at.wall }, previousPath },
+    })
+  }
+
+  #pump(): void {
+    if (this.#replica.hasForming) {
+      for (const id of this.#dirtyCursors) {
+        const cursor = this.#peers.get(id)?.cursor
+        if (cursor !== undefined) this.#commits.stageCursor(id, cursor)
+      }
+      this.#dirtyCursors.clear()
+    }
+    this.#out.push(...this.#commits.pump(() => this.#root))
+  }
+
+  #committed(at: Instant): void {
+    const { store } = this.#parts
+    const { rows, effects } = this.#commits.committed(() => (this.#root = this.#composer.rootHex()))
+    this.#root = this.#composer.rootHex()
+    this.#out.push(...effects)
+    if (rows.length === 0) return
+    this.#marks.push({ seq: store.lastSeq, at: at.mono })
+    if (this.#marks.length > pendingMarksMax) this.#marks.splice(1, 1)
+    const acked = [...this.#peers.values()].map(peer =>
+      peer.acked?.incarnation === store.incarnation ? peer.acked.seq : 0,
+    )
+    const oldest = Math.min(...acked, store.lastSeq)
+    this.#marks = this.#marks.filter(mark => mark.seq > oldest)
+    this.#outbox.noteCommit(rows.some(row => row.origin === 'local'))
+    for (const row of rows) this.#out.push({ type: 'emit', event: changeOf(row) })
+    for (const peer of this.#peers.values()) this.#compareRoots(peer, at)
+  }
+
+  #announced(event: Event & { type: 'announced' }, at: Instant): void {
+    const peer = this.#peers.get(event.peer)
+    if (peer === undefined) return
+    const { beat } = event.message
+    const { known } = peer
+    if (beat !== undefined && beat.incarnation === known?.incarnation && beat.seq < known.seq) return
+    this.#absorb(peer, event.message, at)
+    this.#takeIn(peer, event, 'p2p', at)
+  }
+
+  #requested(event: Event & { type: 'request' }, at: Instant): void {
+    const peer = this.#peers.get(event.peer)
+    if (peer === undefined) {
+      this.#out.push({ type: 'reply', id: event.id, message: {} })
+      return
+    }
+    peer.links[event.path].lastHeard = at.mono
+    this.#absorb(peer, event.message, at)
+    this.#takeIn(peer, event, event.path, at)
+    const held = [...this.#serves.values()].filter(serve => serve.peer === peer).length
+    const waitMs = held < heldPerPeerMax ? (event.message.waitMs ?? 0) : 0
+    const serve: Serve = {
+      id: event.id,
+      peer,
+      request: event.message,
+      holdUntil: at.mono + waitMs,
+      settled: false,
+    }
+    this.#serves.set(event.id, serve)
+    this.#commits.whenSettled(() => (serve.settled = true))
+  }
+
+  #answered(event: Event & { type: 'answer' }, at: Instant): void {
+    const ask = this.#outbox.settle(event.id)
+    if (ask === undefined) return
+    const { peer, path, cursor } = ask
+    const link = peer.links[path]
+    linkProven(link, ask.sentAt, at.mono)
+    if (!ask.isPoll) link.rttMs = at.mono - ask.sentAt
+    else this.#outbox.paceNextPoll(ask, event.message.rows === undefined, at.mono)
+    const { beat } = event.message
+    const beyond = beat !== undefined && beat.incarnation === cursor?.incarnation && beat.seq < cursor.seq
+    if (beyond && peer.cursor?.seq === cursor.seq) peer.cursor = undefined
+    const before = peer.progress
+    this.#absorb(peer, event.message, at)
+    this.#takeIn(peer, event, path, at)
+    this.#commits.whenSettled(durable => this.#followUp(ask, event.message, durable, before, at))
+  }
+
+  /** After the entries of an answer are durable: what the answer means for the fetch, the descent and the pace. */
+  #followUp(ask: Ask, answer: Message, durable: boolean, before: number, at: Instant): void {
+    const { peer } = ask
+    if (durable && ask.askedFetch !== undefined && peer.fetch === ask.askedFetch) {
+      const wants = peer.fetch.wants.filter(want => !this.#holds(want.prefix, want.length, want.digests))
+      const done = wants.length === 0 || (answer.entries ?? []).length === 0
+      if (done) this.#moveCursor(peer, peer.fetch.upTo)
+      peer.fetch = done ? undefined : { wants, upTo: peer.fetch.upTo }
+      peer.progress++
+    }
+    if (durable) this.#followDescent(ask, answer, at)
+    this.#compareRoots(peer, at)
+    if (!ask.isWork) return
+    peer.fruitless = peer.progress > before ? 0 : peer.fruitless + 1
+    peer.syncAt = peer.fruitless === 0 ? at.mono : at.mono + pause(fruitlessPauseMs, peer.fruitless)
+  }
+
+  #followDescent(ask: Ask, answer: Message, at: Instant): void {
+    const { peer, askedDescent } = ask
+    if (askedDescent === undefined && (answer.want === undefined || peer.descent !== undefined)) return
+    if (askedDescent !== undefined && peer.descent !== askedDescent) return
+    const descent = askedDescent ?? {
+      digestBytes: shortDigestBytes,
+      rounds: 0,
+      next: undefined,
+      push: [],
+      want: [],
+    }
+    peer.descent = this.#composer.continueDescent(descent, answer)
+    if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
+      peer.progress++
+      return
+    }
+    peer.descent = undefined
+    if (askedDescent === undefined) return
+    peer.descentFailures++
+    peer.descentAt = at.mono + pause(descentPauseMs, peer.descentFailures)
+  }
+
+  #askFailed(event: Event & { type: 'ask-failed' }, at: Instant): void {
+    const ask = this.#outbox.settle(event.id)
+    if (ask === undefined) return
+    const link = ask.peer.links[ask.path]
+    ask.peer.descent = undefined
+    if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
+    else this.#failed(link, event.reason, at, event.retryAfterMs ?? 0)
+  }
+
+  /** Learns what a message says of its sender. */
+  #absorb(peer: Peer, message: Message, at: Instant): void {
+    const { store } = this.#parts
+    peer.lastSeenWall = at.wall
+    peer.leaving = message.leaving === true
+    if (message.info !== undefined) peer.info = message.info
+    if (message.acks !== undefined) {
+      const ack = message.acks.find(each => each.node === this.#parts.signer.nodeId)
+      const acked =
+        ack?.incarnation === store.incarnation ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
+      if ((acked?.seq ?? -1) > (peer.acked?.seq ?? -1)) peer.progress++
+      peer.acked = acked
+    }
+    if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
+    this.#compareRoots(peer, at)
+  }
+
+  #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
+    const { incarnation, seq, count, wall } = beat
+    peer.known = { incarnation, seq, count, wall, root: toHex(beat.root) }
+    for (const path of pathKinds) {
+      const heard = beat.heardMs[path]
+      const link = peer.links[path]
+      if (heard !== undefined)
+        link.heardUs = Math.max(link.heardUs ?? Number.NEGATIVE_INFINITY, at.mono - heard)
+    }
+    peer.behindSince = isBehind(peer) ? (peer.behindSince ?? at.mono) : undefined
+  }
+
+  /** Stages the entries of a delivery, and moves the cursor once they are durable. */
+  #takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant): void {
+    const verdicts = this.#replica.offer(delivery.entries, origin, at.wall)
+    peer.progress += verdicts.filter(verdict => verdict === 'staged').length
+    const refused = verdicts.filter(verdict => verdict === 'refused').length
+    if (refused > 0) this.#log('warn', 'entries of unknown authors refused', { peer: peer.id, refused })
+    const { rows } = delivery.message
+    if (rows === undefined) return
+    this.#commits.whenSettled(durable => durable && this.#applied(peer, rows, at))
+  }
+
+  #applied(peer: Peer, rows: Rows, at: Instant): void {
+    if (!continues(peer.cursor, rows)) return
+    const upTo: Cursor = { incarnation: rows.incarnation, seq: rows.upTo }
+    if (peer.cursor?.incarnation === upTo.incarnation && peer.cursor.seq >= upTo.seq) return
+    const wants = this.#composer.missing(rows)
+    if (wants.length > 0) peer.fetch = { wants, upTo }
+    else this.#moveCursor(peer, upTo)
+    peer.behindSince = isBehind(peer) ? at.mono : undefined
+  }
+
+  #moveCursor(peer: Peer, cursor: Cursor): void {
+    if (peer.cursor?.incarnation === cursor.incarnation && peer.cursor.seq >= cursor.seq) return
+    peer.cursor = cursor
+    peer.progress++
+    this.#dirtyCursors.add(peer.id)
+    this.#outbox.noteAck()
+  }
+
+  /** Equal roots mean equal sets: whatever the peer has committed up to now, we hold. */
+  #compareRoots(peer: Peer, at: Instant): void {
+    const { known } = peer
+    if (known === undefined || known.root !== this.#root) {
+      if (known !== undefined && peer.descentAt > at.mono + antiEntropyMs)
+        peer.descentAt = at.mono + antiEntropyMs
+      return
+    }
+    this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq })
+    peer.lastSyncWall = at.wall
+    peer.behindSince = undefined
+    peer.fetch = undefined
+    peer.descent = undefined
+    peer.descentFailures = 0
+    peer.descentAt = at.mono
+    peer.fruitless = 0
+  }
+
+  #answerSettled(own: Standing, at: Instant): void {
+    for (const serve of this.#serves.values()) {
+      if (!serve.settled) continue
+      const nothingToTell = !this.#outbox.hasNewsFor(serve.peer, own)
+      if (nothingToTell && at.mono < serve.holdUntil) continue
+      this.#serves.delete(serve.id)
+      const { peer, request } = serve
+      const first = request.info !== undefined
+      const greeting = this.#composer.greeting(peer, this.#peers.values(), at, first)
+      this.#out.push({
+        type: 'reply',
+        id: serve.id,
+        message: { ...greeting, ...this.#composer.answer(request) },
+      })
+    }
+  }
+
+  #leave(at: Instant): void {
+    for (const peer of this.#peers.values()) this.#dirtyCursors.add(peer.id)
+    this.#replica.stageFact(this.#mode.factName, this.#mode.fact())
+    for (const serve of this.#serves.values()) {
+      const message = {
+        ...this.#composer.greeting(serve.peer, this.#peers.values(), at, false),
+        leaving: true,
+      }
+      this.#out.push({ type: 'reply', id: serve.id, message })
+    }
+    this.#serves.clear()
+    const farewell = { beat: this.#composer.beat(at), leaving: true }
+    this.#out.push({ type: 'announce', message: farewell })
+  }
+
+  /** Our own pause is no proof of anybody's silence; a jump of the wall clock breaks libp2p's timers. */
+  #noticePause(at: Instant): void {
+    const late = at.mono - this.#wakeAt
+    const jump = at.wall - at.mono - this.#wallOffset
+    this.#wallOffset = at.wall - at.mono
+    if (late > ownPauseMs) {
+      this.#pausedUntil = at.mono
+      this.#mode.forgive(late)
+      for (const link of [...this.#peers.values()].flatMap(peer => pathKinds.map(path => peer.links[path]))) {
+        if (link.lastHeard !== undefined) link.lastHeard = Math.min(at.mono, link.lastHeard + late)
+        if (link.heardUs !== undefined) link.heardUs = Math.min(at.mono, link.heardUs + late)
+        link.beatAt = at.mono
+        link.retryAt = Math.min(link.retryAt, at.mono)
+      }
+      this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs: Math.round(late) })
+    }
+    if (Math.abs(jump) <= clockJumpMs) return
+    this.#log('warn', 'the wall clock jumped; P2P is restarted', { jumpMs: Math.round(jump) })
+    this.#out.push({ type: 'restart-p2p' })
+  }
+
+  #standing(): Standing {
+    const { store } = this.#parts
+    return {
+      incarnation: store.incarnation,
+      seq: store.lastSeq,
+      count: this.#replica.trie.count,
+      root: this.#root,
+      settled: this.#commits.isIdle,
+      uncoveredSince: seq =>
+        seq >= store.lastSeq ? undefined : (this.#marks.find(mark => mark.seq > seq)?.at ?? 0),
+    }
+  }
+
+  #holds(prefix: Uint8Array, length: number, digests: readonly Uint8Array[]): boolean {
+    const held = [...this.#replica.trie.leaves(prefix, length)]
+    return digests.every(short => held.some(leaf => toHex(leaf.digest).startsWith(toHex(short))))
+  }
+
+  #withLink(event: { peer: NodeId; path: PathKind }, change: (link: Peer['links'][PathKind]) => void): void {
+    const peer = this.#peers.get(event.peer)
+    if (peer !== undefined) change(peer.links[event.path])
+  }
+
+  #failed(link: Peer['links'][PathKind], reason: string, at: Instant, retryAfterMs: number): void {
+    const { random, params } = this.#parts
+    linkFailed(link, reason, { now: at.mono, unit: random.unit(), capMs: params.redialMaxMs, retryAfterMs })
+  }
+
+  #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
+    this.#out.push({ type: 'log', level, message, fields })
+  }
+}
+
+function changeOf(row: StagedRow): (Effect & { type: 'emit' })['event'] {
+  const { key, version, author, slot, value } = row.entry
+  return {
+    kind: 'change',
+    key,
+    deleted: slot === '' && value === undefined,
+    version,
+    author,
+    via: row.origin,
+  }
+}
+
+function pause({ first, last }: { first: number; last: number }, times: number): number {
+  return Math.min(last, first * 2 ** Math.min(times - 1, 20))
+}

@@ -1,0 +1,104 @@
+/** What the engine is told, and what it asks for. The runtime turns one into the other's world and back. */
+import type { VerifiedEntry } from './entry.ts'
+import type { LatticeError } from './errors.ts'
+import type { Message } from './message.ts'
+import type { Batch } from './ports.ts'
+import type { NodeEvent, Operation, RequestedMode } from './status.ts'
+import type { NodeId, PathKind, Version } from './units.ts'
+
+/** Conditions of a write, and its memory for retries. */
+export interface WriteConditions {
+  readonly ifVersion?: Version
+  readonly ifExists?: boolean
+  readonly idempotencyKey?: string
+}
+
+/** A message together with the verified entries that came in it and are news to us. */
+export interface Delivery {
+  readonly message: Message
+  readonly entries: readonly VerifiedEntry[]
+}
+
+/** Everything that can happen to a node. */
+export type Event =
+  /** The alarm set for `wakeAt` rang. */
+  | { readonly type: 'tick' }
+  /** A transport has started, or cannot. */
+  | {
+      readonly type: 'transport'
+      readonly path: PathKind
+      readonly started: boolean
+      readonly reason?: string
+    }
+  | { readonly type: 'peer-up'; readonly path: PathKind; readonly peer: NodeId }
+  | { readonly type: 'peer-down'; readonly path: PathKind; readonly peer: NodeId; readonly reason: string }
+  /** A `connect` effect ended without success. Success shows as `peer-up`. */
+  | {
+      readonly type: 'connect-failed'
+      readonly path: PathKind
+      readonly peer: NodeId
+      readonly reason: string
+    }
+  | ({ readonly type: 'announced'; readonly peer: NodeId } & Delivery)
+  /** A peer asks; to be answered by a `reply` with the same id. */
+  | ({
+      readonly type: 'request'
+      readonly id: number
+      readonly path: PathKind
+      readonly peer: NodeId
+    } & Delivery)
+  /** The asker of a request has gone. */
+  | { readonly type: 'request-gone'; readonly id: number }
+  /** The answer to our own `ask`. */
+  | ({ readonly type: 'answer'; readonly id: number } & Delivery)
+  | {
+      readonly type: 'ask-failed'
+      readonly id: number
+      readonly reason: string
+      readonly retryAfterMs?: number
+    }
+  /** A client writes; answered by `written` or `write-refused` with the same id. */
+  | {
+      readonly type: 'write'
+      readonly id: number
+      readonly operations: readonly Operation[]
+      readonly conditions: WriteConditions
+    }
+  /** The batch of the last `persist` is durable, or was refused. */
+  | { readonly type: 'committed' }
+  | { readonly type: 'commit-failed'; readonly error: LatticeError }
+  /** The operator switches. */
+  | {
+      readonly type: 'switch'
+      readonly mode: RequestedMode
+      readonly forMs?: number
+      readonly reason?: string
+    }
+  /** The node shuts down: say goodbye. */
+  | { readonly type: 'leave' }
+
+/** Everything a node can want. */
+export type Effect =
+  | { readonly type: 'persist'; readonly batch: Batch }
+  | { readonly type: 'connect'; readonly path: PathKind; readonly peer: NodeId }
+  | {
+      readonly type: 'ask'
+      readonly id: number
+      readonly path: PathKind
+      readonly peer: NodeId
+      readonly message: Message
+      readonly timeoutMs: number
+    }
+  | { readonly type: 'announce'; readonly message: Message }
+  | { readonly type: 'reply'; readonly id: number; readonly message: Message }
+  | { readonly type: 'written'; readonly id: number; readonly version: Version; readonly root: string }
+  | { readonly type: 'write-refused'; readonly id: number; readonly error: LatticeError }
+  | { readonly type: 'emit'; readonly event: NodeEvent }
+  /** The wall clock jumped: libp2p's own timers can no longer be trusted. */
+  | { readonly type: 'restart-p2p' }
+  | {
+      readonly type: 'log'
+      readonly level: 'info' | 'warn' | 'error'
+      readonly message: string
+      readonly fields: Readonly<Record<string, unknown>>
+    }

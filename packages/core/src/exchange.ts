@@ -1,0 +1,188 @@
+/**
+ * Composes what we say to a peer: beat and acknowledgements always, rows, entries and the descent as far as
+ * they fit a frame.
+ */
+import { toHex } from './bytes.ts'
+import { writtenBy } from './entry.ts'
+import { frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
+import { readRows } from './journal.ts'
+import type { Leaf } from './merkle.ts'
+import type { Ack, Beat, Compare, Info, Message, Rows, Want } from './message.ts'
+import type { Link, Peer } from './peers.ts'
+import type { Hash, Store } from './ports.ts'
+import { compareStep, missingOf, openDescent, shortDigestBytes, wantedLeaves } from './reconcile.ts'
+import type { Replica } from './replica.ts'
+import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
+import { pathKinds } from './units.ts'
+
+/** A Merkle descent that we lead with one peer: what to send next. */
+export interface Descent {
+  readonly digestBytes: number
+  rounds: number
+  next: Compare | undefined
+  push: readonly Leaf[]
+  want: readonly Want[]
+}
+
+/** What the composer speaks for. */
+export interface ComposerParts {
+  readonly self: NodeId
+  readonly info: Info
+  readonly hash: Hash
+  readonly store: Store
+  readonly replica: Replica
+}
+
+/** Makes messages from the committed state. Keeps no state of its own. */
+export class Composer {
+  readonly #parts: ComposerParts
+
+  constructor(parts: ComposerParts) {
+    this.#parts = parts
+  }
+
+  /** How we stand; to one peer, with when we last heard it. */
+  beat(at: Instant, peer?: Peer): Beat {
+    const { store, replica } = this.#parts
+    return {
+      incarnation: store.incarnation,
+      seq: store.lastSeq,
+      root: replica.trie.root(),
+      count: replica.trie.count,
+      wall: Math.max(0, Math.round(at.wall)),
+      heardMs: peer === undefined ? {} : heardMs(peer, at.mono),
+    }
+  }
+
+  /** How far we have applied the journal of each member. */
+  acks(peers: Iterable<Peer>): Ack[] {
+    return [...peers].flatMap(({ id, cursor }) => (cursor === undefined ? [] : [{ node: id, ...cursor }]))
+  }
+
+  /** Our rows after a position; undefined if there are none, or if the position is beyond our end. */
+  rows(after: Sequence, bytesMax: number, locateOthers: boolean): Rows | undefined {
+    const { store, replica, hash, self } = this.#parts
+    if (after >= store.lastSeq) return undefined
+    return readRows(store, replica.trie, hash, self, { after, bytesMax, locateOthers })
+  }
+
+  /** What every message to a peer carries. `first`: also who we are. */
+  greeting(peer: Peer, peers: Iterable<Peer>, at: Instant, first: boolean): Message {
+    const greeting = { beat: this.beat(at, peer), acks: this.acks(peers) }
+    return first ? { ...greeting, info: this.#parts.info } : greeting
+  }
+
+  /** The sections of a request: what the peer lacks, what we lack, the next step of the descent. */
+  ask(peer: Peer, options: { push: boolean; pull: boolean }): Message {
+    const { store, replica } = this.#parts
+    const message: { -readonly [K in keyof Message]: Message[K] } = {}
+    const { known, cursor, acked, fetch, descent } = peer
+    if (options.push && acked?.incarnation === store.incarnation) {
+      const rows = this.rows(acked.seq, frameEntriesBytesMax, true)
+      if (rows !== undefined) message.rows = rows
+    }
+    if (options.pull && known !== undefined) {
+      const resumes = cursor?.incarnation === known.incarnation
+      const full = !resumes || replica.trie.count === 0
+      message.pull = { incarnation: known.incarnation, after: resumes ? cursor.seq : 0, full }
+    }
+    const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])]
+    if (want.length > 0) message.want = want
+    if (descent?.next !== undefined) message.compare = descent.next
+    if (descent !== undefined && descent.push.length > 0 && message.rows === undefined) {
+      message.entries = this.entriesOf(descent.push, frameEntriesBytesMax)
+    }
+    return message
+  }
+
+  /** The sections that answer a request, within one frame. */
+  answer(request: Message): Message {
+    const { store, replica } = this.#parts
+    const { trie } = replica
+    const message: { -readonly [K in keyof Message]: Message[K] } = {}
+    let room = frameEntriesBytesMax
+    if (request.want !== undefined) {
+      const entries = this.entriesOf(wantedLeaves(trie, request.want, frameEntriesMax), room)
+      room -= entries.reduce((sum, entry) => sum + entry.length, 0)
+      message.entries = entries
+    }
+    if (request.pull?.incarnation === store.incarnation && room > 0) {
+      const rows = this.rows(request.pull.after, room, !request.pull.full)
+      if (rows !== undefined) message.rows = rows
+      room -= rows === undefined ? 0 : rows.entries.reduce((sum, entry) => sum + entry.length, 0)
+    }
+    const missing = request.rows === undefined ? [] : missingOf(trie, request.rows.locators)
+    const want = [...missing]
+    if (request.compare !== undefined) {
+      const step = compareStep(trie, request.compare, frameEntriesMax / 4)
+      want.push(...step.want)
+      message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]
+      if (step.summaries.length > 0) {
+        message.compare = { digestBytes: request.compare.digestBytes, summaries: step.summaries }
+      }
+    }
+    if (want.length > 0) message.want = want
+    return message
+  }
+
+  /** Begins a descent from the top. */
+  openDescent(digestBytes = shortDigestBytes): Descent {
+    const next = openDescent(this.#parts.replica.trie, digestBytes)
+    return { digestBytes, rounds: 0, next, push: [], want: [] }
+  }
+
+  /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
+  continueDescent(descent: Descent, answer: Message): Descent | undefined {
+    const { trie } = this.#parts.replica
+    const { digestBytes } = descent
+    const theirs = answer.compare
+    const step = theirs === undefined ? undefined : compareStep(trie, theirs, frameEntriesMax / 4)
+    const wanted = answer.want === undefined ? [] : wantedLeaves(trie, answer.want, frameEntriesMax)
+    const push = [...wanted, ...(step?.push ?? [])]
+    const want = step?.want ?? []
+    const summaries = step?.summaries ?? []
+    if (push.length + want.length + summaries.length === 0) return undefined
+    const next = summaries.length === 0 ? undefined : { digestBytes, summaries }
+    return { digestBytes, rounds: descent.rounds + 1, next, push, want }
+  }
+
+  /** The bytes of these leaves as far as they fit; leaves superseded meanwhile are left out. */
+  entriesOf(leaves: readonly Leaf[], bytesMax: number): Uint8Array[] {
+    const entries: Uint8Array[] = []
+    let size = 0
+    for (const leaf of leaves) {
+      const bytes = this.#parts.replica.bytesOf(leaf)
+      if (bytes === undefined) continue
+      size += bytes.length
+      if (entries.length > 0 && size > bytesMax) break
+      if (size > bytesMax) break
+      entries.push(bytes)
+    }
+    return entries
+  }
+
+  /** Whether the next rows after a position were all written by `author`; looks at `rowsMax` at most. */
+  rowsAllBy(author: NodeId, after: Sequence, rowsMax: number): boolean {
+    const rows = this.#parts.store.after(after, rowsMax)
+    return rows.length < rowsMax && rows.every(row => writtenBy(row.bytes, author))
+  }
+
+  /** Root of our committed state, in hex. */
+  rootHex(): string {
+    return toHex(this.#parts.replica.trie.root())
+  }
+
+  /** Whether a locator-only set of rows names entries we lack. */
+  missing(rows: Rows): Want[] {
+    return missingOf(this.#parts.replica.trie, rows.locators)
+  }
+}
+
+function heardMs(peer: Peer, now: number): Beat['heardMs'] {
+  const heard: { -readonly [K in PathKind]?: number } = {}
+  for (const path of pathKinds) {
+    const link: Link = peer.links[path]
+    if (link.lastHeard !== undefined) heard[path] = Math.max(0, Math.round(now - link.lastHeard))
+  }
+  return heard
+}

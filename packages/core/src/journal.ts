@@ -1,0 +1,112 @@
+/**
+ * The journal: commit order as the cheap way to stay equal (contract §5).
+ *
+ * Rows lie in the store in commit order. A peer that says how far it has applied them gets everything after
+ * that in one range scan; an announce that starts where the receiver's cursor stands moves it on.
+ */
+import { concatBytes, fromHex, toHex, uintToBytes } from './bytes.ts'
+import { sameTransaction, writtenBy } from './entry.ts'
+import { frameEntriesMax } from './limits.ts'
+import { pathOf, type MerkleTrie } from './merkle.ts'
+import type { Locator, Rows } from './message.ts'
+import type { Hash, Row, Store } from './ports.ts'
+import { isIncarnation, type Incarnation, type NodeId, type Sequence } from './units.ts'
+import { locatorDigestBytes, locatorPathBytes } from './wire.ts'
+
+/** A position in the journal of one incarnation of a node. */
+export interface Cursor {
+  readonly incarnation: Incarnation
+  readonly seq: Sequence
+}
+
+/** Rows read from the store at a time. */
+const pageRows = 256
+
+/** Bytes of a row's locator in a frame. */
+const locatorBytes = locatorPathBytes + locatorDigestBytes
+
+/** Name of the fact that keeps the cursor for a node. */
+export function cursorFact(node: NodeId): string {
+  return `cursor/${node}`
+}
+
+/** A cursor as fact bytes. */
+export function encodeCursor(cursor: Cursor): Uint8Array {
+  return concatBytes(fromHex(cursor.incarnation) as Uint8Array, uintToBytes(BigInt(cursor.seq)))
+}
+
+/** The cursor behind fact bytes; undefined where they are not one. */
+export function decodeCursor(bytes: Uint8Array | undefined): Cursor | undefined {
+  if (bytes?.length !== 16) return undefined
+  const incarnation = toHex(bytes.subarray(0, 8))
+  return isIncarnation(incarnation)
+    ? { incarnation, seq: Number(BigInt(`0x${toHex(bytes.subarray(8))}`)) }
+    : undefined
+}
+
+/** Whether two cursors name the same position. */
+export function sameCursor(a: Cursor | undefined, b: Cursor | undefined): boolean {
+  return a !== undefined && b !== undefined && a.incarnation === b.incarnation && a.seq === b.seq
+}
+
+/** Whether `rows` go on where the cursor stands, without a gap. A node never heard of starts at 0. */
+export function continues(cursor: Cursor | undefined, rows: Pick<Rows, 'incarnation' | 'after'>): boolean {
+  if (cursor?.incarnation !== rows.incarnation) return rows.after === 0
+  return rows.after <= cursor.seq
+}
+
+/** Which rows go into a frame, and in which form. */
+export interface RowsQuery {
+  readonly after: Sequence
+  readonly bytesMax: number
+  /** Rows of other authors as locators, because the receiver probably holds them. */
+  readonly locateOthers: boolean
+}
+
+/**
+ * The rows after a position, as many as fit, cut between transactions wherever a transaction fits at all. At
+ * least one row is taken, however large; `upTo` says how far they reach.
+ */
+export function readRows(store: Store, trie: MerkleTrie, hash: Hash, self: NodeId, query: RowsQuery): Rows {
+  const { incarnation, lastSeq } = store
+  const taken: Row[] = []
+  let size = 0
+  let after = query.after
+  for (;;) {
+    const page = store.after(after, pageRows)
+    for (const row of page) {
+      if (row.seq > lastSeq) return pack(taken, lastSeq)
+      size += query.locateOthers && !writtenBy(row.bytes, self) ? locatorBytes : row.bytes.length
+      const full = taken.length > 0 && (size > query.bytesMax || taken.length >= frameEntriesMax)
+      if (full) return pack(cutBetweenTransactions(taken, row))
+      taken.push(row)
+      after = row.seq
+    }
+    if (page.length < pageRows) return pack(taken, lastSeq)
+  }
+
+  function pack(rows: readonly Row[], upTo = (rows.at(-1) as Row).seq): Rows {
+    const told = (row: Row): boolean => !query.locateOthers || writtenBy(row.bytes, self)
+    return {
+      incarnation,
+      after: query.after,
+      upTo,
+      entries: rows.filter(told).map(row => row.bytes),
+      locators: rows.filter(row => !told(row)).map(row => locate(row)),
+    }
+  }
+
+  function locate(row: Row): Locator {
+    const path = pathOf(row.key, row.slot, hash)
+    const digest = trie.get(path)?.digest ?? row.digest
+    return { path: path.subarray(0, locatorPathBytes), digest: digest.subarray(0, locatorDigestBytes) }
+  }
+}
+
+function cutBetweenTransactions(taken: readonly Row[], next: Row): readonly Row[] {
+  let end = taken.length
+  let following = next
+  while (end > 0 && sameTransaction((taken[end - 1] as Row).bytes, following.bytes))
+    following = taken[--end] as Row
+  return end === 0 ? taken : taken.slice(0, end)
+}

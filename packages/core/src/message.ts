@@ -1,0 +1,107 @@
+/**
+ * What nodes say to each other: one message of optional sections, the same on both lungs, in requests,
+ * answers and announces. Every message may be lost, repeated or reordered, and none needs a session on the
+ * other side.
+ */
+import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
+
+/** How the sender stands right now; all numbers belong to the same committed state. */
+export interface Beat {
+  readonly incarnation: Incarnation
+  readonly seq: Sequence
+  readonly root: Uint8Array
+  readonly count: number
+  /** The sender's wall clock, Unix milliseconds. */
+  readonly wall: number
+  /** Per path, how long ago the sender heard the receiver, in ms: finds one-way loss. Absent in announces. */
+  readonly heardMs: Readonly<Partial<Record<PathKind, number>>>
+}
+
+/** "Everything of `node` in this incarnation up to `seq` is applied and durable here." */
+export interface Ack {
+  readonly node: NodeId
+  readonly incarnation: Incarnation
+  readonly seq: Sequence
+}
+
+/** An entry by its place and content, for receivers that probably hold it: far shorter than the entry. */
+export interface Locator {
+  /** First `locatorPathBytes` bytes of the path. */
+  readonly path: Uint8Array
+  /** First `locatorDigestBytes` bytes of the leaf digest. */
+  readonly digest: Uint8Array
+}
+
+/**
+ * All live rows of the sender's journal in `(after, upTo]`: as entries, or as locators where the receiver
+ * probably has them.
+ */
+export interface Rows {
+  readonly incarnation: Incarnation
+  readonly after: Sequence
+  readonly upTo: Sequence
+  readonly entries: readonly Uint8Array[]
+  readonly locators: readonly Locator[]
+}
+
+/** "Send your rows after this." */
+export interface Pull {
+  readonly incarnation: Incarnation
+  readonly after: Sequence
+  /** Entries in full, never as locators: the asker knows it has next to nothing. */
+  readonly full: boolean
+}
+
+/** "Send the entries under this prefix whose leaf digests start like these." */
+export interface Want {
+  readonly prefix: Uint8Array
+  readonly length: number
+  readonly digests: readonly Uint8Array[]
+}
+
+/**
+ * All the sender holds under a prefix, as child digests of the branch there or as leaf digests. Digests are
+ * shortened.
+ */
+export interface Summary {
+  readonly prefix: Uint8Array
+  /** Nibbles of `prefix` that count. */
+  readonly length: number
+  /** Set for a branch: where the leaves part, with the nibbles down to there in `prefix`. */
+  readonly children?: ReadonlyMap<number, Uint8Array>
+  /** Nibbles of the branch's own prefix; ≥ `length`. */
+  readonly depth?: number
+  /** Set for a short list: every leaf under the prefix. */
+  readonly leaves?: readonly Uint8Array[]
+}
+
+/** One step of the Merkle descent. */
+export interface Compare {
+  /** Bytes kept of each digest: short at first, 32 to be sure. */
+  readonly digestBytes: number
+  readonly summaries: readonly Summary[]
+}
+
+/** Who the sender is, for people. Never used for decisions. */
+export interface Info {
+  readonly name: string
+  readonly role: string
+  readonly software: string
+}
+
+/** The message. Absent sections say nothing. */
+export interface Message {
+  readonly beat?: Beat
+  readonly acks?: readonly Ack[]
+  readonly rows?: Rows
+  readonly pull?: Pull
+  /** Entries outside the journal order: answers to `want`, and what a descent found missing. */
+  readonly entries?: readonly Uint8Array[]
+  readonly want?: readonly Want[]
+  readonly compare?: Compare
+  /** Long poll: the answer may wait this many milliseconds for something to tell. */
+  readonly waitMs?: number
+  readonly info?: Info
+  /** The sender is shutting down in good order. */
+  readonly leaving?: boolean
+}

@@ -1,0 +1,280 @@
+/**
+ * What is sent when: connections, heartbeats, long polls, exchanges, hedges and announces, each as soon as it is due.
+ *
+ * At most one exchange per peer and path is under way, and one long poll; a slow peer delays nobody else.
+ */
+import type { Effect } from './events.ts'
+import type { Composer, Descent } from './exchange.ts'
+import type { Cursor } from './journal.ts'
+import { announceBytesMax } from './limits.ts'
+import type { Message } from './message.ts'
+import { preferredPath, type ModeState } from './mode.ts'
+import type { ModeKeeper } from './mode-keeper.ts'
+import {
+  ackIntervalMs,
+  effectiveHeartbeatMs,
+  httpIdleProbeMs,
+  longPollMs,
+  trialProbeMs,
+  trialProbesNeeded,
+  type EngineParams,
+} from './params.ts'
+import type { Link, Peer } from './peers.ts'
+import type { Random } from './ports.ts'
+import { canPull, choosePath, isDiverged, pullAt, pushAt, type Standing } from './sync-plan.ts'
+import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
+import { linkState, provenUntil } from './watchdog.ts'
+
+/** A question under way. */
+export interface Ask {
+  readonly peer: Peer
+  readonly path: PathKind
+  readonly sentAt: number
+  readonly isPoll: boolean
+  /** Was sent to get something done, not just to say hello. */
+  readonly isWork: boolean
+  readonly cursor: Cursor | undefined
+  readonly askedFetch: Peer['fetch']
+  readonly askedDescent: Descent | undefined
+}
+
+/** What an outbox works with. */
+export interface OutboxParts {
+  readonly params: EngineParams
+  readonly random: Random
+  readonly composer: Composer
+  readonly peers: ReadonlyMap<NodeId, Peer>
+}
+
+/** Longest wait for the answer of an exchange, per path: a bulk frame over a slow link, and no more. */
+const answerWithinMs: Readonly<Record<PathKind, number>> = { p2p: 5_000, http: 10_000 }
+
+/** Room in an announce for beat, acks and framing. */
+const announceHeadBytes = 2_000
+
+/** Announces sent in one go; what is left then is pulled by those who miss it. */
+const announceBurstMax = 40
+
+/** Rows looked through to see whether a waiting peer has written all of them itself. */
+const newsRows = 64
+
+/** Sends what is due. */
+export class Outbox {
+  readonly #parts: OutboxParts
+  readonly #asks = new Map<number, Ask>()
+  #nextId = 1
+  #announcedSeq: number | undefined
+  #announceAt: number | undefined
+  #lastAnnounce = Number.NEGATIVE_INFINITY
+  #localNews = false
+  #ackNews = false
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts
+  }
+
+  /** Takes the question behind an answer or failure off the books. */
+  settle(id: number): Ask | undefined {
+    const ask = this.#asks.get(id)
+    if (ask === undefined) return undefined
+    this.#asks.delete(id)
+    const link = ask.peer.links[ask.path]
+    if (ask.isPoll) link.poll = undefined
+    else link.exchange = undefined
+    return ask
+  }
+
+  /** A poll was answered: when the next one may start. An answer that came early and empty means that holding does not work. */
+  paceNextPoll(ask: Ask, empty: boolean, now: number): void {
+    const early = now - ask.sentAt < longPollMs / 2
+    ask.peer.links[ask.path].pollAt = early && empty ? ask.sentAt + this.#parts.params.pollIntervalMs : now
+  }
+
+  /** Something was committed; `local`: by a client of this node. */
+  noteCommit(local: boolean): void {
+    this.#localNews ||= local
+    this.#ackNews = true
+  }
+
+  /** A cursor has moved: the peer wants to hear of it. */
+  noteAck(): void {
+    this.#ackNews = true
+  }
+
+  /** Whether a peer that waits in a long poll should be answered now. */
+  hasNewsFor(peer: Peer, own: Standing): boolean {
+    const { acked } = peer
+    if (acked?.incarnation !== own.incarnation) return false
+    return acked.seq < own.seq && !this.#parts.composer.rowsAllBy(peer.id, acked.seq, newsRows)
+  }
+
+  /** Whether a descent is the next thing to do with a peer. */
+  beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
+    if (peer.descent !== undefined || at.mono < peer.descentAt || !isDiverged(peer, own)) return false
+    return choosePath(peer, mode, at.mono, this.#parts.params) !== undefined
+  }
+
+  /** Everything that is due for one peer. */
+  plan(peer: Peer, own: Standing, at: Instant, mode: ModeKeeper): Effect[] {
+    const { params } = this.#parts
+    const effects = this.#dial(peer, at, mode)
+    const path = choosePath(peer, mode.state, at.mono, params)
+    if (path !== undefined) {
+      effects.push(...this.#work(peer, path, own, at))
+      const overdue = path === 'p2p' && due(pushAt(peer, 'p2p', own, params), at)
+      if (overdue && mode.state.phase !== 'FORCED' && peer.links.http.up)
+        effects.push(...this.#work(peer, 'http', own, at))
+      if (path === 'http') effects.push(...this.#poll(peer, own, at))
+    }
+    effects.push(
+      ...this.#beat(peer, 'p2p', mode.state, path, at),
+      ...this.#beat(peer, 'http', mode.state, path, at),
+    )
+    return effects
+  }
+
+  /** Announces commits over the mesh: our own at once, acknowledgements of others' at most every 200 ms. */
+  announce(own: Standing, at: Instant, mode: ModeKeeper): Effect[] {
+    this.#announcedSeq ??= own.seq
+    const reachable = mode.announces && [...this.#parts.peers.values()].some(peer => peer.links.p2p.up)
+    if (!reachable) {
+      this.#announcedSeq = own.seq
+      this.#localNews = this.#ackNews = false
+      return []
+    }
+    if (!this.#localNews && !this.#ackNews) return []
+    const earliest = this.#localNews ? at.mono : this.#lastAnnounce + ackIntervalMs
+    this.#announceAt = earliest
+    if (at.mono < earliest) return []
+    this.#localNews = this.#ackNews = false
+    this.#lastAnnounce = at.mono
+    this.#announceAt = undefined
+    return this.#announceRows(own, at)
+  }
+
+  /** When time alone will make something due. */
+  wakeAt(own: Standing, at: Instant, mode: ModeKeeper): number {
+    const times = [this.#announceAt ?? Number.POSITIVE_INFINITY]
+    for (const peer of this.#parts.peers.values()) times.push(...this.#deadlines(peer, own, mode))
+    return Math.min(...times.filter(time => time > at.mono))
+  }
+
+  #deadlines(peer: Peer, own: Standing, mode: ModeKeeper): number[] {
+    const { params } = this.#parts
+    const times = [peer.syncAt, peer.descentAt]
+    for (const kind of pathKinds) {
+      const link = peer.links[kind]
+      times.push(link.retryAt, link.beatAt, link.pollAt, provenUntil(link, params))
+      for (const time of [pushAt(peer, kind, own, params), pullAt(peer, kind, own)])
+        if (time !== undefined) times.push(time)
+    }
+    return mode.started('p2p') || mode.started('http') ? times : []
+  }
+
+  #dial(peer: Peer, at: Instant, mode: ModeKeeper): Effect[] {
+    const effects: Effect[] = []
+    for (const path of pathKinds) {
+      const link = peer.links[path]
+      if (link.up || link.connecting || at.mono < link.retryAt || !mode.started(path)) continue
+      link.connecting = true
+      effects.push({ type: 'connect', path, peer: peer.id })
+    }
+    return effects
+  }
+
+  #work(peer: Peer, path: PathKind, own: Standing, at: Instant): Effect[] {
+    const link = peer.links[path]
+    if (!link.up || link.exchange !== undefined || at.mono < link.retryAt || at.mono < peer.syncAt) return []
+    const { params } = this.#parts
+    const push = due(pushAt(peer, path, own, params), at)
+    const pull = due(pullAt(peer, path, own), at)
+    if (!push && !pull && peer.fetch === undefined && peer.descent === undefined) return []
+    return [this.#ask(peer, link, { push: push || path === 'http', own, at, isWork: true })]
+  }
+
+  #poll(peer: Peer, own: Standing, at: Instant): Effect[] {
+    const link = peer.links.http
+    const proven = linkState(link, at.mono, this.#parts.params) === 'up'
+    if (!proven || !link.up || link.poll !== undefined || at.mono < link.retryAt || at.mono < link.pollAt)
+      return []
+    return [this.#ask(peer, link, { push: false, own, at, isWork: false, waitMs: longPollMs })]
+  }
+
+  #beat(peer: Peer, kind: PathKind, mode: ModeState, path: PathKind | undefined, at: Instant): Effect[] {
+    const link = peer.links[kind]
+    if (!link.up || link.exchange !== undefined || at.mono < link.retryAt) return []
+    if (kind === 'http' && preferredPath(mode) === 'p2p' && mode.phase === 'FORCED') return []
+    const unproven = kind === path && linkState(link, at.mono, this.#parts.params) !== 'up'
+    if (!unproven && at.mono < link.beatAt) return []
+    if (kind === 'http' && !unproven && path === 'http') return []
+    return [this.#ask(peer, link, { push: false, at, isWork: false, phase: mode.phase })]
+  }
+
+  #ask(
+    peer: Peer,
+    link: Link,
+    how: {
+      push: boolean
+      own?: Standing
+      at: Instant
+      isWork: boolean
+      waitMs?: number
+      phase?: ModeState['phase']
+    },
+  ): Effect {
+    const { composer, peers } = this.#parts
+    const { at, isWork, waitMs, own } = how
+    const greeting = composer.greeting(peer, peers.values(), at, peer.info === undefined)
+    const pull = own !== undefined && canPull(peer, own)
+    const sections =
+      own === undefined || (!isWork && waitMs === undefined)
+        ? {}
+        : composer.ask(peer, { push: how.push, pull })
+    const message: Message = { ...greeting, ...sections, ...(waitMs === undefined ? {} : { waitMs }) }
+    const id = this.#nextId++
+    this.#asks.set(id, {
+      peer,
+      path: link.path,
+      sentAt: at.mono,
+      isPoll: waitMs !== undefined,
+      isWork,
+      cursor: peer.cursor,
+      askedFetch: isWork ? peer.fetch : undefined,
+      askedDescent: isWork ? peer.descent : undefined,
+    })
+    if (waitMs === undefined) link.exchange = id
+    else link.poll = id
+    link.beatAt = at.mono + this.#beatInterval(link.path, how.phase)
+    const timeoutMs = answerWithinMs[link.path] + (waitMs ?? 0)
+    return { type: 'ask', id, path: link.path, peer: peer.id, message, timeoutMs }
+  }
+
+  /** ± 20 %, so that nodes do not beat in step. */
+  #beatInterval(path: PathKind, phase: ModeState['phase'] | undefined): number {
+    const { params, random } = this.#parts
+    if (phase === 'TRIAL' && path === 'p2p')
+      return Math.min(trialProbeMs, params.stableAfterMs / trialProbesNeeded)
+    const interval = path === 'p2p' ? effectiveHeartbeatMs(params) : httpIdleProbeMs
+    return interval * (0.8 + 0.4 * random.unit())
+  }
+
+  #announceRows(own: Standing, at: Instant): Effect[] {
+    const { composer, peers } = this.#parts
+    const effects: Effect[] = []
+    const head = { beat: composer.beat(at), acks: composer.acks(peers.values()) }
+    const roomBytes = announceBytesMax - announceHeadBytes
+    while ((this.#announcedSeq ?? 0) < own.seq && effects.length < announceBurstMax) {
+      const rows = composer.rows(this.#announcedSeq ?? 0, roomBytes, true)
+      if (rows === undefined) break
+      this.#announcedSeq = rows.upTo
+      const size = rows.entries.reduce((sum, entry) => sum + entry.length, 0)
+      effects.push({ type: 'announce', message: size > roomBytes ? head : { ...head, rows } })
+    }
+    this.#announcedSeq = own.seq
+    return effects.length > 0 ? effects : [{ type: 'announce', message: head }]
+  }
+}
+
+function due(time: number | undefined, at: Instant): boolean {
+  return time !== undefined && time <= at.mono
+}

@@ -1,0 +1,76 @@
+/** The tunables of the engine, in milliseconds. Defaults and reasons: reliability parameters, contract §2. */
+export interface EngineParams {
+  readonly p2pEnabled: boolean
+  readonly heartbeatMs: number
+  /** No live P2P peer for this long ⇒ HTTP is declared. */
+  readonly peerlessTimeoutMs: number
+  /** Cadence of polls where the long poll does not hold. */
+  readonly pollIntervalMs: number
+  /** How long P2P must hold before AUTO returns to it. */
+  readonly stableAfterMs: number
+  /** A commit not acknowledged for this long is sent over HTTP too. */
+  readonly hedgeAfterMs: number
+  readonly holdDownMs: number
+  readonly holdDownMaxMs: number
+  /** More changes of the sync mode than this within the window ⇒ stay on HTTP. */
+  readonly flapLimit: number
+  readonly flapWindowMs: number
+  readonly redialMaxMs: number
+}
+
+/** Defaults of the contract. */
+export const defaultParams: EngineParams = {
+  p2pEnabled: true,
+  heartbeatMs: 5_000,
+  peerlessTimeoutMs: 60_000,
+  pollIntervalMs: 10_000,
+  stableAfterMs: 15_000,
+  hedgeAfterMs: 1_000,
+  holdDownMs: 10_000,
+  holdDownMaxMs: 300_000,
+  flapLimit: 6,
+  flapWindowMs: 600_000,
+  redialMaxMs: 10_000,
+}
+
+/**
+ * Missed heartbeats after which a link is suspected, with the jitter of ± 20 % and a margin: 2.5 intervals.
+ */
+export function silenceMaxMs(params: EngineParams): number {
+  return 2.5 * effectiveHeartbeatMs(params)
+}
+
+/** The heartbeat interval used: three fit into the peerless timeout, however it is set. */
+export function effectiveHeartbeatMs(params: EngineParams): number {
+  return Math.min(params.heartbeatMs, params.peerlessTimeoutMs / 3)
+}
+
+/** How long a long poll may hold: shorter than the idle time-out of common proxies (60 s, some 30 s). */
+export const longPollMs = 25_000
+
+/** Proof over HTTP is fresh for one held poll and a margin for its answer. */
+export const httpSilenceMaxMs = longPollMs + 10_000
+
+/** Acks of applied rows are announced at most this often (reliability §2). */
+export const ackIntervalMs = 200
+
+/** Probes of a TRIAL, and how many good ones in a row it takes (reliability §2). */
+export const trialProbeMs = 2_000
+export const trialProbesNeeded = 5
+
+/** How often HTTP is tried while P2P carries: keeps the status honest at about 25 B/s. */
+export const httpIdleProbeMs = 60_000
+
+/**
+ * A gap of this size between the alarm and its delivery means that we were paused, not the others
+ * (Lifeguard).
+ */
+export const ownPauseMs = 2_000
+
+/**
+ * A jump of the wall clock against the monotonic one after which libp2p must be restarted (reliability §1.3).
+ */
+export const clockJumpMs = 5_000
+
+/** Even where nothing differs, replicas are compared in full this often. */
+export const antiEntropyMs = 600_000

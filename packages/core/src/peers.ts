@@ -1,0 +1,172 @@
+/**
+ * What we know of each member: two links, how far we have applied its journal and it ours, and what it last
+ * said.
+ *
+ * Plain mutable records, owned by the engine. Times are `mono` milliseconds unless they end in `Wall`.
+ */
+import type { Cursor } from './journal.ts'
+import type { Info, Want } from './message.ts'
+import type { Descent } from './exchange.ts'
+import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
+
+/** First retry after a failed connection, in ms; doubles up to `REDIAL_MAX`. */
+export const redialFirstMs = 1_000
+
+/** One path to one peer. */
+export interface Link {
+  readonly path: PathKind
+  /** The transport can ask the peer (connected, or address known). */
+  up: boolean
+  since: number
+  connecting: boolean
+  /** When to try the next connection, or, once up, the next request after a failure. */
+  retryAt: number
+  failures: number
+  lastError: string | undefined
+  /** Last authenticated message from the peer itself over this path. */
+  lastHeard: number | undefined
+  /** When the peer last heard us over this path, as far as we know. */
+  heardUs: number | undefined
+  rttMs: number | undefined
+  beatAt: number
+  /** When the next long poll may start (HTTP only). */
+  pollAt: number
+  /** Id of the request under way. */
+  exchange: number | undefined
+  /** Id of the long poll under way (HTTP only). */
+  poll: number | undefined
+  /** Good probes in a row since TRIAL began. */
+  goodProbes: number
+}
+
+/** What a peer last said of itself, consistent in itself. */
+export interface Known {
+  readonly incarnation: Incarnation
+  readonly seq: Sequence
+  readonly root: string
+  readonly count: number
+  readonly wall: number
+}
+
+/** One member of the federation, other than ourselves. */
+export interface Peer {
+  readonly id: NodeId
+  readonly links: Readonly<Record<PathKind, Link>>
+  known: Known | undefined
+  /** Everything of the peer up to here is applied and durable here. */
+  cursor: Cursor | undefined
+  /** Everything of ours up to here is applied and durable there. */
+  acked: Cursor | undefined
+  /** Since when the peer has told of commits that we have not applied. */
+  behindSince: number | undefined
+  /** Entries to fetch before `cursor` may move to `upTo`. */
+  fetch: { wants: readonly Want[]; upTo: Cursor } | undefined
+  descent: Descent | undefined
+  /** No descent before this. */
+  descentAt: number
+  descentFailures: number
+  /** No further sync exchange before this: paces exchanges that bring nothing. */
+  syncAt: number
+  fruitless: number
+  /** Counts what brought both sides closer: entries, cursors, steps of a descent. */
+  progress: number
+  lastSyncWall: number | undefined
+  lastSeenWall: number | undefined
+  info: Info | undefined
+  leaving: boolean
+  path: PathKind | 'none'
+  pathSince: number
+  why: string
+}
+
+/** A peer of which nothing is known yet. */
+export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number): Peer {
+  return {
+    id,
+    links: { p2p: createLink('p2p', now), http: createLink('http', now) },
+    known: undefined,
+    cursor,
+    acked: undefined,
+    behindSince: undefined,
+    fetch: undefined,
+    descent: undefined,
+    descentAt: now,
+    descentFailures: 0,
+    syncAt: now,
+    fruitless: 0,
+    progress: 0,
+    lastSyncWall: undefined,
+    lastSeenWall: undefined,
+    info: undefined,
+    leaving: false,
+    path: 'none',
+    pathSince: now,
+    why: 'not reached yet',
+  }
+}
+
+function createLink(path: PathKind, now: number): Link {
+  return {
+    path,
+    up: false,
+    since: now,
+    connecting: false,
+    retryAt: now,
+    failures: 0,
+    lastError: undefined,
+    lastHeard: undefined,
+    heardUs: undefined,
+    rttMs: undefined,
+    beatAt: now,
+    pollAt: now,
+    exchange: undefined,
+    poll: undefined,
+    goodProbes: 0,
+  }
+}
+
+/** The transport can reach the peer now: ask it at once. */
+export function linkUp(link: Link, now: number): void {
+  if (!link.up) link.since = now
+  link.up = true
+  link.connecting = false
+  link.failures = 0
+  link.retryAt = now
+  link.beatAt = now
+  link.pollAt = now
+}
+
+/** The transport has lost the peer: reconnect at once, then back off. */
+export function linkDown(link: Link, reason: string, now: number): void {
+  if (link.up) link.since = now
+  link.up = false
+  link.lastError = reason
+  link.retryAt = Math.min(link.retryAt, now)
+  link.heardUs = undefined
+  link.lastHeard = undefined
+  link.goodProbes = 0
+}
+
+/** An answer came: the path works in both directions. `sentAt` is when we asked. */
+export function linkProven(link: Link, sentAt: number, now: number): void {
+  link.lastHeard = now
+  link.heardUs = Math.max(link.heardUs ?? sentAt, sentAt)
+  link.failures = 0
+  link.retryAt = now
+  link.lastError = undefined
+  link.goodProbes++
+}
+
+/** A connection or request failed: when to try again, with 50–100 % jitter. */
+export function linkFailed(
+  link: Link,
+  reason: string,
+  at: { now: number; unit: number; capMs: number; retryAfterMs: number },
+): void {
+  link.connecting = false
+  link.failures++
+  link.goodProbes = 0
+  link.lastError = reason
+  const exponential = Math.min(at.capMs, redialFirstMs * 2 ** Math.min(link.failures - 1, 20))
+  link.retryAt = at.now + Math.max(at.retryAfterMs, exponential * (0.5 + at.unit / 2))
+}

@@ -1,0 +1,75 @@
+/**
+ * What a key is and holds, derived from its slots (contract §5).
+ *
+ * The *floor* of a key is the version of its latest delete: the tombstone in the whole-key slot, or, once a
+ * register has been written over that tombstone, the base the register remembers. A slot written under an
+ * older floor is silenced.
+ */
+import type { Entry } from './entry.ts'
+import { compareEntries } from './entry.ts'
+import { wholeKey } from './slot.ts'
+import type { KeyReading, KeyType } from './status.ts'
+import type { JsonValue, Version } from './units.ts'
+import { assert } from './errors.ts'
+import { decodeValue } from './value.ts'
+import { compareBytes } from './bytes.ts'
+
+/** Version of the latest delete of the key; 0 if it was never deleted. */
+export function floorOf(slots: readonly Entry[]): Version {
+  const whole = slots.find(entry => entry.slot === wholeKey)
+  if (whole === undefined) return 0n
+  return whole.value === undefined ? whole.version : whole.base
+}
+
+/** The entries that count: not silenced by a delete of the key. */
+export function liveEntries(slots: readonly Entry[]): readonly Entry[] {
+  const floor = floorOf(slots)
+  return slots.filter(entry => (entry.slot === wholeKey ? entry.value !== undefined : entry.base >= floor))
+}
+
+/** The type of the key: that of its greatest live entry; undefined if nothing is live. */
+export function typeOf(live: readonly Entry[]): KeyType | undefined {
+  return greatest(live)?.kind
+}
+
+/** The key as readers see it; undefined if it does not exist or was deleted. */
+export function readKey(key: string, slots: readonly Entry[]): KeyReading | undefined {
+  const live = liveEntries(slots)
+  const top = greatest(live)
+  if (top === undefined) return undefined
+  const own = live.filter(entry => entry.kind === top.kind)
+  return { key, value: valueOf(top.kind, own), type: top.kind, version: top.version, author: top.author }
+}
+
+/** The sum over the live counter slots. */
+export function counterSum(counters: readonly Entry[]): number {
+  return counters.reduce((sum, entry) => sum + (storedValue(entry) as number), 0)
+}
+
+/** The value of an entry that is not a tombstone. It was checked before it was stored. */
+export function storedValue(entry: Entry): JsonValue {
+  const value = entry.value === undefined ? undefined : decodeValue(entry.value)
+  assert(value !== undefined, `the entry of ${entry.key} holds a value`)
+  return value
+}
+
+function valueOf(kind: KeyType, entries: readonly Entry[]): JsonValue {
+  switch (kind) {
+    case 'register':
+      return storedValue(entries[0] as Entry)
+    case 'counter':
+      return counterSum(entries)
+    case 'set':
+      return entries
+        .filter(entry => entry.value !== undefined)
+        .sort((a, b) => compareBytes(a.value as Uint8Array, b.value as Uint8Array))
+        .map(storedValue)
+  }
+}
+
+function greatest(entries: readonly Entry[]): Entry | undefined {
+  return entries.reduce<Entry | undefined>(
+    (best, entry) => (best === undefined || compareEntries(entry, best) > 0 ? entry : best),
+    undefined,
+  )
+}

@@ -1,0 +1,285 @@
+/**
+ * The replica: joins entries into the state, and is the only writer of the store.
+ *
+ * New entries are *staged* into the batch that is forming; `seal` hands that batch out to be persisted while
+ * the next one forms; `committed` makes it visible in the trie, `aborted` undoes both. So concurrent writers
+ * share commits, and whatever depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
+ */
+import { toHex, uintToBytes } from './bytes.ts'
+import { compareEntries, parseStored, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
+import { assert } from './errors.ts'
+import { HybridClock, isFromTheFuture } from './hlc.ts'
+import { deferredPerAuthorMax } from './limits.ts'
+import { MerkleTrie, pathOf, type Leaf } from './merkle.ts'
+import type { Batch, Hash, Row, Signer, Store } from './ports.ts'
+import { liveEntries, readKey } from './reading.ts'
+import type { KeyReading, Operation } from './status.ts'
+import { draftTransaction } from './transaction.ts'
+import type { NodeId, PathKind, Sequence, Version } from './units.ts'
+
+/** Where an entry came from. */
+export type Origin = PathKind | 'local'
+
+/** What became of an offered entry. `held`: known already, or beaten by what we have. */
+export type Verdict = 'staged' | 'held' | 'deferred' | 'refused'
+
+/** A row on its way to the disk. */
+export interface StagedRow extends Row {
+  readonly entry: VerifiedEntry
+  readonly origin: Origin
+}
+
+/** What a replica is made of. */
+export interface ReplicaParts {
+  readonly store: Store
+  readonly hash: Hash
+  readonly signer: Signer
+  /** Authors whose entries are accepted; the node itself always is. */
+  readonly trusted: ReadonlySet<NodeId>
+}
+
+/** Name of the fact that holds the clock's high-water mark. */
+const clockFact = 'clock'
+
+/** Name of the fact that holds the number of keys that can be read. */
+const keyCountFact = 'keys'
+
+type StagedKey = Map<string, StagedRow>
+
+/** The replicated state of one node. */
+export class Replica {
+  readonly #store: Store
+  readonly #hash: Hash
+  readonly #signer: Signer
+  readonly #trusted: ReadonlySet<NodeId>
+  readonly #clock: HybridClock
+  readonly #trie: MerkleTrie
+  readonly #deferred = new Map<NodeId, Map<string, { entry: VerifiedEntry; origin: Origin }>>()
+  /**
+   * Winners not committed yet, of the sealed batch and of the forming one: what new entries are joined with.
+   */
+  readonly #staged = new Map<string, StagedKey>()
+  #forming: StagedRow[] = []
+  #formingFacts = new Map<string, Uint8Array | undefined>()
+  #sealed: StagedRow[] | undefined
+  #nextSeq: Sequence
+  #keyCount: number
+  #sealedKeyCount: number
+
+  constructor({ store, hash, signer, trusted }: ReplicaParts) {
+    this.#store = store
+    this.#hash = hash
+    this.#signer = signer
+    this.#trusted = trusted
+    const highWater = store.fact(clockFact)
+    this.#clock = new HybridClock(highWater === undefined ? 0n : BigInt(`0x${toHex(highWater)}`))
+    this.#trie = new MerkleTrie(hash)
+    for (const leaf of store.leaves())
+      this.#trie.set(pathOf(leaf.key, leaf.slot, hash), leaf.digest, leaf.seq)
+    this.#nextSeq = store.lastSeq + 1
+    const keyCount = store.fact(keyCountFact)
+    this.#keyCount = keyCount === undefined ? this.#countKeys() : Number(BigInt(`0x${toHex(keyCount)}`))
+    this.#sealedKeyCount = this.#keyCount
+  }
+
+  /** Keys that can be read: deleted ones do not count. */
+  get keyCount(): number {
+    return this.#keyCount
+  }
+
+  /** The Merkle trie over the committed entries. */
+  get trie(): MerkleTrie {
+    return this.#trie
+  }
+
+  /** Greatest version given out or seen. */
+  get highWater(): Version {
+    return this.#clock.highWater
+  }
+
+  /** Entries from the future that wait for their time. */
+  get deferredCount(): number {
+    return [...this.#deferred.values()].reduce((sum, entries) => sum + entries.size, 0)
+  }
+
+  /** Whether something has been staged since the last `seal`. */
+  get hasForming(): boolean {
+    return this.#forming.length > 0 || this.#formingFacts.size > 0
+  }
+
+  /** Whether a sealed batch waits for its verdict. */
+  get isCommitting(): boolean {
+    return this.#sealed !== undefined
+  }
+
+  /** The committed key as readers see it. */
+  read(key: string): KeyReading | undefined {
+    return readKey(key, this.#store.slots(key).map(stored))
+  }
+
+  /** The key with everything staged on top: what the next write will build on. */
+  readStaged(key: string): KeyReading | undefined {
+    return readKey(key, this.#slotsOf(key))
+  }
+
+  /**
+   * Whether `entry` would change anything: not held, not beaten. Cheap enough to ask before verifying a
+   * signature.
+   */
+  isNews(entry: Entry): boolean {
+    const current = this.#current(entry.key, entry.slot)
+    return current === undefined || compareEntries(entry, current) > 0
+  }
+
+  /** The committed leaf of an entry, if that very entry is the winner. */
+  leafOf(entry: Entry): Leaf | undefined {
+    return this.#trie.get(pathOf(entry.key, entry.slot, this.#hash))
+  }
+
+  /** The bytes of a committed leaf; undefined if it has been superseded meanwhile. */
+  bytesOf(leaf: Leaf): Uint8Array | undefined {
+    return this.#store.at(leaf.seq)?.bytes
+  }
+
+  /** Joins entries of other nodes into the forming batch. */
+  offer(entries: readonly VerifiedEntry[], origin: Origin, wall: number): Verdict[] {
+    return entries.map(entry => this.#offerOne(entry, origin, wall))
+  }
+
+  /** Offers deferred entries again whose time has come; how many were staged. */
+  retryDeferred(wall: number): number {
+    let stagedCount = 0
+    for (const waiting of this.#deferred.values()) {
+      for (const [digest, { entry, origin }] of waiting) {
+        if (isFromTheFuture(entry.version, wall)) continue
+        waiting.delete(digest)
+        if (this.#offerOne(entry, origin, wall) === 'staged') stagedCount++
+      }
+    }
+    return stagedCount
+  }
+
+  /**
+   * Signs and stages a transaction of this node; its version.
+   * @throws LatticeError as `draftTransaction`; nothing is staged then
+   */
+  write(operations: readonly Operation[], wall: number): Version {
+    const version = this.#clock.next(wall)
+    const { incarnation } = this.#store
+    const author = this.#signer.nodeId
+    const slotsOf = (key: string): readonly Entry[] => this.#slotsOf(key)
+    const contents = draftTransaction(operations, { author, incarnation, version, hash: this.#hash, slotsOf })
+    for (const content of contents) this.#stage(signEntry(content, this.#signer, this.#hash), 'local')
+    return version
+  }
+
+  /** Stages a fact to be committed with the forming batch; undefined removes it. */
+  stageFact(name: string, value: Uint8Array | undefined): void {
+    this.#formingFacts.set(name, value)
+  }
+
+  /** Closes the forming batch and hands it out. One batch at a time: `committed` or `aborted` must follow. */
+  seal(): Batch {
+    assert(this.#sealed === undefined, 'one batch is in flight at a time')
+    const rows = this.#forming.filter(row => this.#staged.get(row.key)?.get(row.slot) === row)
+    this.#sealedKeyCount = this.#keyCount + this.#keysGained(rows)
+    const facts = this.#formingFacts
+      .set(clockFact, uintToBytes(this.#clock.highWater))
+      .set(keyCountFact, uintToBytes(BigInt(this.#sealedKeyCount)))
+    this.#sealed = rows
+    this.#forming = []
+    this.#formingFacts = new Map()
+    return { rows, facts }
+  }
+
+  /** The sealed batch is durable: makes it visible and returns its rows. */
+  committed(): readonly StagedRow[] {
+    const rows = this.#sealed
+    assert(rows !== undefined, 'a sealed batch waits for its commit')
+    this.#sealed = undefined
+    this.#keyCount = this.#sealedKeyCount
+    for (const row of rows) {
+      this.#trie.set(pathOf(row.key, row.slot, this.#hash), row.digest, row.seq)
+      const staged = this.#staged.get(row.key)
+      if (staged?.get(row.slot) === row) staged.delete(row.slot)
+      if (staged?.size === 0) this.#staged.delete(row.key)
+    }
+    return rows
+  }
+
+  /** The sealed batch was refused by the disk: forgets it and everything that was built on it. */
+  aborted(): void {
+    assert(this.#sealed !== undefined, 'a sealed batch waits for its verdict')
+    this.#sealed = undefined
+    this.#forming = []
+    this.#formingFacts = new Map()
+    this.#staged.clear()
+    this.#nextSeq = this.#store.lastSeq + 1
+  }
+
+  #offerOne(entry: VerifiedEntry, origin: Origin, wall: number): Verdict {
+    if (entry.author !== this.#signer.nodeId && !this.#trusted.has(entry.author)) return 'refused'
+    if (!this.isNews(entry)) return 'held'
+    if (isFromTheFuture(entry.version, wall)) {
+      this.#defer(entry, origin)
+      return 'deferred'
+    }
+    this.#clock.witness(entry.version, wall)
+    this.#stage(entry, origin)
+    return 'staged'
+  }
+
+  #defer(entry: VerifiedEntry, origin: Origin): void {
+    const waiting =
+      this.#deferred.get(entry.author) ?? new Map<string, { entry: VerifiedEntry; origin: Origin }>()
+    this.#deferred.set(entry.author, waiting)
+    waiting.set(toHex(entry.digest), { entry, origin })
+    const oldest = waiting.keys().next().value
+    if (waiting.size > deferredPerAuthorMax && oldest !== undefined) waiting.delete(oldest)
+  }
+
+  #stage(entry: VerifiedEntry, origin: Origin): void {
+    const { key, slot, digest, bytes } = entry
+    const row: StagedRow = { seq: this.#nextSeq++, key, slot, digest, bytes, entry, origin }
+    this.#forming.push(row)
+    const slots = this.#staged.get(key) ?? new Map<string, StagedRow>()
+    this.#staged.set(key, slots.set(slot, row))
+  }
+
+  /** How many more keys can be read once `rows` are committed. */
+  #keysGained(rows: readonly StagedRow[]): number {
+    let gained = 0
+    for (const key of new Set(rows.map(row => row.key))) {
+      const before = this.#store.slots(key)
+      const lived = before.length > 0 && liveEntries(before.map(stored)).length > 0
+      const lives = liveEntries(this.#slotsOf(key)).length > 0
+      gained += Number(lives) - Number(lived)
+    }
+    return gained
+  }
+
+  #countKeys(): number {
+    const keys = new Set<string>()
+    for (const { key } of this.#store.leaves()) keys.add(key)
+    return [...keys].filter(key => this.read(key) !== undefined).length
+  }
+
+  #current(key: string, slot: string): Entry | undefined {
+    const staged = this.#staged.get(key)?.get(slot)
+    if (staged !== undefined) return staged.entry
+    const row = this.#store.slots(key).find(each => each.slot === slot)
+    return row === undefined ? undefined : stored(row)
+  }
+
+  #slotsOf(key: string): Entry[] {
+    const staged = this.#staged.get(key)
+    const below = this.#store.slots(key).filter(row => staged?.has(row.slot) !== true)
+    return [...below.map(stored), ...[...(staged?.values() ?? [])].map(row => row.entry)]
+  }
+}
+
+function stored(row: Row): VerifiedEntry {
+  const entry = parseStored(row.bytes, row.digest)
+  assert(entry !== undefined, `row ${row.seq} holds a well-formed entry`)
+  return entry
+}

@@ -1,0 +1,88 @@
+/** What one peer needs next, decided from its state alone: level-triggered, so a lost or repeated message never matters. */
+import { sameCursor } from './journal.ts'
+import type { ModeState } from './mode.ts'
+import { preferredPath } from './mode.ts'
+import { ackIntervalMs, type EngineParams } from './params.ts'
+import type { Peer } from './peers.ts'
+import type { Incarnation, PathKind, Sequence } from './units.ts'
+import { linkState } from './watchdog.ts'
+
+/** Our own position, as far as it matters for the plan. */
+export interface Standing {
+  readonly incarnation: Incarnation
+  readonly seq: Sequence
+  readonly count: number
+  readonly root: string
+  /** Nothing is on its way to the disk: our root is comparable. */
+  readonly settled: boolean
+  /** Commit time of our oldest row that the given position does not cover; undefined if it covers all. */
+  readonly uncoveredSince: (seq: Sequence) => number | undefined
+}
+
+/** A peer with this many times our entries sends all of them in journal order rather than by descent. */
+const bulkRatio = 8
+
+/** An announce may be overtaken by a beat on another stream; we wait this long before asking for what it told of. */
+const announceSlackMs = 2 * ackIntervalMs
+
+/** The path to ask a peer over; undefined if there is none to try. */
+export function choosePath(
+  peer: Peer,
+  mode: ModeState,
+  now: number,
+  params: EngineParams,
+): PathKind | undefined {
+  const { p2p, http } = peer.links
+  const preferred = preferredPath(mode)
+  if (mode.phase === 'FORCED') return peer.links[mode.path].up ? mode.path : undefined
+  const proven = linkState(p2p, now, params) === 'up'
+  if (proven && (preferred !== 'http' || !http.up || http.failures > 0)) return 'p2p'
+  if (http.up) return 'http'
+  return p2p.up ? 'p2p' : undefined
+}
+
+/** Whether our cursor for the peer belongs to its present journal. */
+export function resumes(peer: Peer): boolean {
+  return peer.known !== undefined && peer.cursor?.incarnation === peer.known.incarnation
+}
+
+/** Whether the peer has committed what we have not applied. Unknown counts as yes unless there is nothing. */
+export function isBehind(peer: Peer): boolean {
+  const { known, cursor } = peer
+  if (known === undefined) return false
+  return resumes(peer) ? (cursor?.seq ?? 0) < known.seq : known.count > 0
+}
+
+/** Whether its journal is the way to catch up: our cursor goes on, or we have next to nothing. */
+export function canPull(peer: Peer, own: Standing): boolean {
+  if (peer.known === undefined) return false
+  return resumes(peer) || own.count === 0 || peer.known.count > bulkRatio * own.count
+}
+
+/** Since when the peer has not acknowledged a row of ours; undefined if it has all, or keeps no cursor for us. */
+export function unackedSince(peer: Peer, own: Standing): number | undefined {
+  return peer.acked?.incarnation === own.incarnation ? own.uncoveredSince(peer.acked.seq) : undefined
+}
+
+/** When rows must be pushed over `path`: at once over HTTP; over P2P an announce is under way and gets its time. */
+export function pushAt(peer: Peer, path: PathKind, own: Standing, params: EngineParams): number | undefined {
+  const since = unackedSince(peer, own)
+  return since === undefined ? undefined : path === 'p2p' ? since + params.hedgeAfterMs : since
+}
+
+/** When rows must be pulled over `path`. */
+export function pullAt(peer: Peer, path: PathKind, own: Standing): number | undefined {
+  if (!isBehind(peer) || !canPull(peer, own)) return undefined
+  const since = peer.behindSince ?? 0
+  return path === 'p2p' && resumes(peer) ? since + announceSlackMs : since
+}
+
+/** Whether only a descent can make us equal: no journal goes on, or it says we are equal and the roots disagree. */
+export function isDiverged(peer: Peer, own: Standing): boolean {
+  const { known, cursor, acked } = peer
+  if (known === undefined || known.root === own.root || !own.settled) return false
+  if (!resumes(peer)) return !canPull(peer, own)
+  const caughtUp = sameCursor(cursor, { incarnation: known.incarnation, seq: known.seq })
+  const acknowledged = acked?.incarnation !== own.incarnation || acked.seq >= own.seq
+  return caughtUp && acknowledged
+}

@@ -1,0 +1,85 @@
+/**
+ * JSON values as canonical CBOR (RFC 8949 §4.2): one value, one byte string, whatever the order of object
+ * members.
+ *
+ * Map keys are sorted by their encoding, floats are always 64 bit, integers are within ±(2^53 − 1). What
+ * decodes but does not encode to the same bytes again is refused, so that every node judges the same bytes
+ * alike.
+ */
+import { decode, encode } from 'cborg'
+import { equalBytes } from './bytes.ts'
+import { LatticeError } from './errors.ts'
+import { valueBytesMax, valueDepthMax } from './limits.ts'
+import type { JsonValue } from './units.ts'
+
+const decodeOptions = {
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowInfinity: false,
+  allowNaN: false,
+  allowBigInt: false,
+  rejectDuplicateMapKeys: true,
+}
+
+/**
+ * Canonical bytes of a JSON value. Negative zero becomes zero.
+ * @throws LatticeError VALUE_INVALID, VALUE_TOO_DEEP, VALUE_TOO_LARGE
+ */
+export function encodeValue(value: JsonValue): Uint8Array {
+  const problem = problemOf(value, 0)
+  if (problem === 'depth') throw new LatticeError('VALUE_TOO_DEEP')
+  if (problem !== undefined) throw new LatticeError('VALUE_INVALID', problem)
+  const bytes = encode(value, { float64: true })
+  if (bytes.length > valueBytesMax) {
+    throw new LatticeError(
+      'VALUE_TOO_LARGE',
+      `the value takes ${bytes.length} bytes, ${valueBytesMax} are allowed`,
+    )
+  }
+  return bytes
+}
+
+/** The value behind canonical bytes; undefined where they are not canonical CBOR of a JSON value. */
+export function decodeValue(bytes: Uint8Array): JsonValue | undefined {
+  if (bytes.length === 0 || bytes.length > valueBytesMax) return undefined
+  try {
+    const value = decode(bytes, decodeOptions) as JsonValue
+    return equalBytes(encodeValue(value), bytes) ? value : undefined
+  } catch {
+    return undefined // whatever the decoder dislikes is not canonical; too deep nesting ends here as well
+  }
+}
+
+function problemOf(value: unknown, depth: number): string | undefined {
+  if (depth > valueDepthMax) return 'depth'
+  switch (typeof value) {
+    case 'boolean':
+      return undefined
+    case 'string':
+      return value.isWellFormed() ? undefined : 'a string holds half of a surrogate pair'
+    case 'number':
+      return Number.isFinite(value) ? undefined : 'a number is not finite'
+    case 'object':
+      return value === null ? undefined : problemInside(value, depth + 1)
+    default:
+      return `a ${typeof value} is not JSON`
+  }
+}
+
+function problemInside(container: object, depth: number): string | undefined {
+  if (Array.isArray(container)) return firstProblem(container, depth)
+  const prototype: unknown = Object.getPrototypeOf(container)
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return 'an object is not plain'
+  const names = Object.keys(container)
+  if (!names.every(name => name.isWellFormed())) return 'a member name holds half of a surrogate pair'
+  return firstProblem(Object.values(container), depth)
+}
+
+function firstProblem(values: readonly unknown[], depth: number): string | undefined {
+  for (const value of values) {
+    const problem = problemOf(value, depth)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}

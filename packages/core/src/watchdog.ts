@@ -1,0 +1,72 @@
+/**
+ * The network watchdog: how long has each path proved nothing?
+ *
+ * "Connected" is not "delivering" (reliability §1.2): a link counts only while answers come, in both
+ * directions. What the peer says of when it last heard us finds one-way loss.
+ */
+import { httpSilenceMaxMs, silenceMaxMs, trialProbesNeeded, type EngineParams } from './params.ts'
+import type { Link, Peer } from './peers.ts'
+import type { LinkStatus } from './status.ts'
+import type { Cursor } from './journal.ts'
+import type { Facts, Mode } from './mode.ts'
+
+/** How a link stands: proven by fresh answers, connected but silent, or not connected. */
+export function linkState(link: Link, now: number, params: EngineParams): LinkStatus['state'] {
+  if (provenUntil(link, params) > now) return 'up'
+  return link.up ? 'suspected' : 'down'
+}
+
+/**
+ * Until when the link counts as proven without further news. A peer that only dials out proves the HTTP path by
+ * asking us, although we know no address of it.
+ */
+export function provenUntil(link: Link, params: EngineParams): number {
+  if (link.path === 'p2p' && !link.up) return Number.NEGATIVE_INFINITY
+  if (link.lastHeard === undefined || link.heardUs === undefined || link.failures > 0) {
+    return Number.NEGATIVE_INFINITY
+  }
+  const silence = link.path === 'p2p' ? silenceMaxMs(params) : httpSilenceMaxMs
+  return lastProof(link) + silence
+}
+
+/** When the link last was proven in both directions. */
+function lastProof(link: Link): number {
+  return Math.min(link.lastHeard ?? Number.NEGATIVE_INFINITY, link.heardUs ?? Number.NEGATIVE_INFINITY)
+}
+
+/** What the mode machine needs to know. `p2pLastAlive` and `trial` are kept by the engine between calls. */
+export function factsOf(
+  peers: Iterable<Peer>,
+  now: number,
+  params: EngineParams,
+  memory: { p2pUsable: boolean; p2pLastAlive: number; trialMark: Cursor | undefined },
+  mode: Mode,
+): Facts {
+  let p2pAlive = false
+  let { p2pLastAlive } = memory
+  let httpAlive = false
+  let trialPassed = false
+  for (const peer of peers) {
+    const proven = linkState(peer.links.p2p, now, params) === 'up'
+    p2pAlive ||= proven
+    if (proven) p2pLastAlive = Math.max(p2pLastAlive, lastProof(peer.links.p2p))
+    httpAlive ||= linkState(peer.links.http, now, params) === 'up'
+    trialPassed ||= proven && passedTrial(peer, now, params, memory.trialMark, mode)
+  }
+  return { p2pUsable: memory.p2pUsable, p2pAlive, p2pLastAlive, httpAlive, trialPassed }
+}
+
+/** Enough good probes over enough time, and the peer holds everything committed before the trial began. */
+function passedTrial(
+  peer: Peer,
+  now: number,
+  params: EngineParams,
+  mark: Cursor | undefined,
+  mode: Mode,
+): boolean {
+  if (mode.state.phase !== 'TRIAL' || mark === undefined) return false
+  const { acked, links } = peer
+  const long = now - mode.state.since >= params.stableAfterMs
+  const holdsAll = acked?.incarnation === mark.incarnation && acked.seq >= mark.seq
+  return long && holdsAll && links.p2p.goodProbes >= trialProbesNeeded
+}
