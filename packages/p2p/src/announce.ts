@@ -53,7 +53,7 @@ const mesh = { D: 4, Dlo: 2, Dhi: 8, Dout: 1, Dscore: 2, Dlazy: 4 }
 const neutralScores = { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 }
 
 /** The gossipsub service for libp2p, restricted to `topic`. */
-export function announceService(topic: string): ReturnType<typeof gossipsub> {
+export function gossipOnTopic(topic: string): ReturnType<typeof gossipsub> {
   return gossipsub({
     ...mesh,
     globalSignaturePolicy: 'StrictSign',

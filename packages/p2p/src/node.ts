@@ -15,7 +15,7 @@ import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { announceService } from './announce.ts'
+import { gossipOnTopic } from './announce.ts'
 
 /** The services every node runs. */
 export interface Services extends Record<string, unknown> {
@@ -74,7 +74,7 @@ export async function createNode(options: NodeOptions): Promise<P2pNode> {
       identify: identify(),
       ping: ping(),
       dht: kadDHT({ protocol: dhtProtocol, peerInfoMapper: passthroughMapper, clientMode: false }),
-      pubsub: announceService(options.topic),
+      pubsub: gossipOnTopic(options.topic),
     },
   })
 }
