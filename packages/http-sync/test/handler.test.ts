@@ -108,7 +108,7 @@ describe('an accepted request', () => {
     expect(isSigned(draft(), answer)).toBe(false)
   })
 
-  it('that announces reaches the inbox as announce, a hello reaches nothing; both get an empty signed 204', async () => {
+  it('that announces is announced, a hello reaches nothing; both get an empty signed 204', async () => {
     const { handler, calls, draft } = await open()
     for (const purpose of ['announce', 'hello'] as const) {
       const request = draft({ purpose })
