@@ -1,0 +1,411 @@
+/**
+ * The runtime: performs what the engine wants, and tells it what happened. Owns the one alarm, no policy.
+ *
+ * Signatures are checked here, before the engine, and only those of entries that would change something.
+ */
+import {
+  decodeMessage,
+  encodeMessage,
+  encodeVersionAnswer,
+  Engine,
+  entrySignature,
+  admit,
+  isLatticeError,
+  isMalformed,
+  LatticeError,
+  parseEntry,
+  type AddressStatus,
+  type Clock,
+  type Delivery,
+  type Effect,
+  type EngineParts,
+  type Event,
+  type Inbox,
+  type KeyReading,
+  type Malformed,
+  type Message,
+  type NodeEvent,
+  type NodeId,
+  type NodeStatus,
+  type Operation,
+  type PathKind,
+  type RequestedMode,
+  type Transition,
+  type Transport,
+  type VerifiedEntry,
+  type Verifier,
+} from '@lattice/core'
+import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from './node.ts'
+
+/** What a runtime is made of. */
+export interface RuntimeParts extends Omit<EngineParts, 'at'> {
+  readonly clock: Clock
+  readonly verifier: Verifier
+  readonly transports: readonly Transport[]
+  /** Restarts the P2P stack after a clock jump. */
+  readonly restartP2p?: () => Promise<void>
+  readonly log: (
+    level: 'info' | 'warn' | 'error',
+    message: string,
+    fields: Readonly<Record<string, unknown>>,
+  ) => void
+}
+
+interface Waiting<T> {
+  readonly resolve: (value: T) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Most keys looked at in a row without finding one that can be read, before a page is given out as it is. */
+const pageScanMax = 10_000
+
+/** A node at work. */
+export class Runtime implements LatticeNode {
+  readonly #parts: RuntimeParts
+  readonly #engine: Engine
+  readonly #transports: ReadonlyMap<PathKind, Transport>
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
+  readonly #writes = new Map<number, Waiting<{ version: bigint; root: string }>>()
+  readonly #replies = new Map<number, Waiting<Uint8Array>>()
+  readonly #asks = new Set<AbortController>()
+  readonly #queue: Event[] = []
+  #cancelAlarm: (() => void) | undefined
+  #nextId = 1
+  #busy = false
+  #stopped = false
+  #persisting: Promise<void> = Promise.resolve()
+
+  constructor(parts: RuntimeParts) {
+    this.#parts = parts
+    this.#engine = new Engine({ ...parts, at: parts.clock.now() })
+    this.#transports = new Map(parts.transports.map(transport => [transport.kind, transport]))
+  }
+
+  /** Starts the transports. A transport that cannot start is reported, and the node goes on without it. */
+  async start(): Promise<void> {
+    this.#setAlarm()
+    await Promise.all([...this.#transports.values()].map(transport => this.#startTransport(transport)))
+  }
+
+  /** Says goodbye, lets the last commit finish, stops the transports. The store stays open. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#dispatch({ type: 'leave' })
+    await this.#persisting
+    this.#stopped = true
+    this.#cancelAlarm?.()
+    for (const controller of this.#asks)
+      controller.abort(new LatticeError('NOT_READY', 'the node is stopping'))
+    const stopping = new LatticeError('NOT_READY', 'the node is stopping')
+    for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(stopping)
+    await Promise.all([...this.#transports.values()].map(transport => transport.stop()))
+  }
+
+  read(key: string): KeyReading | undefined {
+    return this.#engine.replica.read(key)
+  }
+
+  list({ prefix, from, limit }: { prefix: string; from: string; limit: number }): StatePage {
+    const items: KeyReading[] = []
+    let next: string | undefined = from
+    for (let scanned = 0; next !== undefined && items.length < limit && scanned < pageScanMax;) {
+      const wanted: number = limit - items.length
+      const keys: readonly string[] = this.#parts.store.keys(prefix, next, wanted + 1)
+      for (const key of keys.slice(0, wanted)) {
+        const reading = this.#engine.replica.read(key)
+        if (reading !== undefined) items.push(reading)
+      }
+      scanned += keys.length
+      next = keys[wanted]
+    }
+    return next === undefined ? { items } : { items, next }
+  }
+
+  async write(operations: readonly Operation[], options: WriteOptions = {}): Promise<WriteReceipt> {
+    if (this.#stopped) throw new LatticeError('NOT_READY', 'the node is stopping')
+    const id = this.#nextId++
+    const written = new Promise<{ version: bigint; root: string }>((resolve, reject) =>
+      this.#writes.set(id, { resolve, reject }),
+    )
+    this.#dispatch({ type: 'write', id, operations, conditions: options })
+    const { version, root } = await written
+    return { transactionId: version.toString(16).padStart(16, '0'), version, root }
+  }
+
+  status(): NodeStatus {
+    return this.#engine.status(this.#parts.clock.now())
+  }
+
+  async switchMode(
+    mode: RequestedMode,
+    options: { forMs?: number; reason?: string } = {},
+  ): Promise<NodeStatus> {
+    if (mode === 'p2p' && !this.#parts.params.p2pEnabled) throw new LatticeError('MODE_IMPOSSIBLE')
+    this.#dispatch({ type: 'switch', mode, ...options })
+    await this.#persisting
+    return this.status()
+  }
+
+  transitions(): readonly Transition[] {
+    return this.#engine.transitions
+  }
+
+  sign(message: Uint8Array): Uint8Array {
+    return this.#parts.signer.sign(message)
+  }
+
+  subscribe(listener: (event: NodeEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Last error per address of a peer, over both paths. */
+  addresses(peer: NodeId): readonly AddressStatus[] {
+    return [...this.#transports.values()].flatMap(transport => transport.addresses(peer))
+  }
+
+  async #startTransport(transport: Transport): Promise<void> {
+    const path = transport.kind
+    try {
+      await transport.start(this.#inbox(path))
+      this.#dispatch({ type: 'transport', path, started: true })
+    } catch (error) {
+      const reason = sentence(error)
+      this.#parts.log('error', `${path} could not start`, { path, reason })
+      this.#dispatch({ type: 'transport', path, started: false, reason })
+    }
+  }
+
+  #inbox(path: PathKind): Inbox {
+    return {
+      peerUp: peer => this.#dispatch({ type: 'peer-up', path, peer }),
+      peerDown: (peer, reason) => this.#dispatch({ type: 'peer-down', path, peer, reason }),
+      announced: (peer, frame) => {
+        const message = this.#decode(frame, peer)
+        if (isMalformed(message)) return
+        this.#spawn(
+          this.#admit(message, peer).then(delivery =>
+            this.#dispatch({ type: 'announced', peer, ...delivery }),
+          ),
+        )
+      },
+      serve: (peer, frame, signal) => this.#serve(path, peer, frame, signal),
+    }
+  }
+
+  async #serve(path: PathKind, peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const message = this.#decode(frame, peer)
+    if (isMalformed(message)) {
+      if (message.version !== undefined) return encodeVersionAnswer()
+      throw new LatticeError('PEER_MALFORMED', message.malformed)
+    }
+    const delivery = await this.#admit(message, peer)
+    if (this.#stopped || signal.aborted) throw new LatticeError('NOT_READY', 'the node is stopping')
+    const id = this.#nextId++
+    const gone = (): void => {
+      this.#replies.get(id)?.reject(new LatticeError('PEER_TIMEOUT', 'the asker has gone'))
+      this.#replies.delete(id)
+      this.#dispatch({ type: 'request-gone', id })
+    }
+    signal.addEventListener('abort', gone, { once: true })
+    try {
+      return await new Promise<Uint8Array>((resolve, reject) => {
+        this.#replies.set(id, { resolve, reject })
+        this.#dispatch({ type: 'request', id, path, peer, ...delivery })
+      })
+    } finally {
+      signal.removeEventListener('abort', gone)
+    }
+  }
+
+  #decode(frame: Uint8Array, peer: NodeId): Message | Malformed {
+    const message = decodeMessage(frame)
+    if (isMalformed(message))
+      this.#parts.log('warn', 'a malformed frame was dropped', { peer, reason: message.malformed })
+    return message
+  }
+
+  /** Parses the entries of a message, and verifies those of members that are news. The others are dropped. */
+  async #admit(message: Message, peer: NodeId): Promise<Delivery> {
+    const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
+    const { hash, members, signer, verifier } = this.#parts
+    const known = (author: NodeId): boolean => author === signer.nodeId || members.has(author)
+    const parsed = bytes.map(each => parseEntry(each, hash))
+    const news = parsed.filter(
+      entry => entry !== undefined && known(entry.author) && this.#engine.replica.isNews(entry),
+    )
+    const candidates = news as Exclude<(typeof news)[number], undefined>[]
+    const verdicts = candidates.length === 0 ? [] : await verifier.verify(candidates.map(entrySignature))
+    const entries = candidates.flatMap((entry, index): VerifiedEntry[] =>
+      verdicts[index] === true ? [admit(entry)] : [],
+    )
+    const strangers = parsed.filter(entry => entry !== undefined && !known(entry.author)).length
+    const malformed = parsed.filter(entry => entry === undefined).length
+    const forged = candidates.length - entries.length
+    if (strangers + malformed + forged > 0) {
+      this.#parts.log('warn', 'entries refused', { peer, strangers, malformed, forged })
+    }
+    return { message, entries }
+  }
+
+  #dispatch(event: Event): void {
+    if (this.#stopped) return
+    this.#queue.push(event)
+    if (this.#busy) return
+    this.#busy = true
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+        for (const effect of this.#engine.step(next, this.#parts.clock.now())) this.#perform(effect)
+      }
+    } finally {
+      this.#busy = false
+    }
+    this.#setAlarm()
+  }
+
+  #setAlarm(): void {
+    this.#cancelAlarm?.()
+    this.#cancelAlarm = this.#parts.clock.alarm(this.#engine.wakeAt, () => this.#dispatch({ type: 'tick' }))
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'persist':
+        return this.#persist(effect)
+      case 'connect':
+        return this.#spawn(this.#connect(effect))
+      case 'ask':
+        return this.#spawn(this.#ask(effect))
+      case 'announce':
+        return this.#spawn(this.#announce(effect.message))
+      case 'reply':
+        this.#replies.get(effect.id)?.resolve(encodeMessage(effect.message))
+        this.#replies.delete(effect.id)
+        return
+      case 'written':
+        this.#writes.get(effect.id)?.resolve(effect)
+        this.#writes.delete(effect.id)
+        return
+      case 'write-refused':
+        this.#writes.get(effect.id)?.reject(effect.error)
+        this.#writes.delete(effect.id)
+        return
+      case 'emit':
+        return this.#emit(effect.event)
+      case 'log':
+        return this.#parts.log(effect.level, effect.message, effect.fields)
+      case 'restart-p2p':
+        return this.#spawn(this.#parts.restartP2p?.() ?? Promise.resolve())
+    }
+  }
+
+  #persist(effect: Effect & { type: 'persist' }): void {
+    this.#persisting = this.#parts.store.commit(effect.batch).then(
+      () => this.#dispatch({ type: 'committed' }),
+      (error: unknown) => {
+        this.#parts.log('error', 'the store refused a commit', { reason: sentence(error) })
+        const known = isLatticeError(error)
+          ? error
+          : new LatticeError('STORE_UNAVAILABLE', sentence(error), { cause: error })
+        this.#dispatch({ type: 'commit-failed', error: known })
+      },
+    )
+  }
+
+  async #connect({ path, peer }: Effect & { type: 'connect' }): Promise<void> {
+    const done = this.#deadline(connectWithinMs)
+    try {
+      await this.#transport(path).connect(peer, done.signal)
+      this.#dispatch({ type: 'peer-up', path, peer })
+    } catch (error) {
+      this.#dispatch({ type: 'connect-failed', path, peer, reason: sentence(error) })
+    } finally {
+      done.cancel()
+    }
+  }
+
+  async #ask({ id, path, peer, message, timeoutMs }: Effect & { type: 'ask' }): Promise<void> {
+    const done = this.#deadline(timeoutMs)
+    try {
+      const frame = await this.#transport(path).request(peer, encodeMessage(message), done.signal)
+      const answer = decodeMessage(frame)
+      if (isMalformed(answer)) throw new LatticeError('PEER_MALFORMED', answer.malformed)
+      const delivery = await this.#admit(answer, peer)
+      this.#dispatch({ type: 'answer', id, ...delivery })
+    } catch (error) {
+      const retryAfterMs = retryAfterOf(error)
+      const failure = { type: 'ask-failed', id, reason: sentence(error) } as const
+      this.#dispatch(retryAfterMs === undefined ? failure : { ...failure, retryAfterMs })
+    } finally {
+      done.cancel()
+    }
+  }
+
+  async #announce(message: Message): Promise<void> {
+    try {
+      await this.#transport('p2p').announce(encodeMessage(message))
+    } catch (error) {
+      this.#parts.log('warn', 'an announce could not be sent', { reason: sentence(error) })
+    }
+  }
+
+  #emit(event: NodeEvent): void {
+    if (event.kind === 'mode') {
+      const { from, to, reason, trigger } = event.transition
+      this.#parts.log('info', `mode ${from} → ${to}: ${reason}`, { from, mode: to, trigger })
+    }
+    if (event.kind === 'peer') {
+      const { nodeId, name, path, why } = event.peer
+      const fields = { peer: name ?? nodeId, nodeId, from: event.previousPath, to: path }
+      this.#parts.log(
+        path === 'none' ? 'warn' : 'info',
+        `peer ${name ?? nodeId.slice(0, 8)}: ${path} (${why})`,
+        fields,
+      )
+    }
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  #transport(path: PathKind): Transport {
+    const transport = this.#transports.get(path)
+    if (transport === undefined) throw new LatticeError('PEER_UNKNOWN', `this node has no ${path} transport`)
+    return transport
+  }
+
+  /** A signal that fires after `timeoutMs`, on the injected clock. */
+  #deadline(timeoutMs: number): { signal: AbortSignal; cancel: () => void } {
+    const { clock } = this.#parts
+    const controller = new AbortController()
+    this.#asks.add(controller)
+    const expire = (): void =>
+      controller.abort(new LatticeError('PEER_TIMEOUT', `no answer within ${timeoutMs / 1000} s`))
+    const cancelAlarm = clock.alarm(clock.now().mono + timeoutMs, expire)
+    const cancel = (): void => {
+      cancelAlarm()
+      this.#asks.delete(controller)
+    }
+    return { signal: controller.signal, cancel }
+  }
+
+  /** Runs what nobody waits for. A rejection is our bug: it must not pass unseen. */
+  #spawn(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (this.#stopped) return
+      this.#parts.log('error', 'unexpected error', { reason: sentence(error) })
+      throw error
+    })
+  }
+}
+
+/** Longest try to connect: TCP, Noise, identify and one retransmission each on a slow link. */
+const connectWithinMs = 10_000
+
+function sentence(error: unknown): string {
+  return Error.isError(error) ? error.message : String(error)
+}
+
+function retryAfterOf(error: unknown): number | undefined {
+  const value: unknown =
+    typeof error === 'object' && error !== null && 'retryAfterMs' in error ? error.retryAfterMs : undefined
+  return typeof value === 'number' ? value : undefined
+}

@@ -1,0 +1,199 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import type { NodeEvent } from '@lattice/core'
+import { createFederation, rootsEqual, type Federation } from './federation.ts'
+
+let federation: Federation | undefined
+
+afterEach(async () => {
+  await federation?.stop()
+  federation = undefined
+})
+
+async function start(count = 3, params = {}): Promise<Federation> {
+  federation = await createFederation(count, params)
+  return federation
+}
+
+const put = (key: string, value: number) => [{ op: 'put', key, value }] as const
+const increment = (key: string, by: number) => [{ op: 'increment', key, by }] as const
+
+const allOnP2p = (world: Federation) => () =>
+  world.members.every(({ runtime }) => runtime.status().p2pPeerCount === world.members.length - 1)
+
+describe('runtime over both lungs', () => {
+  it('finds all peers over P2P within a second', async () => {
+    const world = await start()
+    const tookMs = await world.until(allOnP2p(world), 1_000)
+    expect(tookMs).toBeLessThanOrEqual(1_000)
+    expect(world.members.map(({ runtime }) => runtime.status().phase)).toEqual(['P2P', 'P2P', 'P2P'])
+  })
+
+  it('a write on one node is readable on the others at once, and is acknowledged', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    const [one, two, three] = world.members as [never, never, never] & typeof world.members
+    const changes: NodeEvent[] = []
+    two?.runtime.subscribe(event => changes.push(event))
+    await one?.runtime.write(put('a', 1))
+    await world.settle()
+    expect([two?.runtime.read('a')?.value, three?.runtime.read('a')?.value]).toEqual([1, 1])
+    expect(changes).toMatchObject([{ kind: 'change', key: 'a', via: 'p2p' }])
+    await world.until(() => one?.runtime.status().peers.every(peer => peer.ahead === 0) === true, 1_000)
+    await world.until(
+      () => world.members.every(({ runtime }) => runtime.status().peers.every(peer => peer.behind === 0)),
+      1_000,
+    )
+    expect(rootsEqual(world)).toBe(true)
+  })
+
+  it('concurrent writers on all nodes end in equal roots, and counters add up', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    const writes = world.members.flatMap(({ runtime }) =>
+      Array.from({ length: 50 }, () => runtime.write(increment('c', 1))),
+    )
+    await Promise.all(writes)
+    await world.until(() => rootsEqual(world), 5_000)
+    expect(world.members.map(({ runtime }) => runtime.read('c')?.value)).toEqual([150, 150, 150])
+  })
+
+  it('writes on all sides of a full partition meet again after the heal', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    for (const network of [world.p2p, world.http])
+      for (const [a, b] of [
+        [0, 1],
+        [0, 2],
+        [1, 2],
+      ] as const)
+        world.cut(network, a, b)
+    for (const { runtime, name } of world.members)
+      await Promise.all([runtime.write(put(name, 1)), runtime.write(increment('c', 7))])
+    await world.pass(200_000)
+    expect(rootsEqual(world)).toBe(false)
+    expect(world.members.map(({ runtime }) => runtime.status().phase)).toEqual(['NONE', 'NONE', 'NONE'])
+    for (const network of [world.p2p, world.http])
+      for (const [a, b] of [
+        [0, 1],
+        [0, 2],
+        [1, 2],
+      ] as const)
+        world.heal(network, a, b)
+    await world.until(() => rootsEqual(world), 15_000)
+    expect(world.members.map(({ runtime }) => runtime.read('c')?.value)).toEqual([21, 21, 21])
+  })
+
+  it('a write during a silent P2P cut arrives over HTTP within 1.5 s, before any verdict', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    await world.pass(20_000)
+    for (const [a, b] of [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ] as const)
+      world.cut(world.p2p, a, b)
+    const [one, two, three] = world.members
+    await one?.runtime.write(put('during', 1))
+    const arrived = () =>
+      two?.runtime.read('during') !== undefined && three?.runtime.read('during') !== undefined
+    expect(await world.until(arrived, 5_000)).toBeLessThanOrEqual(1_500)
+    expect(one?.runtime.status().phase).toBe('P2P')
+    await world.until(() => world.members.every(({ runtime }) => runtime.status().phase === 'HTTP'), 61_000)
+    const transitions = one?.runtime.transitions().map(({ from, to }) => `${from}>${to}`)
+    expect(transitions).toEqual(['NONE>P2P', 'P2P>GRACE', 'GRACE>HTTP'])
+  })
+
+  it('in HTTP mode a write arrives at once through the held poll, and P2P returns by itself after the heal', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    for (const [a, b] of [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ] as const)
+      world.cut(world.p2p, a, b)
+    await world.until(() => world.members.every(({ runtime }) => runtime.status().phase === 'HTTP'), 120_000)
+    const [one, two, three] = world.members
+    await world.pass(30_000)
+    await one?.runtime.write(put('pushed', 1))
+    await world.settle()
+    expect([two?.runtime.read('pushed')?.value, three?.runtime.read('pushed')?.value]).toEqual([1, 1])
+    for (const [a, b] of [
+      [0, 1],
+      [0, 2],
+      [1, 2],
+    ] as const)
+      world.heal(world.p2p, a, b)
+    const tookMs = await world.until(
+      () => world.members.every(({ runtime }) => runtime.status().phase === 'P2P'),
+      120_000,
+    )
+    expect(tookMs).toBeLessThanOrEqual(45_000)
+    expect(rootsEqual(world)).toBe(true)
+  })
+
+  it('forced to HTTP a node sends over HTTP only, still takes P2P in, and returns to auto', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    const [one, two, three] = world.members
+    await one?.runtime.switchMode('http', { reason: 'test' })
+    const via: string[] = []
+    two?.runtime.subscribe(event => event.kind === 'change' && via.push(`${event.key} ${event.via}`))
+    one?.runtime.subscribe(
+      event => event.kind === 'change' && event.via !== 'local' && via.push(`${event.key} ${event.via}`),
+    )
+    await world.pass(2_000)
+    await one?.runtime.write(put('x', 1))
+    await world.settle()
+    await three?.runtime.write(put('y', 2))
+    await world.settle()
+    expect(via.sort()).toEqual(['x http', 'y p2p', 'y p2p'])
+    await one?.runtime.switchMode('auto')
+    expect(one?.runtime.status()).toMatchObject({ requested: 'auto', phase: 'P2P' })
+    await world.until(() => rootsEqual(world), 1_000)
+  })
+
+  it('HTTP only: the triangle works without P2P, declared at once', async () => {
+    const world = await start(3, { p2pEnabled: false })
+    await world.until(() => world.members.every(({ runtime }) => runtime.status().phase === 'HTTP'), 1_000)
+    await world.members[0]?.runtime.write(put('a', 1))
+    await world.until(() => rootsEqual(world), 500)
+    expect(world.members[2]?.runtime.read('a')?.value).toBe(1)
+  })
+
+  it('an idle federation stays quiet: no exchange beyond heartbeats, no mode change', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    await world.members[0]?.runtime.write(put('a', 1))
+    await world.pass(3_600_000)
+    expect(world.members.map(({ runtime }) => runtime.transitions().length)).toEqual([1, 1, 1])
+    expect(world.members.map(({ runtime }) => runtime.status().warnings)).toEqual([[], [], []])
+  })
+
+  it('a refused commit tells the writer, changes nothing, and later writes work', async () => {
+    const world = await start()
+    await world.until(allOnP2p(world), 1_000)
+    const [one] = world.members
+    one?.store.failNext()
+    await expect(one?.runtime.write(put('a', 1))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    expect(one?.runtime.read('a')).toBeUndefined()
+    await one?.runtime.write(put('a', 2))
+    await world.until(() => rootsEqual(world), 2_000)
+    expect(world.members[1]?.runtime.read('a')?.value).toBe(2)
+  })
+
+  it('an Idempotency-Key answers the same and applies once', async () => {
+    const world = await start(1)
+    const [one] = world.members
+    const first = one?.runtime.write(increment('c', 5), { idempotencyKey: 'k' })
+    const second = one?.runtime.write(increment('c', 5), { idempotencyKey: 'k' })
+    expect((await first)?.version).toBe((await second)?.version)
+    const third = await one?.runtime.write(increment('c', 5), { idempotencyKey: 'k' })
+    expect(third?.version).toBe((await first)?.version)
+    expect(one?.runtime.read('c')?.value).toBe(5)
+    await expect(one?.runtime.write(increment('c', 6), { idempotencyKey: 'k' })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_CONFLICT',
+    })
+  })
+})
