@@ -6,13 +6,12 @@ import { inspect } from 'node:util'
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { formatDuration, parseDuration } from '@lattice/api'
 
 import {
   configJson,
   configRows,
-  durationMs,
   flagOf,
-  formatDuration,
   formatOrigin,
   formatProblem,
   loadConfig,
@@ -219,8 +218,8 @@ describe('values', () => {
     ) as fc.Arbitrary<[string, number]>
     fc.assert(
       fc.property(fc.nat(1_000_000), unit, (count, [suffix, ms]) => {
-        expect(durationMs(`${count}${suffix}`)).toBe(count * ms)
-        expect(durationMs(formatDuration(count * ms))).toBe(count * ms)
+        expect(parseDuration(`${count}${suffix}`)).toBe(count * ms)
+        expect(parseDuration(formatDuration(count * ms))).toBe(count * ms)
       }),
     )
   })
@@ -228,9 +227,9 @@ describe('values', () => {
   it('whatever is not a number with a known unit is no duration', () => {
     fc.assert(
       fc.property(fc.string(), text => {
-        const ms = durationMs(text)
+        const ms = parseDuration(text)
         expect(ms !== undefined).toBe(
-          /^\d+(\.\d+)?\s*(ms|s|m|h|d)?$/i.test(text.trim()) && Number.isSafeInteger(ms),
+          /^\d{1,15}(\.\d{1,3})?(ms|s|m|h|d)?$/.test(text.trim()) && Number.isSafeInteger(ms),
         )
       }),
     )
@@ -363,7 +362,7 @@ describe('secrets', () => {
     const printed = [
       JSON.stringify(config),
       inspect(config, { depth: 9, showHidden: true }),
-      `${config?.adminToken} ${String(config?.nodePrivkeyHex)}`,
+      `${String(config?.adminToken)} ${String(config?.nodePrivkeyHex)}`,
       JSON.stringify(configJson(loaded)),
       JSON.stringify(configRows(loaded)),
     ].join('\n')

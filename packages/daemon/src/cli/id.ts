@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 
 import type { Command } from 'commander'
 
-import { formatProblem, Secret } from '../config/index.ts'
-import type { Loaded } from '../config/index.ts'
+import { formatProblem } from '../config/index.ts'
+import type { Loaded, Secret } from '../config/index.ts'
 import { openIdentity } from '../host/identity.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { print, printJson } from './io.ts'
@@ -43,7 +43,6 @@ function identitySettings(loaded: Loaded, cwd: string): { stateDir: string; conf
   if (problems.length > 0) {
     throw new CliError(exitCodes.config, problems.map(formatProblem).join('\n'), { code: 'CONFIG_INVALID' })
   }
-  const key = loaded.values.get('NODE_PRIVKEY_HEX')
-  const stateDir = resolve(cwd, String(loaded.values.get('STATE_DIR')))
-  return { stateDir, configured: key instanceof Secret ? key : undefined }
+  const stateDir = resolve(cwd, loaded.lookup('STATE_DIR') ?? './data')
+  return { stateDir, configured: loaded.lookup('NODE_PRIVKEY_HEX') }
 }

@@ -55,7 +55,7 @@ export function table(rows: readonly (readonly string[])[]): readonly string[] {
 }
 
 function widthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length
+  return Array.from(stripVTControlCharacters(text)).length
 }
 
 /** Text from elsewhere, safe for a terminal: control characters become `\xNN`. */

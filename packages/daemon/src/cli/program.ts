@@ -9,7 +9,15 @@ import { registerId } from './id.ts'
 import { printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { CliActions, CommandContext, Register } from './register.ts'
+import { registerPeers } from './peers.ts'
+import { registerKeys } from './keys.ts'
 import { registerStart } from './start.ts'
+import { registerStatus } from './status.ts'
+import { registerSwitch } from './switch.ts'
+import { registerTx } from './tx.ts'
+import { registerUp } from './up.ts'
+import { registerVerify } from './verify.ts'
+import { registerWait } from './wait.ts'
 import { programVersion } from './version.ts'
 
 /** A program ready to run. */
@@ -19,7 +27,19 @@ export interface Cli {
   run(argv: readonly string[]): Promise<number>
 }
 
-const commands: readonly Register[] = [registerStart, registerId, registerConfig]
+const commands: readonly Register[] = [
+  registerStart,
+  registerUp,
+  registerStatus,
+  registerPeers,
+  registerKeys,
+  registerTx,
+  registerSwitch,
+  registerWait,
+  registerVerify,
+  registerId,
+  registerConfig,
+]
 
 /** Builds the program with all its commands. */
 export function buildProgram(io: CliIo, actions: CliActions): Cli {
@@ -72,6 +92,10 @@ async function runProgram(
     return outcome.code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : usage(program, argv, io)
+    if (io.signal.aborted) {
+      io.stderr.write('interrupted\n')
+      return exitCodes.failed
+    }
     report(error, argv.includes('--json'), io)
     return exitCodeOf(error)
   }

@@ -25,7 +25,7 @@ export interface CommandContext {
   readonly io: CliIo
   readonly actions: CliActions
   /** Wraps a body: its result becomes the exit code, its failure an error message. */
-  run(body: CommandBody): (...args: unknown[]) => Promise<void>
+  readonly run: (body: CommandBody) => (...args: unknown[]) => Promise<void>
 }
 
 /** Adds one command to the program. */

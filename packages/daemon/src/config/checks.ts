@@ -4,11 +4,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { formatDuration } from '@lattice/api'
+
 import { adminTokenFile } from '../host/admin-token.ts'
 import type { Config } from './config.ts'
 import { prefix } from './legacy.ts'
 import type { SettingName } from './schema.ts'
-import { formatDuration } from './values.ts'
 
 /** One finding about the configuration as a whole. */
 export interface Finding {

@@ -1,6 +1,10 @@
 /**
  * The configuration as text and as JSON: every effective value with its origin, secrets masked.
  */
+import { formatDuration } from '@lattice/api'
+import { isNodeId } from '@lattice/core'
+import type { JsonValue } from '@lattice/core'
+
 import type { Loaded } from './load.ts'
 import { formatOrigin, formatProblem } from './load.ts'
 import { prefix } from './legacy.ts'
@@ -8,10 +12,7 @@ import { peerIdFromNodeId } from '../host/peer-id.ts'
 import { settingNames, settingOf } from './schema.ts'
 import type { SettingName } from './schema.ts'
 import { Secret, secretMask } from './secret.ts'
-import { formatDuration } from './values.ts'
 import type { BootstrapAddress, FlapLimit } from './values.ts'
-import { isNodeId } from '@lattice/core'
-import type { JsonValue } from '@lattice/core'
 
 const generated: Readonly<Partial<Record<SettingName, string>>> = {
   NODE_PRIVKEY_HEX: '(STATE_DIR/identity.key)',
@@ -25,7 +26,9 @@ export function showValue(name: SettingName, value: unknown): string {
   if (Array.isArray(value)) return value.map(showItem).join(',')
   if (isFlapLimit(value)) return `${value.count}/${formatDuration(value.windowMs)}`
   if (typeof value === 'number' && settingOf(name).form.startsWith('duration')) return formatDuration(value)
-  return String(value)
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return String(value)
+  throw new Error(`setting ${name} has a value of an unknown form`)
 }
 
 function showItem(item: unknown): string {

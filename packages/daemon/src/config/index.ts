@@ -10,5 +10,4 @@ export { flagOf, isSettingName, settingNames, settingOf, settings } from './sche
 export type { Setting, SettingName, SettingValue } from './schema.ts'
 export { Secret, secretMask } from './secret.ts'
 export type { ConfigProblem, ConfigWarning, Origin } from './sources.ts'
-export { durationMs, formatDuration } from './values.ts'
 export type { BootstrapAddress, FlapLimit } from './values.ts'

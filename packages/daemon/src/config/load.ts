@@ -13,7 +13,7 @@ import type { Config, Lookup } from './config.ts'
 import { envFileLengthMax } from './env-file.ts'
 import { findPlaceholder, prefix } from './legacy.ts'
 import { settingNames, settingOf } from './schema.ts'
-import type { HostFacts, SettingName } from './schema.ts'
+import type { HostFacts, SettingName, SettingValue } from './schema.ts'
 import { collect } from './sources.ts'
 import type { Candidate, ConfigProblem, ConfigWarning, Origin } from './sources.ts'
 
@@ -31,6 +31,8 @@ export interface ConfigInput {
 export interface Loaded {
   readonly config: Config | undefined
   readonly values: ReadonlyMap<SettingName, unknown>
+  /** The value of one setting, also where others are at fault. */
+  readonly lookup: Lookup
   readonly origins: ReadonlyMap<SettingName, Origin>
   readonly problems: readonly ConfigProblem[]
   readonly warnings: readonly ConfigWarning[]
@@ -59,15 +61,14 @@ export function loadConfig(input: ConfigInput): Loaded {
     const value = readValue(chosen, own[1], cwd, problems)
     if (value !== undefined) values.set(name, value)
   }
+  // The table gives each name its parser, so the value under a name has the type of that name.
+  const lookup: Lookup = <N extends SettingName>(name: N) => values.get(name) as SettingValue<N> | undefined
+  const found = { values, origins, lookup }
   if (problems.length > 0) {
-    return { config: undefined, values, origins, problems, warnings: collected.warnings, insecure: [] }
+    return { ...found, config: undefined, problems, warnings: collected.warnings, insecure: [] }
   }
-  const config = buildConfig(
-    <N extends SettingName>(name: N) => values.get(name) as ReturnType<Lookup>,
-    facts.space,
-    cwd,
-  )
-  return judged(config, values, origins, collected.warnings)
+  const config = buildConfig(lookup, facts.space, cwd)
+  return judged(config, found, collected.warnings)
 }
 
 /** The configuration a daemon starts with. Throws CONFIG_INVALID with every problem, insecure settings included. */
@@ -103,8 +104,7 @@ export function formatOrigin(origin: Origin): string {
 
 function judged(
   config: Config,
-  values: ReadonlyMap<SettingName, unknown>,
-  origins: ReadonlyMap<SettingName, Origin>,
+  found: Pick<Loaded, 'values' | 'origins' | 'lookup'>,
   earlier: readonly ConfigWarning[],
 ): Loaded {
   const findings = checkConfig(config).map(({ kind, name, text }) => {
@@ -114,7 +114,7 @@ function judged(
         key: prefix + name,
         setting: name,
         text,
-        origin: origins.get(name) ?? { source: 'default' as const },
+        origin: found.origins.get(name) ?? { source: 'default' as const },
       },
     }
   })
@@ -126,7 +126,7 @@ function judged(
       : [{ kind, text: `${problem.key}: ${problem.text}`, origin: problem.origin }],
   )
   const usable = problems.length === 0 ? config : undefined
-  return { config: usable, values, origins, problems, warnings: [...earlier, ...warnings], insecure }
+  return { ...found, config: usable, problems, warnings: [...earlier, ...warnings], insecure }
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

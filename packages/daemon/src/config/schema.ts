@@ -6,6 +6,8 @@
  */
 import { hostname } from 'node:os'
 
+import { formatDuration } from '@lattice/api'
+
 import { spaceAnnounce, spacePort } from '../host/space.ts'
 import type { Space } from '../host/space.ts'
 import * as values from './values.ts'
@@ -70,9 +72,9 @@ function duration(
   meaning: string,
   options?: Options,
 ): Setting<number> {
-  const form = `duration, ${values.formatDuration(minMs)} to ${values.formatDuration(maxMs)}`
+  const form = `duration, ${formatDuration(minMs)} to ${formatDuration(maxMs)}`
   return setting(
-    values.parseDuration(minMs, maxMs),
+    values.parseDurationWithin(minMs, maxMs),
     fallback,
     [form, meaning, `a duration such as ${fallback}`],
     options,

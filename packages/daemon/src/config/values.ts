@@ -2,6 +2,7 @@
  * Text to typed value, for every type a setting can have. A parser returns the value or a sentence that says what is
  * wrong and what to write; it never throws and never repeats a secret.
  */
+import { formatDuration, parseDuration } from '@lattice/api'
 import { isNodeId } from '@lattice/core'
 import type { NodeId } from '@lattice/core'
 
@@ -68,34 +69,10 @@ export function parseWord<const T extends string>(
   }
 }
 
-const durationPattern = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/
-const durationUnitMs: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-}
-
-/** Milliseconds of `5`, `5s`, `500ms`, `2m`, `1h`, `1d`; a bare number counts seconds. Undefined for anything else. */
-export function durationMs(text: string): number | undefined {
-  const match = durationPattern.exec(text.trim().toLowerCase())
-  if (match === null) return undefined
-  const ms = Math.round(Number(match[1]) * (durationUnitMs[match[2] ?? 's'] ?? Number.NaN))
-  return Number.isSafeInteger(ms) ? ms : undefined
-}
-
-/** The shortest exact spelling of a duration: `2m`, `5s`, `500ms`. */
-export function formatDuration(ms: number): string {
-  if (ms !== 0 && ms % 3_600_000 === 0) return `${ms / 3_600_000}h`
-  if (ms !== 0 && ms % 60_000 === 0) return `${ms / 60_000}m`
-  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`
-}
-
 /** A duration between two bounds, both in milliseconds and both allowed. */
-export function parseDuration(minMs: number, maxMs: number): Parse<number> {
+export function parseDurationWithin(minMs: number, maxMs: number): Parse<number> {
   return text => {
-    const ms = durationMs(text)
+    const ms = parseDuration(text)
     if (ms === undefined) return { fault: `${quoted(text)} is not a duration; write 5, 5s, 500ms or 2m` }
     if (ms >= minMs && ms <= maxMs) return { value: ms }
     return {
@@ -107,7 +84,7 @@ export function parseDuration(minMs: number, maxMs: number): Parse<number> {
 /** `COUNT/WINDOW`, such as `6/10m`. */
 export const parseFlapLimit: Parse<FlapLimit> = text => {
   const [count = '', window = '', ...rest] = text.split('/')
-  const windowMs = durationMs(window)
+  const windowMs = parseDuration(window)
   if (
     rest.length > 0 ||
     !/^\d{1,4}$/.test(count) ||

@@ -57,7 +57,11 @@ const controls = /[\u0000-\u001f\u007f-\u009f]/g
 // A flush that waits longer than this would hold up a shutdown for a reader that is gone.
 const flushMsMax = 1000
 
-type Line = Record<string, unknown> & { readonly level: LogLevel; readonly msg: string }
+type Line = Record<string, unknown> & {
+  readonly level: LogLevel
+  readonly msg: string
+  readonly code?: string
+}
 
 /** Makes the log of a process. */
 export function createLog(options: LogOptions): Log {
@@ -160,7 +164,7 @@ function humanLine(line: Line, colour: boolean): string {
   return [
     paint('dim', time),
     paint(levelStyles[level], level.toUpperCase().padEnd(5)),
-    escapeControls(code === undefined ? msg : `${msg} [${String(code)}]`),
+    escapeControls(code === undefined ? msg : `${msg} [${code}]`),
     ...(tail.length > 0 ? [paint('dim', escapeControls(tail.join(' ')))] : []),
   ].join(' ')
 }

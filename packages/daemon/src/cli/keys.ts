@@ -1,0 +1,114 @@
+/** `lattice get`, `put` and `delete`: one key. */
+import type { JsonValue } from '@lattice/core'
+import type { Command } from 'commander'
+
+import { CliError, exitCodes } from './exit.ts'
+import { print, printJson, visible } from './io.ts'
+import type { CliIo } from './io.ts'
+import type { CommandContext, Register } from './register.ts'
+import { calling, openSession, withRemote } from './session.ts'
+
+/** Adds the three commands. */
+export const registerKeys: Register = (program, context) => {
+  registerGet(program, context)
+  registerPut(program, context)
+  registerDelete(program, context)
+}
+
+function registerGet(program: Command, { io, run }: CommandContext): void {
+  const command = withRemote(program.command('get <key>'), 'key')
+    .description('print the value of a key as JSON')
+    .option('--raw', 'print a string without quotes')
+    .addHelpText('after', '\nExample:\n  $ lattice get account:alice')
+  command.action(
+    run(async (key: string, options: { raw?: boolean }, self: Command) => {
+      const session = openSession(self, io)
+      const { success: _, ...reading } = await calling(session, client => client.getKey({ params: { key } }))
+      if (session.json) printJson(io, { schema: 'lattice.key/v1', ...reading })
+      else if (options.raw === true && typeof reading.value === 'string')
+        io.stdout.write(`${reading.value}\n`)
+      else printJson(io, reading.value)
+      return exitCodes.ok
+    }),
+  )
+}
+
+interface Conditions {
+  readonly ifVersion?: string
+  readonly ifAbsent?: boolean
+}
+
+function registerPut(program: Command, { io, run }: CommandContext): void {
+  const command = withRemote(program.command('put <key> <value>'), 'put')
+    .description('write a JSON value; - reads it from standard input')
+    .option('--string', 'the value is a plain text, not JSON')
+    .option('--if-version <version>', 'only if the key still has this version')
+    .option('--if-absent', 'only if the key does not exist')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ lattice put account:alice \'{"balance":1000}\'\n  $ lattice put motd --string hello',
+    )
+  command.action(
+    run(async (key: string, given: string, options: Conditions & { string?: boolean }, self: Command) => {
+      const session = openSession(self, io)
+      const text = given === '-' ? await readAll(io) : given
+      const value = options.string === true ? text : parseJson(text)
+      const receipt = await calling(session, client =>
+        client.putKey({ params: { key }, body: value, ...conditions(options) }),
+      )
+      return tellReceipt(io, session.json, 'put', receipt)
+    }),
+  )
+}
+
+function registerDelete(program: Command, { io, run }: CommandContext): void {
+  const command = withRemote(program.command('delete <key>'), 'delete')
+    .description('delete a key')
+    .option('--if-version <version>', 'only if the key still has this version')
+    .addHelpText('after', '\nExample:\n  $ lattice delete account:alice')
+  command.action(
+    run(async (key: string, options: Conditions, self: Command) => {
+      const session = openSession(self, io)
+      const receipt = await calling(session, client =>
+        client.deleteKey({ params: { key }, ...conditions(options) }),
+      )
+      return tellReceipt(io, session.json, 'delete', receipt)
+    }),
+  )
+}
+
+function conditions(options: Conditions): { ifMatch?: string; ifNoneMatch?: string } {
+  return {
+    ...(options.ifVersion === undefined ? {} : { ifMatch: options.ifVersion }),
+    ...(options.ifAbsent === true ? { ifNoneMatch: '*' } : {}),
+  }
+}
+
+function tellReceipt(
+  io: CliIo,
+  json: boolean,
+  verb: string,
+  receipt: { key: string; version: string; merkle_root: string },
+): number {
+  const { key, version, merkle_root: root } = receipt
+  if (json) printJson(io, { schema: `lattice.${verb}/v1`, key, version, merkle_root: root })
+  else print(io, `${verb} ${visible(key)}  version ${version}  root ${root}`)
+  return exitCodes.ok
+}
+
+/** Everything on standard input, as text. */
+export async function readAll(io: CliIo): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A JSON text from a user; ends the command as a usage error when it is none. */
+export function parseJson(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue
+  } catch {
+    const hint = 'quote strings (\'"hello"\'), or add --string for a plain text'
+    throw new CliError(exitCodes.usage, 'the value is not JSON', { hint })
+  }
+}

@@ -1,0 +1,139 @@
+/** `lattice status`: the verdict as a sentence, the nodes as a table, what to do next. */
+import type { Client } from '@lattice/api'
+import type { Command } from 'commander'
+
+import { exitCodes } from './exit.ts'
+import type { ExitCode } from './exit.ts'
+import { print, printJson, table, visible } from './io.ts'
+import type { Paint } from './io.ts'
+import { ago, peerName, peerRtt, peerState } from './peer-rows.ts'
+import type { Register } from './register.ts'
+import { calling, openSession, withRemote } from './session.ts'
+
+// A screen of 24 lines holds the verdict, this many nodes and warnings, and the hint (experience L1).
+const peerRowsMax = 8
+const warningsMax = 3
+const columnsMax = 100
+
+/** Adds the command. */
+export const registerStatus: Register = (program, { io, run }) => {
+  const command = withRemote(program.command('status'), 'status')
+    .description('how this node and its peers are')
+    .addHelpText('after', '\nExit codes: 0 healthy, 2 degraded, 1 unhealthy.\n\nExample:\n  $ lattice status')
+  command.action(
+    run(async (_options: unknown, self: Command) => {
+      const session = openSession(self, io)
+      const facts = await calling(session, gather)
+      if (session.json) printJson(io, statusJson(facts, session.url))
+      else print(io, ...statusLines(facts, session.url, session.paint, Date.now()))
+      return exitByVerdict[facts.health.overall]
+    }),
+  )
+}
+
+const exitByVerdict: Readonly<Record<'healthy' | 'degraded' | 'unhealthy', ExitCode>> = {
+  healthy: exitCodes.ok,
+  degraded: exitCodes.warning,
+  unhealthy: exitCodes.failed,
+}
+
+type Facts = Awaited<ReturnType<typeof gather>>
+
+async function gather(client: Client) {
+  const [status, peers, health, identity, state] = await Promise.all([
+    client.getP2pStatus(),
+    client.getPeers(),
+    client.getHealthReport(),
+    client.getIdentity(),
+    client.getState({ query: { summary: 'true' } }),
+  ])
+  return {
+    status,
+    peers: peers.peers,
+    health,
+    identity,
+    keys: 'entry_count' in state ? state.entry_count : 0,
+  }
+}
+
+function statusJson(facts: Facts, url: string): unknown {
+  const { success: _, ...status } = facts.status
+  const { name, role, version, uptime_seconds: uptime } = facts.health
+  const { peer_id: peerId, public_key: publicKey } = facts.identity
+  return {
+    schema: 'lattice.status/v1',
+    url,
+    overall: facts.health.overall,
+    node: { name, role, version, uptime_seconds: uptime, peer_id: peerId, public_key: publicKey },
+    ...status,
+    entry_count: facts.keys,
+    peers: facts.peers,
+  }
+}
+
+/** At most 24 lines of at most 100 columns. */
+export function statusLines(facts: Facts, url: string, paint: Paint, nowWall: number): readonly string[] {
+  const { status, health } = facts
+  const lasting = ago(status.since, nowWall)
+  const forced = status.forced_until === null ? '' : `, until ${status.forced_until}`
+  const mode = `Mode ${status.mode.toUpperCase()}${forced}, ${carrier[status.sync_mode]} for ${lasting} (${status.reason}).`
+  const sign = { healthy: paint('green', '✓'), degraded: paint('yellow', '!'), unhealthy: paint('red', '✗') }
+  return [
+    clip(`${sign[health.overall]} ${visible(status.status_text)}`),
+    clip(visible(mode)),
+    clip(`Root ${status.merkle_root}, ${facts.keys} ${facts.keys === 1 ? 'key' : 'keys'}.`),
+    '',
+    ...nodeTable(facts, paint, nowWall).map(clip),
+    '',
+    ...warningLines(facts, paint).map(clip),
+    clip(`Next: lattice peers · lattice verify · ${url}/`),
+  ]
+}
+
+const carrier = { P2P: 'using p2p', HTTP: 'using http', NONE: 'no path' } as const
+
+function nodeTable(facts: Facts, paint: Paint, nowWall: number): readonly string[] {
+  const { health } = facts
+  const own = [
+    `${visible(health.name)} *`,
+    visible(health.role),
+    paint('green', '✓ ok'),
+    'this node',
+    '–',
+    '–',
+    '–',
+  ]
+  const rows = facts.peers
+    .slice(0, peerRowsMax)
+    .map(peer => [
+      peerName(peer),
+      visible(peer.role ?? '–'),
+      peerState(peer, paint),
+      peer.path,
+      peerRtt(peer),
+      peer.behind === null ? '?' : String(peer.behind),
+      ago(peer.last_seen, nowWall),
+      visible(peer.software ?? '–'),
+    ])
+  const more = facts.peers.length - peerRowsMax
+  const heads = ['NODE', 'ROLE', 'STATE', 'PATH', 'RTT', 'BEHIND', 'SEEN', 'VERSION']
+  const lines = table([heads, [...own, health.version], ...rows])
+  return more > 0 ? [...lines, `and ${more} more: lattice peers`] : lines
+}
+
+function warningLines(facts: Facts, paint: Paint): readonly string[] {
+  const { warnings } = facts.status
+  if (warnings.length === 0) return ['No warnings.']
+  const more = warnings.length - warningsMax
+  const shown = warnings.slice(0, warningsMax).flatMap(({ code, text, primaryAction }) => {
+    const action = primaryAction.command ?? primaryAction.url ?? primaryAction.label
+    return [`${paint('yellow', '!')} ${visible(code)} ${visible(text)}`, `    try: ${visible(action)}`]
+  })
+  return more > 0 ? [...shown, `and ${more} more warnings: lattice status --json`] : shown
+}
+
+function clip(line: string): string {
+  const characters = Array.from(line)
+  // Colour codes take no columns; a line that holds some is short by construction or clipped a little early.
+  return characters.length <= columnsMax ? line : `${characters.slice(0, columnsMax - 1).join('')}…`
+}

@@ -1,0 +1,389 @@
+/** The commands that talk to a daemon, against a server that answers each call in the shapes of the route table. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { routes } from '@lattice/api'
+import type { Client, RouteAnswer, RouteName } from '@lattice/api'
+
+import { identityFromSeed } from '../src/host/identity.ts'
+import { runInProcess } from './run-cli.ts'
+import type { Outcome, Surroundings } from './run-cli.ts'
+
+type Answers = { [N in Exclude<keyof Client, 'events'>]?: Awaited<ReturnType<Client[N]>> }
+
+interface Call {
+  readonly name: string
+  readonly url: string
+  readonly token: string | undefined
+  readonly headers: IncomingMessage['headers']
+  readonly body: unknown
+}
+
+const one = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+const two = identityFromSeed(new Uint8Array(32).fill(2), 'configured')
+const root = '9f'.repeat(32)
+const version = '0123456789abcdef'
+const since = new Date(Date.now() - 8_000_000).toISOString()
+
+let home = ''
+let server: Server
+let url = ''
+let answers: Answers = {}
+let problems: Partial<Record<RouteName, { status: number; code: string }>> = {}
+let calls: Call[] = []
+
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'lattice-remote-'))
+  problems = {}
+  calls = []
+  server = createServer(
+    (request, response) =>
+      void answer(request).then(({ status, type, body }) => {
+        response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body))
+      }),
+  )
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  answers = healthy()
+})
+afterEach(async () => {
+  server.closeAllConnections()
+  await new Promise(resolve => server.close(resolve))
+  rmSync(home, { recursive: true, force: true })
+})
+
+async function answer(request: IncomingMessage): Promise<{ status: number; type: string; body: unknown }> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  const text = Buffer.concat(chunks).toString('utf8')
+  const { pathname } = new URL(request.url ?? '/', url)
+  const found = Object.entries(routes).find(([, route]) => {
+    const pattern = new RegExp(`^${route.path.replace(/\{\w+\}/g, '[^/]+')}$`)
+    return route.method === request.method && pattern.test(pathname)
+  })
+  const name = (found?.[0] ?? 'none') as Exclude<keyof Client, 'events'>
+  const token = request.headers['x-lattice-token']
+  const body: unknown = text === '' ? undefined : JSON.parse(text)
+  calls.push({ name, url: request.url ?? '', token: String(token ?? ''), headers: request.headers, body })
+  const problem = problems[name]
+  if (problem !== undefined) {
+    const detail = {
+      title: 'x',
+      detail: `told ${problem.code}`,
+      code: problem.code,
+      hint: 'do it',
+      success: false,
+    }
+    return {
+      status: problem.status,
+      type: 'application/problem+json',
+      body: { ...detail, status: problem.status },
+    }
+  }
+  const shape = Object.values<RouteAnswer>(found?.[1].answers ?? {})[0]
+  // An answer that a real daemon could not give would prove nothing.
+  if (shape !== undefined && 'schema' in shape) shape.schema.parse(answers[name])
+  return { status: 200, type: 'application/json', body: answers[name] }
+}
+
+function lattice(args: readonly string[], at: Partial<Surroundings> = {}): Promise<Outcome> {
+  return runInProcess(args, { cwd: home, ...at, env: { LATTICE_URL: url, ...at.env } })
+}
+
+function peer(over: Partial<NonNullable<Answers['getPeers']>['peers'][number]> = {}) {
+  const link = { state: 'up', rtt_ms: 9, last_heard: since, last_error: null } as const
+  return {
+    name: 'node2',
+    role: 'backup',
+    software: '0.1.0',
+    node_id: two.nodeId,
+    peer_id: two.peerId,
+    url: 'http://127.0.0.1:1',
+    path: 'p2p' as const,
+    why: 'P2P answers',
+    since,
+    rtt_ms: { p2p: 9.4, http: null },
+    last_seen: new Date().toISOString(),
+    merkle_root: root,
+    in_sync: true,
+    behind: 0,
+    ahead: 0,
+    links: { p2p: link, http: link },
+    addresses: [{ path: 'p2p' as const, address: '/ip4/127.0.0.1/tcp/9', last_error: 'refused' }],
+    ...over,
+  }
+}
+
+function healthy(): Answers {
+  const receipt = { success: true as const, key: 'k', version, merkle_root: root }
+  const component = { status: 'healthy' as const, reason: 'fine' }
+  const parts = ['p2p', 'http_sync', 'heartbeat', 'persistence', 'clock', 'disk', 'event_loop'] as const
+  const components = Object.fromEntries(parts.map(part => [part, component])) as Record<
+    (typeof parts)[number],
+    typeof component
+  >
+  return {
+    getKey: {
+      success: true,
+      key: 'k',
+      value: { a: [1, 'x'] },
+      version,
+      author: one.nodeId,
+      type: 'register',
+    },
+    putKey: receipt,
+    deleteKey: receipt,
+    transact: { success: true, transaction_id: version, version, merkle_root: root },
+    getPeers: { success: true, peers: [peer()], count: 1 },
+    getNodes: { success: true, nodes: [url], count: 1 },
+    getHealth: { status: 'healthy' },
+    getIdentity: { success: true, peer_id: one.peerId, listen_addrs: [], public_key: one.nodeId },
+    getState: {
+      success: true,
+      merkle_root: root,
+      state_size: 0,
+      entry_count: 12,
+      timestamp: 1,
+      signature: '0'.repeat(128),
+      public_key: one.nodeId,
+      signed: true,
+    },
+    getHealthReport: {
+      success: true,
+      timestamp: 1,
+      overall: 'healthy',
+      reason: 'all well',
+      version: '0.1.0',
+      name: 'node1',
+      role: 'primary',
+      uptime_seconds: 3,
+      components,
+      metrics: {},
+    },
+    getP2pStatus: {
+      success: true,
+      enabled: true,
+      started: true,
+      libp2p_available: true,
+      error: null,
+      topic: 't',
+      listen_multiaddrs: [],
+      bootstrap_peers: [],
+      peer_count: 1,
+      has_peers: true,
+      http_sync_enabled: true,
+      sync_mode: 'P2P',
+      heartbeat_active: true,
+      mode: 'auto',
+      phase: 'P2P',
+      since,
+      reason: 'P2P proved itself',
+      forced_until: null,
+      last_sync: since,
+      merkle_root: root,
+      status_text: 'All 2 nodes agree.',
+      warnings: [],
+    },
+    switchMode: {
+      success: true,
+      mode: 'HTTP',
+      message: 'Switched to HTTP',
+      requested: 'http',
+      previous: 'auto',
+      phase: 'FORCED',
+      since,
+      reason: 'asked',
+      until: null,
+    },
+  }
+}
+
+describe('status and peers', () => {
+  it('says the verdict first, then a table, within 24 lines of 100 columns', async () => {
+    const warning = {
+      code: 'PEER_UNREACHABLE',
+      title: 't',
+      text: `node3 ${'is away '.repeat(30)}`,
+      severity: 'low' as const,
+      since,
+      dependsOn: [],
+      impactsConnectivity: true,
+      primaryAction: { label: 'look', command: 'lattice peers' },
+      etag: 'e',
+    }
+    const peers = Array.from({ length: 30 }, (_, index) => peer({ name: `node${index}\u001b[31m` }))
+    answers.getPeers = { success: true, peers, count: 30 }
+    answers.getP2pStatus = { ...healthy().getP2pStatus, warnings: Array(9).fill(warning) } as never
+    const { code, stdout } = await lattice(['status'])
+    const lines = stdout.trimEnd().split('\n')
+    expect([code, lines[0]]).toEqual([0, '✓ All 2 nodes agree.'])
+    expect(lines.length).toBeLessThanOrEqual(24)
+    expect(Math.max(...lines.map(line => Array.from(line).length))).toBeLessThanOrEqual(100)
+    expect(stdout).not.toContain('\u001b')
+    expect(stdout).toContain('PEER_UNREACHABLE')
+  })
+
+  it('ends with 2 when degraded and 1 when unhealthy', async () => {
+    for (const [overall, expected] of [
+      ['degraded', 2],
+      ['unhealthy', 1],
+    ] as const) {
+      answers.getHealthReport = { ...healthy().getHealthReport, overall } as never
+      expect((await lattice(['status'])).code).toBe(expected)
+    }
+  })
+
+  it('every answer has its schema', async () => {
+    for (const command of [
+      'status',
+      'peers',
+      'get k',
+      'put k 1',
+      'delete k',
+      'switch http',
+      'wait',
+      'verify',
+    ]) {
+      const args = [...command.split(' '), '--json']
+      const { code, stdout } = await lattice(args)
+      const [name = ''] = args
+      expect([command, code, code === 0 || stdout]).toEqual([command, 0, true])
+      const schema = name === 'get' ? 'key' : name
+      expect(JSON.parse(stdout)).toMatchObject({ schema: `lattice.${schema}/v1` })
+    }
+  })
+
+  it('shows the last error of each address', async () => {
+    expect((await lattice(['peers'])).stdout).toMatch(/p2p +\/ip4\/127.0.0.1\/tcp\/9 +refused/)
+  })
+})
+
+describe('keys and transactions', () => {
+  it('get prints the value as JSON, or a string raw', async () => {
+    expect((await lattice(['get', 'k'])).stdout).toBe('{"a":[1,"x"]}\n')
+    answers.getKey = { ...healthy().getKey, value: 'hello' } as never
+    expect((await lattice(['get', 'k'])).stdout).toBe('"hello"\n')
+    expect((await lattice(['get', 'k', '--raw'])).stdout).toBe('hello\n')
+  })
+
+  it('a missing key ends with 1 and the code', async () => {
+    problems.getKey = { status: 404, code: 'KEY_NOT_FOUND' }
+    const { code, stderr } = await lattice(['get', 'a/b'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('[KEY_NOT_FOUND]')
+    expect(calls[0]?.url).toBe('/api/lattice/state/a%2Fb')
+  })
+
+  it('put sends JSON, plain text, or standard input, with its conditions', async () => {
+    await lattice(['put', 'k', '{"__proto__":1}', '--if-version', version])
+    await lattice(['put', 'k', 'plain', '--string', '--if-absent'])
+    await lattice(['put', 'k', '-'], { stdin: '[1]' })
+    expect(calls.map(({ body }) => JSON.stringify(body))).toEqual(['{"__proto__":1}', '"plain"', '[1]'])
+    expect(calls[0]?.headers['if-match']).toBe(`"${version}"`)
+    expect(calls[1]?.headers['if-none-match']).toMatch(/^"?\*"?$/)
+  })
+
+  it('tx takes an array, an object, a file or standard input, and makes its retry safe', async () => {
+    const operations = [{ op: 'increment', key: 'k', by: 2 }]
+    writeFileSync(join(home, 'tx.json'), JSON.stringify({ operations }))
+    await lattice(['tx', JSON.stringify(operations)])
+    await lattice(['tx', '@tx.json', '--idempotency-key', 'mine'])
+    await lattice(['tx', '-'], { stdin: JSON.stringify(operations) })
+    expect(calls.map(({ body }) => body)).toEqual([{ operations }, { operations }, { operations }])
+    expect(calls[0]?.headers['idempotency-key']).toMatch(/^[0-9a-f-]{36}$/)
+    expect(calls[1]?.headers['idempotency-key']).toBe('mine')
+  })
+
+  it('a refused write says how to get the token', async () => {
+    problems.putKey = { status: 401, code: 'UNAUTHORIZED' }
+    const { code, stderr } = await lattice(['put', 'k', '1'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('LATTICE_ADMIN_TOKEN')
+  })
+})
+
+describe('token', () => {
+  const canary = 'canary-token-0123456789'
+
+  it('comes from the environment, or from STATE_DIR for this machine', async () => {
+    await lattice(['put', 'k', '1'], { env: { LATTICE_ADMIN_TOKEN: canary } })
+    writeFileSync(join(home, 'admin.token'), 'token-of-state-dir-1\n', { mode: 0o600 })
+    await lattice(['put', 'k', '1'], { env: { LATTICE_STATE_DIR: home } })
+    await lattice(['put', 'k', '1'])
+    expect(calls.map(({ token }) => token)).toEqual([canary, 'token-of-state-dir-1', ''])
+  })
+
+  it('is never printed', async () => {
+    problems.putKey = { status: 401, code: 'UNAUTHORIZED' }
+    for (const extra of [[], ['--json']]) {
+      const { stdout, stderr } = await lattice(['put', 'k', '1', ...extra], {
+        env: { LATTICE_ADMIN_TOKEN: canary },
+      })
+      expect(stdout + stderr).not.toContain(canary)
+    }
+  })
+})
+
+describe('switch, wait, verify', () => {
+  it('switch sends mode, duration and reason, and tells how to undo it', async () => {
+    const { code, stdout } = await lattice(['switch', 'http', '--for', '30m', '--reason', 'server move'])
+    expect(code).toBe(0)
+    expect(stdout).toContain('Mode AUTO → HTTP.')
+    expect(stdout).toContain('Undo: lattice switch auto')
+    expect(calls[0]?.url).toBe('/api/lattice/sync/switch?mode=http&for=30m&reason=server+move')
+  })
+
+  it('wait ends when every peer has the same root', async () => {
+    answers.getPeers = { success: true, peers: [peer({ in_sync: false, behind: 3 })], count: 1 }
+    const waiting = lattice(['wait', '--in-sync', '--key', 'k'])
+    while (calls.filter(({ name }) => name === 'getPeers').length < 2)
+      await new Promise(resolve => setImmediate(resolve))
+    answers = healthy()
+    const { code, stdout, stderr } = await waiting
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^In sync after /)
+    expect(stderr).toBe('waiting: node2 differs (3 to come, 0 unacknowledged)\n')
+  })
+
+  it('wait gives up with 124 and says what is missing', async () => {
+    problems.getKey = { status: 404, code: 'KEY_NOT_FOUND' }
+    const { code, stderr } = await lattice(['wait', '--key', 'k', '--timeout', '50ms'])
+    expect(code).toBe(124)
+    expect(stderr).toContain('key "k" is not here')
+    answers.getPeers = { success: true, peers: [peer({ path: 'none' })], count: 1 }
+    const unreached = await lattice(['wait', '--timeout', '50ms'])
+    expect([unreached.code, unreached.stderr.includes('node2 is not reached')]).toEqual([124, true])
+  })
+
+  it('verify fails when roots differ', async () => {
+    const other = createServer(
+      (request, response) =>
+        void answer(request).then(({ body }) => {
+          const changed = {
+            ...(body as object),
+            ...(request.url === '/api/lattice/p2p/status' ? { merkle_root: 'ab'.repeat(32) } : {}),
+          }
+          response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(changed))
+        }),
+    )
+    await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve))
+    try {
+      const address = other.address()
+      const second = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+      const differs = await lattice(['verify', url, second, '--timeout', '0s'])
+      expect(differs.code).toBe(1)
+      expect(differs.stdout).toContain('The nodes hold 2 different states.')
+      const equal = await lattice(['verify', url, url])
+      expect(equal.code).toBe(0)
+      expect(equal.stdout).toContain('hold the same state')
+    } finally {
+      other.closeAllConnections()
+      await new Promise(resolve => other.close(resolve))
+    }
+  })
+})
