@@ -2,6 +2,7 @@
 export * from './memory-transport.ts'
 export * from './transport-suite.ts'
 export * from './memory-store.ts'
+export { contentOf, hostileKeys, testBatch, testRow } from './store-fixtures.ts'
 export * from './store-suite.ts'
 export * from './utf8-order.ts'
 export * from './virtual-clock.ts'

@@ -11,10 +11,8 @@ import { compareUtf8 } from './utf8-order.ts'
 
 const { expect, it } = globalThis as unknown as typeof Jest
 
-/**
- * Enough to meet every interplay of replace, remove and list; each run costs a store and up to 12 flushes.
- */
-const runs = 25
+/** Meets every interplay of replace, remove and list; each run opens two stores. FC_RUNS raises it. */
+const runs = 10
 
 const texts = fc.string({
   unit: fc.constantFrom('a', 'b', '%', '_', 'é', '\u{FFFD}', '\u{1F600}'),
@@ -74,7 +72,7 @@ export function storePropertySuite(
         compare(again, model, queries)
         await again.close()
       }),
-      { numRuns: runs, ...seedFromEnvironment() },
+      fromEnvironment(),
     )
   })
 }
@@ -123,10 +121,9 @@ function compare(
   )
 }
 
-/** Replays one failure: the seed that fast-check printed, as FC_SEED. */
-function seedFromEnvironment(): { seed?: number } {
-  const seed = (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env[
-    'FC_SEED'
-  ]
-  return seed === undefined ? {} : { seed: Number(seed) }
+/** FC_SEED replays the failure that fast-check printed. */
+function fromEnvironment(): { numRuns: number; seed?: number } {
+  const environment = (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env
+  const [seed, wanted] = [environment?.['FC_SEED'], environment?.['FC_RUNS']]
+  return { numRuns: Number(wanted ?? runs), ...(seed === undefined ? {} : { seed: Number(seed) }) }
 }

@@ -1,0 +1,100 @@
+/**
+ * A batch as one block of memory, to hand to the writer thread.
+ *
+ * One transferred buffer costs a tenth of cloning thousands of small arrays, and copying into it leaves the
+ * caller's memory alone. Layout, little-endian: row count and fact count (u32), then per row seq (f64),
+ * lengths of key (u16), slot (u16), digest (u32) and bytes (u32), and these; per fact the length of the name
+ * (u32), of the value (i32, −1 removes), and these.
+ */
+import { assert, type Batch } from '@lattice/core'
+
+const headBytes = 8
+const rowHeadBytes = 20
+const factHeadBytes = 8
+const slotPattern = /^(?:[0-9a-f]{2})+$/
+
+/** A row as the writer binds it; the arrays are views on the block. */
+export interface PackedRow {
+  readonly seq: number
+  readonly key: Uint8Array
+  readonly slot: Uint8Array
+  readonly digest: Uint8Array
+  readonly bytes: Uint8Array
+}
+
+/** A batch as the writer binds it. */
+export interface PackedBatch {
+  readonly rows: readonly PackedRow[]
+  readonly facts: ReadonlyArray<readonly [name: Uint8Array, value: Uint8Array | undefined]>
+}
+
+/** Copies `batch` into one buffer of its own. Throws on what only our own bug can hold. */
+export function packBatch(batch: Batch): Buffer<ArrayBuffer> {
+  const facts = [...batch.facts].map(([name, value]) => [Buffer.from(name), value] as const)
+  const block = Buffer.allocUnsafeSlow(sizeOf(batch, facts))
+  const view = new DataView(block.buffer)
+  view.setUint32(0, batch.rows.length, true)
+  view.setUint32(4, facts.length, true)
+  let at = headBytes
+  for (const { seq, key, slot, digest, bytes } of batch.rows) {
+    assert(Number.isSafeInteger(seq) && seq > 0, `sequence ${seq} is not a whole number above 0`)
+    assert(slot === '' || slotPattern.test(slot), `slot ${slot} is not lower-case hex`)
+    const keyBytes = block.write(key, at + rowHeadBytes)
+    assert(keyBytes <= 0xffff && slot.length <= 0x1ffff, 'key and slot are far beyond their limits')
+    view.setFloat64(at, seq, true)
+    view.setUint16(at + 8, keyBytes, true)
+    view.setUint16(at + 10, slot.length / 2, true)
+    view.setUint32(at + 12, digest.length, true)
+    view.setUint32(at + 16, bytes.length, true)
+    at += rowHeadBytes + keyBytes
+    if (slot !== '') at += block.write(slot, at, 'hex')
+    block.set(digest, at)
+    block.set(bytes, at + digest.length)
+    at += digest.length + bytes.length
+  }
+  for (const [name, value] of facts) {
+    view.setUint32(at, name.length, true)
+    view.setInt32(at + 4, value === undefined ? -1 : value.length, true)
+    at += factHeadBytes
+    block.set(name, at)
+    if (value) block.set(value, at + name.length)
+    at += name.length + (value?.length ?? 0)
+  }
+  return block
+}
+
+function sizeOf(batch: Batch, facts: ReadonlyArray<readonly [Uint8Array, Uint8Array | undefined]>): number {
+  let size = headBytes
+  for (const { key, slot, digest, bytes } of batch.rows) {
+    size += rowHeadBytes + Buffer.byteLength(key) + slot.length / 2 + digest.length + bytes.length
+  }
+  for (const [name, value] of facts) size += factHeadBytes + name.length + (value?.length ?? 0)
+  return Math.ceil(size)
+}
+
+/** Reads a block of `packBatch` without copying. */
+export function unpackBatch(block: Uint8Array): PackedBatch {
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength)
+  let at = headBytes
+  const take = (length: number): Uint8Array => block.subarray(at, (at += length))
+  const rows: PackedRow[] = []
+  for (let count = view.getUint32(0, true); count > 0; count -= 1) {
+    const head = at
+    at += rowHeadBytes
+    rows.push({
+      seq: view.getFloat64(head, true),
+      key: take(view.getUint16(head + 8, true)),
+      slot: take(view.getUint16(head + 10, true)),
+      digest: take(view.getUint32(head + 12, true)),
+      bytes: take(view.getUint32(head + 16, true)),
+    })
+  }
+  const facts: Array<readonly [Uint8Array, Uint8Array | undefined]> = []
+  for (let count = view.getUint32(4, true); count > 0; count -= 1) {
+    const nameBytes = view.getUint32(at, true)
+    const valueBytes = view.getInt32(at + 4, true)
+    at += factHeadBytes
+    facts.push([take(nameBytes), valueBytes < 0 ? undefined : take(valueBytes)])
+  }
+  return { rows, facts }
+}

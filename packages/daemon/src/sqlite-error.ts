@@ -1,0 +1,67 @@
+/** What SQLite and the file system say, as errors of the closed list. Source: sqlite.org/rescode.html. */
+import { LatticeError, isLatticeError, type ErrorCode } from '@lattice/core'
+
+/** Primary result codes that mean something else than "the store is unavailable". */
+const codeOfResult: Readonly<Record<number, ErrorCode>> = {
+  3: 'STATE_DIR_UNUSABLE', // SQLITE_PERM
+  5: 'STORE_LOCKED', // SQLITE_BUSY
+  6: 'STORE_LOCKED', // SQLITE_LOCKED
+  8: 'STATE_DIR_UNUSABLE', // SQLITE_READONLY
+  11: 'STORE_CORRUPT', // SQLITE_CORRUPT
+  14: 'STATE_DIR_UNUSABLE', // SQLITE_CANTOPEN
+  23: 'STATE_DIR_UNUSABLE', // SQLITE_AUTH
+  26: 'STORE_CORRUPT', // SQLITE_NOTADB
+}
+
+/** SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC. */
+const flushFailures: readonly number[] = [1034, 1290]
+
+/** SQLite's extended result code, if `error` came from SQLite. */
+export function sqliteResult(error: unknown): number | undefined {
+  if (!Error.isError(error) || !('errcode' in error)) return undefined
+  return typeof error.errcode === 'number' ? error.errcode : undefined
+}
+
+/**
+ * Whether a flush to disk has failed. The system may since have dropped the pages and called them clean, so a
+ * later success proves nothing (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
+ */
+export function isFlushFailure(error: unknown): boolean {
+  return flushFailures.includes(sqliteResult(error) ?? 0)
+}
+
+/** Opening or reading went wrong: damage, a lock, a directory that cannot be used, or else the disk. */
+export function openError(error: unknown, path: string): Error {
+  const result = sqliteResult(error)
+  if (result !== undefined) return describe(codeOfResult[result & 0xff] ?? 'STORE_UNAVAILABLE', error, path)
+  return isLatticeError(error) ? error : systemError(error, path)
+}
+
+/**
+ * A commit went wrong: the disk is full or failing (retry later), or the store is damaged. Our own bugs stay
+ * what they are.
+ */
+export function commitError(error: unknown, path: string): unknown {
+  const result = sqliteResult(error)
+  if (result === undefined) return error
+  return describe(
+    codeOfResult[result & 0xff] === 'STORE_CORRUPT' ? 'STORE_CORRUPT' : 'STORE_UNAVAILABLE',
+    error,
+    path,
+  )
+}
+
+/** The file system refused: a full or failing disk is the store's trouble, anything else the directory's. */
+export function systemError(error: unknown, path: string): Error {
+  const code = Error.isError(error) && 'code' in error ? String(error.code) : ''
+  if (!/^E[A-Z0-9]+$/.test(code)) return Error.isError(error) ? error : new Error(String(error))
+  const full = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO'].includes(code)
+  return describe(full ? 'STORE_UNAVAILABLE' : 'STATE_DIR_UNUSABLE', error, path)
+}
+
+function describe(code: ErrorCode, cause: unknown, path: string): LatticeError {
+  const said = Error.isError(cause) ? cause.message : String(cause)
+  const result = sqliteResult(cause)
+  const number = result === undefined ? '' : ` (SQLite ${result})`
+  return new LatticeError(code, `${path}: ${said}${number}`, { cause })
+}

@@ -1,0 +1,143 @@
+/**
+ * The reading half of the store: one read-only connection in the caller's thread, its statements prepared
+ * once.
+ */
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
+import { assert, type Row, type Store } from '@lattice/core'
+import { openError } from './sqlite-error.ts'
+
+/** Pages kept between commits; a commit of the writer empties it, so more would not pay. */
+const cacheKiB = 8 * 1024
+/** A WAL reader waits only while the log is recovered. */
+const busyTimeoutMs = 1000
+/** Leaves read at a time: no long read transaction, so the log can be cut meanwhile. */
+const leavesPerPage = 1000
+/** Above every byte of UTF-8. */
+const beyondText = Uint8Array.of(0xff)
+
+const columns = 'seq, key, lower(hex(slot)), digest, bytes'
+
+/** The reads of the `Store` port. */
+export type StoreReads = Pick<Store, 'slots' | 'at' | 'after' | 'leaves' | 'keys' | 'fact' | 'facts'>
+
+/** Reads committed rows and facts of a database that a writer has opened. */
+export class SqliteReader implements StoreReads {
+  readonly #database: DatabaseSync
+  readonly #path: string
+  readonly #slots: StatementSync
+  readonly #at: StatementSync
+  readonly #after: StatementSync
+  readonly #leaves: StatementSync
+  readonly #keys: StatementSync
+  readonly #fact: StatementSync
+  readonly #facts: StatementSync
+
+  constructor(path: string) {
+    this.#path = path
+    this.#database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs })
+    this.#database.exec(`PRAGMA cache_size = -${cacheKiB}`)
+    this.#slots = this.#prepare(
+      `SELECT ${columns} FROM row WHERE seq IN (SELECT seq FROM place WHERE key = CAST(? AS TEXT))`,
+    )
+    this.#at = this.#prepare(`SELECT ${columns} FROM row WHERE seq = ?`)
+    this.#after = this.#prepare(`SELECT ${columns} FROM row WHERE seq > ? ORDER BY seq LIMIT ?`)
+    this.#leaves = this.#prepare(
+      'SELECT seq, key, lower(hex(slot)), hex(digest) FROM row WHERE seq > ? ORDER BY seq LIMIT ?',
+    )
+    // One seek per key, however many slots a key has.
+    const least = (from: string): string =>
+      `(SELECT place.key FROM place WHERE place.key ${from} AND place.key < CAST(?2 AS TEXT) ORDER BY place.key LIMIT 1)`
+    this.#keys = this.#prepare(
+      `WITH RECURSIVE found (key) AS (SELECT ${least('>= CAST(?1 AS TEXT)')} UNION ALL ` +
+        `SELECT ${least('> found.key')} FROM found WHERE found.key IS NOT NULL LIMIT ?3) ` +
+        'SELECT key FROM found WHERE key IS NOT NULL',
+    )
+    this.#fact = this.#prepare('SELECT value FROM fact WHERE name = CAST(? AS TEXT)')
+    this.#facts = this.#prepare(
+      'SELECT name, value FROM fact WHERE name >= CAST(? AS TEXT) AND name < CAST(? AS TEXT) ORDER BY name LIMIT ?',
+    )
+  }
+
+  slots(key: string): readonly Row[] {
+    return this.#rows(this.#slots, Buffer.from(key))
+  }
+
+  at(seq: number): Row | undefined {
+    return this.#rows(this.#at, seq)[0]
+  }
+
+  after(seq: number, limit: number): readonly Row[] {
+    return this.#rows(this.#after, seq, checked(limit))
+  }
+
+  *leaves(): ReturnType<StoreReads['leaves']> & Generator {
+    for (let seq = 0; ;) {
+      const page = this.#all(this.#leaves, seq, leavesPerPage) as unknown as Array<
+        [number, string, string, string]
+      >
+      // One block for the digests of a page: an array of its own for each costs more than the read.
+      const digests = Buffer.from(page.map(leaf => leaf[3]).join(''), 'hex')
+      let at = 0
+      for (const [leafSeq, key, slot, digest] of page) {
+        yield { seq: leafSeq, key, slot, digest: digests.subarray(at, (at += digest.length / 2)) }
+        seq = leafSeq
+      }
+      if (page.length < leavesPerPage) return
+    }
+  }
+
+  keys(prefix: string, from: string, limit: number): readonly string[] {
+    if (checked(limit) === 0) return []
+    const [low, high] = range(prefix, from)
+    return this.#all(this.#keys, low, high, limit).map(([key]) => key as string)
+  }
+
+  fact(name: string): Uint8Array | undefined {
+    return this.#all(this.#fact, Buffer.from(name))[0]?.[0] as Uint8Array | undefined
+  }
+
+  facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]> {
+    const [low, high] = range(prefix, '')
+    return this.#all(this.#facts, low, high, checked(limit)) as unknown as Array<[string, Uint8Array]>
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  #prepare(sql: string): StatementSync {
+    const statement = this.#database.prepare(sql)
+    statement.setReturnArrays(true)
+    return statement
+  }
+
+  #rows(statement: StatementSync, ...values: ReadonlyArray<number | Uint8Array>): Row[] {
+    const found = this.#all(statement, ...values) as unknown as Array<
+      [number, string, string, Uint8Array, Uint8Array]
+    >
+    return found.map(([seq, key, slot, digest, bytes]) => ({ seq, key, slot, digest, bytes }))
+  }
+
+  #all(statement: StatementSync, ...values: ReadonlyArray<number | Uint8Array>): SQLOutputValue[][] {
+    try {
+      return statement.all(...values) as unknown as SQLOutputValue[][]
+    } catch (error) {
+      throw openError(error, this.#path)
+    }
+  }
+}
+
+function checked(limit: number): number {
+  assert(Number.isSafeInteger(limit) && limit >= 0, `limit ${limit} is not a whole number ≥ 0`)
+  return limit
+}
+
+/** Bounds, as bytes, of the texts ≥ `from` that start with `prefix`: from the first on, below the second. */
+function range(prefix: string, from: string): readonly [low: Uint8Array, high: Uint8Array] {
+  const [low, start] = [Buffer.from(prefix), Buffer.from(from)]
+  if (low.length === 0) return [start, beyondText]
+  const high = Buffer.from(low)
+  // UTF-8 has no byte 0xff, so this never carries.
+  high[high.length - 1] = (high.at(-1) ?? 0) + 1
+  return [Buffer.compare(start, low) > 0 ? start : low, high]
+}

@@ -1,0 +1,193 @@
+/**
+ * The durable `Store`: SQLite in WAL mode, read in this thread, written by one worker thread.
+ *
+ * `commit` resolves after the worker's COMMIT has returned with `synchronous = FULL`, that is after the log was
+ * flushed to disk. Why a thread: docs of the seam `Store` in ports.ts; a flush may take seconds.
+ */
+import { extname, join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import {
+  LatticeError,
+  type Batch,
+  type Incarnation,
+  type Row,
+  type Sequence,
+  type Store,
+} from '@lattice/core'
+import { packBatch } from './sqlite-batch.ts'
+import { openError } from './sqlite-error.ts'
+import { amnesiaFact, type StoreNote } from './sqlite-open.ts'
+import { SqliteReader } from './sqlite-reader.ts'
+import { storeFiles } from './sqlite-schema.ts'
+import type { WriterFailure, WriterOptions, WriterReply } from './sqlite-writer.ts'
+
+export { amnesiaFact } from './sqlite-open.ts'
+
+/** What `openSqliteStore` takes. */
+export interface SqliteStoreOptions {
+  /** Called for what an operator should read; never after `close` has resolved. */
+  readonly log?: (level: StoreNote['level'], text: string) => void
+}
+
+/** A durable store. */
+export interface SqliteStore extends Store {
+  /** The database file. */
+  readonly path: string
+  /**
+   * The directory had a store before and its data is gone or another's: this node must learn from its peers
+   * before it claims to be complete. Stands over restarts until a commit removes the fact `amnesiaFact`.
+   */
+  readonly amnesia: boolean
+}
+
+/**
+ * Opens the store in `directory`, which must exist; the caller holds its lock (state-dir.ts).
+ *
+ * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_CORRUPT, STORE_LOCKED, STORE_UNAVAILABLE
+ */
+export async function openSqliteStore(
+  directory: string,
+  options: SqliteStoreOptions = {},
+): Promise<SqliteStore> {
+  const workerData: WriterOptions = { role: 'sqlite-writer', directory }
+  // The same extension as this file: .ts in a checkout, .js once built.
+  const script = new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url)
+  const worker = new Worker(script, { workerData, name: 'sqlite-writer' })
+  const opened = await firstReply(worker)
+  if (opened.kind !== 'opened') {
+    await worker.terminate()
+    throw opened.kind === 'failed'
+      ? errorOf(opened.failure)
+      : new Error(`the writer began with ${opened.kind}`)
+  }
+  for (const note of opened.notes) options.log?.(note.level, note.text)
+  const path = join(directory, storeFiles.database)
+  try {
+    return new ThreadedStore(worker, new SqliteReader(path), path, opened)
+  } catch (error) {
+    await worker.terminate()
+    throw openError(error, path)
+  }
+}
+
+interface Pending {
+  readonly lastSeq: Sequence | undefined
+  readonly resolve: () => void
+  readonly reject: (reason: Error) => void
+}
+
+class ThreadedStore implements SqliteStore {
+  readonly path: string
+  readonly incarnation: Incarnation
+  readonly amnesia: boolean
+  readonly #worker: Worker
+  readonly #reader: SqliteReader
+  readonly #ended = Promise.withResolvers<void>()
+  #pending: Pending[] = []
+  #lastSeq: Sequence
+  #refusal: LatticeError | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(
+    worker: Worker,
+    reader: SqliteReader,
+    path: string,
+    opened: { readonly incarnation: Incarnation; readonly lastSeq: Sequence },
+  ) {
+    this.#worker = worker
+    this.#reader = reader
+    this.path = path
+    this.incarnation = opened.incarnation
+    this.#lastSeq = opened.lastSeq
+    this.amnesia = reader.fact(amnesiaFact) !== undefined
+    worker.on('message', (reply: WriterReply) => {
+      if (reply.kind === 'committed') this.#settle(reply.verdicts)
+    })
+    worker.on('error', error => this.#fail(`the writer thread failed: ${String(error)}`))
+    worker.on('exit', () => {
+      this.#fail('the writer thread has ended')
+      this.#ended.resolve()
+    })
+  }
+
+  get lastSeq(): Sequence {
+    return this.#lastSeq
+  }
+
+  slots(key: string): readonly Row[] {
+    return this.#reader.slots(key)
+  }
+
+  at(seq: Sequence): Row | undefined {
+    return this.#reader.at(seq)
+  }
+
+  after(seq: Sequence, limit: number): readonly Row[] {
+    return this.#reader.after(seq, limit)
+  }
+
+  leaves(): ReturnType<Store['leaves']> {
+    return this.#reader.leaves()
+  }
+
+  keys(prefix: string, from: string, limit: number): readonly string[] {
+    return this.#reader.keys(prefix, from, limit)
+  }
+
+  fact(name: string): Uint8Array | undefined {
+    return this.#reader.fact(name)
+  }
+
+  facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]> {
+    return this.#reader.facts(prefix, limit)
+  }
+
+  commit(batch: Batch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#refusal) throw this.#refusal
+      const block = packBatch(batch)
+      this.#pending.push({ lastSeq: batch.rows.at(-1)?.seq, resolve, reject })
+      this.#worker.postMessage(block, [block.buffer])
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown()
+    return this.#closing
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#refusal ??= new LatticeError('STORE_UNAVAILABLE', 'the store is closed')
+    // The last connection to close moves the log into the database; that must be the writer.
+    this.#reader.close()
+    this.#worker.postMessage('close')
+    await this.#ended.promise
+  }
+
+  #settle(verdicts: ReadonlyArray<WriterFailure | undefined>): void {
+    const settled = this.#pending.splice(0, verdicts.length)
+    settled.forEach(({ lastSeq, resolve, reject }, at) => {
+      const failure = verdicts[at]
+      if (failure) return reject(errorOf(failure))
+      if (lastSeq !== undefined) this.#lastSeq = lastSeq
+      resolve()
+    })
+  }
+
+  #fail(why: string): void {
+    this.#refusal ??= new LatticeError('STORE_UNAVAILABLE', why)
+    for (const { reject } of this.#pending.splice(0)) reject(this.#refusal)
+  }
+}
+
+function errorOf({ code, message }: WriterFailure): Error {
+  return code === undefined ? new Error(message) : new LatticeError(code, message)
+}
+
+function firstReply(worker: Worker): Promise<WriterReply> {
+  const { promise, resolve, reject } = Promise.withResolvers<WriterReply>()
+  const failed = (error: unknown): void => reject(Error.isError(error) ? error : new Error(String(error)))
+  const ended = (): void => reject(new Error('the writer thread ended before it had opened the store'))
+  worker.once('message', resolve).once('error', failed).once('exit', ended)
+  return promise.finally(() => worker.off('message', resolve).off('error', failed).off('exit', ended))
+}

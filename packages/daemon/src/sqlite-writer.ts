@@ -1,0 +1,181 @@
+/**
+ * The writer thread: the only connection that writes. Commits what has queued up as one transaction (group
+ * commit).
+ *
+ * A slow flush blocks this thread alone; heartbeats and `/health` go on. Answers come in the order of the
+ * requests.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import {
+  isMainThread,
+  parentPort,
+  receiveMessageOnPort,
+  workerData,
+  type MessagePort,
+} from 'node:worker_threads'
+import { assert, isLatticeError, type LatticeError, type ErrorCode, type Incarnation } from '@lattice/core'
+import { unpackBatch, type PackedRow } from './sqlite-batch.ts'
+import { commitError, isFlushFailure } from './sqlite-error.ts'
+import { openDatabase, type StoreNote } from './sqlite-open.ts'
+import { newestSeqSql } from './sqlite-schema.ts'
+
+/** What the thread is started with; `role` keeps an import elsewhere from doing anything. */
+export interface WriterOptions {
+  readonly role: 'sqlite-writer'
+  readonly directory: string
+}
+
+/** To the writer: a packed batch, or the wish to end. */
+export type WriterRequest = Uint8Array | 'close'
+
+/** An error on its way between threads. Without a code it is a bug of ours. */
+export interface WriterFailure {
+  readonly code?: ErrorCode
+  readonly message: string
+}
+
+/** From the writer. `committed` answers the oldest batches, one verdict each. */
+export type WriterReply =
+  | {
+      readonly kind: 'opened'
+      readonly incarnation: Incarnation
+      readonly lastSeq: number
+      readonly notes: readonly StoreNote[]
+    }
+  | { readonly kind: 'failed'; readonly failure: WriterFailure }
+  | { readonly kind: 'committed'; readonly verdicts: ReadonlyArray<WriterFailure | undefined> }
+  | { readonly kind: 'closed' }
+
+/**
+ * A group ends here, so that the first of it does not wait too long for the last: about 50 ms of random
+ * inserts.
+ */
+const groupBytesMax = 1024 * 1024
+
+/** Applies packed batches to the database. */
+class Writer {
+  readonly #database: DatabaseSync
+  readonly #directory: string
+  readonly #insertRow: StatementSync
+  readonly #deleteRow: StatementSync
+  readonly #findPlace: StatementSync
+  readonly #setPlace: StatementSync
+  readonly #setFact: StatementSync
+  readonly #removeFact: StatementSync
+  #lastSeq: number
+  #suspect: LatticeError | undefined
+
+  constructor(database: DatabaseSync, directory: string) {
+    this.#database = database
+    this.#directory = directory
+    this.#insertRow = database.prepare('INSERT INTO row VALUES (?, CAST(? AS TEXT), ?, ?, ?)')
+    this.#deleteRow = database.prepare('DELETE FROM row WHERE seq = ?')
+    this.#findPlace = database.prepare('SELECT seq FROM place WHERE key = CAST(? AS TEXT) AND slot = ?')
+    this.#setPlace = database.prepare(
+      'INSERT INTO place VALUES (CAST(? AS TEXT), ?, ?) ON CONFLICT (key, slot) DO UPDATE SET seq = excluded.seq',
+    )
+    this.#setFact = database.prepare(
+      'INSERT INTO fact VALUES (CAST(? AS TEXT), ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
+    )
+    this.#removeFact = database.prepare('DELETE FROM fact WHERE name = CAST(? AS TEXT)')
+    this.#lastSeq = Number(database.prepare(newestSeqSql).get()?.['seq'])
+  }
+
+  get lastSeq(): number {
+    return this.#lastSeq
+  }
+
+  /**
+   * One transaction for all; where that fails one for each, so that every batch gets a verdict of its own.
+   */
+  commit(blocks: readonly Uint8Array[]): Array<WriterFailure | undefined> {
+    const failure = this.#transact(blocks)
+    if (!failure) return blocks.map(() => undefined)
+    return blocks.length === 1 ? [failure] : blocks.map(block => this.#transact([block]))
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  #transact(blocks: readonly Uint8Array[]): WriterFailure | undefined {
+    const before = this.#lastSeq
+    try {
+      if (this.#suspect) throw this.#suspect
+      this.#database.exec('BEGIN IMMEDIATE')
+      for (const block of blocks) this.#apply(block)
+      this.#database.exec('COMMIT')
+      return undefined
+    } catch (error) {
+      this.#lastSeq = before
+      // SQLite has rolled back by itself after some failures.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      const failure = commitError(error, this.#directory)
+      if (isFlushFailure(error) && isLatticeError(failure)) this.#suspect = failure
+      return failureOf(failure)
+    }
+  }
+
+  #apply(block: Uint8Array): void {
+    const { rows, facts } = unpackBatch(block)
+    for (const { seq, key, slot, digest, bytes } of rows) {
+      assert(seq > this.#lastSeq, `sequence ${seq} must be above ${this.#lastSeq}`)
+      this.#lastSeq = seq
+      this.#insertRow.run(seq, key, slot, digest, bytes)
+    }
+    for (const row of rows.length > 1 ? [...rows].sort(byPlace) : rows) {
+      const superseded = this.#findPlace.get(row.key, row.slot)
+      if (superseded) this.#deleteRow.run(superseded['seq'] ?? null)
+      this.#setPlace.run(row.key, row.slot, row.seq)
+    }
+    for (const [name, value] of facts) {
+      if (value) this.#setFact.run(name, value)
+      else this.#removeFact.run(name)
+    }
+  }
+}
+
+/** Neighbours in the index are written together. Rows of one place keep their order: sorting is stable. */
+function byPlace(a: PackedRow, b: PackedRow): number {
+  return Buffer.compare(a.key, b.key) || Buffer.compare(a.slot, b.slot)
+}
+
+function failureOf(error: unknown): WriterFailure {
+  const message = Error.isError(error) ? error.message : String(error)
+  return isLatticeError(error) ? { code: error.code, message } : { message }
+}
+
+/** The loop of the thread: one message may stand for many that have queued up behind it. */
+function run(port: MessagePort, directory: string): void {
+  const reply = (message: WriterReply): void => port.postMessage(message)
+  let writer: Writer
+  try {
+    const { database, incarnation, notes } = openDatabase(directory)
+    writer = new Writer(database, directory)
+    reply({ kind: 'opened', incarnation, lastSeq: writer.lastSeq, notes })
+  } catch (error) {
+    reply({ kind: 'failed', failure: failureOf(error) })
+    return
+  }
+  port.on('message', (first: WriterRequest) => {
+    const group: Uint8Array[] = []
+    let bytes = 0
+    let next: WriterRequest | undefined = first
+    while (next !== undefined && next !== 'close') {
+      group.push(next)
+      bytes += next.length
+      next =
+        bytes < groupBytesMax ? (receiveMessageOnPort(port)?.message as WriterRequest | undefined) : undefined
+    }
+    if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group) })
+    if (next !== 'close') return
+    writer.close()
+    reply({ kind: 'closed' })
+    port.close()
+  })
+}
+
+const options = workerData as Partial<WriterOptions> | null
+if (!isMainThread && parentPort && options?.role === 'sqlite-writer' && options.directory !== undefined) {
+  run(parentPort, options.directory)
+}

@@ -1,0 +1,81 @@
+/** The durable store keeps the promises of the port, on real files. */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { storeSuite, testBatch, testRow } from '@lattice/core/testing'
+import { openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
+
+const root = fs.mkdtempSync(join(tmpdir(), 'lattice-store-'))
+afterAll(() => fs.rmSync(root, { recursive: true, force: true }))
+
+storeSuite('SQLite store', place => {
+  const directory = join(root, place)
+  fs.mkdirSync(directory, { recursive: true })
+  return openSqliteStore(directory)
+})
+
+describe('SQLite store', () => {
+  let directory = ''
+  let store: SqliteStore
+  beforeEach(async () => {
+    directory = fs.mkdtempSync(join(root, 'own-'))
+    store = await openSqliteStore(directory)
+  })
+  afterEach(() => store.close())
+
+  it('keeps its files from other users', async () => {
+    await store.commit(testBatch([testRow(1, 'a')]))
+    const modes = fs
+      .readdirSync(directory)
+      .map(name => [name, fs.statSync(join(directory, name)).mode & 0o777])
+    expect(modes.map(([name]) => name)).toEqual(
+      expect.arrayContaining(['store.db', 'store.db-wal', 'incarnation']),
+    )
+    expect(modes.filter(([, mode]) => mode !== 0o600)).toEqual([])
+  })
+
+  it('leaves one database file and no log after a close', async () => {
+    await store.commit(testBatch([testRow(1, 'a')]))
+    await store.close()
+    expect(fs.readdirSync(directory).sort()).toEqual(['incarnation', 'store.db'])
+  })
+
+  it('commits many small batches called at once in far fewer flushes than batches', async () => {
+    const started = performance.now()
+    for (let seq = 1; seq <= 20; seq += 1) await store.commit(testBatch([testRow(seq, `one${seq}`)]))
+    const each = (performance.now() - started) / 20
+    const commits = Array.from({ length: 2000 }, (_, at) =>
+      store.commit(testBatch([testRow(at + 21, `k${at}`)])),
+    )
+    const group = performance.now()
+    await Promise.all(commits)
+    expect((performance.now() - group) / 2000).toBeLessThan(each / 2)
+    expect(store.lastSeq).toBe(2020)
+  })
+
+  it('keeps answering reads while a large commit is under way', async () => {
+    const rows = Array.from({ length: 5000 }, (_, at) => testRow(at + 1, `${(at * 7919) % 5000}`))
+    let done = false
+    const committed = store.commit(testBatch(rows)).then(() => (done = true))
+    let reads = 0
+    while (!done) {
+      expect([0, 5000]).toContain(store.after(0, 5000).length)
+      reads += 1
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    await committed
+    expect(reads).toBeGreaterThan(1)
+  })
+
+  it('lists keys quickly past a key with very many slots', async () => {
+    const slots = Array.from({ length: 20_000 }, (_, at) =>
+      testRow(at + 1, 'set', at.toString(16).padStart(8, '0')),
+    )
+    await store.commit(testBatch([...slots, testRow(20_001, 'after')]))
+    const started = performance.now()
+    for (let round = 0; round < 100; round += 1) expect(store.keys('', '', 10)).toEqual(['after', 'set'])
+    // 100 scans of 20,000 slots would take 400 ms and more.
+    expect(performance.now() - started).toBeLessThan(150)
+  })
+})

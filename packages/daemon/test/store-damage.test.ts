@@ -1,0 +1,198 @@
+/** What is damaged, lost, foreign or newer is recognised and left as it is (reliability S9, S10, S14). */
+import * as fs from 'node:fs'
+import { hash, randomBytes } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { testBatch, testRow } from '@lattice/core/testing'
+import { amnesiaFact, openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
+
+let directory = ''
+let database = ''
+const opened: SqliteStore[] = []
+let log: string[] = []
+
+const open = async (): Promise<SqliteStore> => {
+  log = []
+  const store = await openSqliteStore(directory, { log: (level, text) => log.push(`${level}: ${text}`) })
+  opened.push(store)
+  return store
+}
+
+/** A closed store with enough rows for several levels of pages. */
+const filled = async (): Promise<string> => {
+  const store = await open()
+  const rows = Array.from({ length: 3000 }, (_, at) =>
+    testRow(at + 1, `key-${(at * 7919) % 3000}`.padEnd(60, '.')),
+  )
+  await store.commit(testBatch(rows, { fact: 'value' }))
+  await store.close()
+  return store.incarnation
+}
+
+const refusal = (code: string): unknown =>
+  expect.objectContaining({ code, message: expect.stringContaining(directory) })
+const filesNow = (): unknown =>
+  fs.readdirSync(directory).map(name => `${name} ${hash('sha256', fs.readFileSync(join(directory, name)))}`)
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'lattice-damage-'))
+  database = join(directory, 'store.db')
+})
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map(store => store.close()))
+  fs.rmSync(directory, { recursive: true, force: true })
+})
+
+describe('a lost database', () => {
+  it.each(['missing', 'zero-length'])('is amnesia, never healthy and empty, when it is %s', async kind => {
+    const before = await filled()
+    fs.rmSync(database)
+    if (kind === 'zero-length') fs.writeFileSync(database, '')
+    const store = await open()
+    expect(store.amnesia).toBe(true)
+    expect(store.incarnation).not.toBe(before)
+    expect(log.join()).toMatch(/^warn: the database was lost/)
+    expect(fs.readFileSync(join(directory, 'incarnation'), 'utf8').trim()).toBe(store.incarnation)
+  })
+
+  it('stays amnesia over restarts until the node says that it has recovered', async () => {
+    await filled()
+    fs.rmSync(database)
+    await (await open()).close()
+    const store = await open()
+    expect(store.amnesia).toBe(true)
+    await store.commit({ rows: [], facts: new Map([[amnesiaFact, undefined]]) })
+    await store.close()
+    expect((await open()).amnesia).toBe(false)
+  })
+
+  it('keeps the log it left behind for a rescue', async () => {
+    const store = await open()
+    await store.commit(testBatch([testRow(1, 'a')]))
+    const logged = fs.readFileSync(`${database}-wal`)
+    await store.close()
+    fs.rmSync(database)
+    fs.rmSync(join(directory, 'incarnation'))
+    fs.writeFileSync(`${database}-wal`, logged)
+    expect((await open()).amnesia).toBe(true)
+    const kept = fs.readdirSync(directory).filter(name => name.includes('-wal.lost-'))
+    expect(kept.map(name => fs.readFileSync(join(directory, name)).equals(logged))).toEqual([true])
+  })
+
+  it('is not claimed of a new store, nor of one whose creation was cut short', async () => {
+    fs.writeFileSync(database, '')
+    expect((await open()).amnesia).toBe(false)
+    await opened.pop()?.close()
+    fs.rmSync(directory, { recursive: true })
+    fs.mkdirSync(directory)
+    const unfinished = new DatabaseSync(database)
+    unfinished.exec('PRAGMA application_id = 0x4c415454; PRAGMA journal_mode = WAL')
+    unfinished.close()
+    expect((await open()).amnesia).toBe(false)
+  })
+
+  it('takes a new incarnation when the database is not the one last used here', async () => {
+    const before = await filled()
+    fs.writeFileSync(join(directory, 'incarnation'), 'f'.repeat(16))
+    const store = await open()
+    expect([store.amnesia, store.lastSeq]).toEqual([true, 3000])
+    expect([before, 'f'.repeat(16)]).not.toContain(store.incarnation)
+  })
+
+  it('mends a sentinel that is missing or torn from the database', async () => {
+    const before = await filled()
+    for (const damage of [
+      () => fs.rmSync(join(directory, 'incarnation')),
+      () => fs.writeFileSync(join(directory, 'incarnation'), 'to'),
+    ]) {
+      damage()
+      const store = await open()
+      expect([store.incarnation, store.amnesia]).toEqual([before, false])
+      await store.close()
+      expect(fs.readFileSync(join(directory, 'incarnation'), 'utf8').trim()).toBe(before)
+    }
+  })
+})
+
+describe('a database that cannot be trusted is refused and left as it is', () => {
+  const refuses = async (code: string): Promise<void> => {
+    const before = filesNow()
+    await expect(open()).rejects.toEqual(refusal(code))
+    expect(filesNow()).toEqual(before)
+  }
+
+  it.each([1, 99, 100, 4095, 4096, 8192, 100_000])('cut to %i bytes', async length => {
+    await filled()
+    fs.truncateSync(database, length)
+    await refuses('STORE_CORRUPT')
+  })
+
+  it('overwritten with random bytes', async () => {
+    await filled()
+    fs.writeFileSync(database, randomBytes(50_000))
+    await refuses('STORE_CORRUPT')
+  })
+
+  it('with random bytes behind an intact header', async () => {
+    await filled()
+    const bytes = fs.readFileSync(database)
+    randomBytes(bytes.length - 100).copy(bytes, 100)
+    fs.writeFileSync(database, bytes)
+    await refuses('STORE_CORRUPT')
+  })
+
+  it('with its tables changed', async () => {
+    await filled()
+    const other = new DatabaseSync(database)
+    other.exec('DROP TABLE place')
+    other.close()
+    await refuses('STORE_CORRUPT')
+  })
+
+  it('with places that do not match the rows', async () => {
+    await filled()
+    const other = new DatabaseSync(database)
+    other.exec('DELETE FROM place WHERE seq = (SELECT max(seq) FROM row)')
+    other.close()
+    await refuses('STORE_CORRUPT')
+  })
+
+  it.each([
+    ['text', Buffer.from('my shopping list')],
+    ['random bytes', randomBytes(9000)],
+  ])('that is %s where no store ever was', async (_, bytes) => {
+    fs.writeFileSync(database, bytes)
+    await refuses('STORE_FOREIGN')
+  })
+
+  it('of another program', async () => {
+    const other = new DatabaseSync(database)
+    other.exec('CREATE TABLE bookmarks (url)')
+    other.close()
+    await refuses('STORE_FOREIGN')
+  })
+
+  it('of a newer version, naming both versions', async () => {
+    await filled()
+    const newer = new DatabaseSync(database)
+    newer.exec('PRAGMA user_version = 7')
+    newer.close()
+    await refuses('STORE_NEWER')
+    await expect(open()).rejects.toThrow(/format 7.*up to 1/)
+  })
+})
+
+describe('a directory that cannot hold a store', () => {
+  it('is refused when it is missing or below a file', async () => {
+    for (const path of [join(directory, 'missing'), join(directory, 'file', 'below')]) {
+      fs.writeFileSync(join(directory, 'file'), '')
+      await expect(openSqliteStore(path)).rejects.toMatchObject({ code: 'STATE_DIR_UNUSABLE' })
+    }
+  })
+
+  it('is refused when files cannot be created in it', async () => {
+    await expect(openSqliteStore('/proc/self')).rejects.toMatchObject({ code: 'STATE_DIR_UNUSABLE' })
+  })
+})
