@@ -1,0 +1,12 @@
+/** The operator contract: schemas, route table, OpenAPI, typed client. Runs in browsers and Node. */
+export * from './duration.ts'
+export * from './problem.ts'
+export * from './schemas/scalars.ts'
+export * from './schemas/state.ts'
+export * from './schemas/sync.ts'
+export * from './schemas/health.ts'
+export * from './route.ts'
+export * from './routes.ts'
+export * from './openapi.ts'
+export * from './events.ts'
+export * from './client.ts'

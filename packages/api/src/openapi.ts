@@ -1,0 +1,122 @@
+/**
+ * OpenAPI 3.1 from the route table: the same schemas that validate requests describe them.
+ */
+import { z } from 'zod'
+import { problemMediaType, problemSchema, problemStatus } from './problem.ts'
+import type { Route, RouteAnswer, RouteHeader } from './route.ts'
+import { routes } from './routes.ts'
+
+/** A JSON object of the document. */
+export type JsonObject = { [name: string]: unknown }
+
+const headerText: Record<RouteHeader, string> = {
+  'If-Match': 'only if the key has this version in quotes; * means: only if it exists',
+  'If-None-Match': 'on reads 304 when unchanged; on writes * means: only if the key does not exist',
+  'Idempotency-Key':
+    'a retry with the same key and body answers the same and applies once; 1 to 255 characters',
+  'Last-Event-ID': 'replays the events after this one',
+}
+
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io }) as JsonObject
+  return rest
+}
+
+function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query'): JsonObject[] {
+  if (schema === undefined) return []
+  const described = jsonSchema(schema, 'input')
+  const required = (described['required'] ?? []) as string[]
+  return Object.entries((described['properties'] ?? {}) as Record<string, JsonObject>).map(
+    ([name, member]) => ({
+      name,
+      in: place,
+      required: place === 'path' || required.includes(name),
+      ...(member['description'] === undefined ? {} : { description: member['description'] }),
+      schema: member,
+    }),
+  )
+}
+
+function answerOf(answer: RouteAnswer): JsonObject {
+  const content =
+    'schema' in answer
+      ? { 'application/json': { schema: jsonSchema(answer.schema, 'output') } }
+      : { [answer.mediaType]: { schema: { type: 'string' } } }
+  return { description: answer.description, content }
+}
+
+function problemsOf(route: Route): JsonObject {
+  const byStatus = new Map<number, string[]>()
+  for (const code of route.problems) {
+    const codes = byStatus.get(problemStatus[code])
+    if (codes) codes.push(code)
+    else byStatus.set(problemStatus[code], [code])
+  }
+  const reference = { schema: { $ref: '#/components/schemas/Problem' } }
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      String(status),
+      { description: codes.join(', '), content: { [problemMediaType]: reference } },
+    ]),
+  )
+}
+
+function operationOf(name: string, route: Route): JsonObject {
+  const headers = (route.headers ?? []).map(header => ({
+    name: header,
+    in: 'header',
+    required: false,
+    description: headerText[header],
+    schema: { type: 'string' },
+  }))
+  const answers = Object.entries(route.answers).map(([status, answer]) => [status, answerOf(answer)])
+  const notModified = route.method === 'GET' && route.headers?.includes('If-None-Match') === true
+  return {
+    operationId: name,
+    summary: route.summary,
+    tags: [route.group],
+    ...(route.auth === 'admin' ? { security: [{ bearer: [] }, { latticeToken: [] }, {}] } : {}),
+    parameters: [...parametersOf(route.params, 'path'), ...parametersOf(route.query, 'query'), ...headers],
+    ...(route.body
+      ? {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: jsonSchema(route.body, 'input') } },
+          },
+        }
+      : {}),
+    responses: {
+      ...problemsOf(route),
+      ...Object.fromEntries(answers),
+      ...(notModified ? { 304: { description: 'Unchanged since the ETag in If-None-Match' } } : {}),
+    },
+  }
+}
+
+/** The OpenAPI 3.1 document of this API. `version` is the product's. */
+export function createOpenapiDocument(options: { readonly version: string }): JsonObject {
+  const paths: Record<string, JsonObject> = {}
+  for (const [name, route] of Object.entries(routes) as [string, Route][]) {
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operationOf(name, route) }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Lattice',
+      version: options.version,
+      description:
+        'One replicated key-value state. Reads are open; writes need the admin token unless a loopback caller ' +
+        'uses a loopback listener. Every error is application/problem+json.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: {
+      schemas: { Problem: jsonSchema(problemSchema, 'output') },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        latticeToken: { type: 'apiKey', in: 'header', name: 'X-Lattice-Token' },
+      },
+    },
+  }
+}

@@ -1,0 +1,366 @@
+/**
+ * The route table: every REST call of the operator contract, once.
+ *
+ * A route that is not here does not exist: the server mounts the rows, the client calls them, /openapi.json
+ * prints them.
+ */
+import { jsonValueSchema } from './schemas/scalars.ts'
+import {
+  healthReportSchema,
+  healthSchema,
+  integritySchema,
+  rootAnswerSchema,
+  statusSchema,
+} from './schemas/health.ts'
+import {
+  keyParamsSchema,
+  keyQuerySchema,
+  keyReadingSchema,
+  stateQuerySchema,
+  stateSchema,
+  transactionReceiptSchema,
+  transactionSchema,
+  writeReceiptSchema,
+} from './schemas/state.ts'
+import {
+  identitySchema,
+  nodesSchema,
+  p2pStatusSchema,
+  peersSchema,
+  switchQuerySchema,
+  switchSchema,
+  transitionsSchema,
+} from './schemas/sync.ts'
+import { defineRoute } from './route.ts'
+import type { Route } from './route.ts'
+import { z } from 'zod'
+
+const json = <S extends z.ZodType>(description: string, schema: S): { description: string; schema: S } => ({
+  description,
+  schema,
+})
+const text = (description: string, mediaType: string): { description: string; mediaType: string } => ({
+  description,
+  mediaType,
+})
+
+/** Probes may append anything; only these two mean something. */
+const checkQuerySchema = z.object({
+  verbose: z.string().optional().describe('lists the checks'),
+  exclude: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe('checks to leave out'),
+})
+
+const noQuery = z.strictObject({})
+
+const readProblems = ['KEY_INVALID', 'REQUEST_INVALID', 'KEY_NOT_FOUND', 'RATE_LIMITED'] as const
+const writeProblems = [
+  'KEY_INVALID',
+  'VALUE_INVALID',
+  'VALUE_TOO_DEEP',
+  'REQUEST_INVALID',
+  'UNAUTHORIZED',
+  'TYPE_CONFLICT',
+  'VERSION_MISMATCH',
+  'BODY_TOO_LARGE',
+  'VALUE_TOO_LARGE',
+  'MEDIA_TYPE_UNSUPPORTED',
+  'IDEMPOTENCY_CONFLICT',
+  'RATE_LIMITED',
+  'OVERLOADED',
+  'STORE_UNAVAILABLE',
+] as const
+const deleteProblems = [
+  'KEY_INVALID',
+  'REQUEST_INVALID',
+  'UNAUTHORIZED',
+  'KEY_NOT_FOUND',
+  'VERSION_MISMATCH',
+  'IDEMPOTENCY_CONFLICT',
+  'RATE_LIMITED',
+  'OVERLOADED',
+  'STORE_UNAVAILABLE',
+] as const
+
+const putKey = {
+  method: 'PUT',
+  group: 'state',
+  auth: 'admin',
+  body: jsonValueSchema,
+  headers: ['If-Match', 'If-None-Match', 'Idempotency-Key'],
+  answers: { 200: json('Durable on this node', writeReceiptSchema) },
+  problems: writeProblems,
+} as const
+
+const deleteKey = {
+  method: 'DELETE',
+  group: 'state',
+  auth: 'admin',
+  headers: ['If-Match', 'If-None-Match', 'Idempotency-Key'],
+  answers: { 200: json('The tombstone is durable on this node', writeReceiptSchema) },
+  problems: deleteProblems,
+} as const
+
+const stateRoutes = {
+  getState: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/state',
+    group: 'state',
+    summary: 'The signed state: whole and streamed, or paged by prefix, limit and cursor',
+    auth: 'open',
+    query: stateQuerySchema,
+    headers: ['If-None-Match'],
+    answers: { 200: json('The state; with ?key= one key', z.union([stateSchema, keyReadingSchema])) },
+    problems: [...readProblems, 'OVERLOADED'],
+  }),
+  getKey: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/state/{key}',
+    group: 'state',
+    summary: 'One key',
+    auth: 'open',
+    params: keyParamsSchema,
+    query: noQuery,
+    headers: ['If-None-Match'],
+    answers: { 200: json('The key', keyReadingSchema) },
+    problems: readProblems,
+    unsafeSegment: 'key',
+  }),
+  putKey: defineRoute({
+    ...putKey,
+    path: '/api/lattice/state/{key}',
+    summary: 'Write one key',
+    params: keyParamsSchema,
+    query: noQuery,
+    unsafeSegment: 'key',
+  }),
+  deleteKey: defineRoute({
+    ...deleteKey,
+    path: '/api/lattice/state/{key}',
+    summary: 'Delete one key',
+    params: keyParamsSchema,
+    query: noQuery,
+    unsafeSegment: 'key',
+  }),
+  putKeyByQuery: defineRoute({
+    ...putKey,
+    path: '/api/lattice/state',
+    summary: 'Write one key, for keys that a path cannot carry (. and ..)',
+    query: keyQuerySchema,
+  }),
+  deleteKeyByQuery: defineRoute({
+    ...deleteKey,
+    path: '/api/lattice/state',
+    summary: 'Delete one key, for keys that a path cannot carry (. and ..)',
+    query: keyQuerySchema,
+  }),
+  transact: defineRoute({
+    method: 'POST',
+    path: '/api/lattice/transactions',
+    group: 'state',
+    summary: 'Apply several operations, all or none',
+    auth: 'admin',
+    query: noQuery,
+    body: transactionSchema,
+    headers: ['If-Match', 'If-None-Match', 'Idempotency-Key'],
+    answers: { 200: json('Durable on this node', transactionReceiptSchema) },
+    problems: [...writeProblems, 'TRANSACTION_INVALID', 'COUNTER_OVERFLOW'],
+  }),
+  getEvents: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/events',
+    group: 'state',
+    summary: 'Server-sent events: change, mode, peer, alert, resync',
+    auth: 'open',
+    headers: ['Last-Event-ID'],
+    answers: { 200: text('An endless stream; Last-Event-ID replays', 'text/event-stream') },
+    problems: ['OVERLOADED', 'RATE_LIMITED'],
+  }),
+} as const
+
+const syncRoutes = {
+  getNodes: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/nodes',
+    group: 'sync',
+    summary: 'Configured base URLs of the other nodes',
+    auth: 'open',
+    answers: { 200: json('The URLs', nodesSchema) },
+    problems: ['RATE_LIMITED'],
+  }),
+  getPeers: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/peers',
+    group: 'sync',
+    summary: 'Every other node: path, why, since, RTT, how far behind or ahead',
+    auth: 'open',
+    answers: { 200: json('The peers', peersSchema) },
+    problems: ['RATE_LIMITED'],
+  }),
+  getP2pStatus: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/p2p/status',
+    group: 'sync',
+    summary: 'Sync mode, phase, reason, warnings',
+    auth: 'open',
+    answers: { 200: json('The status', p2pStatusSchema) },
+    problems: ['RATE_LIMITED'],
+  }),
+  getIdentity: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/p2p/identity',
+    group: 'sync',
+    summary: 'Who this node is, and where it can be dialled',
+    auth: 'open',
+    answers: { 200: json('The identity', identitySchema) },
+    problems: ['RATE_LIMITED'],
+  }),
+  switchMode: defineRoute({
+    method: 'POST',
+    path: '/api/lattice/sync/switch',
+    group: 'sync',
+    summary: 'Ask for auto, p2p or http; idempotent, remembered over a restart',
+    auth: 'admin',
+    query: switchQuerySchema,
+    answers: {
+      200: json('The mode is in force', switchSchema),
+      202: json('Accepted; auto is still proving a path', switchSchema),
+    },
+    problems: ['MODE_INVALID', 'REQUEST_INVALID', 'UNAUTHORIZED', 'MODE_IMPOSSIBLE', 'RATE_LIMITED'],
+  }),
+  getTransitions: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/transitions',
+    group: 'sync',
+    summary: 'History of the sync mode',
+    auth: 'open',
+    answers: { 200: json('The last transitions, at most 1000', transitionsSchema) },
+    problems: ['RATE_LIMITED'],
+  }),
+  exchange: defineRoute({
+    method: 'POST',
+    path: '/sync/v1',
+    group: 'sync',
+    summary: 'Node-to-node frames, signed (RFC 9421, RFC 9530); trusted nodes only',
+    auth: 'open',
+    answers: { 200: text('A signed frame', 'application/octet-stream') },
+    problems: ['SIGNATURE_INVALID', 'NOT_TRUSTED', 'REPLAYED', 'CLOCK_SKEWED', 'BODY_TOO_LARGE', 'NOT_READY'],
+  }),
+} as const
+
+const healthRoutes = {
+  getHealth: defineRoute({
+    method: 'GET',
+    path: '/health',
+    group: 'health',
+    summary: 'The verdict in one word',
+    auth: 'open',
+    answers: { 200: json('healthy or degraded', healthSchema), 503: json('unhealthy', healthSchema) },
+    problems: [],
+  }),
+  getHealthReport: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/health',
+    group: 'health',
+    summary: 'Health of every component, with reasons and figures',
+    auth: 'open',
+    answers: {
+      200: json('healthy or degraded', healthReportSchema),
+      503: json('unhealthy', healthReportSchema),
+    },
+    problems: ['RATE_LIMITED'],
+  }),
+  getLiveness: defineRoute({
+    method: 'GET',
+    path: '/livez',
+    group: 'health',
+    summary: 'Whether the process answers',
+    auth: 'open',
+    query: checkQuerySchema,
+    answers: { 200: text('alive', 'text/plain') },
+    problems: [],
+  }),
+  getReadiness: defineRoute({
+    method: 'GET',
+    path: '/readyz',
+    group: 'health',
+    summary: 'Whether to send requests here: store open, a transport usable, not stopping',
+    auth: 'open',
+    query: checkQuerySchema,
+    answers: { 200: text('ready', 'text/plain'), 503: text('not ready', 'text/plain') },
+    problems: [],
+  }),
+  getStatus: defineRoute({
+    method: 'GET',
+    path: '/api/status',
+    group: 'health',
+    summary: 'Settings at a glance',
+    auth: 'open',
+    answers: { 200: json('The status', statusSchema) },
+    problems: ['RATE_LIMITED'],
+  }),
+  getIntegrity: defineRoute({
+    method: 'GET',
+    path: '/api/persistence/integrity',
+    group: 'health',
+    summary: 'Result and age of the last re-hash of the store',
+    auth: 'open',
+    answers: { 200: json('The last result', integritySchema) },
+    problems: ['RATE_LIMITED'],
+  }),
+  getMetrics: defineRoute({
+    method: 'GET',
+    path: '/metrics',
+    group: 'health',
+    summary: 'Prometheus text, or OpenMetrics by Accept',
+    auth: 'open',
+    answers: { 200: text('The metrics', 'text/plain') },
+    problems: [],
+  }),
+} as const
+
+const nodeRoutes = {
+  getRoot: defineRoute({
+    method: 'GET',
+    path: '/',
+    group: 'node',
+    summary: 'The dashboard to a browser, a table of contents to anything else',
+    auth: 'open',
+    answers: { 200: json('Name, version, endpoints', rootAnswerSchema) },
+    problems: [],
+  }),
+  getOpenapi: defineRoute({
+    method: 'GET',
+    path: '/openapi.json',
+    group: 'node',
+    summary: 'This contract as OpenAPI 3.1',
+    auth: 'open',
+    answers: { 200: json('OpenAPI 3.1', z.record(z.string(), z.unknown())) },
+    problems: [],
+  }),
+  getDocs: defineRoute({
+    method: 'GET',
+    path: '/docs',
+    group: 'node',
+    summary: 'This contract as a page',
+    auth: 'open',
+    answers: { 200: text('HTML', 'text/html') },
+    problems: [],
+  }),
+} as const
+
+/** Every REST call, by name. */
+export const routes = {
+  ...stateRoutes,
+  ...syncRoutes,
+  ...healthRoutes,
+  ...nodeRoutes,
+} as const satisfies Record<string, Route>
+
+/** The table's type. */
+export type Routes = typeof routes
+
+/** Name of a route. */
+export type RouteName = keyof Routes

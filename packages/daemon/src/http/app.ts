@@ -1,0 +1,121 @@
+/**
+ * The REST layer as an express app: order of concerns, nothing else. It listens nowhere; `createHttpServer` does that.
+ *
+ * Emitting `drain` on the app makes it say "not ready", ends its event streams, and asks clients to reconnect elsewhere.
+ */
+import type { EventEmitter } from 'node:events'
+import { routes } from '@lattice/api'
+import type { Route } from '@lattice/api'
+import express from 'express'
+import type { Express } from 'express'
+import helmet from 'helmet'
+import { createAuthority, isLoopbackHost } from './auth.ts'
+import { createCors } from './cors.ts'
+import { mountEvents } from './events.ts'
+import type { EventHub } from './events.ts'
+import { mountFront } from './front.ts'
+import { mountHealth, mountProbes, readinessChecks } from './health.ts'
+import { createRequestLimit, createTokenThrottle } from './limits.ts'
+import { createMetrics } from './metrics.ts'
+import { createMount, refuseOtherMethods } from './mount.ts'
+import type { HttpAppOptions, HttpConfig } from './options.ts'
+import { mountP2p } from './p2p.ts'
+import { mountPeerSync } from './peer-sync.ts'
+import { createProblemHandler, HttpProblem } from './problems.ts'
+import { mountState } from './state.ts'
+import { mountSwitch, refuseUnknownMode } from './switch.ts'
+import { mountTransactions } from './transactions.ts'
+
+/** Requests per minute and address: twenty a second, far above what dashboards and scripts need. */
+const requestsPerMinuteDefault = 1200
+
+/** The app, and the source of its event stream. */
+export interface HttpApp extends Express {
+  /** Publishes to the event stream, e.g. alerts. */
+  readonly events: Pick<EventHub, 'publish'>
+}
+
+function securityHeaders(config: HttpConfig): express.RequestHandler {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: config.frameAncestors.length > 0 ? [...config.frameAncestors] : ["'self'"],
+      },
+    },
+    // frame-ancestors says who may embed; the older header knows only one answer for all.
+    xFrameOptions: false,
+    // TLS ends at the proxy in front, and so does the promise to use it.
+    strictTransportSecurity: false,
+  })
+}
+
+function configure(app: Express, config: HttpConfig): void {
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.enable('strict routing')
+  app.enable('case sensitive routing')
+  app.set('query parser', 'simple')
+  app.set('trust proxy', config.trustedProxyHops)
+}
+
+/** Builds the app. Starts nothing but the ping timer of the event stream, which `drain` stops. */
+export function createHttpApp(options: HttpAppOptions): HttpApp {
+  const { node, config, info, log } = options
+  const app = express()
+  configure(app, config)
+  let draining = false
+
+  const metrics = createMetrics(options)
+  app.use(metrics.observe)
+  app.use((_request, response, next) => {
+    if (draining) response.set('Connection', 'close')
+    next()
+  })
+  mountPeerSync(app, options.syncHandler)
+
+  app.use(securityHeaders(config))
+  app.use((_request, response, next) => {
+    response.set('Cache-Control', 'no-store')
+    next()
+  })
+  app.use(createCors(config.corsOrigins))
+
+  const authority = createAuthority({ config, ...createTokenThrottle() })
+  const mount = createMount(app, authority.requireAdmin)
+  mountProbes(mount, info.startedWall, () =>
+    readinessChecks(options, draining, options.syncHandler !== undefined),
+  )
+  const sparesLimit = (request: express.Request): boolean =>
+    request.path === routes.getHealth.path || isLoopbackHost(request.ip ?? '') || authority.isAdmin(request)
+  app.use(createRequestLimit(options.requestsPerMinute ?? requestsPerMinuteDefault, sparesLimit))
+
+  mountHealth(mount, options)
+  mountState(mount, options)
+  mountTransactions(mount, node)
+  mountP2p(mount, options)
+  app.post(routes.switchMode.path, authority.requireAdmin, refuseUnknownMode)
+  mountSwitch(mount, node, log)
+  const hub = mountEvents(mount, options)
+  metrics.mountMetrics(mount)
+  mountFront(app, mount, options)
+  refuseOtherMethods(app, Object.values(routes) as Route[])
+  if (options.dashboard) app.use(options.dashboard)
+  app.use(request => {
+    throw new HttpProblem('NOT_FOUND', `there is no ${request.method} ${request.path.slice(0, 200)}`)
+  })
+  app.use(createProblemHandler(log))
+
+  const signals: EventEmitter = app
+  signals.on('drain', () => {
+    draining = true
+    hub.close()
+    metrics.close()
+  })
+  return Object.assign(app, { events: { publish: hub.publish } })
+}

@@ -1,0 +1,72 @@
+/**
+ * Request bodies: exact media type, no encodings, bounded before and while reading.
+ *
+ * Nothing is ever decompressed here, so no decompression bomb can be sent (reliability X9).
+ */
+import type { IncomingMessage } from 'node:http'
+import { HttpProblem } from './problems.ts'
+
+/** Largest JSON body (contract §3). */
+export const bodyBytesMax = 1024 * 1024
+
+const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
+
+/** Refuses what is not exactly JSON in UTF-8. */
+export function requireJson(request: IncomingMessage): void {
+  const type = request.headers['content-type']
+  if (type === undefined || !jsonType.test(type)) {
+    throw new HttpProblem(
+      'MEDIA_TYPE_UNSUPPORTED',
+      `Content-Type is ${type ?? 'missing'}; send application/json`,
+    )
+  }
+}
+
+function refuseEncoded(request: IncomingMessage): void {
+  const encoding = request.headers['content-encoding']
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
+    throw new HttpProblem(
+      'MEDIA_TYPE_UNSUPPORTED',
+      `Content-Encoding ${encoding} is not accepted; send the body as it is`,
+    )
+  }
+}
+
+function tooLarge(bytesMax: number): HttpProblem {
+  return new HttpProblem('BODY_TOO_LARGE', `the body is larger than ${bytesMax} bytes`, {
+    headers: { Connection: 'close' },
+  })
+}
+
+/**
+ * Reads the whole body, at most `bytesMax`. Rejects with 413 or 415; the rest of a refused body is not read.
+ */
+export async function readBody(
+  request: IncomingMessage,
+  bytesMax: number = bodyBytesMax,
+): Promise<Uint8Array> {
+  refuseEncoded(request)
+  const announced = Number(request.headers['content-length'] ?? 0)
+  if (announced > bytesMax) throw tooLarge(bytesMax)
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (act: () => void): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
+      act()
+    }
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      if (size <= bytesMax) {
+        chunks.push(chunk)
+        return
+      }
+      request.pause()
+      settle(() => reject(tooLarge(bytesMax)))
+    }
+    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, size)))
+    const onClose = (): void =>
+      settle(() => reject(new HttpProblem('REQUEST_INVALID', 'the connection ended within the body')))
+    request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
+  })
+}

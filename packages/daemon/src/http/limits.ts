@@ -1,0 +1,68 @@
+/**
+ * How often one address may ask or guess. Limits answer 429 with RateLimit, RateLimit-Policy and Retry-After.
+ */
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
+import type { RateLimitRequestHandler } from 'express-rate-limit'
+import type { Request } from 'express'
+import { HttpProblem } from './problems.ts'
+
+/** Wrong tokens per minute and address (reliability O9). */
+const wrongTokensPerMinute = 5
+
+const minuteMs = 60_000
+
+function addressOf(request: Request): string {
+  return ipKeyGenerator(request.ip ?? request.socket.remoteAddress ?? '')
+}
+
+function limiter(
+  name: string,
+  limit: number,
+  detail: string,
+  skip: (r: Request) => boolean,
+): RateLimitRequestHandler {
+  return rateLimit({
+    windowMs: minuteMs,
+    limit,
+    identifier: name,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    keyGenerator: addressOf,
+    validate: false,
+    skip,
+    handler: (_request, _response, next) => next(new HttpProblem('RATE_LIMITED', detail)),
+  })
+}
+
+/** Counts wrong tokens. */
+export interface TokenThrottle {
+  readonly throttle: RateLimitRequestHandler
+  readonly isThrottled: (request: Request) => Promise<boolean>
+}
+
+/** Makes the counter of wrong tokens. */
+export function createTokenThrottle(): TokenThrottle {
+  const throttle = limiter(
+    'wrong-tokens',
+    wrongTokensPerMinute,
+    'too many wrong tokens from this address',
+    () => false,
+  )
+  return {
+    throttle,
+    isThrottled: async request => {
+      const count = await throttle.getKey(addressOf(request))
+      return (
+        count !== undefined && count.totalHits >= wrongTokensPerMinute && Number(count.resetTime) > Date.now()
+      )
+    },
+  }
+}
+
+/** Makes the limit on requests; `skip` names the callers it does not concern. */
+export function createRequestLimit(
+  perMinute: number,
+  skip: (request: Request) => boolean,
+): RateLimitRequestHandler {
+  return limiter('requests', perMinute, `more than ${perMinute} requests per minute from this address`, skip)
+}

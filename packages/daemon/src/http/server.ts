@@ -1,0 +1,121 @@
+/**
+ * The HTTP server around the app: bounded in headers, time and connections, strict in parsing, and able to end well.
+ */
+import { createServer } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { EventEmitter } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import { problemMediaType } from '@lattice/api'
+import { problemBody } from './problems.ts'
+
+/** All headers of one request: signed exchanges need about 1 KiB, hosting proxies add about as much. */
+const headerBytesMax = 16 * 1024
+
+/** Slow senders of headers and of whole requests are cut off (slow-loris). */
+const headersTimeoutMs = 10_000
+const requestTimeoutMs = 30_000
+
+/** Longer than the 60 s that proxies keep idle connections, so that the proxy, not we, closes first. */
+const keepAliveTimeoutMs = 65_000
+
+/** Connections at once; each costs some tens of kilobytes. */
+const connectionsMax = 2000
+
+/** How long requests in flight may take to end at shutdown. */
+const drainMs = 3000
+
+/** Gets an upgrade request with its socket and the bytes already read. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+
+/** A listening server, or one about to. */
+export interface HttpServer {
+  /** The server itself, for what is not here. */
+  readonly server: Server
+  /** Resolves the bound address. Rejects with the system's error, e.g. EADDRINUSE. */
+  listen(port: number, host: string): Promise<AddressInfo>
+  /** Says "not ready", ends streams, waits up to 3 s for requests in flight, then closes every socket. Idempotent. */
+  close(): Promise<void>
+}
+
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request'
+  const problem = problemBody('REQUEST_INVALID', `the request is not well-formed HTTP: ${status.slice(4)}`, {
+    status: Number(status.slice(0, 3)),
+  })
+  const body = JSON.stringify(problem)
+  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: ${problemMediaType}\r\n`
+  socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}
+
+/** Makes the server of `app`. With `onUpgrade`, upgrade requests (WebSocket) go there; else they are plain requests. */
+export function createHttpServer(
+  app: RequestListener & Pick<EventEmitter, 'emit'>,
+  options: { readonly onUpgrade?: UpgradeHandler } = {},
+): HttpServer {
+  const server = createServer(
+    {
+      maxHeaderSize: headerBytesMax,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      connectionsCheckingInterval: 2000,
+      insecureHTTPParser: false,
+      noDelay: true,
+    },
+    app,
+  )
+  server.maxConnections = connectionsMax
+  server.on('clientError', refuseMalformed)
+
+  // The server forgets a socket once it is upgraded; someone has to close it in the end.
+  const upgraded = new Set<Duplex>()
+  const { onUpgrade } = options
+  if (onUpgrade) {
+    server.on('upgrade', (request, socket, head) => {
+      upgraded.add(socket)
+      socket.once('close', () => upgraded.delete(socket))
+      socket.on('error', () => socket.destroy())
+      onUpgrade(request, socket, head)
+    })
+  }
+
+  let closing: Promise<void> | undefined
+  const end = async (): Promise<void> => {
+    app.emit('drain')
+    if (!server.listening) return
+    const closed = new Promise<void>(resolve => server.close(() => resolve()))
+    server.closeIdleConnections()
+    const overdue = new AbortController()
+    await Promise.race([closed, wait(drainMs, undefined, { signal: overdue.signal }).catch(() => undefined)])
+    overdue.abort()
+    for (const socket of upgraded) socket.destroy()
+    server.closeAllConnections()
+    await closed
+  }
+
+  return {
+    server,
+    listen: async (port, host) => {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, () => {
+          server.off('error', reject)
+          resolve()
+        })
+      })
+      return server.address() as AddressInfo
+    },
+    close: () => (closing ??= end()),
+  }
+}

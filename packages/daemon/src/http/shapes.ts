@@ -1,0 +1,104 @@
+/** The read model in the words of the REST contract. */
+import { createHash } from 'node:crypto'
+import type { peerSchema, transitionSchema, warningSchema } from '@lattice/api'
+import type { LinkStatus, NodeStatus, PeerStatus, Transition, Warning } from '@lattice/core'
+import type { z } from 'zod'
+import type { PeerInfo } from './options.ts'
+
+/** A warning as REST shows it. */
+export type WarningShape = z.infer<typeof warningSchema>
+
+/** A peer as REST shows it. */
+export type PeerShape = z.infer<typeof peerSchema>
+
+/** A transition as REST shows it. */
+export type TransitionShape = z.infer<typeof transitionSchema>
+
+/** Unix milliseconds as RFC 3339 in UTC. */
+export function moment(wall: number): string {
+  return new Date(wall).toISOString()
+}
+
+/** The same for a moment that may not have come yet. */
+export function momentOrNull(wall: number | undefined): string | null {
+  return wall === undefined ? null : moment(wall)
+}
+
+function warningShape(warning: Warning): WarningShape {
+  const { code, title, text, severity, impactsConnectivity, primaryAction } = warning
+  const body = {
+    code,
+    title,
+    text,
+    severity,
+    since: moment(warning.sinceWall),
+    dependsOn: [...warning.dependsOn],
+    impactsConnectivity,
+    primaryAction: { ...primaryAction },
+  }
+  return { ...body, etag: createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 16) }
+}
+
+/** The warnings to show: one that another shown one explains stays silent. */
+export function warningShapes(status: NodeStatus): WarningShape[] {
+  const present = new Set(status.warnings.map(warning => warning.code))
+  return status.warnings
+    .filter(warning => !warning.dependsOn.some(code => code !== warning.code && present.has(code)))
+    .map(warningShape)
+}
+
+function linkShape(link: LinkStatus): PeerShape['links']['p2p'] {
+  return {
+    state: link.state,
+    rtt_ms: link.rttMs ?? null,
+    last_heard: momentOrNull(link.lastHeardWall),
+    last_error: link.lastError ?? null,
+  }
+}
+
+/** A peer as seen by the node whose root is `ownRoot`. */
+export function peerShape(peer: PeerStatus, info: PeerInfo, ownRoot: string): PeerShape {
+  const { p2p, http } = peer.links
+  return {
+    name: peer.name ?? null,
+    role: peer.role ?? null,
+    software: peer.software ?? null,
+    node_id: peer.nodeId,
+    peer_id: info.peerId,
+    url: info.url ?? null,
+    path: peer.path,
+    why: peer.why,
+    since: moment(peer.sinceWall),
+    rtt_ms: { p2p: p2p.rttMs ?? null, http: http.rttMs ?? null },
+    last_seen: momentOrNull(peer.lastSeenWall),
+    merkle_root: peer.root ?? null,
+    in_sync: peer.root === undefined ? null : peer.root === ownRoot,
+    behind: peer.behind ?? null,
+    ahead: peer.ahead ?? null,
+    links: { p2p: linkShape(p2p), http: linkShape(http) },
+    addresses: info.addresses.map(({ path, address, lastError }) => ({
+      path,
+      address,
+      last_error: lastError ?? null,
+    })),
+  }
+}
+
+/** A step of the mode machine. */
+export function transitionShape(transition: Transition): TransitionShape {
+  const { epoch, from, to, reason, trigger, atWall, lastedMs } = transition
+  return { epoch, from, to, reason, trigger, at: moment(atWall), duration_seconds: lastedMs / 1000 }
+}
+
+/** The verdict over mode and peers as one sentence. */
+export function statusText(status: NodeStatus): string {
+  const { peers, requested, syncMode } = status
+  const reached = peers.filter(peer => peer.path !== 'none').length
+  const using = { P2P: 'using P2P', HTTP: 'using HTTP', NONE: 'no path proven' }[syncMode]
+  const agree = peers.filter(peer => peer.root === status.root).length
+  const others =
+    peers.length === 0
+      ? 'no other nodes known'
+      : `${reached} of ${peers.length} peers in reach, ${agree} in sync`
+  return `Mode ${requested.toUpperCase()}, ${using} since ${moment(status.sinceWall)}: ${others}. ${status.reason}`.trim()
+}

@@ -1,0 +1,118 @@
+/**
+ * One consistent copy of the whole state, taken without blocking the event loop.
+ *
+ * The node shows no snapshot that outlives a turn of the event loop, and a large state cannot be read within
+ * one. So the copy is taken in short slices while writes go on, and every key that changes meanwhile is read
+ * again at once: when the last slice is done, the copy is the state of that very moment, and so are root and
+ * signature. Nothing is sent before, so an answer never mixes two roots. Requests that overlap share one
+ * copy.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { KeyReading } from '@lattice/core'
+import type { LatticeNode } from '../node.ts'
+import { HttpProblem } from './problems.ts'
+
+/** A copy of the state and the root it belongs to. Not changed once made. */
+export interface StateSnapshot {
+  readonly root: string
+  /** Key → its encoded member, `"key":value`. In no particular order. */
+  readonly members: ReadonlyMap<string, string>
+}
+
+/** Keys read at once: a page takes about a millisecond. */
+const pageKeys = 256
+
+/** How long one slice may hold the event loop: heartbeats and health answers wait no longer than this. */
+const sliceMs = 8
+
+/** From this size on a copy counts as large: some megabytes. */
+const largeKeys = 20_000
+
+/** Large copies alive at once. Each may take hundreds of megabytes, and reads are open to strangers. */
+const largeCopiesMax = 2
+
+/** One key as a member of a JSON object. */
+export function encodeMember(reading: Pick<KeyReading, 'key' | 'value'>): string {
+  return `${JSON.stringify(reading.key)}:${JSON.stringify(reading.value)}`
+}
+
+/** A snapshot in use; call `release` when it has been sent. */
+export interface SnapshotLease {
+  readonly snapshot: StateSnapshot
+  readonly release: () => void
+}
+
+/** Takes and shares snapshots. */
+export interface Snapshots {
+  take(): Promise<SnapshotLease>
+}
+
+async function copyState(node: LatticeNode): Promise<StateSnapshot> {
+  const members = new Map<string, string>()
+  const refresh = (key: string): void => {
+    const reading = node.read(key)
+    if (reading === undefined) members.delete(key)
+    else members.set(key, encodeMember(reading))
+  }
+  const unsubscribe = node.subscribe(event => {
+    if (event.kind === 'change') refresh(event.key)
+  })
+  try {
+    let from: string | undefined = ''
+    let sliceEnd = performance.now() + sliceMs
+    while (from !== undefined) {
+      const page = node.list({ prefix: '', from, limit: pageKeys })
+      for (const reading of page.items) members.set(reading.key, encodeMember(reading))
+      from = page.next
+      if (from !== undefined && performance.now() > sliceEnd) {
+        await nextTurn()
+        sliceEnd = performance.now() + sliceMs
+      }
+    }
+    return { root: node.status().root, members }
+  } finally {
+    unsubscribe()
+  }
+}
+
+/** Makes the source of snapshots of one node. */
+export function createSnapshots(node: LatticeNode): Snapshots {
+  const uses = new Map<StateSnapshot, number>()
+  let latest: StateSnapshot | undefined
+  let pending: Promise<StateSnapshot> | undefined
+
+  const largeInUse = (): number => [...uses.keys()].filter(used => used.members.size >= largeKeys).length
+  const lease = (snapshot: StateSnapshot): SnapshotLease => {
+    uses.set(snapshot, (uses.get(snapshot) ?? 0) + 1)
+    latest = snapshot
+    let released = false
+    const release = (): void => {
+      if (released) return
+      released = true
+      const left = (uses.get(snapshot) ?? 1) - 1
+      if (left > 0) uses.set(snapshot, left)
+      else {
+        uses.delete(snapshot)
+        if (latest === snapshot) latest = undefined
+      }
+    }
+    return { snapshot, release }
+  }
+
+  return {
+    take: async () => {
+      const { root, keyCount } = node.status()
+      if (latest?.root === root) return lease(latest)
+      if (pending === undefined) {
+        if (keyCount >= largeKeys && largeInUse() >= largeCopiesMax) {
+          throw new HttpProblem(
+            'OVERLOADED',
+            'too many callers read the whole state; page it with ?limit= and ?cursor=',
+          )
+        }
+        pending = copyState(node).finally(() => (pending = undefined))
+      }
+      return lease(await pending)
+    },
+  }
+}

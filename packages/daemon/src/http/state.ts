@@ -1,0 +1,210 @@
+/** The replicated state: signed listings, single keys, writes. */
+import { once } from 'node:events'
+import { routes } from '@lattice/api'
+import type { RouteRequest, Routes } from '@lattice/api'
+import { LatticeError } from '@lattice/core'
+import type { KeyReading, Operation } from '@lattice/core'
+import type { Request, Response } from 'express'
+import type { LatticeNode } from '../node.ts'
+import { isNotModified, versionText, writeOptions } from './conditions.ts'
+import type { Mount } from './mount.ts'
+import type { HttpAppOptions } from './options.ts'
+import { HttpProblem } from './problems.ts'
+import { createSnapshots, encodeMember } from './state-snapshot.ts'
+import type { Snapshots } from './state-snapshot.ts'
+
+/** Characters handed to the socket at once: few system calls, and no long strings. */
+const chunkChars = 64 * 1024
+
+/**
+ * A reader that takes nothing for this long loses its connection, or its copy of the state would be held for
+ * ever.
+ */
+const stalledReaderMs = 30_000
+
+/** Keys in a page when no limit is named. */
+const pageKeysDefault = 1000
+
+type StateOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'clock'>
+
+interface Listing {
+  readonly root: string
+  readonly stateSize: number
+  readonly entryCount: number
+  readonly nextCursor?: string | null
+}
+
+/** The listing's fields besides `state`, signed. */
+function signedFields(options: StateOptions, listing: Listing): Record<string, unknown> {
+  const timestamp = Math.floor(options.clock.now().wall / 1000)
+  const signature = options.node.sign(new TextEncoder().encode(`${listing.root}:${timestamp}`))
+  return {
+    success: true,
+    merkle_root: listing.root,
+    state_size: listing.stateSize,
+    entry_count: listing.entryCount,
+    timestamp,
+    signature: Buffer.from(signature).toString('hex'),
+    public_key: options.identity.nodeId,
+    signed: true,
+    ...(listing.nextCursor === undefined ? {} : { next_cursor: listing.nextCursor }),
+  }
+}
+
+/** Everything of the JSON text but the members of `state`: before them, and after. */
+function frameOf(fields: Record<string, unknown>): readonly [before: string, after: string] {
+  return [`${JSON.stringify(fields).slice(0, -1)},"state":{`, '}}']
+}
+
+async function drained(response: Response): Promise<void> {
+  const stalled = AbortSignal.timeout(stalledReaderMs)
+  const gone = new AbortController()
+  const onClose = (): void => gone.abort()
+  response.once('close', onClose)
+  try {
+    await once(response, 'drain', { signal: AbortSignal.any([stalled, gone.signal]) })
+  } catch {
+    response.destroy()
+  } finally {
+    response.off('close', onClose)
+  }
+}
+
+/** Sends the members as they are, waiting whenever the reader is slower than we are. */
+async function sendMembers(
+  response: Response,
+  frame: readonly [string, string],
+  members: Iterable<string>,
+): Promise<void> {
+  let chunk = frame[0]
+  let separator = ''
+  for (const member of members) {
+    chunk += separator + member
+    separator = ','
+    if (chunk.length < chunkChars) continue
+    if (!response.write(chunk)) await drained(response)
+    if (response.destroyed) return
+    chunk = ''
+  }
+  response.end(chunk + frame[1])
+}
+
+/** Marks the answer with its tag; true when the caller has it already and nothing else is to be sent. */
+function revalidated(request: Request, response: Response, tag: string): boolean {
+  response.set({ ETag: `"${tag}"`, 'Cache-Control': 'no-cache' })
+  if (!isNotModified(request.headers['if-none-match'], tag)) return false
+  response.status(304).end()
+  return true
+}
+
+async function sendWhole(
+  options: StateOptions,
+  snapshots: Snapshots,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const { snapshot, release } = await snapshots.take()
+  try {
+    if (revalidated(request, response, snapshot.root)) return
+    const count = snapshot.members.size
+    const fields = signedFields(options, { root: snapshot.root, stateSize: count, entryCount: count })
+    response.type('json')
+    if (request.method === 'HEAD') response.end()
+    else await sendMembers(response, frameOf(fields), snapshot.members.values())
+  } finally {
+    release()
+  }
+}
+
+function cursorText(next: string): string {
+  return Buffer.from(next).toString('base64url')
+}
+
+function readCursor(cursor: string): string {
+  const next = Buffer.from(cursor, 'base64url').toString()
+  if (cursorText(next) === cursor) return next
+  const message = 'not a next_cursor of an earlier page'
+  throw new HttpProblem('REQUEST_INVALID', `cursor: ${message}`, { fields: [{ field: 'cursor', message }] })
+}
+
+type StateQuery = RouteRequest<Routes['getState']>['query']
+
+function sendPage(options: StateOptions, query: StateQuery, response: Response): void {
+  const { root, keyCount } = options.node.status()
+  const page = options.node.list({
+    prefix: query.prefix ?? '',
+    from: query.cursor === undefined ? '' : readCursor(query.cursor),
+    limit: query.limit === undefined ? pageKeysDefault : Number(query.limit),
+  })
+  const listing = {
+    root,
+    stateSize: page.items.length,
+    entryCount: keyCount,
+    nextCursor: page.next === undefined ? null : cursorText(page.next),
+  }
+  const [before, after] = frameOf(signedFields(options, listing))
+  response.type('json').end(before + page.items.map(encodeMember).join(',') + after)
+}
+
+function sendSummary(options: StateOptions, response: Response): void {
+  const { root, keyCount } = options.node.status()
+  response.json(signedFields(options, { root, stateSize: 0, entryCount: keyCount }))
+}
+
+function sendKey(node: LatticeNode, key: string, request: Request, response: Response): void {
+  const reading = node.read(key)
+  if (reading === undefined) throw new LatticeError('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`)
+  const version = versionText(reading.version)
+  if (revalidated(request, response, version)) return
+  const { value, author, type } = reading
+  response.json({ success: true, key, value, version, author, type })
+}
+
+async function write(
+  node: LatticeNode,
+  operation: Operation,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const { key } = operation
+  const current = (): KeyReading | undefined => node.read(key)
+  const receipt = await node.write([operation], writeOptions(request.headers, current))
+  const version = versionText(receipt.version)
+  if (operation.op !== 'delete') response.set('ETag', `"${version}"`)
+  response.json({ success: true, key, version, merkle_root: receipt.root })
+}
+
+/** Adds the state routes. */
+export function mountState(mount: Mount, options: StateOptions): void {
+  const { node } = options
+  const snapshots = createSnapshots(node)
+
+  mount(routes.getState, async ({ query }, request, response) => {
+    if (query.key !== undefined) return sendKey(node, query.key, request, response)
+    const paged = query.prefix !== undefined || query.limit !== undefined || query.cursor !== undefined
+    if (!paged && query.summary !== 'true') {
+      // A caller that has the current state costs nothing; otherwise the tag is that of the copy that is
+      // sent.
+      const { root } = node.status()
+      if (isNotModified(request.headers['if-none-match'], root))
+        return void revalidated(request, response, root)
+      return sendWhole(options, snapshots, request, response)
+    }
+    if (revalidated(request, response, node.status().root)) return
+    if (query.summary === 'true') sendSummary(options, response)
+    else sendPage(options, query, response)
+  })
+  mount(routes.getKey, ({ params }, request, response) => sendKey(node, params.key, request, response))
+  mount(routes.putKey, ({ params, body }, request, response) =>
+    write(node, { op: 'put', key: params.key, value: body }, request, response),
+  )
+  mount(routes.putKeyByQuery, ({ query, body }, request, response) =>
+    write(node, { op: 'put', key: query.key, value: body }, request, response),
+  )
+  mount(routes.deleteKey, ({ params }, request, response) =>
+    write(node, { op: 'delete', key: params.key }, request, response),
+  )
+  mount(routes.deleteKeyByQuery, ({ query }, request, response) =>
+    write(node, { op: 'delete', key: query.key }, request, response),
+  )
+}
