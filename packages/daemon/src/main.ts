@@ -1,16 +1,95 @@
-/** Composition root of the command line; the daemon is plugged in here. */
+/**
+ * The composition root: the only file that names the libraries behind the ports, and the only one that ends the process.
+ */
+import { createHttpSyncTransport } from '@lattice/http-sync'
+import { createP2pTransport, libp2pVersion } from '@lattice/p2p'
 import { buildProgram } from './cli/program.ts'
-import { LatticeError } from '@lattice/core'
+import type { StartContext } from './cli/register.ts'
+import type { Config } from './config/index.ts'
+import { startDaemon, type DaemonParts, type Lungs } from './daemon.ts'
+import { systemClock } from './host/clock.ts'
+import { createVerifier, sha256, systemRandom, type SystemVerifier } from './host/crypto.ts'
+import type { Identity } from './host/identity.ts'
+import type { Log } from './host/log.ts'
+import { peerIdFromNodeId } from './host/peer-id.ts'
+
+/** A drain of 3 s and a last commit fit; systemd and Docker wait 10 s and more before they kill. */
+const stopWithinMs = 8_000
 
 /** Runs one command line and sets the exit code of the process. */
 export async function main(argv: string[]): Promise<void> {
   const stop = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
   const { stdout, stderr, stdin, env } = process
   const io = { stdout, stderr, stdin, env, cwd: process.cwd(), signal: stop.signal }
-  const { run } = buildProgram(io, {
-    startDaemon: () =>
-      Promise.reject(new LatticeError('NOT_READY', 'the daemon is not built into this version')),
-  })
+  const startDaemonHere = (config: Config, context: StartContext): Promise<number> =>
+    runDaemon(config, context, stop)
+  const { run } = buildProgram(io, { startDaemon: startDaemonHere })
   process.exitCode = await run(argv)
+}
+
+/** Serves until a signal, or until the parent that started us over IPC is gone. */
+async function runDaemon(config: Config, context: StartContext, stop: AbortController): Promise<number> {
+  const { env, stdout } = process
+  const verifier = createVerifier()
+  const parts: DaemonParts = {
+    clock: systemClock,
+    hash: sha256,
+    random: systemRandom,
+    verifier,
+    libp2pVersion,
+    peerIdOf: peerIdFromNodeId,
+    createLungs: (identity, log) => createLungs(config, identity, verifier, log),
+  }
+  if (process.send !== undefined) process.once('disconnect', () => stop.abort())
+  const daemon = await startDaemon({ config, loaded: context.loaded, env, stdout }, parts)
+  process.on('unhandledRejection', reason => crash(daemon.log, reason))
+  process.on('uncaughtException', error => crash(daemon.log, error))
+  if (!stop.signal.aborted) {
+    await new Promise(resolve => stop.signal.addEventListener('abort', resolve, { once: true }))
+  }
+  const late = setTimeout(() => process.exit(1), stopWithinMs)
+  await daemon.stop()
+  clearTimeout(late)
+  // libp2p leaves timers behind that would keep the process for another second.
+  setTimeout(() => process.exit(0), 50).unref()
+  return 0
+}
+
+function createLungs(config: Config, identity: Identity, verifier: SystemVerifier, log: Log): Lungs {
+  const { clock, random, hash } = { clock: systemClock, random: systemRandom, hash: sha256 }
+  const trusted = new Set(config.trustedKeys)
+  const tell: (
+    level: 'debug' | 'info' | 'warn',
+    message: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ) => void = (level, message, fields) => log[level](message, fields)
+  const http = createHttpSyncTransport({
+    signer: identity.signer,
+    verify: verifier.verifyOne,
+    hash,
+    trusted,
+    urls: config.nodes,
+    clock,
+    random,
+    log: tell,
+  })
+  if (!config.p2pEnabled) return { http }
+  const p2p = createP2pTransport({
+    privateKeySeed: identity.seed,
+    trusted,
+    listen: [...config.p2pListen],
+    announce: [...config.p2pAnnounce],
+    bootstrap: config.p2pBootstrap.map(each => each.address),
+    topic: config.p2pTopic,
+    log: tell,
+  })
+  return { http, p2p: Object.assign(p2p, { upgrade: p2p.upgrade.bind(p2p) }) }
+}
+
+/** Our own bug: say so and end, so that the supervisor starts a healthy process. */
+function crash(log: Log, reason: unknown): void {
+  const stack = Error.isError(reason) ? (reason.stack ?? reason.message) : String(reason)
+  log.error(`unexpected error: ${stack}`)
+  void log.flush().finally(() => process.exit(1))
 }

@@ -67,6 +67,7 @@ export class Runtime implements LatticeNode {
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #writes = new Map<number, Waiting<{ version: bigint; root: string }>>()
   readonly #replies = new Map<number, Waiting<Uint8Array>>()
+  readonly #failures = new Map<PathKind, string>()
   readonly #asks = new Set<AbortController>()
   readonly #queue: Event[] = []
   #cancelAlarm: (() => void) | undefined
@@ -160,8 +161,15 @@ export class Runtime implements LatticeNode {
   }
 
   /** Last error per address of a peer, over both paths. */
-  addresses(peer: NodeId): readonly AddressStatus[] {
-    return [...this.#transports.values()].flatMap(transport => transport.addresses(peer))
+  addresses(peer: NodeId): readonly (AddressStatus & { readonly path: PathKind })[] {
+    return [...this.#transports.values()].flatMap(transport =>
+      transport.addresses(peer).map(address => ({ ...address, path: transport.kind })),
+    )
+  }
+
+  /** Why a transport is not running, as a sentence; undefined while it is, or was never asked for. */
+  startFailure(path: PathKind): string | undefined {
+    return this.#failures.get(path)
   }
 
   async #startTransport(transport: Transport): Promise<void> {
@@ -171,6 +179,7 @@ export class Runtime implements LatticeNode {
       this.#dispatch({ type: 'transport', path, started: true })
     } catch (error) {
       const reason = sentence(error)
+      this.#failures.set(path, reason)
       this.#parts.log('error', `${path} could not start`, { path, reason })
       this.#dispatch({ type: 'transport', path, started: false, reason })
     }

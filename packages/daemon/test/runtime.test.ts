@@ -31,7 +31,7 @@ describe('runtime over both lungs', () => {
   it('a write on one node is readable on the others at once, and is acknowledged', async () => {
     const world = await start()
     await world.until(allOnP2p(world), 1_000)
-    const [one, two, three] = world.members as [never, never, never] & typeof world.members
+    const [one, two, three] = world.members
     const changes: NodeEvent[] = []
     two?.runtime.subscribe(event => changes.push(event))
     await one?.runtime.write(put('a', 1))

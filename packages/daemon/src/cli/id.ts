@@ -33,7 +33,10 @@ export const registerId: Register = (program, { io, run }) => {
   )
 }
 
-/** Only what the identity needs has to be right: other keys may still wait for the very id that is asked for. */
+/**
+ * Only what the identity needs has to be right: other keys may still wait for the very id that is asked
+ * for.
+ */
 function identitySettings(loaded: Loaded, cwd: string): { stateDir: string; configured: Secret | undefined } {
   const needed = loaded.problems.filter(
     ({ setting }) => setting === 'STATE_DIR' || setting === 'NODE_PRIVKEY_HEX',

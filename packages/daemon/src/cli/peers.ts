@@ -1,4 +1,6 @@
-/** `lattice peers`: every other node, by which path, why, since when, and what went wrong at which address. */
+/**
+ * `lattice peers`: every other node, by which path, why, since when, and what went wrong at which address.
+ */
 import type { Command } from 'commander'
 
 import { exitCodes } from './exit.ts'
@@ -45,7 +47,8 @@ function peerLines(peers: readonly Peer[], paint: Paint, nowWall: number): reado
     `${peerName(peer)}  ${peer.peer_id}`,
     `  ${visible(peer.why)}`,
     ...peer.addresses.map(({ path, address, last_error: error }) => {
-      return `  ${path.padEnd(4)} ${visible(address)}${error === null ? '' : paint('yellow', `  ${visible(error)}`)}`
+      const fault = error === null ? '' : paint('yellow', `  ${visible(error)}`)
+      return `  ${path.padEnd(4)} ${visible(address)}${fault}`
     }),
   ])
   return [...table([heads, ...rows]), ...details]

@@ -16,8 +16,7 @@ export interface CliActions {
   startDaemon(config: Config, context: StartContext): Promise<number>
 }
 
-/** The body of a command; gets commander's positional arguments, options and the command, in this order. */
-// Any arguments: commander passes as many positionals as the command declares.
+/** The body of a command; gets its positional arguments, its options and the command, in this order. */
 export type CommandBody = (...args: never[]) => Promise<number> | number
 
 /** What a command is registered with. */

@@ -66,7 +66,10 @@ export function parseUrl(text: string): string {
   return full.replace(/\/+$/, '')
 }
 
-/** The daemon's failure as the end of a command. Anything that is no answer of a daemon is passed on as it is. */
+/**
+ * The daemon's failure as the end of a command. Anything that is no answer of a daemon is passed on as it
+ * is.
+ */
 export function clientFailure(error: unknown, url: string): unknown {
   if (!isApiError(error)) return error
   const { code, message } = error

@@ -76,7 +76,8 @@ export function statusLines(facts: Facts, url: string, paint: Paint, nowWall: nu
   const { status, health } = facts
   const lasting = ago(status.since, nowWall)
   const forced = status.forced_until === null ? '' : `, until ${status.forced_until}`
-  const mode = `Mode ${status.mode.toUpperCase()}${forced}, ${carrier[status.sync_mode]} for ${lasting} (${status.reason}).`
+  const using = `${carrier[status.sync_mode]} for ${lasting}`
+  const mode = `Mode ${status.mode.toUpperCase()}${forced}, ${using} (${status.reason}).`
   const sign = { healthy: paint('green', '✓'), degraded: paint('yellow', '!'), unhealthy: paint('red', '✗') }
   return [
     clip(`${sign[health.overall]} ${visible(status.status_text)}`),

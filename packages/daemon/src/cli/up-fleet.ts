@@ -1,8 +1,8 @@
 /**
  * The daemons `lattice up` runs: started as processes of their own, watched, and stopped whatever happens.
  *
- * Each holds one end of an IPC channel. When this process dies without a word (SIGKILL), the channel closes and the
- * daemons stop by themselves.
+ * Each holds one end of an IPC channel. When this process dies without a word (SIGKILL), the channel closes
+ * and the daemons stop by themselves.
  */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'

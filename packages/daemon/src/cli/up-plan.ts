@@ -1,6 +1,6 @@
 /**
- * What `lattice up` starts: N nodes on this machine with their own ports, directories and identities, who trust each
- * other and know where the others are before the first one runs.
+ * What `lattice up` starts: N nodes on this machine with their own ports, directories and identities, who
+ * trust each other and know where the others are before the first one runs.
  */
 import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'

@@ -1,10 +1,12 @@
 /**
- * Proves that a write on one node is read on the others: by which path, how fast, and that all roots are equal.
+ * Proves that a write on one node is read on the others: by which path, how fast, and that all roots are
+ * equal.
  *
- * The path is what the receiving node says in its `change` event; the time runs from the start of the write to the
- * arrival of that event here.
+ * The path is what the receiving node says in its `change` event; the time runs from the start of the write
+ * to the arrival of that event here.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 
 import { changeEventSchema, createClient } from '@lattice/api'
 import type { Client } from '@lattice/api'
@@ -40,7 +42,8 @@ interface Watch {
 
 // Far beyond any healthy delivery, polling included; a proof that takes longer has failed.
 const arrivalMsMax = 30_000
-// Two nodes may repair each other over P2P before the HTTP push arrives (or the other way round): then write again.
+// Two nodes may repair each other over P2P before the HTTP push arrives (or the other way round): then
+// write again.
 const attemptsMax = 3
 const pollMs = 100
 
@@ -97,7 +100,7 @@ async function writeAndWait(
     watches.map(async ({ to, arrival }) => {
       const { atMono, via } = await arrival(version)
       const read = await to.client.getKey({ params: { key } })
-      if (JSON.stringify(read.value) !== JSON.stringify(value) && read.version <= version) {
+      if (!isDeepStrictEqual(read.value, value) && read.version <= version) {
         throw new CliError(exitCodes.failed, `${to.node.name} reads another value of ${key} than was written`)
       }
       const path = via === 'http' ? 'http' : 'p2p'

@@ -1,4 +1,6 @@
-/** `lattice verify URL…`: whether a running federation is well: health, equal roots, sync status, latencies. */
+/**
+ * `lattice verify URL…`: whether a running federation is well: health, equal roots, sync status, latencies.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { createClient, parseDuration } from '@lattice/api'

@@ -1,5 +1,6 @@
 /**
- * What no single value shows: settings that contradict each other, and settings that are unsafe in production.
+ * What no single value shows: settings that contradict each other, and settings that are unsafe in
+ * production.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +14,9 @@ import type { SettingName } from './schema.ts'
 
 /** One finding about the configuration as a whole. */
 export interface Finding {
-  /** contradiction: never starts. insecure: does not start in production. suspicious: starts, worth a look. */
+  /**
+   * contradiction: never starts. insecure: does not start in production. suspicious: starts, worth a look.
+   */
   readonly kind: 'contradiction' | 'insecure' | 'suspicious'
   readonly name: SettingName
   readonly text: string
@@ -48,11 +51,12 @@ function contradictions(config: Config): Finding[] {
   const { heartbeatIntervalMs, peerlessTimeoutMs, holdDownMs, holdDownMaxMs } = config
   if (peerlessTimeoutMs <= heartbeatIntervalMs) {
     const limit = `${prefix}HEARTBEAT_INTERVAL (${formatDuration(heartbeatIntervalMs)})`
-    const text = `${formatDuration(peerlessTimeoutMs)} is not longer than ${limit}; allow for several heartbeats`
+    const text = `${formatDuration(peerlessTimeoutMs)} is not longer than ${limit}; allow several heartbeats`
     found.push({ kind: 'contradiction', name: 'PEERLESS_TIMEOUT', text })
   }
   if (holdDownMaxMs < holdDownMs) {
-    const text = `${formatDuration(holdDownMaxMs)} is shorter than ${prefix}HOLD_DOWN (${formatDuration(holdDownMs)})`
+    const limit = `${prefix}HOLD_DOWN (${formatDuration(holdDownMs)})`
+    const text = `${formatDuration(holdDownMaxMs)} is shorter than ${limit}`
     found.push({ kind: 'contradiction', name: 'HOLD_DOWN_MAX', text })
   }
   return found
@@ -91,7 +95,8 @@ function insecurities(config: Config): Finding[] {
   const token = config.adminToken !== undefined || existsSync(join(config.stateDir, adminTokenFile))
   if (!token && !isLoopbackHost(config.httpHost)) {
     const advice = `set ${prefix}ADMIN_TOKEN or ${prefix}ADMIN_TOKEN_FILE, or listen on 127.0.0.1`
-    const text = `the API listens on ${config.httpHost}, beyond this machine, without a token of yours; ${advice}`
+    const where = `the API listens on ${config.httpHost}, beyond this machine`
+    const text = `${where}, without a token of yours; ${advice}`
     found.push({ kind: 'insecure', name: 'ADMIN_TOKEN', text })
   }
   for (const url of config.nodes) {

@@ -1,9 +1,10 @@
 /**
  * Reads `KEY=value` files strictly, and remembers where everything stood.
  *
- * node's `util.parseEnv` gives no positions and swallows malformed lines, so a typo would be silence. The grammar is the
- * part that dotenv and systemd's EnvironmentFile= agree on: one assignment per line, an optional `export`, `#` comments,
- * 'literal' or "escaped" quotes, no expansion, no values over several lines.
+ * node's `util.parseEnv` gives no positions and swallows malformed lines, so a typo would be silence. The
+ * grammar is the part that dotenv and systemd's EnvironmentFile= agree on: one assignment per line, an
+ * optional `export`, `#` comments, 'literal' or "escaped" quotes, no expansion, no values over several
+ * lines.
  */
 
 /** One `KEY=value` line. Lines and columns count from 1. */
@@ -28,7 +29,9 @@ export interface EnvFile {
   readonly faults: readonly EnvFileFault[]
 }
 
-/** Largest configuration file read, in characters: thousands of times what a node needs, and no memory risk. */
+/**
+ * Largest configuration file read, in characters: thousands of times what a node needs, and no memory risk.
+ */
 export const envFileLengthMax = 1024 * 1024
 
 const assignmentPattern = /^(\s*(?:export\s+)?)([A-Za-z_][A-Za-z0-9_]*)(\s*=\s*)(.*)$/

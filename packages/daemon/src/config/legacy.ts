@@ -1,6 +1,6 @@
 /**
- * Names of the earlier system (contract §2.1). They are read so that an old deployment starts unchanged, and each use
- * is told once with the name to write instead.
+ * Names of the earlier system (contract §2.1). They are read so that an old deployment starts unchanged,
+ * and each use is told once with the name to write instead.
  */
 import type { SettingName } from './schema.ts'
 
@@ -30,7 +30,10 @@ export const legacyNames: ReadonlyMap<string, SettingName> = new Map([
   ['CORS_ORIGINS', 'CORS_ORIGINS'],
 ])
 
-/** Names read without any prefix, from an env file only: a bare LOG_LEVEL in the environment belongs to somebody else. */
+/**
+ * Names read without any prefix, from an env file only: a bare LOG_LEVEL in the environment belongs to
+ * somebody else.
+ */
 export const bareNames: ReadonlyMap<string, SettingName> = new Map([
   ['NODE_NAME', 'NODE_NAME'],
   ['NODE_ROLE', 'NODE_ROLE'],
@@ -40,7 +43,10 @@ export const bareNames: ReadonlyMap<string, SettingName> = new Map([
   ['LOG_LEVEL', 'LOG_LEVEL'],
 ])
 
-/** Spellings behind `LATTICE_` that mean another setting: the contract's alias, and a legacy name with today's prefix. */
+/**
+ * Spellings behind `LATTICE_` that mean another setting: the contract's alias, and a legacy name with
+ * today's prefix.
+ */
 export const aliases: ReadonlyMap<string, SettingName> = new Map([['LATTICE_NODES', 'NODES']])
 
 const placeholders = [

@@ -1,5 +1,6 @@
 /**
- * Flag > environment > `--config FILE` > systemd credential > default, for every setting; all problems at once.
+ * Flag > environment > `--config FILE` > systemd credential > default, for every setting; all problems at
+ * once.
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -71,7 +72,10 @@ export function loadConfig(input: ConfigInput): Loaded {
   return judged(config, found, collected.warnings)
 }
 
-/** The configuration a daemon starts with. Throws CONFIG_INVALID with every problem, insecure settings included. */
+/**
+ * The configuration a daemon starts with. Throws CONFIG_INVALID with every problem, insecure settings
+ * included.
+ */
 export function requireConfig(loaded: Loaded): Config {
   const problems = [...loaded.problems, ...loaded.insecure]
   if (loaded.config !== undefined && problems.length === 0) return loaded.config
@@ -137,7 +141,9 @@ function isSet(candidate: Candidate): boolean {
   return candidate.text.trim() !== '' || settingOf(candidate.name).emptyIsValue === true
 }
 
-/** PORT is how hosting platforms hand out the port; anything that names HTTP_PORT is stronger (contract §2). */
+/**
+ * PORT is how hosting platforms hand out the port; anything that names HTTP_PORT is stronger (contract §2).
+ */
 function platformCandidates(env: ConfigInput['env']): Candidate[] {
   const text = nonEmpty(env['PORT'])
   if (text === undefined) return []

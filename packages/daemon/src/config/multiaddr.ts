@@ -1,6 +1,7 @@
 /**
- * Checks the multiaddrs this node understands: TCP, or WebSocket over TCP, perhaps behind TLS. Anything else would be
- * taken by libp2p's parser and then never dialled, so it is refused here, with the part that does not fit.
+ * Checks the multiaddrs this node understands: TCP, or WebSocket over TCP, perhaps behind TLS. Anything
+ * else would be taken by libp2p's parser and then never dialled, so it is refused here, with the part that
+ * does not fit.
  *
  * Source: https://github.com/multiformats/multiaddr
  */
@@ -65,7 +66,6 @@ function takePeer(
   const [, peerId = ''] = rest.splice(0, 2)
   const nodeId = nodeIdFromPeerId(peerId)
   if (nodeId !== undefined) return { peerId, nodeId }
-  return {
-    fault: `${JSON.stringify(peerId)} is not an Ed25519 peer id (12D3KooW…); \`lattice id\` prints it on that node`,
-  }
+  const advice = '`lattice id` prints it on that node'
+  return { fault: `${JSON.stringify(peerId)} is not an Ed25519 peer id (12D3KooW…); ${advice}` }
 }

@@ -1,8 +1,8 @@
 /**
  * Every setting in one table (contract §2): how it is read, what it is without being set, what it means.
  *
- * The loader, `lattice config`, `lattice help config`, the flags of `lattice start` and the reference page all come
- * from here, so a setting cannot lack one of its forms.
+ * The loader, `lattice config`, `lattice help config`, the flags of `lattice start` and the reference page
+ * all come from here, so a setting cannot lack one of its forms.
  */
 import { hostname } from 'node:os'
 

@@ -1,5 +1,6 @@
 /**
- * A value that must never be printed: whatever turns it into text shows `***` (reliability §5, secrets in logs).
+ * A value that must never be printed: whatever turns it into text shows `***` (reliability §5, secrets in
+ * logs).
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { inspect } from 'node:util'

@@ -1,6 +1,6 @@
 /**
- * Collects what flags, environment, env file and systemd credentials say, name by name, and judges the names: today's,
- * deprecated, ignored, unknown. Values are not looked at here.
+ * Collects what flags, environment, env file and systemd credentials say, name by name, and judges the
+ * names: today's, deprecated, ignored, unknown. Values are not looked at here.
  */
 import { join } from 'node:path'
 
@@ -218,7 +218,9 @@ function suggestion(rest: string): string {
   return near ? `did you mean ${prefix}${found.name}?` : `the nearest key is ${prefix}${found.name}`
 }
 
-/** Kubernetes injects LATTICE_PORT, LATTICE_SERVICE_HOST … wherever a Service is called "lattice": not ours. */
+/**
+ * Kubernetes injects LATTICE_PORT, LATTICE_SERVICE_HOST … wherever a Service is called "lattice": not ours.
+ */
 function isServiceLink(name: string, env: Env): boolean {
   return env['KUBERNETES_SERVICE_HOST'] !== undefined && /^LATTICE_(SERVICE_|PORT($|_\d))/.test(name)
 }
@@ -244,7 +246,8 @@ function tellIgnored(bag: Bag): void {
   const [first] = bag.ignored
   if (first === undefined) return
   const names = [...new Set(bag.ignored.map(({ name }) => describeIgnored(name)))].sort()
-  const text = `${names.length === 1 ? 'one name has' : `${names.length} names have`} no meaning here and no effect: `
+  const count = names.length === 1 ? 'one name has' : `${names.length} names have`
+  const text = `${count} no meaning here and no effect: `
   bag.warnings.push({ kind: 'ignored', text: text + names.join(', '), origin: first.origin })
 }
 

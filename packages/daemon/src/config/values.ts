@@ -1,6 +1,6 @@
 /**
- * Text to typed value, for every type a setting can have. A parser returns the value or a sentence that says what is
- * wrong and what to write; it never throws and never repeats a secret.
+ * Text to typed value, for every type a setting can have. A parser returns the value or a sentence that
+ * says what is wrong and what to write; it never throws and never repeats a secret.
  */
 import { formatDuration, parseDuration } from '@lattice/api'
 import { isNodeId } from '@lattice/core'
@@ -74,9 +74,10 @@ export function parseDurationWithin(minMs: number, maxMs: number): Parse<number>
   return text => {
     const ms = parseDuration(text)
     if (ms === undefined) return { fault: `${quoted(text)} is not a duration; write 5, 5s, 500ms or 2m` }
+    const range = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`
     if (ms >= minMs && ms <= maxMs) return { value: ms }
     return {
-      fault: `${quoted(text)} is out of range; ${formatDuration(minMs)} to ${formatDuration(maxMs)} is allowed`,
+      fault: `${quoted(text)} is out of range; ${range} is allowed`,
     }
   }
 }

@@ -32,7 +32,10 @@ export function openAdminToken(stateDir: string, configured: Secret | undefined)
   return readToken(path)
 }
 
-/** The token a client on the same machine may use; undefined where the file is not there or not ours to read. */
+/**
+ * The token a client on the same machine may use; undefined where the file is not there or not ours to
+ * read.
+ */
 export function findAdminToken(stateDir: string): Secret | undefined {
   const file = readPrivateFile(join(stateDir, adminTokenFile))
   if (file.state !== 'present') return undefined

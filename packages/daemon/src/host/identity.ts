@@ -1,8 +1,9 @@
 /**
  * The one key of a node: libp2p identity, author of entries, HTTP signer.
  *
- * It comes from the configuration or from STATE_DIR/identity.key, and is generated only where nothing exists yet. A
- * node that lost its key but kept its store must not come back as somebody else unnoticed (reliability S18).
+ * It comes from the configuration or from STATE_DIR/identity.key, and is generated only where nothing
+ * exists yet. A node that lost its key but kept its store must not come back as somebody else unnoticed
+ * (reliability S18).
  */
 import { createPrivateKey, createPublicKey, randomBytes, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -36,7 +37,10 @@ const seedPattern = /^[0-9a-f]{64}$/
 // PKCS #8 header of an Ed25519 private key (RFC 8410 §7); the 32-byte seed follows.
 const pkcs8Header = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** Opens the identity, or makes one where neither key nor store exists. Throws IDENTITY_INVALID, STATE_DIR_UNUSABLE. */
+/**
+ * Opens the identity, or makes one where neither key nor store exists. Throws IDENTITY_INVALID,
+ * STATE_DIR_UNUSABLE.
+ */
 export function openIdentity(options: {
   readonly stateDir: string
   readonly configured?: Secret | undefined

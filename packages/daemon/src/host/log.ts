@@ -1,6 +1,6 @@
 /**
- * Logs to one stream: for people on a terminal, JSON lines everywhere else, with the priority prefix of sd-daemon(3)
- * where journald reads. Secrets never come out, and a closed stream never takes the process down.
+ * Logs to one stream: for people on a terminal, JSON lines everywhere else, with the priority prefix of sd-
+ * daemon(3) where journald reads. Secrets never come out, and a closed stream never takes the process down.
  */
 import { fstatSync } from 'node:fs'
 import { styleText } from 'node:util'
@@ -136,7 +136,10 @@ function wrap(logger: winston.Logger, own: LogFields, stream: Writable): Log {
   }
 }
 
-/** A reader that went away (EPIPE) or a terminal that closed (EIO) must not end a daemon: lines are dropped instead. */
+/**
+ * A reader that went away (EPIPE) or a terminal that closed (EIO) must not end a daemon: lines are dropped
+ * instead.
+ */
 function muteWhenBroken(stream: Writable): void {
   stream.on('error', () => undefined)
 }

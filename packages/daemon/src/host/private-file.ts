@@ -1,6 +1,6 @@
 /**
- * Small files that hold a secret: created 0600 in one step, never through a symlink, and refused when anybody else
- * could read or replace them (reliability S18).
+ * Small files that hold a secret: created 0600 in one step, never through a symlink, and refused when
+ * anybody else could read or replace them (reliability S18).
  */
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -37,8 +37,9 @@ export function readPrivateFile(path: string): PrivateFile {
 }
 
 /**
- * Creates a private file that is complete or absent, also after a crash: written aside, flushed, then linked into
- * place. False when somebody else was faster. Throws the system's error when the directory cannot be used.
+ * Creates a private file that is complete or absent, also after a crash: written aside, flushed, then
+ * linked into place. False when somebody else was faster. Throws the system's error when the directory
+ * cannot be used.
  */
 export function createPrivateFile(path: string, text: string): boolean {
   const directory = dirname(path)
@@ -76,7 +77,8 @@ function refusal(path: string, stats: fs.Stats, directory: string): string | und
   if (!stats.isFile()) return `${path} is not a regular file`
   if ((stats.mode & 0o077) !== 0) {
     const mode = (stats.mode & 0o777).toString(8).padStart(4, '0')
-    return `${path} has mode ${mode}, so others can read or change it; run chmod 600 ${path} (and think about a new key)`
+    const advice = `run chmod 600 ${path} (and think about a new key)`
+    return `${path} has mode ${mode}, so others can read or change it; ${advice}`
   }
   const user = process.geteuid?.()
   // Root may look after a directory of the service's user; then the file must be that user's.

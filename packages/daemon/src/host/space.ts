@@ -1,6 +1,6 @@
 /**
- * Detects a Hugging Face Space by the variables its runtime sets (docs/hub/spaces-overview): one HTTP port behind a
- * TLS edge, everything else closed.
+ * Detects a Hugging Face Space by the variables its runtime sets (docs/hub/spaces-overview): one HTTP port
+ * behind a TLS edge, everything else closed.
  */
 
 /** What the Space tells its container. */
@@ -22,7 +22,9 @@ export function detectSpace(env: Readonly<Record<string, string | undefined>>): 
   return host === undefined || host === '' ? { id } : { id, host }
 }
 
-/** Where peers dial a node inside a Space: WebSocket through the TLS edge. Undefined without a public host. */
+/**
+ * Where peers dial a node inside a Space: WebSocket through the TLS edge. Undefined without a public host.
+ */
 export function spaceAnnounce(space: Space): string | undefined {
   return space.host === undefined ? undefined : `/dns4/${space.host}/tcp/443/tls/ws`
 }

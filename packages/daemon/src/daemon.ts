@@ -1,0 +1,259 @@
+/** The life of one daemon: what is opened in which order, and closed in the reverse one. Knows ports, no libraries. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, EngineParams, Hash, NodeId, Random, Transport, Verifier } from '@lattice/core'
+import { LatticeError } from '@lattice/core'
+import { banner } from './banner.ts'
+import { configSources, formatProblem, type Config, type Loaded } from './config/index.ts'
+import { programVersion } from './cli/version.ts'
+import { openAdminToken } from './host/admin-token.ts'
+import { openIdentity, type Identity } from './host/identity.ts'
+import { createIntegrityCheck } from './host/integrity.ts'
+import { createLog, type Log } from './host/log.ts'
+import { watchDisk, watchEventLoop } from './host/probes.ts'
+import {
+  createHttpApp,
+  createHttpServer,
+  type HttpServer,
+  type SyncHandler,
+  type UpgradeHandler,
+} from './http/index.ts'
+import type { HttpAppOptions } from './http/index.ts'
+import { Runtime } from './runtime.ts'
+import { storeFiles } from './sqlite-schema.ts'
+import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
+import { openStateDir } from './state-dir.ts'
+
+/** The lungs as the daemon needs them. */
+export interface Lungs {
+  readonly p2p?: Transport & {
+    listenAddrs(): readonly string[]
+    restart(): Promise<void>
+    readonly upgrade: UpgradeHandler
+  }
+  readonly http: Transport & { readonly handler: SyncHandler; urlOf(peer: NodeId): string | undefined }
+}
+
+/** What the composition root supplies. */
+export interface DaemonParts {
+  readonly clock: Clock
+  readonly hash: Hash
+  readonly random: Random
+  readonly verifier: Verifier
+  readonly libp2pVersion: string
+  readonly peerIdOf: (nodeId: NodeId) => string
+  readonly createLungs: (identity: Identity, log: Log) => Lungs
+}
+
+/** What a start is given. */
+export interface StartInput {
+  readonly config: Config
+  readonly loaded: Loaded
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly stdout: NodeJS.WriteStream
+}
+
+/** A running daemon. */
+export interface Daemon {
+  readonly log: Log
+  /** Drains, says goodbye, closes everything. */
+  stop(): Promise<void>
+}
+
+/** Opens everything and starts serving. What has been opened is closed again when a later step fails. */
+export async function startDaemon(input: StartInput, parts: DaemonParts): Promise<Daemon> {
+  const { config } = input
+  await using opened = new AsyncDisposableStack()
+  const stateDir = openStateDir(config.stateDir)
+  opened.defer(() => stateDir.release())
+  const storeExists = existsSync(join(stateDir.path, storeFiles.database))
+  const identity = openIdentity({ stateDir: stateDir.path, configured: config.nodePrivkeyHex, storeExists })
+  const token = openAdminToken(stateDir.path, config.adminToken)
+  let mode = (): string | undefined => undefined
+  const log = createLog({
+    stream: input.stdout,
+    level: config.logLevel,
+    format: config.logFormat,
+    node: config.nodeName,
+    mode: () => mode(),
+    env: input.env,
+    secrets: [token, ...(config.nodePrivkeyHex === undefined ? [] : [config.nodePrivkeyHex])],
+  })
+  for (const warning of input.loaded.warnings) log.warn(formatProblem(warning))
+  const store = await openSqliteStore(stateDir.path, { log: (level, text) => log[level](text) })
+  opened.defer(() => store.close())
+  const lungs = parts.createLungs(identity, log)
+  const members = new Set(config.trustedKeys.filter(id => id !== identity.nodeId))
+  if (members.size === 0) log.warn('no trusted keys: this node serves its own clients and refuses all sync')
+  const runtime = new Runtime({
+    ...parts,
+    info: { name: config.nodeName, role: config.nodeRole, software: `lattice/${programVersion()}` },
+    store,
+    signer: identity.signer,
+    params: engineParams(config),
+    members,
+    transports: [lungs.http, ...(lungs.p2p === undefined ? [] : [lungs.p2p])],
+    ...(lungs.p2p === undefined ? {} : { restartP2p: () => lungs.p2p?.restart() ?? Promise.resolve() }),
+    log: (level, message, fields) => log[level](message, fields),
+  })
+  mode = () => runtime.status().syncMode
+  const serving = await serve({
+    ...input,
+    parts,
+    identity,
+    token: token.reveal(),
+    log,
+    store,
+    runtime,
+    lungs,
+  })
+  opened.defer(() => serving.stop())
+  await runtime.start()
+  opened.defer(() => runtime.stop())
+  greet(input, identity, serving.url, lungs, log)
+  const closing = opened.move()
+  const stop = async (): Promise<void> => {
+    log.info('stopping')
+    // At the same time: the farewell answers the long polls that the server would otherwise wait for.
+    await Promise.all([serving.server.close(), runtime.stop()])
+    await closing.disposeAsync()
+    log.info('stopped')
+    await log.flush()
+  }
+  return { log, stop }
+}
+
+interface ServeInput extends StartInput {
+  readonly parts: DaemonParts
+  readonly identity: Identity
+  readonly token: string
+  readonly log: Log
+  readonly store: SqliteStore
+  readonly runtime: Runtime
+  readonly lungs: Lungs
+}
+
+async function serve(
+  input: ServeInput,
+): Promise<{ server: HttpServer; url: string; stop: () => Promise<void> }> {
+  const { config, lungs, log, store, parts } = input
+  const lag = watchEventLoop()
+  const disk = await watchDisk({ path: config.stateDir })
+  const integrity = createIntegrityCheck({
+    store,
+    hash: parts.hash,
+    clock: parts.clock,
+    onCorrupt: report => log.error(`the store is damaged: ${report.reason}`, { code: 'STORE_CORRUPT' }),
+  })
+  const probes = { eventLoop: lag.probe, disk: disk.probe, persistence: () => persistence(integrity.last()) }
+  const app = createHttpApp({ ...appOptions(input), probes, integrity })
+  const upgrade = lungs.p2p?.upgrade
+  const server = createHttpServer(app, upgrade === undefined ? {} : { onUpgrade: upgrade })
+  const { port } = await server
+    .listen(config.httpPort, config.httpHost)
+    .catch((error: NodeJS.ErrnoException) => {
+      const address = `${config.httpHost}:${config.httpPort}`
+      const advice = 'stop the other program, or set LATTICE_HTTP_PORT'
+      if (error.code === 'EADDRINUSE')
+        throw new LatticeError('PORT_IN_USE', `${address} is already in use; ${advice}`)
+      throw new LatticeError('PORT_IN_USE', `cannot listen on ${address}: ${error.message}`, { cause: error })
+    })
+  const host = config.httpHost.includes(':') ? `[${config.httpHost}]` : config.httpHost
+  const stop = async (): Promise<void> => {
+    await server.close()
+    integrity.stop()
+    lag[Symbol.dispose]()
+    disk[Symbol.dispose]()
+  }
+  return { server, url: `http://${host}:${port}`, stop }
+}
+
+function persistence(
+  report: ReturnType<ReturnType<typeof createIntegrityCheck>['last']>,
+): ReturnType<NonNullable<NonNullable<HttpAppOptions['probes']>['persistence']>> {
+  return { status: report.status === 'corrupt' ? 'unhealthy' : 'healthy', reason: report.reason }
+}
+
+function appOptions(input: ServeInput): HttpAppOptions {
+  const { config, identity, loaded, runtime, lungs, log, parts, token } = input
+  const { p2p } = lungs
+  const embedders = config.space === undefined ? [] : ['https://huggingface.co', 'https://*.hf.space']
+  return {
+    node: runtime,
+    identity: { nodeId: identity.nodeId, peerId: identity.peerId },
+    config: {
+      host: config.httpHost,
+      adminToken: token,
+      corsOrigins: config.corsOrigins,
+      frameAncestors: ["'self'", ...embedders],
+      trustedProxyHops: config.space === undefined ? 0 : 1,
+      nodes: config.nodes,
+      topic: config.p2pTopic,
+      bootstrap: config.p2pBootstrap.map(each => each.address),
+    },
+    info: {
+      name: config.nodeName,
+      role: config.nodeRole,
+      version: programVersion(),
+      libp2pVersion: parts.libp2pVersion,
+      production: config.environment === 'production',
+      safeMode: config.trustedKeys.length === 0,
+      violations: loaded.insecure.map(problem => problem.text),
+      startedWall: parts.clock.now().wall,
+    },
+    clock: parts.clock,
+    p2p: () => ({
+      enabled: config.p2pEnabled,
+      started: runtime.startFailure('p2p') === undefined && p2p !== undefined,
+      available: true,
+      ...(runtime.startFailure('p2p') === undefined ? {} : { error: runtime.startFailure('p2p') ?? '' }),
+      listenAddresses: p2p?.listenAddrs() ?? [],
+    }),
+    peer: nodeId => {
+      const url = lungs.http.urlOf(nodeId)
+      return {
+        peerId: parts.peerIdOf(nodeId),
+        ...(url === undefined ? {} : { url }),
+        addresses: runtime.addresses(nodeId),
+      }
+    },
+    syncHandler: lungs.http.handler,
+    log,
+  }
+}
+
+function engineParams(config: Config): EngineParams {
+  return {
+    p2pEnabled: config.p2pEnabled,
+    heartbeatMs: config.heartbeatIntervalMs,
+    peerlessTimeoutMs: config.peerlessTimeoutMs,
+    pollIntervalMs: config.httpPollIntervalMs,
+    stableAfterMs: config.p2pStableAfterMs,
+    hedgeAfterMs: config.hedgeAfterMs,
+    holdDownMs: config.holdDownMs,
+    holdDownMaxMs: config.holdDownMaxMs,
+    flapLimit: config.flapLimit.count,
+    flapWindowMs: config.flapLimit.windowMs,
+    redialMaxMs: config.redialMaxMs,
+  }
+}
+
+function greet(input: StartInput, identity: Identity, url: string, lungs: Lungs, log: Log): void {
+  const { config, loaded, stdout } = input
+  const facts = {
+    version: programVersion(),
+    nodeName: config.nodeName,
+    nodeRole: config.nodeRole,
+    peerId: identity.peerId,
+    mode: config.p2pEnabled ? 'AUTO, looking for peers' : 'HTTP only',
+    urls: [url],
+    p2pAddresses: lungs.p2p?.listenAddrs() ?? [],
+    stateDir: config.stateDir,
+    sources: configSources(loaded),
+    warnings: loaded.warnings.map(warning => warning.text),
+  }
+  if (config.logFormat === 'human' || (config.logFormat === 'auto' && stdout.isTTY)) {
+    stdout.write(`${banner(facts, stdout.isTTY)}\n`)
+  }
+  log.info('ready', { code: 'READY', url, peerId: identity.peerId })
+}
