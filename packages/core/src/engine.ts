@@ -4,24 +4,24 @@
  * Every event may change what is known; after that the node *settles*: what is due is sent, what is durable is answered, and
  * `wakeAt` says when time alone will matter again. Decisions depend on state, not on which event came (sync-plan.ts).
  */
-import { toHex } from './bytes.ts'
 import { CommitPipeline } from './commits.ts'
 import { assert } from './errors.ts'
-import type { Delivery, Effect, Event } from './events.ts'
+import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
-import { continues, cursorFact, decodeCursor, type Cursor } from './journal.ts'
-import { descentRoundsMax, pendingMarksMax } from './limits.ts'
-import type { Beat, Info, Message, Rows } from './message.ts'
+import { cursorFact, decodeCursor } from './journal.ts'
+import { pendingMarksMax } from './limits.ts'
+import type { Info, Message } from './message.ts'
+import { Intake } from './intake.ts'
 import { ModeKeeper } from './mode-keeper.ts'
-import { Outbox, type Ask } from './outbox.ts'
-import { antiEntropyMs, clockJumpMs, effectiveHeartbeatMs, ownPauseMs, type EngineParams } from './params.ts'
+import { Outbox } from './outbox.ts'
+import { clockJumpMs, effectiveHeartbeatMs, ownPauseMs, type EngineParams } from './params.ts'
 import { createPeer, linkDown, linkFailed, linkProven, linkUp, type Peer } from './peers.ts'
 import type { Hash, Random, Signer, Store } from './ports.ts'
 import { Replica, type StagedRow } from './replica.ts'
 import { describeNode, describePeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
-import { isBehind, type Standing } from './sync-plan.ts'
+import type { Standing } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Sequence } from './units.ts'
 
 /** What an engine is made of. */
@@ -46,12 +46,6 @@ interface Serve {
   settled: boolean
 }
 
-/** Pauses between descents that did not end in equal roots, in ms: doubling from the first to the last. */
-const descentPauseMs = { first: 1_000, last: 60_000 }
-
-/** Pauses between exchanges that brought nothing. */
-const fruitlessPauseMs = { first: 200, last: 10_000 }
-
 /** Requests of one peer that may wait here at a time; further ones are answered at once. */
 const heldPerPeerMax = 4
 
@@ -65,7 +59,7 @@ export class Engine {
   readonly #serves = new Map<number, Serve>()
   readonly #mode: ModeKeeper
   readonly #outbox: Outbox
-  readonly #dirtyCursors = new Set<NodeId>()
+  readonly #intake: Intake
   /** When each of the latest commits became durable: how long a peer has failed to acknowledge it. */
   #marks: { seq: Sequence; at: number }[] = []
   #root: string
@@ -86,6 +80,16 @@ export class Engine {
     }
     this.#mode = new ModeKeeper(params, store, at)
     this.#outbox = new Outbox({ params, random, composer: this.#composer, peers: this.#peers })
+    this.#intake = new Intake({
+      self: signer.nodeId,
+      store,
+      replica: this.#replica,
+      commits: this.#commits,
+      composer: this.#composer,
+      outbox: this.#outbox,
+      root: () => this.#root,
+      log: effect => this.#out.push(effect),
+    })
     this.#root = this.#composer.rootHex()
     this.#wakeAt = at.mono
     this.#wallOffset = at.wall - at.mono
@@ -211,13 +215,16 @@ export class Engine {
 
   #pump(): void {
     if (this.#replica.hasForming) {
-      for (const id of this.#dirtyCursors) {
-        const cursor = this.#peers.get(id)?.cursor
-        if (cursor !== undefined) this.#commits.stageCursor(id, cursor)
-      }
-      this.#dirtyCursors.clear()
+      this.#stageCursors(this.#intake.takeMoved())
     }
     this.#out.push(...this.#commits.pump(() => this.#root))
+  }
+
+  #stageCursors(ids: Iterable<NodeId>): void {
+    for (const id of ids) {
+      const cursor = this.#peers.get(id)?.cursor
+      if (cursor !== undefined) this.#commits.stageCursor(id, cursor)
+    }
   }
 
   #committed(at: Instant): void {
@@ -235,7 +242,7 @@ export class Engine {
     this.#marks = this.#marks.filter(mark => mark.seq > oldest)
     this.#outbox.noteCommit(rows.some(row => row.origin === 'local'))
     for (const row of rows) this.#out.push({ type: 'emit', event: changeOf(row) })
-    for (const peer of this.#peers.values()) this.#compareRoots(peer, at)
+    for (const peer of this.#peers.values()) this.#intake.compareRoots(peer, at)
   }
 
   #announced(event: Event & { type: 'announced' }, at: Instant): void {
@@ -243,9 +250,10 @@ export class Engine {
     if (peer === undefined) return
     const { beat } = event.message
     const { known } = peer
-    if (beat !== undefined && beat.incarnation === known?.incarnation && beat.seq < known.seq) return
-    this.#absorb(peer, event.message, at)
-    this.#takeIn(peer, event, 'p2p', at)
+    // What was overtaken says nothing new of its sender, but may bring entries.
+    const overtaken = beat !== undefined && beat.incarnation === known?.incarnation && beat.seq < known.seq
+    if (!overtaken) this.#intake.absorb(peer, event.message, at)
+    this.#intake.takeIn(peer, event, 'p2p', at)
   }
 
   #requested(event: Event & { type: 'request' }, at: Instant): void {
@@ -255,8 +263,8 @@ export class Engine {
       return
     }
     peer.links[event.path].lastHeard = at.mono
-    this.#absorb(peer, event.message, at)
-    this.#takeIn(peer, event, event.path, at)
+    this.#intake.absorb(peer, event.message, at)
+    this.#intake.takeIn(peer, event, event.path, at)
     const held = [...this.#serves.values()].filter(serve => serve.peer === peer).length
     const waitMs = held < heldPerPeerMax ? (event.message.waitMs ?? 0) : 0
     const serve: Serve = {
@@ -282,48 +290,9 @@ export class Engine {
     const beyond = beat !== undefined && beat.incarnation === cursor?.incarnation && beat.seq < cursor.seq
     if (beyond && peer.cursor?.seq === cursor.seq) peer.cursor = undefined
     const before = peer.progress
-    this.#absorb(peer, event.message, at)
-    this.#takeIn(peer, event, path, at)
-    this.#commits.whenSettled(durable => this.#followUp(ask, event.message, durable, before, at))
-  }
-
-  /** After the entries of an answer are durable: what the answer means for the fetch, the descent and the pace. */
-  #followUp(ask: Ask, answer: Message, durable: boolean, before: number, at: Instant): void {
-    const { peer } = ask
-    if (durable && ask.askedFetch !== undefined && peer.fetch === ask.askedFetch) {
-      const wants = peer.fetch.wants.filter(want => !this.#holds(want.prefix, want.length, want.digests))
-      const done = wants.length === 0 || (answer.entries ?? []).length === 0
-      if (done) this.#moveCursor(peer, peer.fetch.upTo)
-      peer.fetch = done ? undefined : { wants, upTo: peer.fetch.upTo }
-      peer.progress++
-    }
-    if (durable) this.#followDescent(ask, answer, at)
-    this.#compareRoots(peer, at)
-    if (!ask.isWork) return
-    peer.fruitless = peer.progress > before ? 0 : peer.fruitless + 1
-    peer.syncAt = peer.fruitless === 0 ? at.mono : at.mono + pause(fruitlessPauseMs, peer.fruitless)
-  }
-
-  #followDescent(ask: Ask, answer: Message, at: Instant): void {
-    const { peer, askedDescent } = ask
-    if (askedDescent === undefined && (answer.want === undefined || peer.descent !== undefined)) return
-    if (askedDescent !== undefined && peer.descent !== askedDescent) return
-    const descent = askedDescent ?? {
-      digestBytes: shortDigestBytes,
-      rounds: 0,
-      next: undefined,
-      push: [],
-      want: [],
-    }
-    peer.descent = this.#composer.continueDescent(descent, answer)
-    if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
-      peer.progress++
-      return
-    }
-    peer.descent = undefined
-    if (askedDescent === undefined) return
-    peer.descentFailures++
-    peer.descentAt = at.mono + pause(descentPauseMs, peer.descentFailures)
+    this.#intake.absorb(peer, event.message, at)
+    this.#intake.takeIn(peer, event, path, at)
+    this.#commits.whenSettled(durable => this.#intake.followUp(ask, event.message, durable, before, at))
   }
 
   #askFailed(event: Event & { type: 'ask-failed' }, at: Instant): void {
@@ -333,82 +302,6 @@ export class Engine {
     ask.peer.descent = undefined
     if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
     else this.#failed(link, event.reason, at, event.retryAfterMs ?? 0)
-  }
-
-  /** Learns what a message says of its sender. */
-  #absorb(peer: Peer, message: Message, at: Instant): void {
-    const { store } = this.#parts
-    peer.lastSeenWall = at.wall
-    peer.leaving = message.leaving === true
-    if (message.info !== undefined) peer.info = message.info
-    if (message.acks !== undefined) {
-      const ack = message.acks.find(each => each.node === this.#parts.signer.nodeId)
-      const acked =
-        ack?.incarnation === store.incarnation ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
-      if ((acked?.seq ?? -1) > (peer.acked?.seq ?? -1)) peer.progress++
-      peer.acked = acked
-    }
-    if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
-    this.#compareRoots(peer, at)
-  }
-
-  #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
-    const { incarnation, seq, count, wall } = beat
-    peer.known = { incarnation, seq, count, wall, root: toHex(beat.root) }
-    for (const path of pathKinds) {
-      const heard = beat.heardMs[path]
-      const link = peer.links[path]
-      if (heard !== undefined)
-        link.heardUs = Math.max(link.heardUs ?? Number.NEGATIVE_INFINITY, at.mono - heard)
-    }
-    peer.behindSince = isBehind(peer) ? (peer.behindSince ?? at.mono) : undefined
-  }
-
-  /** Stages the entries of a delivery, and moves the cursor once they are durable. */
-  #takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant): void {
-    const verdicts = this.#replica.offer(delivery.entries, origin, at.wall)
-    peer.progress += verdicts.filter(verdict => verdict === 'staged').length
-    const refused = verdicts.filter(verdict => verdict === 'refused').length
-    if (refused > 0) this.#log('warn', 'entries of unknown authors refused', { peer: peer.id, refused })
-    const { rows } = delivery.message
-    if (rows === undefined) return
-    this.#commits.whenSettled(durable => durable && this.#applied(peer, rows, at))
-  }
-
-  #applied(peer: Peer, rows: Rows, at: Instant): void {
-    if (!continues(peer.cursor, rows)) return
-    const upTo: Cursor = { incarnation: rows.incarnation, seq: rows.upTo }
-    if (peer.cursor?.incarnation === upTo.incarnation && peer.cursor.seq >= upTo.seq) return
-    const wants = this.#composer.missing(rows)
-    if (wants.length > 0) peer.fetch = { wants, upTo }
-    else this.#moveCursor(peer, upTo)
-    peer.behindSince = isBehind(peer) ? at.mono : undefined
-  }
-
-  #moveCursor(peer: Peer, cursor: Cursor): void {
-    if (peer.cursor?.incarnation === cursor.incarnation && peer.cursor.seq >= cursor.seq) return
-    peer.cursor = cursor
-    peer.progress++
-    this.#dirtyCursors.add(peer.id)
-    this.#outbox.noteAck()
-  }
-
-  /** Equal roots mean equal sets: whatever the peer has committed up to now, we hold. */
-  #compareRoots(peer: Peer, at: Instant): void {
-    const { known } = peer
-    if (known === undefined || known.root !== this.#root) {
-      if (known !== undefined && peer.descentAt > at.mono + antiEntropyMs)
-        peer.descentAt = at.mono + antiEntropyMs
-      return
-    }
-    this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq })
-    peer.lastSyncWall = at.wall
-    peer.behindSince = undefined
-    peer.fetch = undefined
-    peer.descent = undefined
-    peer.descentFailures = 0
-    peer.descentAt = at.mono
-    peer.fruitless = 0
   }
 
   #answerSettled(own: Standing, at: Instant): void {
@@ -429,7 +322,7 @@ export class Engine {
   }
 
   #leave(at: Instant): void {
-    for (const peer of this.#peers.values()) this.#dirtyCursors.add(peer.id)
+    this.#stageCursors(this.#peers.keys())
     this.#replica.stageFact(this.#mode.factName, this.#mode.fact())
     for (const serve of this.#serves.values()) {
       const message = {
@@ -477,11 +370,6 @@ export class Engine {
     }
   }
 
-  #holds(prefix: Uint8Array, length: number, digests: readonly Uint8Array[]): boolean {
-    const held = [...this.#replica.trie.leaves(prefix, length)]
-    return digests.every(short => held.some(leaf => toHex(leaf.digest).startsWith(toHex(short))))
-  }
-
   #withLink(event: { peer: NodeId; path: PathKind }, change: (link: Peer['links'][PathKind]) => void): void {
     const peer = this.#peers.get(event.peer)
     if (peer !== undefined) change(peer.links[event.path])
@@ -509,6 +397,3 @@ function changeOf(row: StagedRow): (Effect & { type: 'emit' })['event'] {
   }
 }
 
-function pause({ first, last }: { first: number; last: number }, times: number): number {
-  return Math.min(last, first * 2 ** Math.min(times - 1, 20))
-}

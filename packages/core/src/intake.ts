@@ -1,0 +1,184 @@
+/**
+ * What a message changes: what we know of its sender, the entries it brought, and how far both journals are applied.
+ *
+ * Positions move only once the entries they cover are durable; equal roots prove more than any position.
+ */
+import { toHex } from './bytes.ts'
+import type { CommitPipeline } from './commits.ts'
+import type { Delivery, Effect } from './events.ts'
+import type { Composer, Descent } from './exchange.ts'
+import { continues, type Cursor } from './journal.ts'
+import { descentRoundsMax } from './limits.ts'
+import type { Beat, Message, Rows, Want } from './message.ts'
+import type { Ask, Outbox } from './outbox.ts'
+import type { Peer } from './peers.ts'
+import type { Store } from './ports.ts'
+import { shortDigestBytes } from './reconcile.ts'
+import type { Replica } from './replica.ts'
+import { isBehind } from './sync-plan.ts'
+import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
+import { matchesShort } from './wire.ts'
+
+/** Pauses between descents that did not end in equal roots, in ms: doubling from the first to the last. */
+const descentPauseMs = { first: 1_000, last: 60_000 }
+
+/** Pauses between exchanges that brought nothing. */
+const fruitlessPauseMs = { first: 200, last: 10_000 }
+
+/** What the intake works with. */
+export interface IntakeParts {
+  readonly self: NodeId
+  readonly store: Store
+  readonly replica: Replica
+  readonly commits: CommitPipeline
+  readonly composer: Composer
+  readonly outbox: Outbox
+  /** Root of the committed state. */
+  readonly root: () => string
+  readonly log: (effect: Effect & { type: 'log' }) => void
+}
+
+/** Takes messages in. */
+export class Intake {
+  readonly #parts: IntakeParts
+  readonly #moved = new Set<NodeId>()
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts
+  }
+
+  /** Peers whose cursor has moved since the last call: to be persisted with the next commit. */
+  takeMoved(): NodeId[] {
+    const moved = [...this.#moved]
+    this.#moved.clear()
+    return moved
+  }
+
+  /** Learns what a message says of its sender. */
+  absorb(peer: Peer, message: Message, at: Instant): void {
+    const { store, self } = this.#parts
+    peer.lastSeenWall = at.wall
+    peer.leaving = message.leaving === true
+    if (message.info !== undefined) peer.info = message.info
+    if (message.acks !== undefined) {
+      const ack = message.acks.find(each => each.node === self)
+      const known = ack?.incarnation === store.incarnation
+      const acked = known ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
+      if ((acked?.seq ?? -1) > (peer.acked?.seq ?? -1)) peer.progress++
+      peer.acked = acked
+    }
+    if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
+    this.compareRoots(peer, at)
+  }
+
+  /** Stages the entries of a delivery, and moves the cursor once they are durable. */
+  takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant): void {
+    const { replica, commits, log } = this.#parts
+    const verdicts = replica.offer(delivery.entries, origin, at.wall)
+    peer.progress += verdicts.filter(verdict => verdict === 'staged').length
+    const refused = verdicts.filter(verdict => verdict === 'refused').length
+    if (refused > 0) {
+      const fields = { peer: peer.id, refused }
+      log({ type: 'log', level: 'warn', message: 'entries of unknown authors refused', fields })
+    }
+    const { rows } = delivery.message
+    if (rows !== undefined) commits.whenSettled(durable => durable && this.#applied(peer, rows, at))
+  }
+
+  /** Once the entries of an answer are durable: what it means for the fetch, the descent and the pace. */
+  followUp(ask: Ask, answer: Message, durable: boolean, progressBefore: number, at: Instant): void {
+    const { peer } = ask
+    if (durable) {
+      this.#followFetch(ask, answer)
+      this.#followDescent(ask, answer, at)
+    }
+    this.compareRoots(peer, at)
+    if (!ask.isWork) return
+    peer.fruitless = peer.progress > progressBefore ? 0 : peer.fruitless + 1
+    peer.syncAt = peer.fruitless === 0 ? at.mono : at.mono + pause(fruitlessPauseMs, peer.fruitless)
+  }
+
+  /** Equal roots mean equal sets: whatever the peer has committed up to now, we hold. */
+  compareRoots(peer: Peer, at: Instant): void {
+    const { known } = peer
+    if (known === undefined || known.root !== this.#parts.root()) return
+    this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq })
+    peer.lastSyncWall = at.wall
+    peer.behindSince = undefined
+    peer.fetch = undefined
+    peer.descent = undefined
+    peer.descentFailures = 0
+    peer.descentAt = at.mono
+    peer.fruitless = 0
+  }
+
+  #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
+    const { incarnation, seq, count, wall } = beat
+    peer.known = { incarnation, seq, count, wall, root: toHex(beat.root) }
+    for (const path of pathKinds) {
+      const heard = beat.heardMs[path]
+      const link = peer.links[path]
+      if (heard === undefined) continue
+      link.heardUs = Math.max(link.heardUs ?? Number.NEGATIVE_INFINITY, at.mono - heard)
+    }
+    peer.behindSince = isBehind(peer) ? (peer.behindSince ?? at.mono) : undefined
+  }
+
+  #applied(peer: Peer, rows: Rows, at: Instant): void {
+    if (!continues(peer.cursor, rows)) return
+    const upTo: Cursor = { incarnation: rows.incarnation, seq: rows.upTo }
+    if (covers(peer.cursor, upTo)) return
+    const wants = this.#parts.composer.missing(rows)
+    if (wants.length > 0) peer.fetch = { wants, upTo }
+    else this.#moveCursor(peer, upTo)
+    peer.behindSince = isBehind(peer) ? at.mono : undefined
+  }
+
+  #moveCursor(peer: Peer, cursor: Cursor): void {
+    if (covers(peer.cursor, cursor)) return
+    peer.cursor = cursor
+    peer.progress++
+    this.#moved.add(peer.id)
+    this.#parts.outbox.noteAck()
+  }
+
+  /** What was asked for and did not come has been superseded there: its successor is a later row. */
+  #followFetch({ peer, askedFetch }: Ask, answer: Message): void {
+    if (askedFetch === undefined || peer.fetch !== askedFetch) return
+    const wants = askedFetch.wants.filter(want => !this.#holds(want))
+    const done = wants.length === 0 || (answer.entries ?? []).length === 0
+    if (done) this.#moveCursor(peer, askedFetch.upTo)
+    peer.fetch = done ? undefined : { wants, upTo: askedFetch.upTo }
+    peer.progress++
+  }
+
+  #followDescent({ peer, askedDescent }: Ask, answer: Message, at: Instant): void {
+    if (peer.descent !== askedDescent) return
+    if (askedDescent === undefined && answer.want === undefined) return
+    peer.descent = this.#parts.composer.continueDescent(askedDescent ?? wantsOnly, answer)
+    if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
+      peer.progress++
+      return
+    }
+    peer.descent = undefined
+    if (askedDescent === undefined || askedDescent === wantsOnly) return
+    peer.descentFailures++
+    peer.descentAt = at.mono + pause(descentPauseMs, peer.descentFailures)
+  }
+
+  #holds({ prefix, length, digests }: Want): boolean {
+    const held = [...this.#parts.replica.trie.leaves(prefix, length)]
+    return digests.every(short => held.some(leaf => matchesShort(leaf.digest, short)))
+  }
+}
+
+/** A descent that begins with what the peer asked for after our rows. */
+const wantsOnly: Descent = { digestBytes: shortDigestBytes, rounds: 0, next: undefined, push: [], want: [] }
+
+function covers(cursor: Cursor | undefined, position: Cursor): boolean {
+  return cursor?.incarnation === position.incarnation && cursor.seq >= position.seq
+}
+
+function pause({ first, last }: { first: number; last: number }, times: number): number {
+  return Math.min(last, first * 2 ** Math.min(times - 1, 20))
+}
