@@ -1,4 +1,7 @@
-/** The commands that talk to a daemon, against a server that answers each call in the shapes of the route table. */
+/**
+ * The commands that talk to a daemon, against a server that answers each call in the shapes of the route
+ * table.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server } from 'node:http'
@@ -9,11 +12,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { routes } from '@lattice/api'
 import type { Client, RouteAnswer, RouteName } from '@lattice/api'
 
-import { identityFromSeed } from '../src/host/identity.ts'
+import { healthy, peer, since, version } from './rest-answers.ts'
+import type { Answers } from './rest-answers.ts'
 import { runInProcess } from './run-cli.ts'
 import type { Outcome, Surroundings } from './run-cli.ts'
-
-type Answers = { [N in Exclude<keyof Client, 'events'>]?: Awaited<ReturnType<Client[N]>> }
 
 interface Call {
   readonly name: string
@@ -22,12 +24,6 @@ interface Call {
   readonly headers: IncomingMessage['headers']
   readonly body: unknown
 }
-
-const one = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
-const two = identityFromSeed(new Uint8Array(32).fill(2), 'configured')
-const root = '9f'.repeat(32)
-const version = '0123456789abcdef'
-const since = new Date(Date.now() - 8_000_000).toISOString()
 
 let home = ''
 let server: Server
@@ -49,7 +45,7 @@ beforeEach(async () => {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
-  answers = healthy()
+  answers = healthy(url)
 })
 afterEach(async () => {
   server.closeAllConnections()
@@ -95,114 +91,6 @@ function lattice(args: readonly string[], at: Partial<Surroundings> = {}): Promi
   return runInProcess(args, { cwd: home, ...at, env: { LATTICE_URL: url, ...at.env } })
 }
 
-function peer(over: Partial<NonNullable<Answers['getPeers']>['peers'][number]> = {}) {
-  const link = { state: 'up', rtt_ms: 9, last_heard: since, last_error: null } as const
-  return {
-    name: 'node2',
-    role: 'backup',
-    software: '0.1.0',
-    node_id: two.nodeId,
-    peer_id: two.peerId,
-    url: 'http://127.0.0.1:1',
-    path: 'p2p' as const,
-    why: 'P2P answers',
-    since,
-    rtt_ms: { p2p: 9.4, http: null },
-    last_seen: new Date().toISOString(),
-    merkle_root: root,
-    in_sync: true,
-    behind: 0,
-    ahead: 0,
-    links: { p2p: link, http: link },
-    addresses: [{ path: 'p2p' as const, address: '/ip4/127.0.0.1/tcp/9', last_error: 'refused' }],
-    ...over,
-  }
-}
-
-function healthy(): Answers {
-  const receipt = { success: true as const, key: 'k', version, merkle_root: root }
-  const component = { status: 'healthy' as const, reason: 'fine' }
-  const parts = ['p2p', 'http_sync', 'heartbeat', 'persistence', 'clock', 'disk', 'event_loop'] as const
-  const components = Object.fromEntries(parts.map(part => [part, component])) as Record<
-    (typeof parts)[number],
-    typeof component
-  >
-  return {
-    getKey: {
-      success: true,
-      key: 'k',
-      value: { a: [1, 'x'] },
-      version,
-      author: one.nodeId,
-      type: 'register',
-    },
-    putKey: receipt,
-    deleteKey: receipt,
-    transact: { success: true, transaction_id: version, version, merkle_root: root },
-    getPeers: { success: true, peers: [peer()], count: 1 },
-    getNodes: { success: true, nodes: [url], count: 1 },
-    getHealth: { status: 'healthy' },
-    getIdentity: { success: true, peer_id: one.peerId, listen_addrs: [], public_key: one.nodeId },
-    getState: {
-      success: true,
-      merkle_root: root,
-      state_size: 0,
-      entry_count: 12,
-      timestamp: 1,
-      signature: '0'.repeat(128),
-      public_key: one.nodeId,
-      signed: true,
-    },
-    getHealthReport: {
-      success: true,
-      timestamp: 1,
-      overall: 'healthy',
-      reason: 'all well',
-      version: '0.1.0',
-      name: 'node1',
-      role: 'primary',
-      uptime_seconds: 3,
-      components,
-      metrics: {},
-    },
-    getP2pStatus: {
-      success: true,
-      enabled: true,
-      started: true,
-      libp2p_available: true,
-      error: null,
-      topic: 't',
-      listen_multiaddrs: [],
-      bootstrap_peers: [],
-      peer_count: 1,
-      has_peers: true,
-      http_sync_enabled: true,
-      sync_mode: 'P2P',
-      heartbeat_active: true,
-      mode: 'auto',
-      phase: 'P2P',
-      since,
-      reason: 'P2P proved itself',
-      forced_until: null,
-      last_sync: since,
-      merkle_root: root,
-      status_text: 'All 2 nodes agree.',
-      warnings: [],
-    },
-    switchMode: {
-      success: true,
-      mode: 'HTTP',
-      message: 'Switched to HTTP',
-      requested: 'http',
-      previous: 'auto',
-      phase: 'FORCED',
-      since,
-      reason: 'asked',
-      until: null,
-    },
-  }
-}
-
 describe('status and peers', () => {
   it('says the verdict first, then a table, within 24 lines of 100 columns', async () => {
     const warning = {
@@ -218,14 +106,22 @@ describe('status and peers', () => {
     }
     const peers = Array.from({ length: 30 }, (_, index) => peer({ name: `node${index}\u001b[31m` }))
     answers.getPeers = { success: true, peers, count: 30 }
-    answers.getP2pStatus = { ...healthy().getP2pStatus, warnings: Array(9).fill(warning) } as never
+    answers.getP2pStatus = { ...healthy(url).getP2pStatus, warnings: Array(9).fill(warning) } as never
     const { code, stdout } = await lattice(['status'])
     const lines = stdout.trimEnd().split('\n')
-    expect([code, lines[0]]).toEqual([0, '✓ All 2 nodes agree.'])
+    expect([code, lines[0]]).toEqual([0, '✓ All 31 nodes agree.'])
     expect(lines.length).toBeLessThanOrEqual(24)
     expect(Math.max(...lines.map(line => Array.from(line).length))).toBeLessThanOrEqual(100)
     expect(stdout).not.toContain('\u001b')
     expect(stdout).toContain('PEER_UNREACHABLE')
+  })
+
+  it('names the nodes that do not agree', async () => {
+    const peers = [peer(), peer({ name: 'node3', in_sync: false }), peer({ name: 'node4', path: 'none' })]
+    answers.getPeers = { success: true, peers, count: 3 }
+    const { stdout } = await lattice(['status'])
+    expect(stdout).toMatch(/^✓ 2 of 4 nodes agree; not node3, node4\.\n/)
+    expect(stdout).toMatch(/^node4 .*✗ down/m)
   })
 
   it('ends with 2 when degraded and 1 when unhealthy', async () => {
@@ -233,7 +129,7 @@ describe('status and peers', () => {
       ['degraded', 2],
       ['unhealthy', 1],
     ] as const) {
-      answers.getHealthReport = { ...healthy().getHealthReport, overall } as never
+      answers.getHealthReport = { ...healthy(url).getHealthReport, overall } as never
       expect((await lattice(['status'])).code).toBe(expected)
     }
   })
@@ -266,7 +162,7 @@ describe('status and peers', () => {
 describe('keys and transactions', () => {
   it('get prints the value as JSON, or a string raw', async () => {
     expect((await lattice(['get', 'k'])).stdout).toBe('{"a":[1,"x"]}\n')
-    answers.getKey = { ...healthy().getKey, value: 'hello' } as never
+    answers.getKey = { ...healthy(url).getKey, value: 'hello' } as never
     expect((await lattice(['get', 'k'])).stdout).toBe('"hello"\n')
     expect((await lattice(['get', 'k', '--raw'])).stdout).toBe('hello\n')
   })
@@ -343,7 +239,7 @@ describe('switch, wait, verify', () => {
     const waiting = lattice(['wait', '--in-sync', '--key', 'k'])
     while (calls.filter(({ name }) => name === 'getPeers').length < 2)
       await new Promise(resolve => setImmediate(resolve))
-    answers = healthy()
+    answers = healthy(url)
     const { code, stdout, stderr } = await waiting
     expect(code).toBe(0)
     expect(stdout).toMatch(/^In sync after /)

@@ -1,4 +1,7 @@
-/** The command line without a daemon: usage errors, exit codes, id, config, help; a few of them as real processes. */
+/**
+ * The command line without a daemon: usage errors, exit codes, id, config, help; a few of them as real
+ * processes.
+ */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,7 @@
-/** Logs: JSON lines or human lines, no secrets, no forged lines, no crash on a closed stream; and the real clock. */
+/**
+ * Logs: JSON lines or human lines, no secrets, no forged lines, no crash on a closed stream; and the real
+ * clock.
+ */
 import { fstatSync, openSync, closeSync } from 'node:fs'
 import { PassThrough, Writable } from 'node:stream'
 

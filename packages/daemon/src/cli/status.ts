@@ -80,7 +80,7 @@ export function statusLines(facts: Facts, url: string, paint: Paint, nowWall: nu
   const mode = `Mode ${status.mode.toUpperCase()}${forced}, ${using} (${status.reason}).`
   const sign = { healthy: paint('green', '✓'), degraded: paint('yellow', '!'), unhealthy: paint('red', '✗') }
   return [
-    clip(`${sign[health.overall]} ${visible(status.status_text)}`),
+    clip(`${sign[health.overall]} ${verdict(facts)}`),
     clip(visible(mode)),
     clip(`Root ${status.merkle_root}, ${facts.keys} ${facts.keys === 1 ? 'key' : 'keys'}.`),
     '',
@@ -89,6 +89,16 @@ export function statusLines(facts: Facts, url: string, paint: Paint, nowWall: nu
     ...warningLines(facts, paint).map(clip),
     clip(`Next: lattice peers · lattice verify · ${url}/`),
   ]
+}
+
+function verdict({ peers, health }: Facts): string {
+  const agreeing = peers.filter(peer => peer.path !== 'none' && peer.in_sync === true)
+  const others = peers.filter(peer => !agreeing.includes(peer)).map(peerName)
+  const trouble =
+    health.overall === 'healthy' ? '' : ` This node is ${health.overall}: ${visible(health.reason)}.`
+  if (peers.length === 0) return `This node is alone: no other members are configured.${trouble}`
+  if (others.length === 0) return `All ${peers.length + 1} nodes agree.${trouble}`
+  return `${agreeing.length + 1} of ${peers.length + 1} nodes agree; not ${others.join(', ')}.${trouble}`
 }
 
 const carrier = { P2P: 'using p2p', HTTP: 'using http', NONE: 'no path' } as const
@@ -114,7 +124,7 @@ function nodeTable(facts: Facts, paint: Paint, nowWall: number): readonly string
       peerRtt(peer),
       peer.behind === null ? '?' : String(peer.behind),
       ago(peer.last_seen, nowWall),
-      visible(peer.software ?? '–'),
+      visible(peer.software?.replace('lattice/', '') ?? '–'),
     ])
   const more = facts.peers.length - peerRowsMax
   const heads = ['NODE', 'ROLE', 'STATE', 'PATH', 'RTT', 'BEHIND', 'SEEN', 'VERSION']
