@@ -31,6 +31,17 @@ interface Cell {
 
 const byUtf8 = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
 
+function firstAtLeast(sorted: readonly string[], bound: string): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (byUtf8(sorted[middle] ?? '', bound) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 /** Keeps values as JSON text in a map; every write is a version of its own. */
 export class MemoryNode implements LatticeNode {
   readonly #keys = generateKeyPairSync('ed25519')
@@ -65,8 +76,7 @@ export class MemoryNode implements LatticeNode {
   list({ prefix, from, limit }: { prefix: string; from: string; limit: number }): StatePage {
     this.beforePage()
     this.#sorted ??= [...this.#cells.keys()].sort(byUtf8)
-    const start = this.#sorted.findIndex(key => byUtf8(key, from) >= 0 && key.startsWith(prefix))
-    if (start < 0) return { items: [] }
+    const start = firstAtLeast(this.#sorted, byUtf8(prefix, from) > 0 ? prefix : from)
     const found = this.#sorted.slice(start, start + limit + 1).filter(key => key.startsWith(prefix))
     const items = found.slice(0, limit).flatMap(key => this.read(key) ?? [])
     const next = found[limit]

@@ -1,0 +1,190 @@
+/** Who may write: exactly those the contract names. */
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { isExempt, isLoopbackHost } from '../src/http/auth.ts'
+import { jsonBody, startWorld, token } from './http-world.ts'
+import type { Answer, World, WorldOptions } from './http-world.ts'
+
+let world: World | undefined
+afterEach(() => world?.close())
+
+const start = async (config: NonNullable<WorldOptions['config']> = {}): Promise<World> =>
+  (world = await startWorld({ config }))
+const put = (at: World, headers: Record<string, string> = {}): Promise<Answer> =>
+  at.ask('/api/lattice/state/k', jsonBody(1, headers))
+
+describe('a loopback caller of a loopback listener', () => {
+  it.each([
+    ['says nothing else', {}, 200],
+    ['names localhost', { host: 'localhost:8000' }, 200],
+    ['names IPv6 loopback', { host: '[::1]:8000' }, 200],
+    ['names another host (DNS rebinding)', { host: 'evil.example' }, 401],
+    ['names a host that begins like loopback', { host: '127.0.0.1.evil.example' }, 401],
+    ['names a host with user info', { host: 'localhost@evil.example' }, 401],
+    ['was forwarded (x-forwarded-for)', { 'x-forwarded-for': '127.0.0.1' }, 401],
+    ['was forwarded (forwarded)', { forwarded: 'for=127.0.0.1' }, 401],
+    ['was forwarded (via)', { via: '1.1 proxy' }, 401],
+    ['was forwarded (x-real-ip)', { 'x-real-ip': '127.0.0.1' }, 401],
+    ['was forwarded (x-forwarded-host)', { 'x-forwarded-host': 'localhost' }, 401],
+    ['is a page of another site', { origin: 'https://evil.example' }, 401],
+    ['is an opaque page', { origin: 'null' }, 401],
+    ['is a cross-site form', { 'sec-fetch-site': 'cross-site' }, 401],
+    ['is another port of this machine', { origin: 'http://localhost:3000', host: 'localhost:8000' }, 401],
+    ['is its own page', { origin: 'http://localhost:8000', host: 'localhost:8000' }, 200],
+  ] as [string, Record<string, string>, number][])('that %s', async (_name, headers, status) => {
+    const at = await start()
+    const answer = await put(at, headers)
+    expect(answer.status).toBe(status)
+    expect(at.node.read('k')?.value).toBe(status === 200 ? 1 : undefined)
+    if (status === 401) {
+      expect(answer.headers['www-authenticate']).toBe('Bearer realm="lattice"')
+      expect(answer.json).toMatchObject({ code: 'UNAUTHORIZED', success: false })
+    }
+  })
+
+  it('is not exempt once the listener is open to others', async () => {
+    const at = await start({ host: '0.0.0.0' })
+    expect((await put(at)).status).toBe(401)
+    expect((await at.ask('/api/lattice/sync/switch?mode=http', { method: 'POST' })).status).toBe(401)
+    expect((await at.ask('/api/lattice/state/k', { method: 'DELETE' })).status).toBe(401)
+    expect((await at.ask('/api/lattice/transactions', { ...jsonBody({}), method: 'POST' })).status).toBe(401)
+    expect((await at.ask('/api/lattice/state')).status).toBe(200)
+  })
+
+  it('is judged by the socket, not by what it says', () => {
+    const from = (remoteAddress: string) =>
+      isExempt(
+        { headers: { host: 'localhost' }, socket: { remoteAddress } } as never,
+        { host: '127.0.0.1' },
+        new Set(),
+      )
+    expect([from('127.0.0.1'), from('::1'), from('::ffff:127.0.0.1'), from('10.0.0.1'), from('')]).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ])
+  })
+})
+
+describe('the token', () => {
+  const open = { host: '0.0.0.0' }
+  it.each([
+    ['as Bearer', { authorization: `Bearer ${token}` }, 200],
+    ['as bearer', { authorization: `bearer ${token}` }, 200],
+    ['as X-Lattice-Token', { 'x-lattice-token': token }, 200],
+    ['beside a proxy token', { authorization: 'Bearer hf_other', 'x-lattice-token': token }, 200],
+    ['wrong', { authorization: 'Bearer wrong' }, 401],
+    ['a prefix', { 'x-lattice-token': token.slice(0, -1) }, 401],
+    ['longer', { 'x-lattice-token': `${token}x` }, 401],
+    ['empty', { 'x-lattice-token': '' }, 401],
+    ['as Basic', { authorization: `Basic ${token}` }, 401],
+    ['nowhere', {}, 401],
+  ] as [string, Record<string, string>, number][])('%s', async (_name, headers, status) => {
+    expect((await put(await start(open), headers)).status).toBe(status)
+  })
+
+  it('does not exist: nobody but exempt callers may write', async () => {
+    world = await startWorld({ config: { host: '0.0.0.0', adminToken: undefined as never } })
+    expect((await put(world, { 'x-lattice-token': 'undefined' })).status).toBe(401)
+  })
+
+  it('guessed five times a minute is 429 from then on; its holder still gets in', async () => {
+    const at = await start(open)
+    for (let guess = 0; guess < 5; guess += 1)
+      expect((await put(at, { 'x-lattice-token': `no${guess}` })).status).toBe(401)
+    const sixth = await put(at, { 'x-lattice-token': 'no6' })
+    expect([sixth.status, sixth.json['code'], sixth.json['success']]).toEqual([429, 'RATE_LIMITED', false])
+    expect(Number(sixth.headers['retry-after'])).toBeGreaterThan(0)
+    expect(sixth.headers['ratelimit']).toContain('r=0')
+    expect((await put(at)).status).toBe(401)
+    expect((await put(at, { 'x-lattice-token': token })).status).toBe(200)
+  })
+
+  it('that could be guessed is not even compared then', async () => {
+    const at = await start({ ...open, adminToken: 'short-token-1234' })
+    expect((await put(at, { 'x-lattice-token': 'short-token-1234' })).status).toBe(200)
+    for (let guess = 0; guess < 5; guess += 1) await put(at, { 'x-lattice-token': `no${guess}` })
+    expect((await put(at, { 'x-lattice-token': 'short-token-1234' })).status).toBe(429)
+  })
+})
+
+describe('pages of other origins', () => {
+  const origin = 'https://ops.example'
+  const preflight = { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'PUT' } }
+
+  it('get no CORS header unless listed', async () => {
+    const at = await start({ corsOrigins: ['https://other.example'] })
+    const read = await at.ask('/health', { headers: { origin } })
+    expect(read.headers['access-control-allow-origin']).toBeUndefined()
+    expect(read.headers.vary).toContain('Origin')
+    expect(
+      (await at.ask('/api/lattice/state/k', preflight)).headers['access-control-allow-methods'],
+    ).toBeUndefined()
+  })
+
+  it('are allowed by exact origin, never with credentials', async () => {
+    const at = await start({ corsOrigins: [origin] })
+    const asked = await at.ask('/api/lattice/state/k', preflight)
+    expect(asked.status).toBe(204)
+    expect(asked.headers).toMatchObject({ 'access-control-allow-origin': origin })
+    expect(asked.headers['access-control-allow-headers']).toContain('X-Lattice-Token')
+    expect(asked.headers['access-control-allow-credentials']).toBeUndefined()
+    const near = await at.ask('/health', { headers: { origin: 'https://ops.example.evil' } })
+    expect(near.headers['access-control-allow-origin']).toBeUndefined()
+    expect((await put(at, { origin })).status).toBe(200)
+  })
+
+  it('under * may read, and are exempt from nothing', async () => {
+    const at = await start({ corsOrigins: ['*'] })
+    expect((await at.ask('/health', { headers: { origin } })).headers['access-control-allow-origin']).toBe(
+      '*',
+    )
+    expect((await put(at, { origin })).status).toBe(401)
+  })
+})
+
+it('requests beyond the limit of one address are 429 with RateLimit and Retry-After; probes are spared', async () => {
+  world = await startWorld({ requestsPerMinute: 3, config: { host: '0.0.0.0', trustedProxyHops: 1 } })
+  const from = (ip: string, path = '/api/lattice/nodes') =>
+    world?.ask(path, { headers: { 'x-forwarded-for': ip } })
+  for (let count = 0; count < 3; count += 1) expect((await from('203.0.113.9'))?.status).toBe(200)
+  const refused = await from('203.0.113.9')
+  expect([refused?.status, refused?.json['code']]).toEqual([429, 'RATE_LIMITED'])
+  expect(refused?.headers['retry-after']).toMatch(/^\d+$/)
+  expect(refused?.headers['ratelimit-policy']).toContain('q=3')
+  expect((await from('203.0.113.10'))?.status).toBe(200)
+  for (const path of ['/health', '/livez', '/readyz'])
+    expect((await from('203.0.113.9', path))?.status).toBe(200)
+})
+
+it('every answer carries the security headers, with who may embed as configured', async () => {
+  const at = await start({ frameAncestors: ["'self'", 'https://huggingface.co'] })
+  for (const path of ['/', '/docs', '/nothing', '/api/lattice/state']) {
+    const { headers } = await at.ask(path)
+    expect(headers['content-security-policy']).toContain("default-src 'self'")
+    expect(headers['content-security-policy']).toContain("frame-ancestors 'self' https://huggingface.co")
+    expect(headers['content-security-policy']).not.toContain('upgrade-insecure-requests')
+    expect(headers['content-security-policy']).not.toContain('unsafe')
+    expect(headers['x-content-type-options']).toBe('nosniff')
+    expect(headers['x-powered-by']).toBeUndefined()
+    expect(headers['x-frame-options']).toBeUndefined()
+  }
+})
+
+it('loopback is 127.0.0.0/8, ::1 and localhost, and nothing that looks like them', () => {
+  for (const yes of ['127.0.0.1', '127.9.9.9', '::1', '[::1]', 'LOCALHOST', '::ffff:127.0.0.1']) {
+    expect([yes, isLoopbackHost(yes)]).toEqual([yes, true])
+  }
+  for (const no of [
+    '0.0.0.0',
+    '::',
+    '10.0.0.1',
+    '127.evil.example',
+    'localhost.evil.example',
+    '',
+    '1270.0.0.1',
+  ]) {
+    expect([no, isLoopbackHost(no)]).toEqual([no, false])
+  }
+})
