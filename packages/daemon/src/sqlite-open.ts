@@ -16,8 +16,6 @@ import { openError } from './sqlite-error.ts'
 
 /** Page cache of the writer: holds the index over about 400,000 random keys. */
 const cacheKiB = 64 * 1024
-/** Pages in the log before they move to the database: 16 MB, so that pages changed often are written once. */
-const checkpointPages = 4000
 /** The log file is cut to this after a burst. */
 const logBytesMax = 64 * 1024 * 1024
 /** Longest wait for another process that looks at the file (a backup, the sqlite3 shell). */
@@ -97,7 +95,6 @@ function configure(database: DatabaseSync, path: string): void {
   database.exec('PRAGMA journal_mode = WAL')
   database.exec('PRAGMA synchronous = FULL')
   database.exec(`PRAGMA cache_size = -${cacheKiB}`)
-  database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
   database.exec(`PRAGMA journal_size_limit = ${logBytesMax}`)
   const [mode, level] = [pragma(database, 'journal_mode'), pragma(database, 'synchronous')]
   if (mode !== 'wal' || level !== 2) {

@@ -19,7 +19,7 @@ import { openError } from './sqlite-error.ts'
 import { amnesiaFact, type StoreNote } from './sqlite-open.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { storeFiles } from './sqlite-schema.ts'
-import type { WriterFailure, WriterOptions, WriterReply } from './sqlite-writer.ts'
+import type { WriterFailure, WriterOptions, WriterReply, WriterRequest } from './sqlite-writer.ts'
 
 export { amnesiaFact } from './sqlite-open.ts'
 
@@ -49,7 +49,8 @@ export async function openSqliteStore(
   directory: string,
   options: SqliteStoreOptions = {},
 ): Promise<SqliteStore> {
-  const workerData: WriterOptions = { role: 'sqlite-writer', directory }
+  const bell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const workerData: WriterOptions = { role: 'sqlite-writer', directory, bell }
   // The same extension as this file: .ts in a checkout, .js once built.
   const script = new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url)
   const worker = new Worker(script, { workerData, name: 'sqlite-writer' })
@@ -63,11 +64,17 @@ export async function openSqliteStore(
   for (const note of opened.notes) options.log?.(note.level, note.text)
   const path = join(directory, storeFiles.database)
   try {
-    return new ThreadedStore(worker, new SqliteReader(path), path, opened)
+    return new ThreadedStore({ worker, bell }, new SqliteReader(path), path, opened)
   } catch (error) {
     await worker.terminate()
     throw openError(error, path)
   }
+}
+
+/** The writer thread and what wakes it. */
+interface WriterLine {
+  readonly worker: Worker
+  readonly bell: WriterOptions['bell']
 }
 
 interface Pending {
@@ -80,7 +87,7 @@ class ThreadedStore implements SqliteStore {
   readonly path: string
   readonly incarnation: Incarnation
   readonly amnesia: boolean
-  readonly #worker: Worker
+  readonly #writer: WriterLine
   readonly #reader: SqliteReader
   readonly #ended = Promise.withResolvers<void>()
   #pending: Pending[] = []
@@ -89,12 +96,13 @@ class ThreadedStore implements SqliteStore {
   #closing: Promise<void> | undefined
 
   constructor(
-    worker: Worker,
+    writer: WriterLine,
     reader: SqliteReader,
     path: string,
     opened: { readonly incarnation: Incarnation; readonly lastSeq: Sequence },
   ) {
-    this.#worker = worker
+    this.#writer = writer
+    const { worker } = writer
     this.#reader = reader
     this.path = path
     this.incarnation = opened.incarnation
@@ -147,7 +155,7 @@ class ThreadedStore implements SqliteStore {
       if (this.#refusal) throw this.#refusal
       const block = packBatch(batch)
       this.#pending.push({ lastSeq: batch.rows.at(-1)?.seq, resolve, reject })
-      this.#worker.postMessage(block, [block.buffer])
+      this.#send(block, [block.buffer])
     })
   }
 
@@ -160,8 +168,15 @@ class ThreadedStore implements SqliteStore {
     this.#refusal ??= new LatticeError('STORE_UNAVAILABLE', 'the store is closed')
     // The last connection to close moves the log into the database; that must be the writer.
     this.#reader.close()
-    this.#worker.postMessage('close')
+    this.#send('close')
     await this.#ended.promise
+  }
+
+  #send(request: WriterRequest, moved: ArrayBuffer[] = []): void {
+    const { worker, bell } = this.#writer
+    worker.postMessage(request, moved)
+    Atomics.add(bell, 0, 1)
+    Atomics.notify(bell, 0)
   }
 
   #settle(verdicts: ReadonlyArray<WriterFailure | undefined>): void {

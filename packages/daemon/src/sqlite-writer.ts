@@ -23,6 +23,8 @@ import { newestSeqSql } from './sqlite-schema.ts'
 export interface WriterOptions {
   readonly role: 'sqlite-writer'
   readonly directory: string
+  /** One shared counter, raised and notified after every request. */
+  readonly bell: Int32Array<SharedArrayBuffer>
 }
 
 /** To the writer: a packed batch, or the wish to end. */
@@ -44,13 +46,20 @@ export type WriterReply =
     }
   | { readonly kind: 'failed'; readonly failure: WriterFailure }
   | { readonly kind: 'committed'; readonly verdicts: ReadonlyArray<WriterFailure | undefined> }
-  | { readonly kind: 'closed' }
 
 /**
  * A group ends here, so that the first of it does not wait too long for the last: about 50 ms of random
  * inserts.
  */
 const groupBytesMax = 1024 * 1024
+
+/**
+ * Pages in the log before they move to the database. Bulk: 16 MB, so that index pages changed often are written once
+ * (a third more rows/s). Small commits: 4 MB, because a log that grows costs each flush twice what reusing it does.
+ */
+const checkpointPages = { small: 1000, bulk: 4000 } as const
+/** A group from this size on counts as bulk: about 60 rows of 500 B. */
+const bulkBytes = 32 * 1024
 
 /** Applies packed batches to the database. */
 class Writer {
@@ -63,6 +72,7 @@ class Writer {
   readonly #setFact: StatementSync
   readonly #removeFact: StatementSync
   #lastSeq: number
+  #bulk = false
   #suspect: LatticeError | undefined
 
   constructor(database: DatabaseSync, directory: string) {
@@ -89,6 +99,7 @@ class Writer {
    * One transaction for all; where that fails one for each, so that every batch gets a verdict of its own.
    */
   commit(blocks: readonly Uint8Array[]): Array<WriterFailure | undefined> {
+    this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
     const failure = this.#transact(blocks)
     if (!failure) return blocks.map(() => undefined)
     return blocks.length === 1 ? [failure] : blocks.map(block => this.#transact([block]))
@@ -96,6 +107,12 @@ class Writer {
 
   close(): void {
     this.#database.close()
+  }
+
+  #expect(bulk: boolean): void {
+    if (bulk === this.#bulk) return
+    this.#bulk = bulk
+    this.#database.exec(`PRAGMA wal_autocheckpoint = ${bulk ? checkpointPages.bulk : checkpointPages.small}`)
   }
 
   #transact(blocks: readonly Uint8Array[]): WriterFailure | undefined {
@@ -145,8 +162,8 @@ function failureOf(error: unknown): WriterFailure {
   return isLatticeError(error) ? { code: error.code, message } : { message }
 }
 
-/** The loop of the thread: one message may stand for many that have queued up behind it. */
-function run(port: MessagePort, directory: string): void {
+/** Opens the database, reports, and serves until told to close. */
+function run(port: MessagePort, { directory, bell }: WriterOptions): void {
   const reply = (message: WriterReply): void => port.postMessage(message)
   let writer: Writer
   try {
@@ -157,25 +174,38 @@ function run(port: MessagePort, directory: string): void {
     reply({ kind: 'failed', failure: failureOf(error) })
     return
   }
-  port.on('message', (first: WriterRequest) => {
+  for (let open = true; open;) {
     const group: Uint8Array[] = []
-    let bytes = 0
-    let next: WriterRequest | undefined = first
-    while (next !== undefined && next !== 'close') {
-      group.push(next)
-      bytes += next.length
-      next =
-        bytes < groupBytesMax ? (receiveMessageOnPort(port)?.message as WriterRequest | undefined) : undefined
+    let request: WriterRequest | undefined = nextRequest(port, bell)
+    for (let bytes = 0; request !== undefined && request !== 'close';) {
+      group.push(request)
+      bytes += request.length
+      request = bytes < groupBytesMax ? queuedRequest(port) : undefined
     }
     if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group) })
-    if (next !== 'close') return
-    writer.close()
-    reply({ kind: 'closed' })
-    port.close()
-  })
+    open = request !== 'close'
+  }
+  writer.close()
+}
+
+function queuedRequest(port: MessagePort): WriterRequest | undefined {
+  return receiveMessageOnPort(port)?.message as WriterRequest | undefined
+}
+
+/**
+ * Sleeps until there is a request. The thread has nothing else to do, and waking from a wait on shared memory costs
+ * a third of waking an event loop (measured: 9 µs against 23 µs there and back), which a lone commit feels.
+ */
+function nextRequest(port: MessagePort, bell: WriterOptions['bell']): WriterRequest {
+  for (;;) {
+    // Read before looking: a ring in between makes the wait return at once.
+    const rings = Atomics.load(bell, 0)
+    const request = queuedRequest(port)
+    if (request !== undefined) return request
+    Atomics.wait(bell, 0, rings)
+  }
 }
 
 const options = workerData as Partial<WriterOptions> | null
-if (!isMainThread && parentPort && options?.role === 'sqlite-writer' && options.directory !== undefined) {
-  run(parentPort, options.directory)
-}
+if (!isMainThread && parentPort && options?.role === 'sqlite-writer')
+  run(parentPort, options as WriterOptions)

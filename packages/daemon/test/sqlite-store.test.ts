@@ -54,6 +54,16 @@ describe('SQLite store', () => {
     expect(store.lastSeq).toBe(2020)
   })
 
+  it('gives every batch its own verdict when one of a group is bad', async () => {
+    // The first keeps the writer busy, so that the others queue up behind it and become one transaction.
+    const busy = Array.from({ length: 2000 }, (_, at) => testRow(at + 1, `busy${at}`))
+    const batches = [busy, [testRow(3001, 'good')], [testRow(5, 'bad')], [testRow(3002, 'good too')]]
+    const outcomes = await Promise.allSettled(batches.map(rows => store.commit(testBatch(rows))))
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+    expect(store.keys('good', '', 9)).toEqual(['good', 'good too'])
+    expect([store.keys('bad', '', 9), store.lastSeq]).toEqual([[], 3002])
+  })
+
   it('keeps answering reads while a large commit is under way', async () => {
     const rows = Array.from({ length: 5000 }, (_, at) => testRow(at + 1, `${(at * 7919) % 5000}`))
     let done = false
