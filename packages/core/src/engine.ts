@@ -11,13 +11,31 @@ import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
 import { cursorFact, decodeCursor } from './journal.ts'
 import { pendingMarksMax } from './limits.ts'
-import type { Info, Message } from './message.ts'
+import type { Info } from './message.ts'
 import { Intake } from './intake.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
-import { clockJumpMs, effectiveHeartbeatMs, ownPauseMs, type EngineParams } from './params.ts'
-import { createPeer, linkDown, linkFailed, linkProven, linkUp, type Peer } from './peers.ts'
+import {
+  circuitFailures,
+  circuitPauseMs,
+  clockJumpMs,
+  effectiveHeartbeatMs,
+  ownPauseMs,
+  retryAfterMaxMs,
+  type EngineParams,
+} from './params.ts'
+import {
+  createPeer,
+  linkDown,
+  linkFailed,
+  linkProven,
+  linkUp,
+  type Link,
+  type Pace,
+  type Peer,
+} from './peers.ts'
 import type { Hash, Random, Signer, Store } from './ports.ts'
+import { Responder } from './responder.ts'
 import { Replica, type StagedRow } from './replica.ts'
 import { describeNode, describePeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
@@ -37,18 +55,6 @@ export interface EngineParts {
   readonly at: Instant
 }
 
-/** Requests that wait for a commit, or for something to tell. */
-interface Serve {
-  readonly id: number
-  readonly peer: Peer
-  readonly request: Message
-  readonly holdUntil: number
-  settled: boolean
-}
-
-/** Requests of one peer that may wait here at a time; further ones are answered at once. */
-const heldPerPeerMax = 4
-
 /** One node's mind. */
 export class Engine {
   readonly #parts: EngineParts
@@ -56,7 +62,7 @@ export class Engine {
   readonly #commits: CommitPipeline
   readonly #composer: Composer
   readonly #peers = new Map<NodeId, Peer>()
-  readonly #serves = new Map<number, Serve>()
+  readonly #responder: Responder
   readonly #mode: ModeKeeper
   readonly #outbox: Outbox
   readonly #intake: Intake
@@ -80,6 +86,7 @@ export class Engine {
     }
     this.#mode = new ModeKeeper(params, store, at)
     this.#outbox = new Outbox({ params, random, composer: this.#composer, peers: this.#peers })
+    this.#responder = new Responder(this.#composer, this.#commits)
     this.#intake = new Intake({
       self: signer.nodeId,
       store,
@@ -142,15 +149,17 @@ export class Engine {
       case 'peer-up':
         return this.#withLink(event, link => linkUp(link, at.mono))
       case 'peer-down':
-        return this.#withLink(event, link => linkDown(link, event.reason, at.mono))
+        return this.#withLink(event, link => linkDown(link, event.reason, this.#pace(link, at, 0)))
       case 'connect-failed':
-        return this.#withLink(event, link => this.#failed(link, event.reason, at, 0))
+        return this.#withLink(event, link =>
+          linkFailed(link, event.reason, this.#pace(link, at, event.retryAfterMs)),
+        )
       case 'announced':
         return this.#announced(event, at)
       case 'request':
         return this.#requested(event, at)
       case 'request-gone':
-        this.#serves.delete(event.id)
+        this.#responder.forget(event.id)
         return
       case 'answer':
         return this.#answered(event, at)
@@ -188,11 +197,11 @@ export class Engine {
       this.#notePath(peer, own, at)
     }
     this.#out.push(...this.#outbox.announce(own, at, this.#mode))
-    this.#answerSettled(own, at)
+    this.#out.push(...this.#responder.answer(peer => this.#outbox.hasNewsFor(peer, own), at))
     const wakes = [
       this.#outbox.wakeAt(own, at, this.#mode),
       this.#mode.wakeAt(at, this.#peers.values()),
-      ...[...this.#serves.values()].map(serve => serve.holdUntil),
+      ...this.#responder.deadlines(),
     ]
     const latest = at.mono + effectiveHeartbeatMs(this.#parts.params)
     this.#wakeAt = wakes.filter(wake => wake > at.mono).reduce((first, wake) => Math.min(first, wake), latest)
@@ -265,17 +274,7 @@ export class Engine {
     peer.links[event.path].lastHeard = at.mono
     this.#intake.absorb(peer, event.message, at)
     this.#intake.takeIn(peer, event, event.path, at)
-    const held = [...this.#serves.values()].filter(serve => serve.peer === peer).length
-    const waitMs = held < heldPerPeerMax ? (event.message.waitMs ?? 0) : 0
-    const serve: Serve = {
-      id: event.id,
-      peer,
-      request: event.message,
-      holdUntil: at.mono + waitMs,
-      settled: false,
-    }
-    this.#serves.set(event.id, serve)
-    this.#commits.whenSettled(() => (serve.settled = true))
+    this.#responder.take(event.id, peer, event.message, at)
   }
 
   #answered(event: Event & { type: 'answer' }, at: Instant): void {
@@ -301,37 +300,13 @@ export class Engine {
     const link = ask.peer.links[ask.path]
     ask.peer.descent = undefined
     if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
-    else this.#failed(link, event.reason, at, event.retryAfterMs ?? 0)
-  }
-
-  #answerSettled(own: Standing, at: Instant): void {
-    for (const serve of this.#serves.values()) {
-      if (!serve.settled) continue
-      const nothingToTell = !this.#outbox.hasNewsFor(serve.peer, own)
-      if (nothingToTell && at.mono < serve.holdUntil) continue
-      this.#serves.delete(serve.id)
-      const { peer, request } = serve
-      const first = request.info !== undefined
-      const greeting = this.#composer.greeting(peer, this.#peers.values(), at, first)
-      this.#out.push({
-        type: 'reply',
-        id: serve.id,
-        message: { ...greeting, ...this.#composer.answer(request) },
-      })
-    }
+    else linkFailed(link, event.reason, this.#pace(link, at, event.retryAfterMs))
   }
 
   #leave(at: Instant): void {
     this.#stageCursors(this.#peers.keys())
     this.#replica.stageFact(this.#mode.factName, this.#mode.fact())
-    for (const serve of this.#serves.values()) {
-      const message = {
-        ...this.#composer.greeting(serve.peer, this.#peers.values(), at, false),
-        leaving: true,
-      }
-      this.#out.push({ type: 'reply', id: serve.id, message })
-    }
-    this.#serves.clear()
+    this.#out.push(...this.#responder.farewell(at))
     const farewell = { beat: this.#composer.beat(at), leaving: true }
     this.#out.push({ type: 'announce', message: farewell })
   }
@@ -375,9 +350,11 @@ export class Engine {
     if (peer !== undefined) change(peer.links[event.path])
   }
 
-  #failed(link: Peer['links'][PathKind], reason: string, at: Instant, retryAfterMs: number): void {
+  #pace(link: Link, at: Instant, retryAfterMs = 0): Pace {
     const { random, params } = this.#parts
-    linkFailed(link, reason, { now: at.mono, unit: random.unit(), capMs: params.redialMaxMs, retryAfterMs })
+    const open = link.path === 'http' && link.failures >= circuitFailures
+    const capMs = open ? Math.max(circuitPauseMs, params.redialMaxMs) : params.redialMaxMs
+    return { now: at.mono, unit: random.unit(), capMs, retryAfterMs: Math.min(retryAfterMs, retryAfterMaxMs) }
   }
 
   #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
@@ -396,4 +373,3 @@ function changeOf(row: StagedRow): (Effect & { type: 'emit' })['event'] {
     via: row.origin,
   }
 }
-

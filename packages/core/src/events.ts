@@ -38,6 +38,7 @@ export type Event =
       readonly path: PathKind
       readonly peer: NodeId
       readonly reason: string
+      readonly retryAfterMs?: number
     }
   | ({ readonly type: 'announced'; readonly peer: NodeId } & Delivery)
   /** A peer asks; to be answered by a `reply` with the same id. */

@@ -4,16 +4,26 @@
  */
 import { toHex } from './bytes.ts'
 import { writtenBy } from './entry.ts'
-import { frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
-import { readRows } from './journal.ts'
+import { compareNodesMax, entryBytesMax, frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
+import { locatorBytes, readRows } from './journal.ts'
 import type { Leaf } from './merkle.ts'
 import type { Ack, Beat, Compare, Info, Message, Rows, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Hash, Store } from './ports.ts'
-import { compareStep, missingOf, openDescent, shortDigestBytes, wantedLeaves } from './reconcile.ts'
+import {
+  compareStep,
+  missingOf,
+  openDescent,
+  shortDigestBytes,
+  stepBytes,
+  wantedLeaves,
+} from './reconcile.ts'
 import type { Replica } from './replica.ts'
 import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
 import { pathKinds } from './units.ts'
+
+/** Bytes of wants and summaries for which the budget for entries leaves room in a frame. */
+const stepBytesSpared = 32 * 1024
 
 /** A Merkle descent that we lead with one peer: what to send next. */
 export interface Descent {
@@ -66,10 +76,14 @@ export class Composer {
     return readRows(store, replica.trie, hash, self, { after, bytesMax, locateOthers })
   }
 
-  /** What every message to a peer carries. `first`: also who we are. */
-  greeting(peer: Peer, peers: Iterable<Peer>, at: Instant, first: boolean): Message {
-    const greeting = { beat: this.beat(at, peer), acks: this.acks(peers) }
-    return first ? { ...greeting, info: this.#parts.info } : greeting
+  /** What every message to a peer carries. `introduce`: also who we are. */
+  greeting(peer: Peer, at: Instant, introduce: boolean): Message {
+    const { cursor } = peer
+    return {
+      beat: this.beat(at, peer),
+      ...(cursor === undefined ? {} : { ack: cursor }),
+      ...(introduce ? { info: this.#parts.info } : {}),
+    }
   }
 
   /** The sections of a request: what the peer lacks, what we lack, the next step of the descent. */
@@ -77,8 +91,12 @@ export class Composer {
     const { store, replica } = this.#parts
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const { known, cursor, acked, fetch, descent } = peer
+    const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])].slice(0, compareNodesMax)
+    if (want.length > 0) message.want = want
+    if (descent?.next !== undefined) message.compare = descent.next
+    const room = entriesRoom(message)
     if (options.push && acked?.incarnation === store.incarnation) {
-      const rows = this.rows(acked.seq, frameEntriesBytesMax, true)
+      const rows = this.rows(acked.seq, room, true)
       if (rows !== undefined) message.rows = rows
     }
     if (options.pull && known !== undefined) {
@@ -86,11 +104,8 @@ export class Composer {
       const full = !resumes || replica.trie.count === 0
       message.pull = { incarnation: known.incarnation, after: resumes ? cursor.seq : 0, full }
     }
-    const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])]
-    if (want.length > 0) message.want = want
-    if (descent?.next !== undefined) message.compare = descent.next
     if (descent !== undefined && descent.push.length > 0 && message.rows === undefined) {
-      message.entries = this.entriesOf(descent.push, frameEntriesBytesMax)
+      message.entries = this.entriesOf(descent.push, room)
     }
     return message
   }
@@ -100,28 +115,25 @@ export class Composer {
     const { store, replica } = this.#parts
     const { trie } = replica
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
-    let room = frameEntriesBytesMax
+    const missing = request.rows === undefined ? [] : missingOf(trie, request.rows.locators)
+    const step =
+      request.compare === undefined ? undefined : compareStep(trie, request.compare, frameEntriesMax / 4)
+    const want = [...missing, ...(step?.want ?? [])].slice(0, compareNodesMax)
+    if (want.length > 0) message.want = want
+    if (request.compare !== undefined && step !== undefined && step.summaries.length > 0)
+      message.compare = { digestBytes: request.compare.digestBytes, summaries: step.summaries }
+    let room = entriesRoom(message)
     if (request.want !== undefined) {
-      const entries = this.entriesOf(wantedLeaves(trie, request.want, frameEntriesMax), room)
-      room -= entries.reduce((sum, entry) => sum + entry.length, 0)
-      message.entries = entries
+      message.entries = this.entriesOf(wantedLeaves(trie, request.want, frameEntriesMax), room)
+      room -= bytesOf(message.entries)
     }
-    if (request.pull?.incarnation === store.incarnation && room > 0) {
+    // A single row may be as large as an entry can be: it must still fit.
+    if (request.pull?.incarnation === store.incarnation && room >= entryBytesMax) {
       const rows = this.rows(request.pull.after, room, !request.pull.full)
       if (rows !== undefined) message.rows = rows
-      room -= rows === undefined ? 0 : rows.entries.reduce((sum, entry) => sum + entry.length, 0)
+      room -= bytesOf(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
     }
-    const missing = request.rows === undefined ? [] : missingOf(trie, request.rows.locators)
-    const want = [...missing]
-    if (request.compare !== undefined) {
-      const step = compareStep(trie, request.compare, frameEntriesMax / 4)
-      want.push(...step.want)
-      message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]
-      if (step.summaries.length > 0) {
-        message.compare = { digestBytes: request.compare.digestBytes, summaries: step.summaries }
-      }
-    }
-    if (want.length > 0) message.want = want
+    if (step !== undefined) message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]
     return message
   }
 
@@ -176,6 +188,15 @@ export class Composer {
   missing(rows: Rows): Want[] {
     return missingOf(this.#parts.replica.trie, rows.locators)
   }
+}
+
+/** Room for entries in a message beside its wants and its step of the descent. */
+function entriesRoom({ compare, want }: Message): number {
+  return frameEntriesBytesMax - Math.max(0, stepBytes(compare?.summaries, want) - stepBytesSpared)
+}
+
+function bytesOf(entries: readonly Uint8Array[]): number {
+  return entries.reduce((sum, entry) => sum + entry.length, 0)
 }
 
 function heardMs(peer: Peer, now: number): Beat['heardMs'] {

@@ -11,6 +11,7 @@ import { continues, type Cursor } from './journal.ts'
 import { descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
+import { revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { shortDigestBytes } from './reconcile.ts'
@@ -57,11 +58,12 @@ export class Intake {
   /** Learns what a message says of its sender. */
   absorb(peer: Peer, message: Message, at: Instant): void {
     const { store, self } = this.#parts
-    peer.lastSeenWall = at.wall
+    this.#notice(peer, at)
     peer.leaving = message.leaving === true
     if (message.info !== undefined) peer.info = message.info
-    if (message.acks !== undefined) {
-      const ack = message.acks.find(each => each.node === self)
+    const ack = message.ack ?? message.acks?.find(each => each.node === self)
+    // A direct message without it says that the peer keeps no cursor for us; an announce only if it lists cursors.
+    if (message.acks !== undefined || message.beat !== undefined) {
       const known = ack?.incarnation === store.incarnation
       const acked = known ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
       if ((acked?.seq ?? -1) > (peer.acked?.seq ?? -1)) peer.progress++
@@ -110,6 +112,15 @@ export class Intake {
     peer.descentFailures = 0
     peer.descentAt = at.mono
     peer.fruitless = 0
+  }
+
+  /** A sign of life after a silence: whatever path failed before is worth a new try. */
+  #notice(peer: Peer, at: Instant): void {
+    const revived = peer.lastSeen === undefined || at.mono - peer.lastSeen > revivalMs
+    peer.lastSeen = at.mono
+    peer.lastSeenWall = at.wall
+    if (!revived) return
+    for (const path of pathKinds) peer.links[path].retryAt = Math.min(peer.links[path].retryAt, at.mono)
   }
 
   #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {

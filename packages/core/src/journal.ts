@@ -23,7 +23,7 @@ export interface Cursor {
 const pageRows = 256
 
 /** Bytes of a row's locator in a frame. */
-const locatorBytes = locatorPathBytes + locatorDigestBytes
+export const locatorBytes = locatorPathBytes + locatorDigestBytes
 
 /** Name of the fact that keeps the cursor for a node. */
 export function cursorFact(node: NodeId): string {

@@ -24,6 +24,9 @@ export interface Ack {
   readonly seq: Sequence
 }
 
+/** An `Ack` to the node itself: it knows its own name. */
+export type OwnAck = Omit<Ack, 'node'>
+
 /** An entry by its place and content, for receivers that probably hold it: far shorter than the entry. */
 export interface Locator {
   /** First `locatorPathBytes` bytes of the path. */
@@ -92,6 +95,9 @@ export interface Info {
 /** The message. Absent sections say nothing. */
 export interface Message {
   readonly beat?: Beat
+  /** How far the receiver's journal is applied: in requests and answers. */
+  readonly ack?: OwnAck
+  /** How far everybody's journal is applied: in announces. */
   readonly acks?: readonly Ack[]
   readonly rows?: Rows
   readonly pull?: Pull

@@ -222,9 +222,9 @@ export class Outbox {
       phase?: ModeState['phase']
     },
   ): Effect {
-    const { composer, peers } = this.#parts
+    const { composer } = this.#parts
     const { at, isWork, waitMs, own } = how
-    const greeting = composer.greeting(peer, peers.values(), at, peer.info === undefined)
+    const greeting = composer.greeting(peer, at, peer.info === undefined)
     const pull = own !== undefined && canPull(peer, own)
     const sections =
       own === undefined || (!isWork && waitMs === undefined)

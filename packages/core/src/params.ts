@@ -74,3 +74,13 @@ export const clockJumpMs = 5_000
 
 /** Even where nothing differs, replicas are compared in full this often. */
 export const antiEntropyMs = 600_000
+
+/** Failures in a row after which HTTP to a peer is tried more rarely (circuit breaker), and how rarely. */
+export const circuitFailures = 5
+export const circuitPauseMs = 30_000
+
+/** A host's Retry-After is obeyed up to here: an hour's mistake must not cost an hour. */
+export const retryAfterMaxMs = 300_000
+
+/** A peer that was silent on all paths for this long and speaks again is dialled at once on all of them. */
+export const revivalMs = 10_000

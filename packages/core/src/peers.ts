@@ -71,6 +71,7 @@ export interface Peer {
   /** Counts what brought both sides closer: entries, cursors, steps of a descent. */
   progress: number
   lastSyncWall: number | undefined
+  lastSeen: number | undefined
   lastSeenWall: number | undefined
   info: Info | undefined
   leaving: boolean
@@ -96,6 +97,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     fruitless: 0,
     progress: 0,
     lastSyncWall: undefined,
+    lastSeen: undefined,
     lastSeenWall: undefined,
     info: undefined,
     leaving: false,
@@ -125,26 +127,38 @@ function createLink(path: PathKind, now: number): Link {
   }
 }
 
-/** The transport can reach the peer now: ask it at once. */
+/** When and how long to wait before the next try. */
+export interface Pace {
+  readonly now: number
+  /** Random in [0, 1): jitter. */
+  readonly unit: number
+  readonly capMs: number
+  /** What the other side asked for. */
+  readonly retryAfterMs: number
+}
+
+/** The transport can reach the peer now: ask it at once. Failures are forgotten only once it has answered. */
 export function linkUp(link: Link, now: number): void {
   if (!link.up) link.since = now
   link.up = true
   link.connecting = false
-  link.failures = 0
   link.retryAt = now
   link.beatAt = now
   link.pollAt = now
 }
 
-/** The transport has lost the peer: reconnect at once, then back off. */
-export function linkDown(link: Link, reason: string, now: number): void {
-  if (link.up) link.since = now
+/** The transport has lost the peer: reconnect at once if it had proven itself for a while, else back off. */
+export function linkDown(link: Link, reason: string, pace: Pace): void {
+  const held = link.up && link.lastHeard !== undefined && pace.now - link.since >= redialFirstMs
+  if (link.up) link.since = pace.now
   link.up = false
-  link.lastError = reason
-  link.retryAt = Math.min(link.retryAt, now)
   link.heardUs = undefined
   link.lastHeard = undefined
+  if (!held) return linkFailed(link, reason, pace)
+  link.lastError = reason
   link.goodProbes = 0
+  link.failures = 0
+  link.retryAt = pace.now
 }
 
 /** An answer came: the path works in both directions. `sentAt` is when we asked. */
@@ -158,15 +172,11 @@ export function linkProven(link: Link, sentAt: number, now: number): void {
 }
 
 /** A connection or request failed: when to try again, with 50–100 % jitter. */
-export function linkFailed(
-  link: Link,
-  reason: string,
-  at: { now: number; unit: number; capMs: number; retryAfterMs: number },
-): void {
+export function linkFailed(link: Link, reason: string, pace: Pace): void {
   link.connecting = false
   link.failures++
   link.goodProbes = 0
   link.lastError = reason
-  const exponential = Math.min(at.capMs, redialFirstMs * 2 ** Math.min(link.failures - 1, 20))
-  link.retryAt = at.now + Math.max(at.retryAfterMs, exponential * (0.5 + at.unit / 2))
+  const exponential = Math.min(pace.capMs, redialFirstMs * 2 ** Math.min(link.failures - 1, 20))
+  link.retryAt = pace.now + Math.max(pace.retryAfterMs, exponential * (0.5 + pace.unit / 2))
 }

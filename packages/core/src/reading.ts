@@ -41,9 +41,12 @@ export function readKey(key: string, slots: readonly Entry[]): KeyReading | unde
   return { key, value: valueOf(top.kind, own), type: top.kind, version: top.version, author: top.author }
 }
 
-/** The sum over the live counter slots. */
+/**
+ * The sum over the live counter slots. Added exactly and rounded once, so that concurrent increments beyond 2^53
+ * read alike on every node, in whatever order its store lists the slots.
+ */
 export function counterSum(counters: readonly Entry[]): number {
-  return counters.reduce((sum, entry) => sum + (storedValue(entry) as number), 0)
+  return Number(counters.reduce((sum, entry) => sum + BigInt(storedValue(entry) as number), 0n))
 }
 
 /** The value of an entry that is not a tombstone. It was checked before it was stored. */

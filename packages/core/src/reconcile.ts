@@ -5,9 +5,9 @@
  * differs, with what it holds one level further down, the entries the other lacks, and the entries it wants.
  * Short digests keep the frames small; the root, compared afterwards in full, catches what they may miss.
  */
-import { compareBytes } from './bytes.ts'
+import { toHex } from './bytes.ts'
 import type { Leaf, MerkleTrie } from './merkle.ts'
-import { nibbleAt, prefixBytes, sharedNibbles } from './merkle.ts'
+import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from './merkle.ts'
 import type { Compare, Locator, Summary, Want } from './message.ts'
 import { matchesShort } from './wire.ts'
 
@@ -20,8 +20,14 @@ export const fullDigestBytes = 32
 /** A subtree of up to this many leaves is told leaf by leaf: cheaper than one more level of 16 children. */
 const leafListMax = 20
 
-/** Summaries in one step; more would not leave room for the answer. The rest is found by the next descent. */
-const summariesMax = 512
+/** Most bytes of summaries and wants in one step; the rest of the frame is for entries and for the next descent. */
+const stepBytesMax = 96 * 1024
+
+/** What a summary or want takes beside its digests: heads, prefix, length, depth, bitmap. */
+const placeBytes = 24
+
+/** Leaves looked at to answer one message of wants: all that honest ones name, with room for growth meanwhile. */
+const wantedVisitsMax = 128 * 1024
 
 /** What one step yields. */
 export interface Step {
@@ -42,24 +48,45 @@ export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
  */
 export function compareStep(trie: MerkleTrie, theirs: Compare, leavesMax: number): Step {
   const step = { summaries: [] as Summary[], push: [] as Leaf[], want: [] as Want[] }
-  let room = leavesMax
+  let bytes = 0
+  let wanted = 0
   for (const summary of theirs.summaries) {
-    if (step.summaries.length >= summariesMax || room <= 0) break
+    const room = leavesMax - step.push.length - wanted
+    if (bytes >= stepBytesMax || room <= 0) break
+    const told = { summaries: step.summaries.length, want: step.want.length }
     if (summary.children !== undefined) compareBranch(trie, summary, theirs.digestBytes, step, room)
     else compareLeaves(trie, summary, step, room)
-    room = leavesMax - step.push.length - step.want.reduce((sum, want) => sum + want.digests.length, 0)
+    const news = { summaries: step.summaries.slice(told.summaries), want: step.want.slice(told.want) }
+    bytes += stepBytes(news.summaries, news.want)
+    wanted += news.want.reduce((sum, { digests }) => sum + digests.length, 0)
   }
   return step
 }
 
-/** The leaves that a `want` asks for, at most `leavesMax`. */
+/** About how many bytes of a frame summaries and wants take; never less than they do. */
+export function stepBytes(summaries: readonly Summary[] = [], want: readonly Want[] = []): number {
+  const sizeOf = (prefix: Uint8Array, digests: readonly Uint8Array[]): number =>
+    placeBytes + prefix.length + digests.length * (digests[0]?.length ?? 0)
+  const told = summaries.reduce(
+    (sum, { prefix, children, leaves }) => sum + sizeOf(prefix, [...(children?.values() ?? leaves ?? [])]),
+    0,
+  )
+  return want.reduce((sum, { prefix, digests }) => sum + sizeOf(prefix, digests), told)
+}
+
+/**
+ * The leaves that a `want` asks for, at most `leavesMax`. The work is bounded, whatever the prefixes cover and
+ * however many digests they name.
+ */
 export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax: number): Leaf[] {
   const found: Leaf[] = []
+  let visits = 0
   for (const { prefix, length, digests } of wants) {
-    if (digests.length === 0) continue
-    for (const leaf of trie.leaves(prefix, length)) {
-      if (found.length >= leavesMax) return found
-      if (digests.some(short => matchesShort(leaf.digest, short))) found.push(leaf)
+    const size = digests[0]?.length ?? 0
+    const asked = new Set(digests.map(toHex))
+    for (const leaf of asked.size === 0 ? [] : trie.leaves(prefix, length)) {
+      if (found.length >= leavesMax || visits++ >= wantedVisitsMax) return found
+      if (asked.has(toHex(leaf.digest.subarray(0, size)))) found.push(leaf)
     }
   }
   return found
@@ -106,28 +133,31 @@ function compareBranch(
     if (mine !== undefined && matchesShort(mine.digest, digest)) continue
     step.summaries.push(summarize(trie, below, depth + 1, digestBytes))
   }
-  if (subtreeInside(trie, theirs, children)) return
-  for (const leaf of trie.leaves(prefix, length)) {
-    if (step.push.length >= room) return
-    const inside = sharedNibbles(leaf.path, padded(prefix), depth) >= depth
-    if (!inside || !children.has(nibbleAt(leaf.path, depth))) step.push.push(leaf)
+  const end = step.push.length + room
+  for (const leaf of leavesOutside(trie, { prefix, length, depth, children })) {
+    if (step.push.length >= end) return
+    step.push.push(leaf)
   }
 }
 
-/**
- * Whether all our leaves under the prefix lie under children that the other side has too. Asks 16 questions
- * at most.
- */
-function subtreeInside(
+/** Our leaves under a prefix that lie under none of the children the other side has there. Visits no others. */
+function* leavesOutside(
   trie: MerkleTrie,
-  theirs: Summary,
-  children: ReadonlyMap<number, Uint8Array>,
-): boolean {
-  const { prefix, length, depth = length } = theirs
-  let covered = 0
-  for (const nibble of children.keys())
-    covered += trie.subtree(childPrefix(prefix, depth, nibble), depth + 1)?.count ?? 0
-  return covered === (trie.subtree(prefix, length)?.count ?? 0)
+  theirs: Required<Pick<Summary, 'prefix' | 'length' | 'depth' | 'children'>>,
+): Generator<Leaf> {
+  const { prefix, depth, children } = theirs
+  for (let length = theirs.length; ;) {
+    const mine = trie.subtree(prefix, length)
+    if (mine === undefined) return
+    const reach = Math.min(mine.depth ?? pathNibbles, depth)
+    if (sharedNibbles(mine.path, padded(prefix), reach) < reach) return yield* trie.leaves(prefix, length)
+    const inside = (nibble: number): boolean =>
+      reach < depth ? nibble === nibbleAt(prefix, reach) : children.has(nibble)
+    for (let nibble = 0; nibble < 16; nibble++)
+      if (!inside(nibble)) yield* trie.leaves(childPrefix(prefix, reach, nibble), reach + 1)
+    if (reach === depth) return
+    length = reach + 1
+  }
 }
 
 function compareLeaves(
@@ -137,14 +167,16 @@ function compareLeaves(
   room: number,
 ): void {
   const { prefix, length, leaves = [] } = theirs
-  const lacking = [...leaves].sort(compareBytes)
-  let pushed = 0
+  const size = leaves[0]?.length ?? 0
+  const lacking = new Map(leaves.map(short => [toHex(short), short]))
+  const end = step.push.length + room
   for (const leaf of trie.leaves(prefix, length)) {
-    const at = lacking.findIndex(short => matchesShort(leaf.digest, short))
-    if (at >= 0) lacking.splice(at, 1)
-    else if (pushed++ < room) step.push.push(leaf)
+    if (lacking.delete(toHex(leaf.digest.subarray(0, size)))) continue
+    if (step.push.length >= end) return
+    step.push.push(leaf)
   }
-  if (lacking.length > 0) step.want.push({ prefix, length, digests: lacking.slice(0, room) })
+  const digests = [...lacking.values()].slice(0, room)
+  if (digests.length > 0) step.want.push({ prefix, length, digests })
 }
 
 /** The prefix one nibble further down: `depth` nibbles of `path`, then `nibble`. */

@@ -6,7 +6,7 @@
  * decodes but does not encode to the same bytes again is refused, so that every node judges the same bytes
  * alike.
  */
-import { decode, encode } from 'cborg'
+import { decode, encode, Token, Tokenizer, Type } from 'cborg'
 import { equalBytes } from './bytes.ts'
 import { LatticeError } from './errors.ts'
 import { valueBytesMax, valueDepthMax } from './limits.ts'
@@ -44,15 +44,39 @@ export function encodeValue(value: JsonValue): Uint8Array {
 export function decodeValue(bytes: Uint8Array): JsonValue | undefined {
   if (bytes.length === 0 || bytes.length > valueBytesMax) return undefined
   try {
-    const value = decode(bytes, decodeOptions) as JsonValue
+    const value = decode(bytes, { ...decodeOptions, tokenizer: exactText(bytes) }) as JsonValue
     return equalBytes(encodeValue(value), bytes) ? value : undefined
   } catch {
     return undefined // whatever the decoder dislikes is not canonical; too deep nesting ends here as well
   }
 }
 
+/** The decoder's text decoder swallows a leading byte order mark; in a value it is a character like any other. */
+function exactText(bytes: Uint8Array): Pick<Tokenizer, 'done' | 'next' | 'pos'> {
+  const inner = new Tokenizer(bytes, decodeOptions)
+  const next = (): Token => {
+    const start = inner.pos()
+    const token = inner.next()
+    if (!Type.equals(token.type, Type.string)) return token
+    const text = start + headBytesOf(bytes[start] as number)
+    const marked = byteOrderMark.every((byte, index) => bytes[text + index] === byte)
+    return marked && text + byteOrderMark.length <= inner.pos()
+      ? new Token(Type.string, `\ufeff${token.value as string}`, token.encodedLength)
+      : token
+  }
+  return { next, done: () => inner.done(), pos: () => inner.pos() }
+}
+
+/** U+FEFF in UTF-8. */
+const byteOrderMark = [0xef, 0xbb, 0xbf]
+
+/** Length of a CBOR head, from its first byte (RFC 8949 §3): the argument follows in 0, 1, 2, 4 or 8 bytes. */
+function headBytesOf(first: number): number {
+  const minor = first & 31
+  return minor < 24 ? 1 : 1 + 2 ** (minor - 24)
+}
+
 function problemOf(value: unknown, depth: number): string | undefined {
-  if (depth > valueDepthMax) return 'depth'
   switch (typeof value) {
     case 'boolean':
       return undefined
@@ -61,7 +85,8 @@ function problemOf(value: unknown, depth: number): string | undefined {
     case 'number':
       return Number.isFinite(value) ? undefined : 'a number is not finite'
     case 'object':
-      return value === null ? undefined : problemInside(value, depth + 1)
+      if (value === null) return undefined
+      return depth < valueDepthMax ? problemInside(value, depth + 1) : 'depth'
     default:
       return `a ${typeof value} is not JSON`
   }

@@ -8,7 +8,19 @@
 import { decode, encode } from 'cborg'
 import { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts'
 import { compareNodesMax, frameBytesMax, frameEntriesMax, entryBytesMax, membersMax } from './limits.ts'
-import type { Ack, Beat, Compare, Info, Locator, Message, Pull, Rows, Summary, Want } from './message.ts'
+import type {
+  Ack,
+  Beat,
+  Compare,
+  Info,
+  Locator,
+  Message,
+  OwnAck,
+  Pull,
+  Rows,
+  Summary,
+  Want,
+} from './message.ts'
 import { isIncarnation, isNodeId, type Incarnation, type NodeId } from './units.ts'
 
 /** The one protocol version this build speaks. */
@@ -40,7 +52,11 @@ const section = {
   waitMs: 8,
   info: 9,
   leaving: 10,
+  ack: 11,
 } as const
+
+/** Leaves told one by one under a prefix: a sender lists some twenty before it descends instead. */
+const summaryLeavesMax = 256
 
 /** First byte of the answer to a frame of an unknown version; the range spoken follows as two bytes. */
 const versionAnswer = 0
@@ -58,7 +74,8 @@ export function encodeMessage(message: Message): Uint8Array {
     message.acks?.map(ack => [fromHex(ack.node), fromHex(ack.incarnation), ack.seq]),
   )
   put(section.rows, message.rows && encodeRows(message.rows))
-  const { pull, info, compare } = message
+  const { ack, pull, info, compare } = message
+  put(section.ack, ack && [fromHex(ack.incarnation), ack.seq])
   put(section.pull, pull && [fromHex(pull.incarnation), pull.after, pull.full])
   put(section.entries, message.entries && groupByAuthor(message.entries))
   put(
@@ -68,7 +85,7 @@ export function encodeMessage(message: Message): Uint8Array {
   put(section.compare, compare && [compare.digestBytes, ...compare.summaries.map(encodeSummary)])
   put(section.waitMs, message.waitMs)
   put(section.info, info && [info.name, info.role, info.software])
-  put(section.leaving, message.leaving)
+  put(section.leaving, message.leaving === true ? true : undefined)
   return concatBytes(Uint8Array.of(protocolVersion), encode(sections))
 }
 
@@ -161,6 +178,7 @@ function readMessage(value: unknown): Message {
   return present({
     beat: read(section.beat, readBeat),
     acks: read(section.acks, acks => list(acks, 'acks', membersMax).map(readAck)),
+    ack: read(section.ack, readOwnAck),
     rows: read(section.rows, readRows),
     pull: read(section.pull, readPull),
     entries: read(section.entries, readEntries),
@@ -198,6 +216,11 @@ function readBeat(value: unknown): Beat {
 function readAck(value: unknown): Ack {
   const [node, incarnation, seq] = list(value, 'ack', 8)
   return { node: readNode(node), incarnation: readIncarnation(incarnation), seq: uint(seq, 'ack.seq') }
+}
+
+function readOwnAck(value: unknown): OwnAck {
+  const [incarnation, seq] = list(value, 'ack', 8)
+  return { incarnation: readIncarnation(incarnation), seq: uint(seq, 'ack.seq') }
 }
 
 function readRows(value: unknown): Rows {
@@ -258,7 +281,8 @@ function readSummary(value: unknown): Summary {
   const [prefix, length, digests, depth, bitmap] = list(value, 'summary', 8)
   const place = readPrefix(prefix, length, depth)
   const parts = splitDigests(digests)
-  if (bitmap === undefined) return { ...place, leaves: parts }
+  if (bitmap === undefined)
+    return parts.length <= summaryLeavesMax ? { ...place, leaves: parts } : fail('summary.leaves')
   const bits = uint(bitmap, 'summary.bitmap', 0xffff)
   const nibbles = Array.from({ length: 16 }, (_, nibble) => nibble).filter(
     nibble => (bits & (1 << nibble)) !== 0,

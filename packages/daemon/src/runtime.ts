@@ -327,7 +327,9 @@ export class Runtime implements LatticeNode {
       await this.#transport(path).connect(peer, done.signal)
       this.#dispatch({ type: 'peer-up', path, peer })
     } catch (error) {
-      this.#dispatch({ type: 'connect-failed', path, peer, reason: sentence(error) })
+      const failure = { type: 'connect-failed', path, peer, reason: sentence(error) } as const
+      const retryAfterMs = retryAfterOf(error)
+      this.#dispatch(retryAfterMs === undefined ? failure : { ...failure, retryAfterMs })
     } finally {
       done.cancel()
     }

@@ -1,0 +1,71 @@
+/** Answers requests once what they brought is durable; long polls wait for something to tell. */
+import type { CommitPipeline } from './commits.ts'
+import type { Effect } from './events.ts'
+import type { Composer } from './exchange.ts'
+import type { Message } from './message.ts'
+import type { Peer } from './peers.ts'
+import type { Instant } from './units.ts'
+
+/** Requests of one peer that may wait here at a time; further ones are answered as soon as they are durable. */
+const heldPerPeerMax = 4
+
+interface Held {
+  readonly id: number
+  readonly peer: Peer
+  readonly request: Message
+  readonly holdUntil: number
+  settled: boolean
+}
+
+/** Keeps the requests that are not answered yet. */
+export class Responder {
+  readonly #composer: Composer
+  readonly #commits: CommitPipeline
+  readonly #held = new Map<number, Held>()
+
+  constructor(composer: Composer, commits: CommitPipeline) {
+    this.#composer = composer
+    this.#commits = commits
+  }
+
+  /** Takes a request in whose entries have been staged. */
+  take(id: number, peer: Peer, request: Message, at: Instant): void {
+    const waiting = [...this.#held.values()].filter(held => held.peer === peer).length
+    const waitMs = waiting < heldPerPeerMax ? (request.waitMs ?? 0) : 0
+    const held: Held = { id, peer, request, holdUntil: at.mono + waitMs, settled: false }
+    this.#held.set(id, held)
+    this.#commits.whenSettled(() => (held.settled = true))
+  }
+
+  /** The asker has gone. */
+  forget(id: number): void {
+    this.#held.delete(id)
+  }
+
+  /** Answers whatever is durable and has waited long enough, or whose asker should hear the news. */
+  answer(hasNewsFor: (peer: Peer) => boolean, at: Instant): Effect[] {
+    const effects: Effect[] = []
+    for (const { id, peer, request, holdUntil, settled } of this.#held.values()) {
+      if (!settled || (at.mono < holdUntil && !hasNewsFor(peer))) continue
+      this.#held.delete(id)
+      const greeting = this.#composer.greeting(peer, at, request.info !== undefined)
+      effects.push({ type: 'reply', id, message: { ...greeting, ...this.#composer.answer(request) } })
+    }
+    return effects
+  }
+
+  /** Answers everybody at once: this node is leaving. */
+  farewell(at: Instant): Effect[] {
+    const waiting = [...this.#held.values()]
+    this.#held.clear()
+    return waiting.map(({ id, peer }) => {
+      const message = { ...this.#composer.greeting(peer, at, false), leaving: true }
+      return { type: 'reply', id, message }
+    })
+  }
+
+  /** When waiting ends for each request. */
+  deadlines(): number[] {
+    return [...this.#held.values()].map(({ holdUntil }) => holdUntil)
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Random inputs for property tests: everything the core accepts, with the awkward corners in it, and how long to
+ * try.
+ *
+ * `FC_RUNS` multiplies nothing: it is the number of runs itself; `FC_SEED` plays a failure again.
+ */
+import fc from 'fast-check'
+import { toHex } from '../bytes.ts'
+import { signEntry, type EntryContent, type VerifiedEntry } from '../entry.ts'
+import { versionAt } from '../hlc.ts'
+import type { Compare, Message, Rows, Summary, Want } from '../message.ts'
+import { prefixBytes } from '../merkle.ts'
+import type { Hash, Signer } from '../ports.ts'
+import { counterSlot, elementSlot, wholeKey } from '../slot.ts'
+import type { Operation } from '../status.ts'
+import type { Incarnation, JsonValue, NodeId } from '../units.ts'
+import { encodeValue } from '../value.ts'
+
+/** Unix milliseconds around which arbitrary versions lie. */
+export const testWall = 1_700_000_000_000
+
+/**
+ * Runs a property. A failure prints the seed and path; `FC_SEED=<seed>` with the same test name plays it again.
+ * @param runs tries by default; FC_RUNS replaces it
+ */
+export function check<Ts>(property: fc.IProperty<Ts>, runs: number): void {
+  const { seed, numRuns } = runsFromEnvironment(runs)
+  const out = fc.check(property, { numRuns, ...(seed === undefined ? {} : { seed }) })
+  if (!out.failed) return
+  const replay = `replay: FC_SEED=${out.seed} FC_RUNS=${numRuns} npm run unit -- -t "<name of this test>"`
+  throw new Error(`${replay}\n${fc.defaultReportMessage(out) ?? ''}`)
+}
+
+/** FC_SEED and FC_RUNS, where they are set. */
+export function runsFromEnvironment(runs: number): { seed: number | undefined; numRuns: number } {
+  const env = (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {}
+  const { FC_SEED: seed, FC_RUNS: numRuns } = env
+  return {
+    seed: seed === undefined ? undefined : Number(seed),
+    numRuns: numRuns === undefined ? runs : Number(numRuns),
+  }
+}
+
+const text = fc.string({ unit: 'binary', maxLength: 12 }).filter(each => each.isWellFormed())
+const awkwardText = fc.constantFrom(
+  '',
+  '\ufeff',
+  '\ufeffbom',
+  '\u0000',
+  '__proto__',
+  'constructor',
+  '😀',
+  'é',
+)
+const memberName = fc.oneof({ weight: 3, arbitrary: text }, { weight: 2, arbitrary: awkwardText })
+const jsonNumber = fc.oneof(
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.constantFrom(0, -0, 23, 24, 255, 256, 65_536, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e300, 5e-324, 0.1),
+)
+
+/** Any JSON value, `__proto__` members and byte order marks included. */
+export const jsonValues: fc.Arbitrary<JsonValue> = fc.letrec<{ value: JsonValue }>(tie => ({
+  value: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constant<JsonValue>(null),
+    fc.boolean(),
+    jsonNumber,
+    memberName,
+    fc.array(tie('value'), { maxLength: 4 }),
+    fc.array(fc.tuple(memberName, tie('value')), { maxLength: 4 }).map(ownMembers),
+  ),
+})).value
+
+/** An object with exactly these own members: `__proto__` is one like any other. */
+export function ownMembers(members: readonly (readonly [string, JsonValue])[]): JsonValue {
+  const object: Record<string, JsonValue> = {}
+  for (const [name, value] of members) {
+    Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true })
+  }
+  return object
+}
+
+/** Any acceptable key; few of them, so that they meet. */
+export const keys: fc.Arbitrary<string> = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor', 'é/😀') },
+  {
+    weight: 1,
+    arbitrary: fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+      .filter(key => !/\p{Cc}/u.test(key)),
+  },
+)
+
+/** Elements of sets; few of them, so that they meet. */
+export const elements: fc.Arbitrary<JsonValue> = fc.constantFrom<JsonValue[]>('x', 1, null, { n: 1 })
+
+/** Any single operation, valid by itself. */
+export const operations: fc.Arbitrary<Operation> = fc.oneof(
+  fc.record({ op: fc.constant('put' as const), key: keys, value: jsonValues }),
+  fc.record({ op: fc.constant('delete' as const), key: keys }),
+  fc.record({
+    op: fc.constant('increment' as const),
+    key: keys,
+    by: fc.integer({ min: -1000, max: 1000 }).filter(by => by !== 0),
+  }),
+  fc.record({ op: fc.constantFrom('add' as const, 'remove' as const), key: keys, element: elements }),
+)
+
+/** Sound contents for one author: any slot, value, base and version that every node accepts. */
+export function contents(
+  author: NodeId,
+  hash: Hash,
+  of: fc.Arbitrary<string> = keys,
+): fc.Arbitrary<EntryContent> {
+  const incarnation = fc.constantFrom('00000000000000a1' as Incarnation, '00000000000000a2' as Incarnation)
+  const version = fc.integer({ min: 1, max: 40 }).map(tick => versionAt(testWall) + BigInt(tick))
+  const base = fc.integer({ min: 0, max: 8 })
+  const below = (share: number, top: bigint): bigint =>
+    share === 0 ? 0n : share === 8 ? top : versionAt(testWall) + BigInt(share)
+  const shape = fc.oneof(
+    fc.record({
+      slot: fc.constant(wholeKey),
+      value: fc.option(jsonValues.map(encodeValue), { nil: undefined }),
+    }),
+    fc.record({
+      slot: incarnation.map(life => counterSlot(author, life)),
+      value: fc.integer({ min: -99, max: 99 }).map(encodeValue),
+    }),
+    fc.tuple(elements.map(encodeValue), fc.boolean()).map(([element, present]) => ({
+      slot: elementSlot(element, hash),
+      value: present ? element : undefined,
+    })),
+  )
+  return fc.tuple(of, shape, version, base).map(([key, { slot, value }, newest, share]) => {
+    const silent = slot === wholeKey && value === undefined
+    const under = silent ? 0n : below(share, newest)
+    return { key, slot, value, base: under > newest ? newest : under, version: newest }
+  })
+}
+
+/** Signed entries by any of `signers`. */
+export function entries(
+  signers: readonly Signer[],
+  hash: Hash,
+  of: fc.Arbitrary<string> = keys,
+): fc.Arbitrary<VerifiedEntry> {
+  return fc
+    .constantFrom(...signers)
+    .chain(signer => contents(signer.nodeId, hash, of).map(content => signEntry(content, signer, hash)))
+}
+
+const nodeIds = bytes(32).map(id => toHex(id) as NodeId)
+const incarnations = bytes(8).map(id => toHex(id) as Incarnation)
+const numbers = fc.oneof(fc.nat(300), fc.maxSafeInteger().map(Math.abs))
+const digestSizes = fc.integer({ min: 1, max: 32 })
+
+function bytes(length: number): fc.Arbitrary<Uint8Array> {
+  return fc.uint8Array({ minLength: length, maxLength: length })
+}
+
+function places(reachMax: number): fc.Arbitrary<{ prefix: Uint8Array; length: number }> {
+  return fc
+    .tuple(bytes(64), fc.integer({ min: 0, max: reachMax }))
+    .map(([path, length]) => ({ prefix: prefixBytes(path, length), length }))
+}
+
+function digestLists(size: number, maxLength: number): fc.Arbitrary<Uint8Array[]> {
+  return fc.array(bytes(size), { maxLength })
+}
+
+const rows: fc.Arbitrary<Rows> = fc
+  .record({
+    incarnation: incarnations,
+    after: fc.nat(1000),
+    upTo: fc.integer({ min: 1000, max: 2000 }),
+    locators: fc.array(fc.record({ path: bytes(4), digest: bytes(6) }), { maxLength: 4 }),
+  })
+  .map(each => ({ ...each, entries: [] }))
+
+const wants: fc.Arbitrary<Want[]> = fc.array(
+  fc
+    .tuple(places(128), digestSizes)
+    .chain(([place, size]) => digestLists(size, 4).map(digests => ({ ...place, digests }))),
+  { maxLength: 4 },
+)
+
+function branches(size: number): fc.Arbitrary<Summary> {
+  const nibbles = fc.uniqueArray(fc.nat(15), { minLength: 2, maxLength: 16 })
+  return fc.tuple(places(127), fc.nat(127), nibbles).chain(([{ prefix, length: depth }, above, below]) =>
+    fc.array(bytes(size), { minLength: below.length, maxLength: below.length }).map(digests => ({
+      prefix,
+      length: Math.min(above, depth),
+      depth,
+      children: new Map(below.sort((a, b) => a - b).map((nibble, at) => [nibble, digests[at] as Uint8Array])),
+    })),
+  )
+}
+
+const compares: fc.Arbitrary<Compare> = digestSizes.chain(digestBytes =>
+  fc
+    .array(
+      fc.oneof(
+        branches(digestBytes),
+        fc.tuple(places(128), digestLists(digestBytes, 4)).map(([place, leaves]) => ({ ...place, leaves })),
+      ),
+      { maxLength: 4 },
+    )
+    .map(summaries => ({ digestBytes, summaries })),
+)
+
+/** Any message, with entries by any of `signers`. */
+export function messages(signers: readonly Signer[], hash: Hash): fc.Arbitrary<Message> {
+  const some = fc.array(
+    entries(signers, hash).map(entry => entry.bytes),
+    { maxLength: 5 },
+  )
+  const info = fc.string({ unit: 'grapheme', maxLength: 60 })
+  return fc.record(
+    {
+      beat: fc.record({
+        incarnation: incarnations,
+        seq: numbers,
+        root: bytes(32),
+        count: numbers,
+        wall: numbers,
+        heardMs: fc.record({ p2p: numbers, http: numbers }, { requiredKeys: [] }),
+      }),
+      acks: fc.array(fc.record({ node: nodeIds, incarnation: incarnations, seq: numbers }), { maxLength: 4 }),
+      rows: fc.tuple(rows, some).map(([frame, told]) => ({ ...frame, entries: told })),
+      pull: fc.record({ incarnation: incarnations, after: numbers, full: fc.boolean() }),
+      entries: some,
+      want: wants,
+      compare: compares,
+      waitMs: fc.nat(60_000),
+      info: fc.record({ name: info, role: info, software: info }),
+      leaving: fc.constant(true),
+    },
+    { requiredKeys: [] },
+  )
+}
