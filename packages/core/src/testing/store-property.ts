@@ -49,32 +49,37 @@ export function storePropertySuite(
     fc.array(batchShape, { maxLength: 12 }),
     fc.array(query, { minLength: 1, maxLength: 6 }),
   )
-  it('is the same as a plain list of rows and map of facts, for random histories and after a reopen', async () => {
-    await fc.assert(
-      fc.asyncProperty(history, async ([batches, queries]) => {
-        const place = newPlace()
-        const store = await open(place)
-        const model: Model = { rows: [], facts: new Map(), lastSeq: 0 }
-        let last: Promise<void> = Promise.resolve()
-        for (const { rows: shapes, facts, awaited } of batches) {
-          const rows = shapes.map(shape => rowAfter(model, shape))
-          for (const row of rows) model.rows = [...model.rows.filter(old => !samePlace(old, row)), row]
-          for (const [name, value] of facts) {
-            if (value === undefined) model.facts.delete(name)
-            else model.facts.set(name, value)
+  const settings = fromEnvironment()
+  it(
+    'is the same as a plain list of rows and map of facts, for random histories and after a reopen',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(history, async ([batches, queries]) => {
+          const place = newPlace()
+          const store = await open(place)
+          const model: Model = { rows: [], facts: new Map(), lastSeq: 0 }
+          let last: Promise<void> = Promise.resolve()
+          for (const { rows: shapes, facts, awaited } of batches) {
+            const rows = shapes.map(shape => rowAfter(model, shape))
+            for (const row of rows) model.rows = [...model.rows.filter(old => !samePlace(old, row)), row]
+            for (const [name, value] of facts) {
+              if (value === undefined) model.facts.delete(name)
+              else model.facts.set(name, value)
+            }
+            last = store.commit({ rows, facts: new Map(facts) })
+            if (awaited) await last
           }
-          last = store.commit({ rows, facts: new Map(facts) })
-          if (awaited) await last
-        }
-        await last
-        compare(store, model, queries)
-        const again = await reopen(store, place)
-        compare(again, model, queries)
-        await again.close()
-      }),
-      fromEnvironment(),
-    )
-  })
+          await last
+          compare(store, model, queries)
+          const again = await reopen(store, place)
+          compare(again, model, queries)
+          await again.close()
+        }),
+        settings,
+      )
+    },
+    30_000 + settings.numRuns * 2000,
+  )
 }
 
 function rowAfter(model: Model, shape: { key: string; slot: string; gap: number; bytes: Uint8Array }): Row {
