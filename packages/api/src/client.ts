@@ -110,7 +110,7 @@ export function routeUrl(
       path = path.replace(`{${name}}`, () => encodeURIComponent(value))
     }
   }
-  return query.size > 0 ? `${path}?${query}` : path
+  return query.size > 0 ? `${path}?${query.toString()}` : path
 }
 
 function notSendable(detail: string): ApiError {

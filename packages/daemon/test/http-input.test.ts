@@ -13,7 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-function refused(answer: Answer, status: number, code: string): Record<string, unknown> {
+function expectRefused(answer: Answer, status: number, code: string): Record<string, unknown> {
   expect([answer.status, answer.json['code']]).toEqual([status, code])
   expect(answer.headers['content-type']).toBe('application/problem+json')
   expect(problemSchema.strict().parse(answer.json)).toMatchObject({ status, success: false })
@@ -41,7 +41,7 @@ describe('bodies', () => {
     ['gzip', put(gzipSync('1'), { 'content-encoding': 'gzip' })],
     ['an unknown encoding', put('1', { 'content-encoding': 'zstd, br' })],
   ] as [string, Ask][])('%s is 415', async (_name, ask) => {
-    refused(await world.ask(key, ask), 415, 'MEDIA_TYPE_UNSUPPORTED')
+    expectRefused(await world.ask(key, ask), 415, 'MEDIA_TYPE_UNSUPPORTED')
   })
 
   it('charset=utf-8 is welcome', async () => {
@@ -52,7 +52,7 @@ describe('bodies', () => {
 
   it('announced or sent, more than 1 MiB is 413', async () => {
     const big = `"${'x'.repeat(1024 * 1024)}"`
-    refused(await world.ask(key, put(big)), 413, 'BODY_TOO_LARGE')
+    expectRefused(await world.ask(key, put(big)), 413, 'BODY_TOO_LARGE')
     const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`
     const head = `PUT ${key} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n`
     const raw = await world.raw(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(17)}`)
@@ -75,11 +75,11 @@ describe('bodies', () => {
     [nested(65), 'VALUE_TOO_DEEP'],
     [nested(500_000), 'VALUE_TOO_DEEP'],
   ])('%.40s is refused as %s', async (body, code) => {
-    refused(await world.ask(key, put(body)), 400, code)
+    expectRefused(await world.ask(key, put(body)), 400, code)
   })
 
   it('the place of a bad number is named', async () => {
-    const problem = refused(
+    const problem = expectRefused(
       await world.ask(key, put('{"a":[1,{"b":9007199254740993}]}')),
       400,
       'VALUE_INVALID',
@@ -88,7 +88,7 @@ describe('bodies', () => {
   })
 
   it('bytes that are not UTF-8 are refused', async () => {
-    refused(await world.ask(key, put(new Uint8Array([0x22, 0xff, 0x22]))), 400, 'REQUEST_INVALID')
+    expectRefused(await world.ask(key, put(new Uint8Array([0x22, 0xff, 0x22]))), 400, 'REQUEST_INVALID')
   })
 
   it('the limits themselves are fine', async () => {
@@ -119,7 +119,7 @@ describe('keys', () => {
     ['/api/lattice/state/%zz', 'REQUEST_INVALID'],
     ['/api/lattice/state', 'KEY_INVALID'],
   ])('PUT %.50s is refused as %s', async (path, code) => {
-    refused(await world.ask(path, jsonBody(1)), 400, code)
+    expectRefused(await world.ask(path, jsonBody(1)), 400, code)
   })
 
   it('512 bytes are fine', async () => {
@@ -147,14 +147,14 @@ describe('transactions', () => {
     [null, 'body'],
   ])('%.60j is refused and the field named', async (body, field) => {
     const answer = await world.ask('/api/lattice/transactions', { ...jsonBody(body), method: 'POST' })
-    const problem = refused(answer, 400, 'TRANSACTION_INVALID')
+    const problem = expectRefused(answer, 400, 'TRANSACTION_INVALID')
     expect((problem['errors'] as { field: string }[]).map(error => error.field)).toContain(field)
   })
 
   it('values may be as deep as in a PUT, and no deeper', async () => {
     const operations = (depth: number) => `{"operations":[{"op":"put","key":"a","value":${nested(depth)}}]}`
     const path = '/api/lattice/transactions'
-    refused(await world.ask(path, { ...put(operations(65)), method: 'POST' }), 400, 'VALUE_TOO_DEEP')
+    expectRefused(await world.ask(path, { ...put(operations(65)), method: 'POST' }), 400, 'VALUE_TOO_DEEP')
     expect((await world.ask(path, { ...put(operations(64)), method: 'POST' })).status).toBe(200)
   })
 })
@@ -172,7 +172,7 @@ describe('addresses and methods', () => {
     ['GET', '/api/lattice/state/k?proof=true', 400, 'REQUEST_INVALID'],
   ])('%s %s is %i %s', async (method, path, status, code) => {
     const answer = await world.ask(path, { method })
-    refused(answer, status, code)
+    expectRefused(answer, status, code)
     if (status === 405) expect(answer.headers.allow).toMatch(/^[A-Z, ]+$/)
   })
 
@@ -182,6 +182,6 @@ describe('addresses and methods', () => {
   })
 
   it.each(['idempotency-key'])('a bad %s is refused', async name => {
-    refused(await world.ask(key, jsonBody(1, { [name]: 'x'.repeat(256) })), 400, 'REQUEST_INVALID')
+    expectRefused(await world.ask(key, jsonBody(1, { [name]: 'x'.repeat(256) })), 400, 'REQUEST_INVALID')
   })
 })

@@ -12,7 +12,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-function fits(row: Route, answer: Answer): void {
+function expectFits(row: Route, answer: Answer): void {
   const declared = row.answers[answer.status]
   if (declared === undefined)
     throw new Error(`${row.method} ${row.path} answered ${answer.status}: ${answer.text}`)
@@ -94,7 +94,7 @@ describe('every route answers in the schema of its row', () => {
     await world.node.switchMode('auto')
     const row = routes[name as keyof typeof routes] as Route
     const [path, ask] = asks[name] ?? ['/']
-    fits(row, await world.ask(path, ask))
+    expectFits(row, await world.ask(path, ask))
   })
 })
 
@@ -293,7 +293,7 @@ describe('health', () => {
     world = await startWorld({ probes: { persistence } })
     const health = await world.ask('/health')
     expect([health.status, health.json]).toEqual([503, { status: 'unhealthy' }])
-    fits(rowOf('GET', '/api/lattice/health'), await world.ask('/api/lattice/health'))
+    expectFits(rowOf('GET', '/api/lattice/health'), await world.ask('/api/lattice/health'))
     const ready = await world.ask('/readyz?verbose')
     expect(ready.status).toBe(503)
     expect(ready.text).toContain('[-]store failed: disk full')

@@ -28,9 +28,9 @@ const retryMs = 2000
 /** The stream's source. */
 export interface EventHub {
   /** Tells all listeners. `data` must be JSON. */
-  publish(event: 'change' | 'mode' | 'peer' | 'alert', data: unknown): void
+  readonly publish: (event: 'change' | 'mode' | 'peer' | 'alert', data: unknown) => void
   /** Ends all streams and refuses new ones. */
-  close(): void
+  readonly close: () => void
 }
 
 /** Kept by a node for its streams. */

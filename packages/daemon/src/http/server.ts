@@ -35,7 +35,7 @@ export interface HttpServer {
   readonly server: Server
   /** Resolves the bound address. Rejects with the system's error, e.g. EADDRINUSE. */
   listen(port: number, host: string): Promise<AddressInfo>
-  /** Says "not ready", ends streams, waits up to 3 s for requests in flight, then closes every socket. Idempotent. */
+  /** Says "not ready", ends streams, waits up to 3 s for requests in flight, then closes every socket. Once only. */
   close(): Promise<void>
 }
 
@@ -90,6 +90,16 @@ export function createHttpServer(
     })
   }
 
+  let inFlight = 0
+  let settled = (): void => undefined
+  server.prependListener('request', (_request, response) => {
+    inFlight += 1
+    response.once('close', () => {
+      inFlight -= 1
+      if (inFlight === 0) settled()
+    })
+  })
+
   let closing: Promise<void> | undefined
   const end = async (): Promise<void> => {
     app.emit('drain')
@@ -97,7 +107,9 @@ export function createHttpServer(
     const closed = new Promise<void>(resolve => server.close(() => resolve()))
     server.closeIdleConnections()
     const overdue = new AbortController()
-    await Promise.race([closed, wait(drainMs, undefined, { signal: overdue.signal }).catch(() => undefined)])
+    const idle = new Promise<void>(resolve => (settled = resolve))
+    const limit = wait(drainMs, undefined, { signal: overdue.signal }).catch(() => undefined)
+    if (inFlight > 0) await Promise.race([idle, limit])
     overdue.abort()
     for (const socket of upgraded) socket.destroy()
     server.closeAllConnections()
