@@ -35,7 +35,7 @@ interface WaitingWrite {
 interface Waiters {
   writes: WaitingWrite[]
   /** Run once the batch is durable (`true`) or refused (`false`). */
-  then: ((durable: boolean) => void)[]
+  calls: ((durable: boolean) => void)[]
 }
 
 interface Memory {
@@ -48,8 +48,8 @@ export class CommitPipeline {
   readonly #replica: Replica
   readonly #store: Store
   readonly #hash: Hash
-  #forming: Waiters = { writes: [], then: [] }
-  #sealed: Waiters = { writes: [], then: [] }
+  #forming: Waiters = { writes: [], calls: [] }
+  #sealed: Waiters = { writes: [], calls: [] }
   /** Answers remembered by batches that are not durable yet. */
   readonly #memory = new Map<string, Memory>()
 
@@ -82,11 +82,11 @@ export class CommitPipeline {
     this.#replica.stageFact(cursorFact(node), encodeCursor(cursor))
   }
 
-  /** Runs `then` when everything staged so far is durable or refused; at once where nothing is under way. */
-  whenSettled(then: (durable: boolean) => void): void {
-    if (this.#replica.hasForming) this.#forming.then.push(then)
-    else if (this.#replica.isCommitting) this.#sealed.then.push(then)
-    else then(true)
+  /** Runs `call` when everything staged so far is durable or refused; at once where nothing is under way. */
+  whenSettled(call: (durable: boolean) => void): void {
+    if (this.#replica.hasForming) this.#forming.calls.push(call)
+    else if (this.#replica.isCommitting) this.#sealed.calls.push(call)
+    else call(true)
   }
 
   /** Sends the forming batch on its way if the disk is free. */
@@ -102,10 +102,10 @@ export class CommitPipeline {
   committed(root: () => string): { rows: readonly StagedRow[]; effects: Effect[] } {
     const rows = this.#replica.committed()
     const waiters = this.#sealed
-    this.#sealed = { writes: [], then: [] }
+    this.#sealed = { writes: [], calls: [] }
     if (!this.#replica.hasForming) this.#memory.clear()
     const effects = this.#answerWrites(waiters, root)
-    for (const then of waiters.then) then(true)
+    for (const call of waiters.calls) call(true)
     return { rows, effects }
   }
 
@@ -114,8 +114,8 @@ export class CommitPipeline {
     this.#replica.aborted()
     this.#memory.clear()
     const waiters = [this.#sealed, this.#take()]
-    this.#sealed = { writes: [], then: [] }
-    for (const then of waiters.flatMap(each => each.then)) then(false)
+    this.#sealed = { writes: [], calls: [] }
+    for (const call of waiters.flatMap(each => each.calls)) call(false)
     return waiters.flatMap(each => each.writes).map(({ id }) => ({ type: 'write-refused', id, error }))
   }
 
@@ -128,7 +128,7 @@ export class CommitPipeline {
 
   #take(): Waiters {
     const waiters = this.#forming
-    this.#forming = { writes: [], then: [] }
+    this.#forming = { writes: [], calls: [] }
     return waiters
   }
 

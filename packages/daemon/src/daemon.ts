@@ -14,11 +14,11 @@ import { watchDisk, watchEventLoop } from './host/probes.ts'
 import {
   createHttpApp,
   createHttpServer,
+  type HttpAppOptions,
   type HttpServer,
   type SyncHandler,
   type UpgradeHandler,
 } from './http/index.ts'
-import type { HttpAppOptions } from './http/index.ts'
 import { Runtime } from './runtime.ts'
 import { storeFiles } from './sqlite-schema.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'

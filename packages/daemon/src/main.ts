@@ -24,8 +24,8 @@ export async function main(argv: string[]): Promise<void> {
   const io = { stdout, stderr, stdin, env, cwd: process.cwd(), signal: stop.signal }
   const startDaemonHere = (config: Config, context: StartContext): Promise<number> =>
     runDaemon(config, context, stop)
-  const { run } = buildProgram(io, { startDaemon: startDaemonHere })
-  process.exitCode = await run(argv)
+  const cli = buildProgram(io, { startDaemon: startDaemonHere })
+  process.exitCode = await cli.run(argv)
 }
 
 /** Serves until a signal, or until the parent that started us over IPC is gone. */
@@ -66,7 +66,7 @@ function createLungs(config: Config, identity: Identity, verifier: SystemVerifie
   ) => void = (level, message, fields) => log[level](message, fields)
   const http = createHttpSyncTransport({
     signer: identity.signer,
-    verify: verifier.verifyOne,
+    verify: (author, message, signature) => verifier.verifyOne(author, message, signature),
     hash,
     trusted,
     urls: config.nodes,
