@@ -1,6 +1,12 @@
 /** Byte strings: hexadecimal, comparison, joining. Plain loops, because the core also runs in a browser. */
 
 const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const notADigit = 255
+/** Value of each ASCII character as a hexadecimal digit. */
+const digitValues = Uint8Array.from({ length: 128 }, (_, code) => {
+  const value = Number.parseInt(String.fromCharCode(code), 16)
+  return Number.isNaN(value) ? notADigit : value
+})
 const utf8Encoder = new TextEncoder()
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -13,9 +19,14 @@ export function toHex(bytes: Uint8Array): string {
 
 /** The bytes behind an even number of hexadecimal digits; undefined where `text` is anything else. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || /[^0-9a-fA-F]/.test(text)) return undefined
+  if (text.length % 2 !== 0) return undefined
   const bytes = new Uint8Array(text.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < bytes.length; i++) {
+    const high = digitValues[text.charCodeAt(2 * i)] ?? notADigit
+    const low = digitValues[text.charCodeAt(2 * i + 1)] ?? notADigit
+    if (high === notADigit || low === notADigit) return undefined
+    bytes[i] = (high << 4) | low
+  }
   return bytes
 }
 
@@ -50,7 +61,9 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** All `parts`, one after the other, in fresh memory. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let length = 0
+  for (const part of parts) length += part.length
+  const joined = new Uint8Array(length)
   let offset = 0
   for (const part of parts) {
     joined.set(part, offset)
@@ -59,9 +72,9 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined
 }
 
-/** `value` as `length` bytes, most significant first. */
+/** `value` as `length` bytes, 8 at most, most significant first; what does not fit is cut off. */
 export function uintToBytes(value: bigint, length = 8): Uint8Array {
-  const bytes = new Uint8Array(length)
-  for (let i = length - 1, rest = value; i >= 0; i--, rest >>= 8n) bytes[i] = Number(rest & 0xffn)
-  return bytes
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, value)
+  return length === 8 ? bytes : bytes.slice(8 - length)
 }

@@ -77,8 +77,8 @@ export function keyProblem(key: string): string | undefined {
 
 /** Signs `content` as the node's own entry. */
 export function signEntry(content: EntryContent, signer: Signer, hash: Hash): VerifiedEntry {
-  const body = encodeBody(content, signer.nodeId)
-  const bytes = concatBytes(body, signer.sign(concatBytes(domain, body)))
+  const message = encodeMessage(content, signer.nodeId)
+  const bytes = concatBytes(message.subarray(domain.length), signer.sign(message))
   return {
     ...content,
     author: signer.nodeId,
@@ -139,11 +139,13 @@ export function sameTransaction(a: Uint8Array, b: Uint8Array): boolean {
   return equalBytes(a.subarray(1, 41), b.subarray(1, 41))
 }
 
-function encodeBody(content: EntryContent, author: NodeId): Uint8Array {
+/** What is signed: the domain and all of the entry before its signature. */
+function encodeMessage(content: EntryContent, author: NodeId): Uint8Array {
   const key = toUtf8(content.key)
   const slot = fromHex(content.slot) as Uint8Array
   const flags = (content.value === undefined ? flagTombstone : 0) | (content.base > 0n ? flagBase : 0)
   return concatBytes(
+    domain,
     Uint8Array.of(format),
     fromHex(author) as Uint8Array,
     uintToBytes(content.version),

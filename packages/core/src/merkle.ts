@@ -20,6 +20,9 @@ import type { Sequence } from './units.ts'
 /** Nibbles in a path. */
 export const pathNibbles = 128
 
+/** Nibbles that all slots of a key share: those of `H(key)`. */
+export const keyPathNibbles = pathNibbles / 2
+
 /** One winning entry: where it is, what it is, and the row that holds it. */
 export interface Leaf {
   readonly path: Uint8Array
@@ -62,9 +65,10 @@ export function nibbleAt(path: Uint8Array, index: number): number {
 
 /** How many leading nibbles two paths share, at most `limit`. */
 export function sharedNibbles(a: Uint8Array, b: Uint8Array, limit = pathNibbles): number {
-  let index = 0
-  while (index < limit && nibbleAt(a, index) === nibbleAt(b, index)) index++
-  return index
+  let byte = 0
+  while (2 * byte < limit && a[byte] === b[byte]) byte++
+  const index = 2 * byte
+  return index < limit && nibbleAt(a, index) === nibbleAt(b, index) ? index + 1 : Math.min(index, limit)
 }
 
 function isBranch(node: Node): node is Branch {
@@ -109,6 +113,11 @@ export class MerkleTrie {
     return node !== undefined && !isBranch(node) ? node : undefined
   }
 
+  /** Whether any leaf lies under the first `length` nibbles of `prefix`. Hashes nothing. */
+  holds(prefix: Uint8Array, length: number): boolean {
+    return this.#at(prefix, length) !== undefined
+  }
+
   /** What stands under the first `length` nibbles of `prefix`. */
   subtree(prefix: Uint8Array, length: number): Subtree | undefined {
     const node = this.#at(prefix, length)
@@ -140,20 +149,14 @@ export class MerkleTrie {
   }
 
   #hashBranch(branch: Branch): Uint8Array {
-    const parts: Uint8Array[] = []
+    const { depth, path, children, count } = branch
+    const parts = [Uint8Array.of(1, depth), prefixBytes(path, depth), uintToBytes(BigInt(count), 6)]
     let bitmap = 0
-    branch.children.forEach((child, nibble) => {
-      if (child === undefined) return
-      bitmap |= 1 << nibble
-      parts.push(this.#digestOf(child))
-    })
-    const head = concatBytes(
-      Uint8Array.of(1, branch.depth),
-      prefixBytes(branch.path, branch.depth),
-      uintToBytes(BigInt(branch.count), 6),
-      Uint8Array.of(bitmap >> 8, bitmap & 0xff),
-    )
-    return this.#hash(concatBytes(head, ...parts))
+    for (let nibble = 0; nibble < children.length; nibble++)
+      if (children[nibble] !== undefined) bitmap |= 1 << nibble
+    parts.push(Uint8Array.of(bitmap >> 8, bitmap & 0xff))
+    for (const child of children) if (child !== undefined) parts.push(this.#digestOf(child))
+    return this.#hash(concatBytes(...parts))
   }
 }
 

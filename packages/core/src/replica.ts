@@ -5,12 +5,12 @@
  * the next one forms; `committed` makes it visible in the trie, `aborted` undoes both. So concurrent writers
  * share commits, and whatever depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
  */
-import { toHex, uintToBytes } from './bytes.ts'
+import { toHex, toUtf8, uintToBytes } from './bytes.ts'
 import { compareEntries, parseStored, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
 import { assert } from './errors.ts'
 import { HybridClock, isFromTheFuture } from './hlc.ts'
 import { deferredPerAuthorMax } from './limits.ts'
-import { MerkleTrie, pathOf, type Leaf } from './merkle.ts'
+import { keyPathNibbles, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
 import type { Batch, Hash, Row, Signer, Store } from './ports.ts'
 import { liveEntries, readKey } from './reading.ts'
 import type { KeyReading, Operation } from './status.ts'
@@ -250,9 +250,9 @@ export class Replica {
   #keysGained(rows: readonly StagedRow[]): number {
     let gained = 0
     for (const key of new Set(rows.map(row => row.key))) {
-      const before = this.#store.slots(key)
+      const before = this.#rowsOf(key)
       const lived = before.length > 0 && liveEntries(before.map(stored)).length > 0
-      const lives = liveEntries(this.#slotsOf(key)).length > 0
+      const lives = liveEntries(this.#slotsOf(key, before)).length > 0
       gained += Number(lives) - Number(lived)
     }
     return gained
@@ -267,14 +267,22 @@ export class Replica {
   #current(key: string, slot: string): Entry | undefined {
     const staged = this.#staged.get(key)?.get(slot)
     if (staged !== undefined) return staged.entry
-    const row = this.#store.slots(key).find(each => each.slot === slot)
+    const row = this.#rowsOf(key).find(each => each.slot === slot)
     return row === undefined ? undefined : stored(row)
   }
 
-  #slotsOf(key: string): Entry[] {
+  #slotsOf(key: string, rows = this.#rowsOf(key)): Entry[] {
     const staged = this.#staged.get(key)
-    const below = this.#store.slots(key).filter(row => staged?.has(row.slot) !== true)
+    const below = rows.filter(row => staged?.has(row.slot) !== true)
     return [...below.map(stored), ...[...(staged?.values() ?? [])].map(row => row.entry)]
+  }
+
+  /**
+   * The committed rows of a key. New keys, the dearest reads of a random index, are recognised by the trie; rows
+   * that are durable but not in the trie yet are still staged.
+   */
+  #rowsOf(key: string): readonly Row[] {
+    return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#store.slots(key) : []
   }
 }
 
