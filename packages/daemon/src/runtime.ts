@@ -75,6 +75,9 @@ export class Runtime implements LatticeNode {
   #busy = false
   #stopped = false
   #persisting: Promise<void> = Promise.resolve()
+  /** The store may already show more than the engine knows. */
+  #committing = false
+  readonly #onRest: (() => void)[] = []
 
   constructor(parts: RuntimeParts) {
     this.#parts = parts
@@ -131,6 +134,20 @@ export class Runtime implements LatticeNode {
     this.#dispatch({ type: 'write', id, operations, conditions: options })
     const { version, root } = await written
     return { transactionId: version.toString(16).padStart(16, '0'), version, root }
+  }
+
+  atRest<T>(look: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          resolve(look())
+        } catch (error) {
+          reject(error)
+        }
+      }
+      if (this.#committing) this.#onRest.push(run)
+      else run()
+    })
   }
 
   status(): NodeStatus {
@@ -269,7 +286,13 @@ export class Runtime implements LatticeNode {
     } finally {
       this.#busy = false
     }
+    if (!this.#committing) this.#rest()
     this.#setAlarm()
+  }
+
+  /** The store shows exactly what the engine knows: lets those look who wait for that. */
+  #rest(): void {
+    for (const look of this.#onRest.splice(0)) look()
   }
 
   #setAlarm(): void {
@@ -309,9 +332,15 @@ export class Runtime implements LatticeNode {
   }
 
   #persist(effect: Effect & { type: 'persist' }): void {
+    this.#rest()
+    this.#committing = true
     this.#persisting = this.#parts.store.commit(effect.batch).then(
-      () => this.#dispatch({ type: 'committed' }),
+      () => {
+        this.#committing = false
+        this.#dispatch({ type: 'committed' })
+      },
       (error: unknown) => {
+        this.#committing = false
         this.#parts.log('error', 'the store refused a commit', { reason: sentence(error) })
         const known = isLatticeError(error)
           ? error

@@ -44,6 +44,10 @@ function firstAtLeast(sorted: readonly string[], bound: string): number {
 
 /** Keeps values as JSON text in a map; every write is a version of its own. */
 export class MemoryNode implements LatticeNode {
+  async atRest<T>(look: () => T): Promise<T> {
+    return look()
+  }
+
   readonly #keys = generateKeyPairSync('ed25519')
   readonly id = this.#keys.publicKey
     .export({ format: 'der', type: 'spki' })

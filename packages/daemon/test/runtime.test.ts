@@ -196,4 +196,28 @@ describe('runtime over both lungs', () => {
       code: 'IDEMPOTENCY_CONFLICT',
     })
   })
+
+  it('whoever looks at rest sees rows and root that belong together, also while commits follow each other', async () => {
+    const world = await start(1)
+    const [one] = world.members
+    const seen: [number, unknown][] = []
+    let writing = true
+    const look = async () => {
+      while (writing) {
+        seen.push(
+          (await one?.runtime.atRest(() => [
+            one.runtime.status().seq,
+            one.runtime.read('n')?.value,
+          ])) as never,
+        )
+        await Promise.resolve()
+      }
+    }
+    const looking = look()
+    for (let n = 1; n <= 20; n++) await one?.runtime.write(put('n', n))
+    writing = false
+    await looking
+    expect(seen.length).toBeGreaterThan(20)
+    expect(seen.filter(([seq, value]) => seq !== (value ?? 0))).toEqual([])
+  })
 })

@@ -69,7 +69,7 @@ async function copyState(node: LatticeNode): Promise<StateSnapshot> {
         sliceEnd = performance.now() + sliceMs
       }
     }
-    return { root: node.status().root, members }
+    return await node.atRest(() => ({ root: node.status().root, members }))
   } finally {
     unsubscribe()
   }

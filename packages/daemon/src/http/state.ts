@@ -190,9 +190,11 @@ export function mountState(mount: Mount, options: StateOptions): void {
         return void revalidated(request, response, root)
       return sendWhole(options, snapshots, request, response)
     }
-    if (revalidated(request, response, node.status().root)) return
-    if (query.summary === 'true') sendSummary(options, response)
-    else sendPage(options, query, response)
+    return node.atRest(() => {
+      if (revalidated(request, response, node.status().root)) return
+      if (query.summary === 'true') sendSummary(options, response)
+      else sendPage(options, query, response)
+    })
   })
   mount(routes.getKey, ({ params }, request, response) => sendKey(node, params.key, request, response))
   mount(routes.putKey, ({ params, body }, request, response) =>
