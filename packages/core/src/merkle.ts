@@ -15,7 +15,14 @@
 import { concatBytes, toUtf8, fromHex, uintToBytes } from './bytes.ts'
 import { assert } from './errors.ts'
 import type { Hash } from './ports.ts'
+import { isBranch, TrieArena, type Ref } from './trie-arena.ts'
 import type { Sequence } from './units.ts'
+
+/** What is hashed for a leaf, made in place: millions are. The first byte is its domain. */
+const leafScratch = new Uint8Array(1 + 64 + 32)
+
+/** The same for a branch, at its largest. */
+const branchScratch = new Uint8Array(1 + 1 + 64 + 6 + 2 + 16 * 32)
 
 /** Nibbles in a path. */
 export const pathNibbles = 128
@@ -29,18 +36,6 @@ export interface Leaf {
   readonly digest: Uint8Array
   readonly seq: Sequence
 }
-
-interface Branch {
-  /** Nibbles shared by all leaves below; the children differ in the nibble at this index. */
-  readonly depth: number
-  /** Path of some leaf below: holds the shared prefix. */
-  readonly path: Uint8Array
-  readonly children: (Node | undefined)[]
-  count: number
-  digest: Uint8Array | undefined
-}
-
-type Node = Leaf | Branch
 
 /** What stands at a prefix: the leaves below as one digest, and the branch point if there is one. */
 export interface Subtree {
@@ -71,92 +66,192 @@ export function sharedNibbles(a: Uint8Array, b: Uint8Array, limit = pathNibbles)
   return index < limit && nibbleAt(a, index) === nibbleAt(b, index) ? index + 1 : Math.min(index, limit)
 }
 
-function isBranch(node: Node): node is Branch {
-  return 'children' in node
-}
-
 /** The trie. Holds no entries, only their digests. */
 export class MerkleTrie {
   readonly #hash: Hash
   readonly #emptyRoot: Uint8Array
-  #top: Node | undefined
+  readonly #arena: TrieArena
+  #top: Ref = 0
 
   constructor(hash: Hash) {
     this.#hash = hash
     this.#emptyRoot = hash(Uint8Array.of(2))
+    this.#arena = new TrieArena(hash(new Uint8Array(0)))
   }
 
   /** Number of leaves. */
   get count(): number {
-    return this.#top === undefined ? 0 : countOf(this.#top)
+    return this.#arena.count(this.#top)
   }
 
   /** Digest over all leaves. */
   root(): Uint8Array {
-    return this.#top === undefined ? this.#emptyRoot : this.#digestOf(this.#top)
+    return this.#top === 0 ? this.#emptyRoot : this.#digestOf(this.#top).slice()
   }
 
   /** Puts the entry with `entryDigest`, held in row `seq`, at `path`; replaces what stood there. */
   set(path: Uint8Array, entryDigest: Uint8Array, seq: Sequence): void {
-    const leaf = { path, digest: this.#hash(concatBytes(Uint8Array.of(0), path, entryDigest)), seq }
-    this.#top = insert(this.#top, leaf)
+    leafScratch.set(path, 1)
+    leafScratch.set(entryDigest, 1 + path.length)
+    const digest = this.#hash(leafScratch)
+    this.#top = this.#insert(this.#top, path, digest, seq)
   }
 
   /** Takes the leaf at `path` away, if there is one. */
   delete(path: Uint8Array): void {
-    this.#top = remove(this.#top, path)
+    this.#top = this.#remove(this.#top, path)
   }
 
   /** The leaf at exactly `path`. */
   get(path: Uint8Array): Leaf | undefined {
-    const node = this.#at(path, pathNibbles)
-    return node !== undefined && !isBranch(node) ? node : undefined
+    const ref = this.#at(path, pathNibbles)
+    return ref < 0 ? this.#leafOf(ref) : undefined
   }
 
   /** Whether any leaf lies under the first `length` nibbles of `prefix`. Hashes nothing. */
   holds(prefix: Uint8Array, length: number): boolean {
-    return this.#at(prefix, length) !== undefined
+    return this.#at(prefix, length) !== 0
   }
 
   /** What stands under the first `length` nibbles of `prefix`. */
   subtree(prefix: Uint8Array, length: number): Subtree | undefined {
-    const node = this.#at(prefix, length)
-    if (node === undefined) return undefined
-    const digest = this.#digestOf(node)
-    return { digest, count: countOf(node), depth: isBranch(node) ? node.depth : undefined, path: node.path }
+    const ref = this.#at(prefix, length)
+    if (ref === 0) return undefined
+    return {
+      digest: this.#digestOf(ref).slice(),
+      count: this.#arena.count(ref),
+      depth: isBranch(ref) ? this.#arena.depth(ref) : undefined,
+      path: this.#arena.path(this.#arena.sample(ref)),
+    }
   }
 
   /** The leaves under the first `length` nibbles of `prefix`, in path order. */
   *leaves(prefix: Uint8Array, length: number): Generator<Leaf> {
-    const node = this.#at(prefix, length)
-    if (node !== undefined) yield* leavesOf(node)
+    yield* this.#leavesOf(this.#at(prefix, length))
   }
 
-  #at(prefix: Uint8Array, length: number): Node | undefined {
-    let node = this.#top
-    while (node !== undefined) {
-      const end = isBranch(node) ? Math.min(node.depth, length) : length
-      if (sharedNibbles(node.path, prefix, end) < end) return undefined
-      if (!isBranch(node) || node.depth >= length) return node
-      node = node.children[nibbleAt(prefix, node.depth)]
+  *#leavesOf(ref: Ref): Generator<Leaf> {
+    if (ref < 0) yield this.#leafOf(ref)
+    if (ref > 0) for (let nibble = 0; nibble < 16; nibble++) yield* this.#leavesOf(this.#arena.child(ref, nibble))
+  }
+
+  #leafOf(ref: Ref): Leaf {
+    const { path, seq } = { path: this.#arena.path(ref), seq: this.#arena.seq(ref) }
+    return { path, digest: this.#digestOf(ref).slice(), seq }
+  }
+
+  #at(prefix: Uint8Array, length: number): Ref {
+    const arena = this.#arena
+    let ref = this.#top
+    while (ref !== 0) {
+      const depth = isBranch(ref) ? arena.depth(ref) : pathNibbles
+      const end = Math.min(depth, length)
+      if (arena.shared(arena.sample(ref), prefix, end) < end) return 0
+      if (depth >= length) return ref
+      ref = arena.child(ref, nibbleAt(prefix, depth))
     }
-    return undefined
+    return 0
   }
 
-  #digestOf(node: Node): Uint8Array {
-    if (!isBranch(node)) return node.digest
-    return (node.digest ??= this.#hashBranch(node))
+  #insert(ref: Ref, path: Uint8Array, digest: Uint8Array, seq: Sequence): Ref {
+    const arena = this.#arena
+    if (ref === 0) return arena.addLeaf(path, digest, seq)
+    const depth = isBranch(ref) ? arena.depth(ref) : pathNibbles
+    const shared = arena.shared(arena.sample(ref), path, depth)
+    if (shared < depth) return this.#branchOff(ref, arena.addLeaf(path, digest, seq), shared)
+    if (!isBranch(ref)) {
+      arena.setLeaf(ref, digest, seq)
+      return ref
+    }
+    const nibble = nibbleAt(path, depth)
+    const child = arena.child(ref, nibble)
+    const before = arena.count(child)
+    const grown = this.#insert(child, path, digest, seq)
+    arena.setChild(ref, nibble, grown)
+    arena.setCount(ref, arena.count(ref) + arena.count(grown) - before)
+    return ref
   }
 
-  #hashBranch(branch: Branch): Uint8Array {
-    const { depth, path, children, count } = branch
-    const parts = [Uint8Array.of(1, depth), prefixBytes(path, depth), uintToBytes(BigInt(count), 6)]
+  #branchOff(ref: Ref, leaf: Ref, depth: number): Ref {
+    const arena = this.#arena
+    const branch = arena.addBranch(depth, leaf)
+    arena.setChild(branch, arena.nibble(arena.sample(ref), depth), ref)
+    arena.setChild(branch, arena.nibble(leaf, depth), leaf)
+    arena.setCount(branch, arena.count(ref) + 1)
+    return branch
+  }
+
+  #remove(ref: Ref, path: Uint8Array): Ref {
+    const arena = this.#arena
+    if (ref === 0) return 0
+    const depth = isBranch(ref) ? arena.depth(ref) : pathNibbles
+    if (arena.shared(arena.sample(ref), path, depth) < depth) return ref
+    if (!isBranch(ref)) {
+      arena.dropLeaf(ref)
+      return 0
+    }
+    const nibble = nibbleAt(path, depth)
+    const child = arena.child(ref, nibble)
+    const before = arena.count(child)
+    const shrunk = this.#remove(child, path)
+    const gone = before - arena.count(shrunk)
+    if (gone === 0) return ref
+    arena.setChild(ref, nibble, shrunk)
+    arena.setCount(ref, arena.count(ref) - gone)
+    return this.#collapse(ref)
+  }
+
+  /** A branch with one child left is no branch. Its sample may be the leaf that has gone: takes another. */
+  #collapse(branch: Ref): Ref {
+    const arena = this.#arena
+    const left: Ref[] = []
+    for (let nibble = 0; nibble < 16; nibble++) {
+      const child = arena.child(branch, nibble)
+      if (child !== 0) left.push(child)
+    }
+    const [first] = left
+    assert(first !== undefined, 'a branch keeps at least one child')
+    arena.setSample(branch, arena.sample(first))
+    if (left.length > 1) return branch
+    arena.dropBranch(branch)
+    return first
+  }
+
+  #digestOf(ref: Ref): Uint8Array {
+    const known = this.#arena.digest(ref)
+    if (known !== undefined) return known
+    const digest = this.#hashBranch(ref)
+    this.#arena.setDigest(ref, digest)
+    return digest
+  }
+
+  #hashBranch(branch: Ref): Uint8Array {
+    const arena = this.#arena
+    // First, because making a child's digest uses the same scratch memory.
+    for (let nibble = 0; nibble < 16; nibble++) this.#refresh(arena.child(branch, nibble))
+    const depth = arena.depth(branch)
+    const prefix = prefixBytes(arena.path(arena.sample(branch)), depth)
+    branchScratch[0] = 1
+    branchScratch[1] = depth
+    branchScratch.set(prefix, 2)
+    const head = 2 + prefix.length
+    branchScratch.set(uintToBytes(BigInt(arena.count(branch)), 6), head)
     let bitmap = 0
-    for (let nibble = 0; nibble < children.length; nibble++)
-      if (children[nibble] !== undefined) bitmap |= 1 << nibble
-    parts.push(Uint8Array.of(bitmap >> 8, bitmap & 0xff))
-    for (const child of children) if (child !== undefined) parts.push(this.#digestOf(child))
-    return this.#hash(concatBytes(...parts))
+    let end = head + 8
+    for (let nibble = 0; nibble < 16; nibble++) {
+      const child = arena.child(branch, nibble)
+      if (child === 0) continue
+      bitmap |= 1 << nibble
+      branchScratch.set(this.#digestOf(child), end)
+      end += 32
+    }
+    branchScratch[head + 6] = bitmap >> 8
+    branchScratch[head + 7] = bitmap & 0xff
+    return this.#hash(branchScratch.subarray(0, end))
+  }
+
+  #refresh(ref: Ref): void {
+    if (ref > 0) this.#digestOf(ref)
   }
 }
 
@@ -165,58 +260,4 @@ export function prefixBytes(path: Uint8Array, length: number): Uint8Array {
   const bytes = path.slice(0, (length + 1) >> 1)
   if (length % 2 === 1) bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) & 0xf0
   return bytes
-}
-
-function countOf(node: Node): number {
-  return isBranch(node) ? node.count : 1
-}
-
-function insert(node: Node | undefined, leaf: Leaf): Node {
-  if (node === undefined) return leaf
-  const limit = isBranch(node) ? node.depth : pathNibbles
-  const shared = sharedNibbles(node.path, leaf.path, limit)
-  if (shared < limit) return branchOff(node, leaf, shared)
-  if (!isBranch(node)) return leaf
-  const nibble = nibbleAt(leaf.path, node.depth)
-  const child = node.children[nibble]
-  const before = child === undefined ? 0 : countOf(child)
-  const grown = insert(child, leaf)
-  node.children[nibble] = grown
-  node.count += countOf(grown) - before
-  node.digest = undefined
-  return node
-}
-
-function branchOff(node: Node, leaf: Leaf, depth: number): Branch {
-  const children = Array.from<Node | undefined>({ length: 16 })
-  children[nibbleAt(node.path, depth)] = node
-  children[nibbleAt(leaf.path, depth)] = leaf
-  return { depth, path: leaf.path, children, count: countOf(node) + 1, digest: undefined }
-}
-
-function remove(node: Node | undefined, path: Uint8Array): Node | undefined {
-  if (node === undefined) return undefined
-  const limit = isBranch(node) ? node.depth : pathNibbles
-  if (sharedNibbles(node.path, path, limit) < limit) return node
-  if (!isBranch(node)) return undefined
-  const nibble = nibbleAt(path, node.depth)
-  const child = node.children[nibble]
-  const shrunk = remove(child, path)
-  if (child === undefined || (shrunk === child && !isBranch(child))) return node
-  node.children[nibble] = shrunk
-  node.count = node.children.reduce((sum, each) => sum + (each === undefined ? 0 : countOf(each)), 0)
-  node.digest = undefined
-  return collapse(node)
-}
-
-/** A branch with one child left is no branch. */
-function collapse(branch: Branch): Node {
-  const left = branch.children.filter(child => child !== undefined)
-  assert(left.length > 0, 'a branch keeps at least one child')
-  return left.length === 1 ? (left[0] as Node) : branch
-}
-
-function* leavesOf(node: Node): Generator<Leaf> {
-  if (!isBranch(node)) yield node
-  else for (const child of node.children) if (child !== undefined) yield* leavesOf(child)
 }

@@ -1,0 +1,236 @@
+/**
+ * Memory for the trie: nodes as numbers into typed arrays, about 110 bytes per entry and nothing for the collector to walk.
+ *
+ * A node is a reference: 0 for none, positive for a branch, negative for a leaf. Arrays grow by chunks, so that growing copies
+ * nothing. Most entries live in the whole-key slot; only other slots keep the second half of their path.
+ */
+import { concatBytes, equalBytes } from './bytes.ts'
+import type { Sequence } from './units.ts'
+
+/** A node: 0 none, > 0 a branch, < 0 a leaf. */
+export type Ref = number
+
+/** Bytes of a digest, and of each half of a path. */
+const digestBytes = 32
+
+/** Nodes per chunk: small, because most tries are; a thousand chunks hold a million nodes. */
+const chunkBits = 10
+const chunkSize = 1 << chunkBits
+const chunkMask = chunkSize - 1
+
+interface LeafChunk {
+  readonly keys: Uint8Array
+  readonly digests: Uint8Array
+  readonly seqs: Float64Array
+}
+
+interface BranchChunk {
+  readonly children: Int32Array
+  readonly digests: Uint8Array
+  readonly counts: Uint32Array
+  readonly depths: Uint8Array
+  /** 1 where the digest is up to date. */
+  readonly fresh: Uint8Array
+  /** Some leaf below: holds the prefix. */
+  readonly samples: Int32Array
+}
+
+/** Whether a reference is a branch. */
+export function isBranch(ref: Ref): boolean {
+  return ref > 0
+}
+
+/** Nodes in typed arrays. Knows nothing of hashing or of the shape of the trie. */
+export class TrieArena {
+  readonly #leaves: LeafChunk[] = []
+  readonly #branches: BranchChunk[] = []
+  readonly #otherSlots = new Map<Ref, Uint8Array>()
+  readonly #wholeKeySlot: Uint8Array
+  #leafCount = 0
+  #branchCount = 0
+  readonly #freeLeaves: Ref[] = []
+  readonly #freeBranches: Ref[] = []
+
+  /** @param wholeKeySlot hash of the empty slot: the second half of most paths */
+  constructor(wholeKeySlot: Uint8Array) {
+    this.#wholeKeySlot = wholeKeySlot
+  }
+
+  addLeaf(path: Uint8Array, digest: Uint8Array, seq: Sequence): Ref {
+    const ref = this.#freeLeaves.pop() ?? -++this.#leafCount
+    const chunk = this.#leafChunk(ref)
+    const at = leafAt(ref)
+    chunk.keys.set(path.subarray(0, digestBytes), at * digestBytes)
+    const slot = path.subarray(digestBytes)
+    if (!equalBytes(slot, this.#wholeKeySlot)) this.#otherSlots.set(ref, slot.slice())
+    this.setLeaf(ref, digest, seq)
+    return ref
+  }
+
+  /** Another entry takes the place of a leaf. */
+  setLeaf(ref: Ref, digest: Uint8Array, seq: Sequence): void {
+    const chunk = this.#leafChunk(ref)
+    const at = leafAt(ref)
+    chunk.digests.set(digest, at * digestBytes)
+    chunk.seqs[at] = seq
+  }
+
+  dropLeaf(ref: Ref): void {
+    this.#otherSlots.delete(ref)
+    this.#freeLeaves.push(ref)
+  }
+
+  addBranch(depth: number, sample: Ref): Ref {
+    const ref = this.#freeBranches.pop() ?? ++this.#branchCount
+    const chunk = this.#branchChunk(ref)
+    const at = branchAt(ref)
+    chunk.children.fill(0, at * 16, at * 16 + 16)
+    chunk.depths[at] = depth
+    chunk.samples[at] = sample
+    chunk.counts[at] = 0
+    chunk.fresh[at] = 0
+    return ref
+  }
+
+  dropBranch(ref: Ref): void {
+    this.#freeBranches.push(ref)
+  }
+
+  child(branch: Ref, nibble: number): Ref {
+    const chunk = this.#branchChunk(branch)
+    const at = branchAt(branch)
+    return chunk.children[at * 16 + nibble] as number
+  }
+
+  /** Hangs `child` (or nothing) under a branch; the branch's digest is stale from now on. */
+  setChild(branch: Ref, nibble: number, child: Ref): void {
+    const chunk = this.#branchChunk(branch)
+    const at = branchAt(branch)
+    chunk.children[at * 16 + nibble] = child
+    chunk.fresh[at] = 0
+  }
+
+  count(ref: Ref): number {
+    if (ref === 0) return 0
+    if (!isBranch(ref)) return 1
+    const chunk = this.#branchChunk(ref)
+    const at = branchAt(ref)
+    return chunk.counts[at] as number
+  }
+
+  setCount(branch: Ref, count: number): void {
+    const chunk = this.#branchChunk(branch)
+    const at = branchAt(branch)
+    chunk.counts[at] = count
+  }
+
+  depth(branch: Ref): number {
+    const chunk = this.#branchChunk(branch)
+    const at = branchAt(branch)
+    return chunk.depths[at] as number
+  }
+
+  seq(leaf: Ref): Sequence {
+    const chunk = this.#leafChunk(leaf)
+    const at = leafAt(leaf)
+    return chunk.seqs[at] as number
+  }
+
+  /** A leaf at or below the node: its path starts with the node's prefix. */
+  sample(ref: Ref): Ref {
+    if (!isBranch(ref)) return ref
+    const chunk = this.#branchChunk(ref)
+    const at = branchAt(ref)
+    return chunk.samples[at] as number
+  }
+
+  setSample(branch: Ref, sample: Ref): void {
+    const chunk = this.#branchChunk(branch)
+    const at = branchAt(branch)
+    chunk.samples[at] = sample
+  }
+
+  /** The digest; undefined for a branch that has changed since it was set. A view: it changes with the node. */
+  digest(ref: Ref): Uint8Array | undefined {
+    if (!isBranch(ref)) return slice(this.#leafChunk(ref).digests, leafAt(ref))
+    const chunk = this.#branchChunk(ref)
+    const at = branchAt(ref)
+    return chunk.fresh[at] === 0 ? undefined : slice(chunk.digests, at)
+  }
+
+  setDigest(branch: Ref, digest: Uint8Array): void {
+    const chunk = this.#branchChunk(branch)
+    const at = branchAt(branch)
+    chunk.digests.set(digest, at * digestBytes)
+    chunk.fresh[at] = 1
+  }
+
+  /** The whole path of a leaf, in fresh memory. */
+  path(leaf: Ref): Uint8Array {
+    const chunk = this.#leafChunk(leaf)
+    const at = leafAt(leaf)
+    return concatBytes(chunk.keys.subarray(at * digestBytes, (at + 1) * digestBytes), this.#slotOf(leaf))
+  }
+
+  /** How many leading nibbles a leaf's path shares with `path`, at most `limit`. */
+  shared(leaf: Ref, path: Uint8Array, limit: number): number {
+    const chunk = this.#leafChunk(leaf)
+    const at = leafAt(leaf)
+    const bytes = Math.min(limit + 1, 4 * digestBytes) >> 1
+    let byte = 0
+    const keyBytes = Math.min(bytes, digestBytes)
+    while (byte < keyBytes && chunk.keys[at * digestBytes + byte] === path[byte]) byte++
+    if (byte === digestBytes && bytes > digestBytes) {
+      const slot = this.#slotOf(leaf)
+      while (byte < bytes && slot[byte - digestBytes] === path[byte]) byte++
+    }
+    if (2 * byte >= limit) return limit
+    return this.nibble(leaf, 2 * byte) === (path[byte] as number) >> 4 ? 2 * byte + 1 : 2 * byte
+  }
+
+  /** The nibble of a leaf's path at `index`. */
+  nibble(leaf: Ref, index: number): number {
+    const chunk = this.#leafChunk(leaf)
+    const at = leafAt(leaf)
+    const byte = index >> 1
+    const value = byte < digestBytes ? chunk.keys[at * digestBytes + byte] : this.#slotOf(leaf)[byte - digestBytes]
+    return index % 2 === 0 ? (value as number) >> 4 : (value as number) & 15
+  }
+
+  #slotOf(leaf: Ref): Uint8Array {
+    return this.#otherSlots.get(leaf) ?? this.#wholeKeySlot
+  }
+
+  #leafChunk(ref: Ref): LeafChunk {
+    const index = (-ref - 1) >>> chunkBits
+    return (this.#leaves[index] ??= {
+      keys: new Uint8Array(chunkSize * digestBytes),
+      digests: new Uint8Array(chunkSize * digestBytes),
+      seqs: new Float64Array(chunkSize),
+    })
+  }
+
+  #branchChunk(ref: Ref): BranchChunk {
+    const index = (ref - 1) >>> chunkBits
+    return (this.#branches[index] ??= {
+      children: new Int32Array(chunkSize * 16),
+      digests: new Uint8Array(chunkSize * digestBytes),
+      counts: new Uint32Array(chunkSize),
+      depths: new Uint8Array(chunkSize),
+      fresh: new Uint8Array(chunkSize),
+      samples: new Int32Array(chunkSize),
+    })
+  }
+}
+
+function leafAt(ref: Ref): number {
+  return (-ref - 1) & chunkMask
+}
+
+function branchAt(ref: Ref): number {
+  return (ref - 1) & chunkMask
+}
+
+function slice(digests: Uint8Array, at: number): Uint8Array {
+  return digests.subarray(at * digestBytes, (at + 1) * digestBytes)
+}
