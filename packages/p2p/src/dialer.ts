@@ -10,6 +10,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { P2pNode } from './node.ts'
 import { toPeerId } from './peer-id.ts'
 import { translate } from './translate.ts'
+import { withWebSocketCause } from './web-socket-cause.ts'
 
 /** Addresses kept per peer from what peers claim: a member has a few, a liar could name thousands. */
 const learntMax = 16
@@ -52,9 +53,15 @@ export class Dialer {
     })
   }
 
-  /** Notes why a connection over `address` did not last. */
-  failed(address: string, error: LatticeError): void {
-    this.#failures.set(address, { error, order: this.#failureCount++ })
+  /** Notes why a connection over `address` did not last; inbound ones come from addresses nobody can dial. */
+  failed(peer: NodeId, address: string, error: LatticeError): void {
+    if (this.#known(peer).includes(address))
+      this.#failures.set(address, { error, order: this.#failureCount++ })
+  }
+
+  /** A connection stands, whoever dialled it: what went wrong before is over. */
+  connected(peer: NodeId): void {
+    for (const address of this.#known(peer)) this.#failures.delete(address)
   }
 
   /**
@@ -67,12 +74,13 @@ export class Dialer {
     for (const address of this.#inTurn(known)) {
       if (signal.aborted) break
       try {
-        await node.dial(multiaddr(address), { signal })
-        this.#failures.delete(address)
+        const target = multiaddr(address)
+        await withWebSocketCause(target, () => node.dial(target, { signal }))
+        this.connected(peer)
         return
       } catch (error) {
         const failure = translate(error, signal)
-        this.failed(address, failure)
+        this.failed(peer, address, failure)
         errors.set(address, failure)
       }
     }

@@ -210,6 +210,7 @@ class Libp2pTransport implements P2pTransport {
 
   #reportUp(peer: NodeId): void {
     this.#up.add(peer)
+    this.#dialer.connected(peer)
     this.#inbox?.peerUp(peer)
     this.#log('debug', 'peer connected', { node_id: peer })
   }
@@ -224,7 +225,7 @@ class Libp2pTransport implements P2pTransport {
     if (livedMs > refusedWithinMs) return
     const sentence =
       'the peer closed the connection at once; check that it trusts the public key of this node'
-    this.#dialer.failed(address, new LatticeError('PEER_REFUSED', sentence))
+    this.#dialer.failed(peer, address, new LatticeError('PEER_REFUSED', sentence))
     this.#log('debug', sentence, { node_id: peer, address })
   }
 }
