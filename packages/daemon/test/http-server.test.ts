@@ -137,6 +137,12 @@ describe('upgrades', () => {
     expect(await answered).toContain('101 Switching Protocols\r\n\r\n/p2p')
   })
 
+  it('to anything but WebSocket are plain requests: clients that offer h2c are served', async () => {
+    world = await startWorld({ onUpgrade: (_request, socket) => void socket.destroy() })
+    const text = 'GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n'
+    expect(await world.raw(text)).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
   it('without a handler are plain requests', async () => {
     world = await startWorld()
     const text = 'GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n'

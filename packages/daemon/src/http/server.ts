@@ -72,6 +72,9 @@ export function createHttpServer(
       connectionsCheckingInterval: 2000,
       insecureHTTPParser: false,
       noDelay: true,
+      // Java's client and others offer `Upgrade: h2c` with plain requests; those are served as plain requests.
+      shouldUpgradeCallback: request =>
+        options.onUpgrade !== undefined && request.headers.upgrade?.toLowerCase() === 'websocket',
     },
     app,
   )
