@@ -158,16 +158,15 @@ export class Composer {
     return { digestBytes, rounds: descent.rounds + 1, next, push, want }
   }
 
-  /** The bytes of these leaves as far as they fit; leaves superseded meanwhile are left out. */
+  /** The bytes of these leaves, those that fit; leaves superseded meanwhile are left out. */
   entriesOf(leaves: readonly Leaf[], bytesMax: number): Uint8Array[] {
     const entries: Uint8Array[] = []
     let size = 0
     for (const leaf of leaves) {
       const bytes = this.#parts.replica.bytesOf(leaf)
       if (bytes === undefined) continue
+      if (size + bytes.length > bytesMax) continue
       size += bytes.length
-      if (entries.length > 0 && size > bytesMax) break
-      if (size > bytesMax) break
       entries.push(bytes)
     }
     return entries
@@ -190,9 +189,10 @@ export class Composer {
   }
 }
 
-/** Room for entries in a message beside its wants and its step of the descent. */
+/** Room for entries in a message beside its wants and its step of the descent: always enough for any single one. */
 function entriesRoom({ compare, want }: Message): number {
-  return frameEntriesBytesMax - Math.max(0, stepBytes(compare?.summaries, want) - stepBytesSpared)
+  const excess = Math.max(0, stepBytes(compare?.summaries, want) - stepBytesSpared)
+  return Math.max(entryBytesMax, frameEntriesBytesMax - excess)
 }
 
 function bytesOf(entries: readonly Uint8Array[]): number {

@@ -38,6 +38,8 @@ export interface Mode {
   /** When a return to P2P, or a trial, failed again, within the flap window. */
   readonly failedReturns: readonly number[]
   readonly lastReturn: number | undefined
+  /** The path preferred now, or before nothing answered any more. */
+  readonly lastPath: PathKind | undefined
 }
 
 /** What the watchdog sees. */
@@ -62,7 +64,7 @@ export interface ModeStep {
 /** The machine at start: nothing is proven yet. */
 export function initialMode(now: number): Mode {
   const state: ModeState = { phase: 'NONE', since: now, starting: true }
-  return { state, changes: [], failedReturns: [], lastReturn: undefined }
+  return { state, changes: [], failedReturns: [], lastReturn: undefined, lastPath: undefined }
 }
 
 /**
@@ -75,10 +77,12 @@ export function stepMode(mode: Mode, facts: Facts, now: number, params: EnginePa
       return stepNone(mode, state, facts, now, params)
     case 'P2P':
       if (!facts.p2pUsable) return leaveP2p(mode, facts, now, params, 'P2P is not available')
-      return facts.p2pAlive ? undefined : enter(mode, { phase: 'GRACE', since: now }, 'no P2P peer answers')
+      return facts.p2pAlive
+        ? undefined
+        : enter(mode, { phase: 'GRACE', since: now }, 'no P2P peer answers', params)
     case 'GRACE':
       if (!facts.p2pUsable) return leaveP2p(mode, facts, now, params, 'P2P is not available')
-      if (facts.p2pAlive) return enter(mode, { phase: 'P2P', since: now }, 'a P2P peer answers again')
+      if (facts.p2pAlive) return enter(mode, { phase: 'P2P', since: now }, 'a P2P peer answers again', params)
       if (now < facts.p2pLastAlive + params.peerlessTimeoutMs) return undefined
       return leaveP2p(mode, facts, now, params, peerlessReason(params))
     case 'HTTP':
@@ -96,15 +100,15 @@ export function stepMode(mode: Mode, facts: Facts, now: number, params: EnginePa
 
 /** The operator forces a path, until `until` or for ever. */
 export function forceMode(mode: Mode, path: PathKind, until: number | undefined, now: number): Mode {
-  return withChange(mode, { phase: 'FORCED', since: now, path, until }, now, Number.POSITIVE_INFINITY)
+  return { ...mode, state: { phase: 'FORCED', since: now, path, until }, lastPath: path }
 }
 
 /** The operator gives the choice back: to whatever is alive now. */
 export function releaseMode(mode: Mode, facts: Facts, now: number, params: EngineParams): ModeStep {
   const reason = 'the operator asked for auto'
-  if (facts.p2pUsable && facts.p2pAlive) return enter(mode, { phase: 'P2P', since: now }, reason)
-  if (facts.httpAlive) return enter(mode, httpState(mode, now, params), reason)
-  return enter(mode, { phase: 'NONE', since: now, starting: false }, reason)
+  if (facts.p2pUsable && facts.p2pAlive) return enter(mode, { phase: 'P2P', since: now }, reason, params)
+  if (facts.httpAlive) return enter(mode, httpState(mode, now, params), reason, params)
+  return enter(mode, { phase: 'NONE', since: now, starting: false }, reason, params)
 }
 
 /** The next instant at which time alone may move the machine; undefined if only facts can. */
@@ -115,7 +119,8 @@ export function modeWakeAt(mode: Mode, facts: Facts, params: EngineParams): numb
     case 'GRACE':
       return facts.p2pLastAlive + params.peerlessTimeoutMs
     case 'HTTP':
-      return facts.p2pAlive ? Math.max(state.holdUntil, latchedUntil(mode, params)) : undefined
+      if (!facts.p2pAlive) return undefined
+      return Math.max(facts.httpAlive ? state.holdUntil : 0, latchedUntil(mode, params))
     case 'TRIAL':
       return state.since + params.stableAfterMs
     case 'FORCED':
@@ -156,14 +161,16 @@ function stepNone(
   now: number,
   params: EngineParams,
 ): ModeStep | undefined {
-  if (facts.p2pUsable && facts.p2pAlive)
-    return enter(mode, { phase: 'P2P', since: now }, 'a P2P peer answers')
+  const p2pAlive = facts.p2pUsable && facts.p2pAlive
+  if (p2pAlive && facts.httpAlive && now < latchedUntil(mode, params))
+    return enter(mode, httpState(mode, now, params), 'HTTP answers; P2P has come and gone too often', params)
+  if (p2pAlive) return enter(mode, { phase: 'P2P', since: now }, 'a P2P peer answers', params)
   if (!facts.httpAlive) return undefined
   if (!facts.p2pUsable)
-    return enter(mode, httpState(mode, now, params), 'HTTP answers and P2P is not available')
+    return enter(mode, httpState(mode, now, params), 'HTTP answers and P2P is not available', params)
   const patience = state.starting ? state.since : facts.p2pLastAlive
   if (now < patience + params.peerlessTimeoutMs) return undefined
-  return enter(mode, httpState(mode, now, params), `HTTP answers; ${peerlessReason(params)}`)
+  return enter(mode, httpState(mode, now, params), `HTTP answers; ${peerlessReason(params)}`, params)
 }
 
 function stepHttp(
@@ -173,26 +180,29 @@ function stepHttp(
   now: number,
   params: EngineParams,
 ): ModeStep | undefined {
-  if (facts.httpAlive) {
-    if (!facts.p2pAlive || !facts.p2pUsable) return undefined
-    if (now < state.holdUntil || now < latchedUntil(mode, params)) return undefined
-    return enter(mode, { phase: 'TRIAL', since: now }, 'a P2P peer answers: P2P has to prove itself')
+  const p2pAlive = facts.p2pUsable && facts.p2pAlive
+  if (!p2pAlive && facts.httpAlive) return undefined
+  if (!p2pAlive)
+    return enter(mode, { phase: 'NONE', since: now, starting: false }, 'neither HTTP nor P2P answers', params)
+  if (now < latchedUntil(mode, params)) return undefined
+  if (!facts.httpAlive) {
+    const back: ModeState = { phase: 'P2P', since: now }
+    return { mode: returned(mode, back, params), reason: 'HTTP fails and a P2P peer answers' }
   }
-  if (facts.p2pAlive && facts.p2pUsable)
-    return enter(mode, { phase: 'P2P', since: now }, 'HTTP fails and a P2P peer answers')
-  return enter(mode, { phase: 'NONE', since: now, starting: false }, 'neither HTTP nor P2P answers')
+  if (now < state.holdUntil) return undefined
+  return enter(mode, { phase: 'TRIAL', since: now }, 'a P2P peer answers: P2P has to prove itself', params)
 }
 
 function stepTrial(mode: Mode, facts: Facts, now: number, params: EngineParams): ModeStep | undefined {
   if (!facts.p2pAlive || !facts.p2pUsable) {
     const failed = { ...mode, failedReturns: recent([...mode.failedReturns, now], now, params.flapWindowMs) }
-    return enter(failed, httpState(failed, now, params), 'P2P failed its trial')
+    return enter(failed, httpState(failed, now, params), 'P2P failed its trial', params)
   }
   const back: ModeState = { phase: 'P2P', since: now }
   if (!facts.httpAlive)
-    return { mode: returned(mode, back, now, params), reason: 'HTTP fails and a P2P peer answers' }
+    return { mode: returned(mode, back, params), reason: 'HTTP fails and a P2P peer answers' }
   if (!facts.trialPassed) return undefined
-  return { mode: returned(mode, back, now, params), reason: 'P2P has proved itself' }
+  return { mode: returned(mode, back, params), reason: 'P2P has proved itself' }
 }
 
 function leaveP2p(mode: Mode, facts: Facts, now: number, params: EngineParams, reason: string): ModeStep {
@@ -201,27 +211,30 @@ function leaveP2p(mode: Mode, facts: Facts, now: number, params: EngineParams, r
       mode,
       { phase: 'NONE', since: now, starting: false },
       `${reason}, and HTTP does not answer either`,
+      params,
     )
   }
   const { lastReturn } = mode
   const again = lastReturn !== undefined && now - lastReturn <= params.flapWindowMs
   const failedReturns = again ? [...mode.failedReturns, now] : mode.failedReturns
   const next = { ...mode, failedReturns: recent(failedReturns, now, params.flapWindowMs) }
-  return { mode: withChange(next, httpState(next, now, params), now, params.flapWindowMs), reason }
+  return enter(next, httpState(next, now, params), reason, params)
 }
 
-function returned(mode: Mode, state: ModeState, now: number, params: EngineParams): Mode {
-  return { ...withChange(mode, state, now, params.flapWindowMs), lastReturn: now }
+function returned(mode: Mode, state: ModeState, params: EngineParams): Mode {
+  return { ...moved(mode, state, params), lastReturn: state.since }
 }
 
-function enter(mode: Mode, state: ModeState, reason: string): ModeStep {
-  return { mode: { ...mode, state }, reason }
+function enter(mode: Mode, state: ModeState, reason: string, params: EngineParams): ModeStep {
+  return { mode: moved(mode, state, params), reason }
 }
 
-function withChange(mode: Mode, state: ModeState, now: number, windowMs: number): Mode {
-  const before = preferredPath(mode.state)
-  const changed = state.phase !== 'FORCED' && before !== preferredPath(state)
-  return { ...mode, state, changes: changed ? recent([...mode.changes, now], now, windowMs) : mode.changes }
+/** Counts changes of the path, also by way of NONE. What the operator does is no flapping. */
+function moved(mode: Mode, state: ModeState, { flapWindowMs }: EngineParams): Mode {
+  const lastPath = preferredPath(state) ?? mode.lastPath
+  const changed = mode.state.phase !== 'FORCED' && mode.lastPath !== undefined && lastPath !== mode.lastPath
+  const changes = changed ? recent([...mode.changes, state.since], state.since, flapWindowMs) : mode.changes
+  return { ...mode, state, lastPath, changes }
 }
 
 function httpState(mode: Mode, now: number, params: EngineParams): ModeState {

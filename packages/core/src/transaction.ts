@@ -67,6 +67,7 @@ class KeyDraft {
         this.#demand('register')
         return this.#write(wholeKey, encodeValue(operation.value), this.#floor())
       case 'delete':
+        this.#forget()
         return this.#write(wholeKey, undefined, 0n)
       case 'increment':
         this.#demand('counter')
@@ -83,6 +84,15 @@ class KeyDraft {
 
   written(): EntryContent[] {
     return [...this.#written.values()]
+  }
+
+  /**
+   * Drops what this transaction has written to the key so far. A slot written under an earlier delete of the same
+   * transaction bears its version as base, so the tombstone to come could not silence it.
+   */
+  #forget(): void {
+    for (const slot of this.#written.keys()) this.#slots.delete(slot)
+    this.#written.clear()
   }
 
   #increment(by: number): void {

@@ -1,8 +1,7 @@
 /**
- * Random inputs for property tests: everything the core accepts, with the awkward corners in it, and how long to
- * try.
+ * Random inputs for property tests: everything the core accepts, with the awkward corners in it.
  *
- * `FC_RUNS` multiplies nothing: it is the number of runs itself; `FC_SEED` plays a failure again.
+ * The environment rules how they are tried: `FC_RUNS` sets the number of runs, `FC_SEED` plays a failure again.
  */
 import fc from 'fast-check'
 import { toHex } from '../bytes.ts'
@@ -23,7 +22,7 @@ export const testWall = 1_700_000_000_000
  * Runs a property. A failure prints the seed and path; `FC_SEED=<seed>` with the same test name plays it again.
  * @param runs tries by default; FC_RUNS replaces it
  */
-export function check<Ts>(property: fc.IProperty<Ts>, runs: number): void {
+export function checkProperty<Ts>(property: fc.IProperty<Ts>, runs: number): void {
   const { seed, numRuns } = runsFromEnvironment(runs)
   const out = fc.check(property, { numRuns, ...(seed === undefined ? {} : { seed }) })
   if (!out.failed) return
@@ -61,7 +60,7 @@ const jsonNumber = fc.oneof(
 )
 
 /** Any JSON value, `__proto__` members and byte order marks included. */
-export const jsonValues: fc.Arbitrary<JsonValue> = fc.letrec<{ value: JsonValue }>(tie => ({
+export const anyJson: fc.Arbitrary<JsonValue> = fc.letrec<{ value: JsonValue }>(tie => ({
   value: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
     fc.constant<JsonValue>(null),
@@ -83,7 +82,7 @@ export function ownMembers(members: readonly (readonly [string, JsonValue])[]): 
 }
 
 /** Any acceptable key; few of them, so that they meet. */
-export const keys: fc.Arbitrary<string> = fc.oneof(
+export const anyKey: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor', 'é/😀') },
   {
     weight: 1,
@@ -94,25 +93,25 @@ export const keys: fc.Arbitrary<string> = fc.oneof(
 )
 
 /** Elements of sets; few of them, so that they meet. */
-export const elements: fc.Arbitrary<JsonValue> = fc.constantFrom<JsonValue[]>('x', 1, null, { n: 1 })
+export const anyElement: fc.Arbitrary<JsonValue> = fc.constantFrom<JsonValue[]>('x', 1, null, { n: 1 })
 
 /** Any single operation, valid by itself. */
-export const operations: fc.Arbitrary<Operation> = fc.oneof(
-  fc.record({ op: fc.constant('put' as const), key: keys, value: jsonValues }),
-  fc.record({ op: fc.constant('delete' as const), key: keys }),
+export const anyOperation: fc.Arbitrary<Operation> = fc.oneof(
+  fc.record({ op: fc.constant('put' as const), key: anyKey, value: anyJson }),
+  fc.record({ op: fc.constant('delete' as const), key: anyKey }),
   fc.record({
     op: fc.constant('increment' as const),
-    key: keys,
+    key: anyKey,
     by: fc.integer({ min: -1000, max: 1000 }).filter(by => by !== 0),
   }),
-  fc.record({ op: fc.constantFrom('add' as const, 'remove' as const), key: keys, element: elements }),
+  fc.record({ op: fc.constantFrom('add' as const, 'remove' as const), key: anyKey, element: anyElement }),
 )
 
 /** Sound contents for one author: any slot, value, base and version that every node accepts. */
-export function contents(
+export function anyContent(
   author: NodeId,
   hash: Hash,
-  of: fc.Arbitrary<string> = keys,
+  of: fc.Arbitrary<string> = anyKey,
 ): fc.Arbitrary<EntryContent> {
   const incarnation = fc.constantFrom('00000000000000a1' as Incarnation, '00000000000000a2' as Incarnation)
   const version = fc.integer({ min: 1, max: 40 }).map(tick => versionAt(testWall) + BigInt(tick))
@@ -122,13 +121,13 @@ export function contents(
   const shape = fc.oneof(
     fc.record({
       slot: fc.constant(wholeKey),
-      value: fc.option(jsonValues.map(encodeValue), { nil: undefined }),
+      value: fc.option(anyJson.map(encodeValue), { nil: undefined }),
     }),
     fc.record({
       slot: incarnation.map(life => counterSlot(author, life)),
       value: fc.integer({ min: -99, max: 99 }).map(encodeValue),
     }),
-    fc.tuple(elements.map(encodeValue), fc.boolean()).map(([element, present]) => ({
+    fc.tuple(anyElement.map(encodeValue), fc.boolean()).map(([element, present]) => ({
       slot: elementSlot(element, hash),
       value: present ? element : undefined,
     })),
@@ -141,14 +140,14 @@ export function contents(
 }
 
 /** Signed entries by any of `signers`. */
-export function entries(
+export function anyEntry(
   signers: readonly Signer[],
   hash: Hash,
-  of: fc.Arbitrary<string> = keys,
+  of: fc.Arbitrary<string> = anyKey,
 ): fc.Arbitrary<VerifiedEntry> {
   return fc
     .constantFrom(...signers)
-    .chain(signer => contents(signer.nodeId, hash, of).map(content => signEntry(content, signer, hash)))
+    .chain(signer => anyContent(signer.nodeId, hash, of).map(content => signEntry(content, signer, hash)))
 }
 
 const nodeIds = bytes(32).map(id => toHex(id) as NodeId)
@@ -211,9 +210,9 @@ const compares: fc.Arbitrary<Compare> = digestSizes.chain(digestBytes =>
 )
 
 /** Any message, with entries by any of `signers`. */
-export function messages(signers: readonly Signer[], hash: Hash): fc.Arbitrary<Message> {
+export function anyMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary<Message> {
   const some = fc.array(
-    entries(signers, hash).map(entry => entry.bytes),
+    anyEntry(signers, hash).map(entry => entry.bytes),
     { maxLength: 5 },
   )
   const info = fc.string({ unit: 'grapheme', maxLength: 60 })

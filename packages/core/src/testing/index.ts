@@ -1,8 +1,11 @@
 /** Test doubles and suites for whoever implements or uses the ports of the core. */
+export * from './arbitraries.ts'
 export * from './memory-transport.ts'
+export * from './seeded-random.ts'
 export * from './transport-suite.ts'
 export * from './memory-store.ts'
 export { contentOf, hostileKeys, testBatch, testRow } from './store-fixtures.ts'
 export * from './store-suite.ts'
 export * from './utf8-order.ts'
 export * from './virtual-clock.ts'
+export * from './vector-files.ts'

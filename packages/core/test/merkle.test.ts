@@ -1,0 +1,160 @@
+/** The trie: equal sets have equal roots, whatever their history; different sets do not. */
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { compareBytes, concatBytes, MerkleTrie, pathOf, toHex, toUtf8, uintToBytes } from '@lattice/core'
+import { checkProperty } from '@lattice/core/testing'
+import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from '../src/merkle.ts'
+import { sha256 } from './crypto.ts'
+
+interface Held {
+  readonly path: Uint8Array
+  readonly digest: Uint8Array
+}
+
+/** Paths that share long prefixes, so that every shape of the trie comes up. */
+const paths = fc
+  .tuple(fc.constantFrom(0, 1, 2, 17, 32, 63), fc.nat(255), fc.constantFrom(0x00, 0x0f, 0xf0, 0xa5))
+  .map(([at, byte, fill]) => {
+    const path = new Uint8Array(64).fill(fill)
+    path[at] = byte
+    return path
+  })
+const held: fc.Arbitrary<Held> = fc.record({
+  path: paths,
+  digest: fc.nat(5).map(seed => sha256(Uint8Array.of(seed))),
+})
+const change = fc.oneof(
+  { weight: 3, arbitrary: held },
+  { weight: 1, arbitrary: paths.map(path => ({ path, digest: undefined })) },
+)
+
+function build(leaves: Iterable<Held>): MerkleTrie {
+  const trie = new MerkleTrie(sha256)
+  let seq = 0
+  for (const { path, digest } of leaves) trie.set(path, digest, ++seq)
+  return trie
+}
+
+const byPath = (a: Held, b: Held): number => compareBytes(a.path, b.path)
+
+/** The root by the words of docs/protocol.md, without a trie: one recursion over a sorted list. */
+function rootBySpecification(leaves: readonly Held[]): Uint8Array {
+  if (leaves.length === 0) return sha256(Uint8Array.of(2))
+  const first = leaves[0] as Held
+  if (leaves.length === 1) return sha256(concatBytes(Uint8Array.of(0), first.path, first.digest))
+  const depth = sharedNibbles(first.path, (leaves.at(-1) as Held).path)
+  const groups = Array.from({ length: 16 }, (_, nibble) =>
+    leaves.filter(leaf => nibbleAt(leaf.path, depth) === nibble),
+  )
+  const bitmap = groups.reduce((bits, group, nibble) => bits | (group.length > 0 ? 1 << nibble : 0), 0)
+  return sha256(
+    concatBytes(
+      Uint8Array.of(1, depth),
+      prefixBytes(first.path, depth),
+      uintToBytes(BigInt(leaves.length), 6),
+      uintToBytes(BigInt(bitmap), 2),
+      ...groups.filter(group => group.length > 0).map(rootBySpecification),
+    ),
+  )
+}
+
+describe('the Merkle trie', () => {
+  it('after any history of insertions, replacements and deletions is the trie of what is left', () => {
+    checkProperty(
+      fc.property(fc.array(change, { maxLength: 60 }), fc.boolean(), (changes, peeking) => {
+        const trie = new MerkleTrie(sha256)
+        const model = new Map<string, Held>()
+        for (const { path, digest } of changes) {
+          if (digest === undefined) {
+            trie.delete(path)
+            model.delete(toHex(path))
+          } else {
+            trie.set(path, digest, 1)
+            model.set(toHex(path), { path, digest })
+          }
+          if (peeking) trie.root()
+        }
+        const left = [...model.values()].sort(byPath)
+        expect(trie.count).toBe(left.length)
+        expect(toHex(trie.root())).toBe(toHex(rootBySpecification(left)))
+        expect(toHex(trie.root())).toBe(toHex(build(left.reverse()).root()))
+        for (const { path } of changes) expect(trie.get(path) !== undefined).toBe(model.has(toHex(path)))
+      }),
+      400,
+    )
+  })
+
+  it('the order of insertion makes no difference', () => {
+    const sets = fc.uniqueArray(held, { selector: each => toHex(each.path), minLength: 1, maxLength: 30 })
+    checkProperty(
+      fc.property(
+        sets.chain(set => fc.tuple(fc.constant(set), fc.shuffledSubarray(set, { minLength: set.length }))),
+        ([set, shuffled]) => expect(toHex(build(set).root())).toBe(toHex(build(shuffled).root())),
+      ),
+      200,
+    )
+  })
+
+  it('sets that differ in one leaf, digest or place have different roots', () => {
+    checkProperty(
+      fc.property(fc.uniqueArray(held, { selector: each => toHex(each.path), minLength: 1 }), leaves => {
+        const root = toHex(build(leaves).root())
+        const [first, ...others] = leaves as [Held, ...Held[]]
+        const elsewhere = first.path.map((byte, at) => (at === 40 ? byte ^ 1 : byte))
+        expect(toHex(build(others).root())).not.toBe(root)
+        expect(toHex(build([...others, { ...first, digest: sha256(first.digest) }]).root())).not.toBe(root)
+        expect(toHex(build([...others, { ...first, path: elsewhere }]).root())).not.toBe(root)
+      }),
+      200,
+    )
+  })
+
+  it('leaves and subtree under any prefix are those of a plain list, in order', () => {
+    const lengths = fc.integer({ min: 0, max: pathNibbles })
+    checkProperty(
+      fc.property(fc.array(held, { maxLength: 40 }), held, lengths, (leaves, { path }, length) => {
+        const trie = build(leaves)
+        const model = new Map(leaves.map(leaf => [toHex(leaf.path), leaf]))
+        const under = [...model.values()]
+          .filter(leaf => sharedNibbles(leaf.path, path, length) === length)
+          .sort(byPath)
+        const listed = [...trie.leaves(prefixBytes(path, length), length)]
+        expect(listed.map(leaf => toHex(leaf.path))).toEqual(under.map(leaf => toHex(leaf.path)))
+        const subtree = trie.subtree(prefixBytes(path, length), length)
+        expect(subtree?.count ?? 0).toBe(under.length)
+        if (subtree === undefined) return
+        expect(toHex(subtree.digest)).toBe(toHex(rootBySpecification(under)))
+        const last = under.at(-1) as Held
+        expect(subtree.depth).toBe(
+          under.length === 1 ? undefined : sharedNibbles((under[0] as Held).path, last.path),
+        )
+        expect(sharedNibbles(subtree.path, last.path, subtree.depth ?? pathNibbles)).toBe(
+          subtree.depth ?? pathNibbles,
+        )
+      }),
+      400,
+    )
+  })
+
+  it('the slots of one key are one subtree: 64 nibbles in, and nothing else is there', () => {
+    const trie = new MerkleTrie(sha256)
+    const slots = ['', `01${'ab'.repeat(40)}`, `02${'cd'.repeat(32)}`]
+    for (let i = 0; i < 300; i++)
+      for (const slot of slots) trie.set(pathOf(`key ${i}`, slot, sha256), sha256(toUtf8(`${i}${slot}`)), i)
+    const alone = new MerkleTrie(sha256)
+    for (const slot of slots) alone.set(pathOf('key 7', slot, sha256), sha256(toUtf8(`7${slot}`)), 1)
+    const subtree = trie.subtree(sha256(toUtf8('key 7')), 64)
+    expect(subtree?.count).toBe(3)
+    expect(toHex(subtree?.digest ?? new Uint8Array(0))).toBe(toHex(alone.root()))
+    expect(trie.subtree(sha256(toUtf8('no such key')), 64)).toBeUndefined()
+  })
+
+  it('deleting what is not there changes nothing', () => {
+    const trie = build([{ path: new Uint8Array(64), digest: sha256(Uint8Array.of(1)) }])
+    const root = toHex(trie.root())
+    trie.delete(new Uint8Array(64).fill(1))
+    expect([toHex(trie.root()), trie.count]).toEqual([root, 1])
+    trie.delete(new Uint8Array(64))
+    expect([toHex(trie.root()), trie.count]).toEqual([toHex(sha256(Uint8Array.of(2))), 0])
+  })
+})

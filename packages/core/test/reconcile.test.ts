@@ -1,0 +1,285 @@
+/** The Merkle descent between two real replicas over real frames: it ends equal, in few round trips and bytes. */
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import {
+  compareNodesMax,
+  decodeMessage,
+  encodeMessage,
+  frameBytesMax,
+  isMalformed,
+  MerkleTrie,
+  pathOf,
+  toHex,
+  type Incarnation,
+  type Summary,
+  type VerifiedEntry,
+  type Want,
+} from '@lattice/core'
+import { checkProperty, createSeededRandom, runsFromEnvironment } from '@lattice/core/testing'
+import { createPeer } from '../src/peers.ts'
+import { compareStep, missingOf, openDescent, stepBytes, wantedLeaves } from '../src/reconcile.ts'
+import { sha256 } from './crypto.ts'
+import { ann, ben, makeEqual, numberedEntry, sideWith } from './descents.ts'
+import { heldBytes, rootOf } from './replicas.ts'
+
+const some = fc.array(
+  fc
+    .tuple(fc.nat(150), fc.nat(3), fc.constantFrom(ann, ben))
+    .map(([key, tick, by]) => numberedEntry(key, tick, by)),
+  { maxLength: 150, size: 'max' },
+)
+
+/** Numbers 0 … length − 1 in an order that depends on the seed alone. */
+function drawn(length: number, seed: number): number[] {
+  const random = createSeededRandom(seed)
+  const numbers = Array.from({ length }, (_, at) => [random.unit(), at] as const)
+  return numbers.sort(([a], [b]) => a - b).map(([, at]) => at)
+}
+
+function trieOf(entries: readonly VerifiedEntry[]): MerkleTrie {
+  const trie = new MerkleTrie(sha256)
+  entries.forEach(({ key, slot, digest }, at) => trie.set(pathOf(key, slot, sha256), digest, at))
+  return trie
+}
+
+describe('a descent', () => {
+  it('makes any two replicas equal, in a bounded number of round trips', async () => {
+    const { seed, numRuns } = runsFromEnvironment(40)
+    const property = fc.asyncProperty(some, some, some, async (common, left, right) => {
+      const a = await sideWith([...common, ...left], ann)
+      const b = await sideWith([...common, ...right], ben)
+      const { roundTrips, descents } = await makeEqual(a, b)
+      expect(roundTrips).toBeLessThanOrEqual(4)
+      expect(descents).toBeLessThanOrEqual(1)
+      expect(heldBytes(a)).toBe(heldBytes(b))
+      const all = await sideWith([...left, ...right, ...common], ann)
+      expect(rootOf(a)).toBe(rootOf(all))
+    })
+    await fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed }) })
+  })
+
+  it('fills an empty replica, and drains into one', async () => {
+    const full = Array.from({ length: 3000 }, (_, key) => numberedEntry(key))
+    for (const [left, right] of [
+      [[], full],
+      [full, []],
+    ] as const) {
+      const [a, b] = [await sideWith(left, ann), await sideWith(right, ben)]
+      const cost = await makeEqual(a, b)
+      expect(b.replica.trie.count).toBe(3000)
+      expect(cost.roundTrips).toBeLessThanOrEqual(12)
+    }
+  })
+
+  it('between two that share nothing keeps every frame within 256 KiB', async () => {
+    const value = 'x'.repeat(300)
+    const a = await sideWith(
+      Array.from({ length: 3000 }, (_, key) => numberedEntry(key, 0, ann, value)),
+      ann,
+    )
+    const b = await sideWith(
+      Array.from({ length: 3000 }, (_, key) => numberedEntry(key + 9000, 0, ben, value)),
+      ben,
+    )
+    const cost = await makeEqual(a, b)
+    expect(cost.largestFrame).toBeGreaterThan(190_000)
+    expect(a.replica.trie.count).toBe(6000)
+  })
+
+  it('with full digests stays within the frame as well', () => {
+    const a = trieOf(Array.from({ length: 6000 }, (_, key) => numberedEntry(key)))
+    const b = trieOf(Array.from({ length: 6000 }, (_, key) => numberedEntry(key, 1, ben)))
+    let step = { ...openDescent(a, 32), push: [], want: [] as readonly Want[] }
+    let largest = 0
+    for (let round = 0; round < 8 && step.summaries.length > 0; round++) {
+      const next = compareStep(round % 2 === 0 ? b : a, step, 1024)
+      largest = Math.max(largest, stepBytes(next.summaries, next.want))
+      step = { digestBytes: 32, ...next, push: [] }
+    }
+    expect(largest).toBeGreaterThan(90 * 1024)
+    expect(largest).toBeLessThan(112 * 1024)
+  })
+})
+
+describe('the cost of a descent over 10,000 entries', () => {
+  const entries = Array.from({ length: 10_000 }, (_, key) => numberedEntry(key))
+
+  // Half of what differs lacks on each side; a single difference lacks on the asker's.
+  it.each([
+    [1, { roundTrips: 3, bytes: 519, entryBytes: 123 }],
+    [100, { roundTrips: 3, bytes: 22_094, entryBytes: 12_286 }],
+    [1000, { roundTrips: 3, bytes: 145_358, entryBytes: 122_856 }],
+  ])('with %i differences is what it always was', async (differences, expected) => {
+    const order = drawn(entries.length, 42)
+    const lackingLeft = new Set(order.slice(0, Math.ceil(differences / 2)))
+    const lackingRight = new Set(order.slice(Math.ceil(differences / 2), differences))
+    const a = await sideWith(
+      entries.filter((_, at) => !lackingLeft.has(at)),
+      ann,
+    )
+    const b = await sideWith(
+      entries.filter((_, at) => !lackingRight.has(at)),
+      ben,
+    )
+    const { roundTrips, bytes, entryBytes, descents } = await makeEqual(a, b)
+    console.info(`descent, n = 10,000, d = ${differences}:`, { roundTrips, bytes, entryBytes, descents })
+    expect({ roundTrips, bytes, entryBytes }).toEqual(expected)
+    expect(descents).toBe(1)
+  })
+})
+
+describe('what a composer says', () => {
+  const entries = Array.from({ length: 1500 }, (_, key) => numberedEntry(key, 0, ann, 'x'.repeat(200)))
+
+  it('asks for no more at once than a frame may name, however much is missing', async () => {
+    const side = await sideWith([], ann)
+    const wants = [...trieOf(entries).leaves(new Uint8Array(0), 0)].map(({ path, digest }) => ({
+      prefix: path.slice(0, 4),
+      length: 8,
+      digests: [digest.slice(0, 6)],
+    }))
+    const peer = createPeer(ben.nodeId, undefined, 0)
+    peer.fetch = { wants, upTo: { incarnation: side.store.incarnation, seq: 1 } }
+    const message = decodeMessage(encodeMessage(side.composer.ask(peer, { push: false, pull: false })))
+    expect(message).toEqual({ want: wants.slice(0, compareNodesMax) })
+  })
+
+  it('answers wants, a pull, locators and a comparison together within one frame', async () => {
+    const large = numberedEntry(9999, 0, ben, 'y'.repeat(128 * 1024 - 5))
+    const side = await sideWith([...entries, large], ben)
+    const held = [...side.replica.trie.leaves(new Uint8Array(0), 0)]
+    const wants = held.slice(0, 1000).map(({ path, digest }) => ({
+      prefix: path.slice(0, 4),
+      length: 8,
+      digests: [digest.slice(0, 6)],
+    }))
+    const stranger = trieOf(Array.from({ length: 9000 }, (_, key) => numberedEntry(key, 7, ben)))
+    const locators = [...stranger.leaves(new Uint8Array(0), 0)].map(({ path, digest }) => ({
+      path: path.slice(0, 4),
+      digest: digest.slice(0, 6),
+    }))
+    const { incarnation } = side.store
+    const answer = side.composer.answer({
+      want: wants,
+      pull: { incarnation, after: 1400, full: true },
+      rows: { incarnation: '00000000000000ff' as Incarnation, after: 0, upTo: 9000, entries: [], locators },
+      compare: {
+        digestBytes: 32,
+        summaries: compareStep(stranger, openDescent(side.replica.trie, 32), 1024).summaries,
+      },
+    })
+    const frame = encodeMessage(answer)
+    expect(frame.length).toBeLessThanOrEqual(frameBytesMax)
+    expect(isMalformed(decodeMessage(frame))).toBe(false)
+    expect(answer.entries?.length).toBeGreaterThan(100)
+  })
+})
+
+describe('wants', () => {
+  const entries = Array.from({ length: 500 }, (_, key) => numberedEntry(key))
+  const trie = trieOf(entries)
+  const leaves = [...trie.leaves(new Uint8Array(0), 0)]
+
+  it('are answered with exactly the leaves they name', () => {
+    const picks = fc.subarray(leaves, { maxLength: 20 })
+    checkProperty(
+      fc.property(
+        picks,
+        fc.integer({ min: 4, max: 32 }),
+        fc.integer({ min: 0, max: 9 }),
+        (named, size, length) => {
+          const wants = named.map(({ path, digest }) => ({
+            prefix: path.slice(0, (length + 1) >> 1),
+            length,
+            digests: [digest.slice(0, size), new Uint8Array(size).fill(0xee)],
+          }))
+          const found = wantedLeaves(trie, wants, 4096)
+          expect(found.map(leaf => toHex(leaf.path))).toEqual(named.map(leaf => toHex(leaf.path)))
+        },
+      ),
+      200,
+    )
+  })
+
+  it('come from locators that are not held', () => {
+    const held = leaves
+      .slice(0, 5)
+      .map(({ path, digest }) => ({ path: path.slice(0, 4), digest: digest.slice(0, 6) }))
+    const other = { path: new Uint8Array(4), digest: new Uint8Array(6) }
+    expect(missingOf(trie, held)).toEqual([])
+    expect(missingOf(trie, [...held, other])).toEqual([
+      { prefix: other.path, length: 8, digests: [other.digest] },
+    ])
+  })
+
+  it('that name nothing, or the whole trie again and again, cost a bounded amount of work', () => {
+    expect(wantedLeaves(trie, [{ prefix: new Uint8Array(0), length: 0, digests: [] }], 9)).toEqual([])
+    let steps = 0
+    const counting = {
+      leaves: function* (...place: [Uint8Array, number]) {
+        for (const leaf of trie.leaves(...place)) {
+          steps++
+          yield leaf
+        }
+      },
+    } as unknown as MerkleTrie
+    const greedy: Want = { prefix: new Uint8Array(0), length: 0, digests: [new Uint8Array(32)] }
+    wantedLeaves(
+      counting,
+      Array.from({ length: 1024 }, () => greedy),
+      4096,
+    )
+    expect(steps).toBeLessThanOrEqual(128 * 1024 + 1)
+  })
+})
+
+describe('a peer that lies', () => {
+  const trie = trieOf(Array.from({ length: 2000 }, (_, key) => numberedEntry(key)))
+  const prefixes = fc.tuple(fc.uint8Array({ minLength: 64, maxLength: 64 }), fc.nat(127))
+  const digests = fc.array(fc.uint8Array({ minLength: 6, maxLength: 6 }), { maxLength: 300 })
+  const lies: fc.Arbitrary<Summary> = fc.oneof(
+    fc.tuple(prefixes, digests).map(([[path, length], leaves]) => ({
+      prefix: path.slice(0, (length + 1) >> 1),
+      length,
+      leaves,
+    })),
+    fc
+      .tuple(prefixes, fc.nat(127), fc.array(fc.nat(15), { minLength: 2 }))
+      .map(([[path, depth], above, nibbles]) => ({
+        prefix: path.slice(0, (depth + 1) >> 1),
+        length: Math.min(above, depth),
+        depth,
+        children: new Map(nibbles.map(nibble => [nibble, path.slice(0, 6)])),
+      })),
+    fc.constant({ prefix: new Uint8Array(0), length: 0, leaves: [] }),
+  )
+
+  it('gets an answer of bounded size, whatever it says', () => {
+    checkProperty(
+      fc.property(fc.array(lies, { maxLength: 60 }), summaries => {
+        const step = compareStep(trie, { digestBytes: 6, summaries }, 1024)
+        const wanted = step.want.reduce((sum, want) => sum + want.digests.length, 0)
+        expect(step.push.length + wanted).toBeLessThanOrEqual(1024)
+        expect(stepBytes(step.summaries, step.want)).toBeLessThan(112 * 1024)
+      }),
+      100,
+    )
+  })
+
+  it('is never sent what lies under a child it has named, and always what lies beside', () => {
+    checkProperty(
+      fc.property(fc.uniqueArray(fc.nat(15), { minLength: 2, maxLength: 15 }), nibbles => {
+        const children = new Map(nibbles.map(nibble => [nibble, new Uint8Array(6)]))
+        const root: Summary = { prefix: new Uint8Array(0), length: 0, depth: 0, children }
+        const step = compareStep(trie, { digestBytes: 6, summaries: [root] }, 10_000)
+        const beside = [...trie.leaves(new Uint8Array(0), 0)].filter(
+          leaf => !children.has((leaf.path[0] as number) >> 4),
+        )
+        expect(step.push.map(leaf => toHex(leaf.path)).sort()).toEqual(
+          beside.map(leaf => toHex(leaf.path)).sort(),
+        )
+      }),
+      50,
+    )
+  })
+})

@@ -1,0 +1,295 @@
+/** Frames: what is said arrives as it was said, and nothing that arrives can do harm. */
+import { describe, expect, it } from '@jest/globals'
+import { encode } from 'cborg'
+import fc from 'fast-check'
+import {
+  compareNodesMax,
+  concatBytes,
+  decodeMessage,
+  encodeMessage,
+  encodeValue,
+  encodeVersionAnswer,
+  entryBytesMax,
+  frameBytesMax,
+  frameEntriesMax,
+  fromHex,
+  isMalformed,
+  membersMax,
+  protocolVersion,
+  toHex,
+  type Incarnation,
+  type Message,
+} from '@lattice/core'
+import { anyEntry, anyMessage, checkProperty } from '@lattice/core/testing'
+import { alice, bob, carol, sha256 } from './crypto.ts'
+import { entryOf } from './replicas.ts'
+
+/** Entries of one author stay in order and come together, authors in the order of their first entry. */
+function grouped(entries: readonly Uint8Array[]): Uint8Array[] {
+  return [...Map.groupBy(entries, entry => toHex(entry.subarray(1, 33))).values()].flat()
+}
+
+function asReceived(message: Message): Message {
+  const { rows, entries, ...rest } = message
+  return {
+    ...rest,
+    ...(rows === undefined ? {} : { rows: { ...rows, entries: grouped(rows.entries) } }),
+    ...(entries === undefined ? {} : { entries: grouped(entries) }),
+  }
+}
+
+/** A frame with these sections, as anybody could write it. */
+const frame = (sections: readonly (readonly [number, unknown])[], version = protocolVersion): Uint8Array =>
+  concatBytes(Uint8Array.of(version), encode(new Map(sections)))
+
+const malformed = (sections: readonly (readonly [number, unknown])[]): string | undefined => {
+  const result = decodeMessage(frame(sections))
+  return isMalformed(result) ? result.malformed : undefined
+}
+
+const bytes = (length: number, fill = 7): Uint8Array => new Uint8Array(length).fill(fill)
+const beat = [bytes(8), 5, bytes(32), 3, 1000, null, 20]
+const someMessage = anyMessage([alice, bob, carol], sha256)
+
+describe('a message', () => {
+  it('arrives as it was sent, its entries to the byte', () => {
+    checkProperty(
+      fc.property(someMessage, message => {
+        expect(decodeMessage(encodeMessage(message))).toEqual(asReceived(message))
+      }),
+      500,
+    )
+  })
+
+  it('has one frame: what was received encodes to the same bytes', () => {
+    checkProperty(
+      fc.property(someMessage, message => {
+        const sent = encodeMessage(message)
+        expect(toHex(encodeMessage(decodeMessage(sent) as Message))).toBe(toHex(sent))
+      }),
+      200,
+    )
+  })
+
+  it('brings every signed byte of every entry through the grouping by author', () => {
+    const lists = fc.array(anyEntry([alice, bob, carol], sha256), { maxLength: 12 })
+    checkProperty(
+      fc.property(lists, entries => {
+        const sent = entries.map(entry => toHex(entry.bytes))
+        const received = decodeMessage(
+          encodeMessage({ entries: entries.map(entry => entry.bytes) }),
+        ) as Message
+        expect((received.entries ?? []).map(toHex).sort()).toEqual(sent.sort())
+      }),
+      100,
+    )
+  })
+
+  it('that says nothing is two bytes, and that it does not leave is not said', () => {
+    expect(toHex(encodeMessage({}))).toBe('01a0')
+    expect(toHex(encodeMessage({ leaving: false }))).toBe('01a0')
+    expect(decodeMessage(encodeMessage({ leaving: true }))).toEqual({ leaving: true })
+  })
+
+  it('with the largest entry fits a frame', () => {
+    const entry = bytes(entryBytesMax)
+    const sent = encodeMessage({ entries: [entry] })
+    expect(sent.length).toBeLessThan(frameBytesMax)
+    expect((decodeMessage(sent) as Message).entries).toEqual([entry])
+  })
+})
+
+describe('whatever arrives', () => {
+  it('arbitrary bytes are a message or malformed, never an error', () => {
+    checkProperty(
+      fc.property(fc.uint8Array({ maxLength: 300 }), body => {
+        expect(decodeMessage(body)).toBeDefined()
+        expect(decodeMessage(concatBytes(Uint8Array.of(protocolVersion), body))).toBeDefined()
+      }),
+      3000,
+    )
+  })
+
+  it('damaged frames are a message or malformed, and a message again can be sent again', () => {
+    const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 })
+    checkProperty(
+      fc.property(someMessage, damage, fc.nat(), (message, changes, cut) => {
+        const damaged = encodeMessage(message).slice()
+        for (const [at, byte] of changes) damaged[at % damaged.length] = byte
+        for (const received of [damaged, damaged.subarray(0, cut % damaged.length)]) {
+          const result = decodeMessage(received)
+          if (isMalformed(result)) expect(result.malformed.length).toBeGreaterThan(0)
+          else expect(isMalformed(decodeMessage(encodeMessage(result)))).toBe(false)
+        }
+      }),
+      1500,
+    )
+  })
+
+  it('any CBOR in any section is a message or malformed', () => {
+    const data = fc.anything({ withTypedArray: true, withNullPrototype: true, maxDepth: 3 })
+    checkProperty(
+      fc.property(fc.integer({ min: 0, max: 12 }), data, (number, value) => {
+        let sent: Uint8Array
+        try {
+          sent = frame([[number, value]])
+        } catch {
+          return // not every value has an encoding
+        }
+        expect(decodeMessage(sent)).toBeDefined()
+      }),
+      1500,
+    )
+  })
+
+  it('deep and endless structures end at once', () => {
+    for (const byte of [0x81, 0xa1, 0xbf, 0x9f, 0x5b, 0x9b, 0xbb, 0xdb]) {
+      const bomb = concatBytes(Uint8Array.of(protocolVersion), bytes(frameBytesMax - 1, byte))
+      expect(isMalformed(decodeMessage(bomb))).toBe(true)
+    }
+    const huge = fromHex('01a1059b001fffffffffffff00') as Uint8Array
+    expect(isMalformed(decodeMessage(huge))).toBe(true)
+  })
+
+  it('an empty frame and one of more than 256 KiB are malformed', () => {
+    expect(isMalformed(decodeMessage(Uint8Array.of()))).toBe(true)
+    const fits = frame([[99, bytes(frameBytesMax - 9)]])
+    expect(fits.length).toBe(frameBytesMax)
+    expect(decodeMessage(fits)).toEqual({})
+    expect(isMalformed(decodeMessage(concatBytes(fits, Uint8Array.of(0))))).toBe(true)
+  })
+})
+
+describe('versions', () => {
+  it('sections of a later time are skipped, further items of a known section too', () => {
+    const later = [
+      [99, { anything: [1] }],
+      [9, ['n', 'r', 's', 'more']],
+      [1, [...beat, 'more', 2]],
+    ] as const
+    expect(decodeMessage(frame(later))).toEqual({
+      info: { name: 'n', role: 'r', software: 's' },
+      beat: {
+        incarnation: '0707070707070707',
+        seq: 5,
+        root: bytes(32),
+        count: 3,
+        wall: 1000,
+        heardMs: { http: 20 },
+      },
+    })
+  })
+
+  it('a frame of another version is malformed and says which', () => {
+    for (const version of [2, 9, 255]) expect(decodeMessage(frame([], version))).toMatchObject({ version })
+    expect(decodeMessage(Uint8Array.of(0, 1))).toMatchObject({ version: 0 })
+  })
+
+  it('the answer to such a frame names the range spoken', () => {
+    expect(toHex(encodeVersionAnswer())).toBe('000101')
+    expect(decodeMessage(Uint8Array.of(0, 2, 7))).toEqual({
+      version: 7,
+      malformed: 'the peer speaks protocol 2 to 7, this node 1',
+    })
+  })
+})
+
+describe('bounds', () => {
+  const incarnation = '0707070707070707' as Incarnation
+
+  it('of numbers: whole, not negative, exact', () => {
+    for (const bad of [-1, 1.5, 'x', null, true, bytes(1)])
+      expect(malformed([[1, [bytes(8), bad, bytes(32), 0, 0, null, null]]])).toBe('beat.seq is malformed')
+    expect(malformed([[8, 60_000]])).toBeUndefined()
+    expect(malformed([[8, 60_001]])).toBe('wait is malformed')
+  })
+
+  it('of ids and roots: exact lengths', () => {
+    expect(malformed([[1, beat]])).toBeUndefined()
+    expect(malformed([[1, [bytes(7), ...beat.slice(1)]]])).toBe('incarnation is malformed')
+    expect(malformed([[1, [bytes(8), 5, bytes(31), 3, 1000, null, null]]])).toBe('beat.root is malformed')
+    expect(malformed([[2, [[bytes(33), bytes(8), 1]]]])).toBe('node id is malformed')
+    expect(malformed([[1, beat.slice(0, 3)]])).toBe('beat.count is malformed')
+  })
+
+  it('of acknowledgements: as many as a federation has members', () => {
+    const ack = { node: alice.nodeId, incarnation, seq: 1 }
+    const acks = (length: number): Message => ({ acks: Array.from({ length }, () => ack) })
+    expect(isMalformed(decodeMessage(encodeMessage(acks(membersMax))))).toBe(false)
+    expect(isMalformed(decodeMessage(encodeMessage(acks(membersMax + 1))))).toBe(true)
+  })
+
+  it('of entries: how many, how large, and with their author', () => {
+    const rest = bytes(80)
+    const groups = (count: number): unknown[] => [bytes(32), Array.from({ length: count }, () => bytes(1))]
+    expect(malformed([[5, groups(frameEntriesMax)]])).toBeUndefined()
+    expect(malformed([[5, groups(frameEntriesMax + 1)]])).toBe('entries is malformed')
+    expect(malformed([[5, [...groups(frameEntriesMax), bytes(32, 8), [rest]]]])).toBe('entries is malformed')
+    expect(malformed([[5, [bytes(32), [bytes(entryBytesMax + 1)]]]])).toBe('entries.entry is malformed')
+    expect(malformed([[5, [bytes(31), [rest]]]])).toBe('entries.author is malformed')
+    expect(malformed([[5, [bytes(32)]]])).toBe('entries is malformed')
+    expect(malformed([[5, [bytes(32), [Uint8Array.of()]]]])).toBe('entries.entry is malformed')
+  })
+
+  it('of rows: they do not run backwards, and locators are whole', () => {
+    const rows = (after: number, upTo: number, locators = bytes(0)): unknown => [
+      bytes(8),
+      after,
+      upTo,
+      [],
+      locators,
+    ]
+    expect(malformed([[3, rows(1, 1, bytes(20))]])).toBeUndefined()
+    expect(malformed([[3, rows(2, 1)]])).toBe('rows.upTo is malformed')
+    expect(malformed([[3, rows(1, 2, bytes(11))]])).toBe('rows.locators is malformed')
+  })
+
+  it('of wants and summaries: how many, digests of 1 to 32 bytes, prefixes of their very length', () => {
+    const want = [bytes(1), 2, Uint8Array.of(2, 1, 1)]
+    const many = (count: number): unknown[] => Array.from({ length: count }, () => want)
+    expect(malformed([[6, many(compareNodesMax)]])).toBeUndefined()
+    expect(malformed([[6, many(compareNodesMax + 1)]])).toBe('want is malformed')
+    expect(malformed([[7, [6, ...many(compareNodesMax)]]])).toBeUndefined()
+    expect(malformed([[7, [6, ...many(compareNodesMax + 1)]]])).toBe('compare is malformed')
+    expect(malformed([[6, [[bytes(2), 2, Uint8Array.of(1)]]]])).toBe('prefix is malformed')
+    expect(malformed([[6, [[bytes(64), 128, Uint8Array.of(1)]]]])).toBeUndefined()
+    expect(malformed([[6, [[bytes(65), 129, Uint8Array.of(1)]]]])).toBe('prefix.length is malformed')
+    for (const digests of [[], [0], [33], [2, 1], [2, 1, 1, 1]])
+      expect(malformed([[6, [[bytes(1), 2, Uint8Array.from(digests)]]]])).toBe('digests is malformed')
+    for (const size of [0, 33]) expect(malformed([[7, [size]]])).toBe('compare.digestBytes is malformed')
+  })
+
+  it('of branches: two to sixteen children, as many digests, a depth at or below the prefix', () => {
+    const branch = (length: number, depth: number, bitmap: number, digests: number[]): unknown => [
+      6,
+      [bytes((depth + 1) >> 1), length, Uint8Array.from(digests), depth, bitmap],
+    ]
+    expect(malformed([[7, branch(2, 2, 0b11, [1, 5, 6])]])).toBeUndefined()
+    expect(malformed([[7, branch(2, 5, 0b11, [1, 5, 6])]])).toBeUndefined()
+    expect(malformed([[7, branch(3, 2, 0b11, [1, 5, 6])]])).toBe('summary.depth is malformed')
+    expect(malformed([[7, branch(2, 128, 0b11, [1, 5, 6])]])).toBe('summary.depth is malformed')
+    expect(malformed([[7, branch(2, 2, 0b1, [1, 5])]])).toBe('summary.bitmap is malformed')
+    expect(malformed([[7, branch(2, 2, 0b111, [1, 5, 6])]])).toBe('summary.bitmap is malformed')
+    expect(malformed([[7, branch(2, 2, 0x1_0001, [1, 5, 6])]])).toBe('summary.bitmap is malformed')
+  })
+
+  it('of what is told for people: 256 characters each', () => {
+    expect(malformed([[9, ['x'.repeat(256), '', '']]])).toBeUndefined()
+    expect(malformed([[9, ['x'.repeat(257), '', '']]])).toBe('info is malformed')
+    expect(malformed([[9, ['x', 'y']]])).toBe('info is malformed')
+    expect(malformed([[10, false]])).toBe('leaving is malformed')
+  })
+
+  it('the same section twice, text as a section number and a list for a frame are malformed', () => {
+    for (const hex of ['01a208010802', '0180', '01f6', '0101'])
+      expect(isMalformed(decodeMessage(fromHex(hex) as Uint8Array))).toBe(true)
+    expect(decodeMessage(fromHex('01a1613801') as Uint8Array)).toEqual({})
+  })
+
+  it('node ids come back as they were', () => {
+    const entry = entryOf({ tick: 1, value: encodeValue(1) })
+    const acks = [{ node: entry.author, incarnation, seq: 0 }]
+    const received = decodeMessage(encodeMessage({ acks })) as Message
+    expect(received.acks?.[0]?.node).toBe(alice.nodeId)
+  })
+})

@@ -1,0 +1,27 @@
+/**
+ * `node scripts/generate-vectors.ts`: writes the language-neutral test vectors of vectors/ from fixed keys and times.
+ *
+ * A test recomputes all of them from the code, so a change of the protocol shows as a change of these files.
+ */
+import { createPrivateKey, createPublicKey, hash, sign } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { NodeId, Signer } from '@lattice/core'
+import { vectorFiles } from '@lattice/core/testing'
+
+/** Ed25519 private key in PKCS #8 without its seed (RFC 8410). */
+const pkcs8Header = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+function signerOf(seed: number): Signer {
+  const der = Buffer.concat([pkcs8Header, Buffer.alloc(32, seed)])
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+  const nodeId = spki.subarray(-32).toString('hex') as NodeId
+  return { nodeId, sign: message => sign(null, message, key) }
+}
+
+const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes), 'hex')
+const folder = join(import.meta.dirname, '..', 'vectors')
+mkdirSync(folder, { recursive: true })
+const files = vectorFiles({ hash: sha256, alice: signerOf(1), bob: signerOf(2) })
+for (const [name, content] of files) writeFileSync(join(folder, name), content)
