@@ -159,6 +159,59 @@ describe('status and peers', () => {
   })
 })
 
+describe('ping', () => {
+  const link = { state: 'up', rtt_ms: 9, last_heard: since, last_error: null } as const
+  const overHttp = peer({
+    path: 'http',
+    why: 'HTTP answers; P2P: connection refused',
+    rtt_ms: { p2p: null, http: 212 },
+    links: { p2p: { ...link, state: 'down' }, http: link },
+  })
+
+  it('prints path, round trip, age of the proof and the reason, as often as asked', async () => {
+    const proof = { ...link, last_heard: new Date(Date.now() - 30_000).toISOString() }
+    answers.getPeers = { success: true, peers: [peer({ links: { p2p: proof, http: link } })], count: 1 }
+    const { code, stdout } = await lattice(['ping', 'node2', '-c', '2'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^(node2 {2}p2p {3}9 ms {2}heard 3\d s ago {2}\(P2P answers\)\n){2}$/)
+  })
+
+  it('--until-p2p goes on until P2P carries', async () => {
+    const later = { success: true as const, peers: [peer()], count: 1 }
+    answers.getPeers = { success: true, peers: [overHttp], count: 1 }
+    setTimeout(() => (answers.getPeers = later), 500)
+    const { code, stdout } = await lattice(['ping', 'node2', '--until-p2p'])
+    expect([code, stdout.split('\n')[0]]).toEqual([
+      0,
+      expect.stringMatching(
+        /^node2 {2}http {2}via http:\/\/127.0.0.1:1 {2}212 ms .*P2P: connection refused\)$/,
+      ),
+    ])
+    expect(stdout).toContain('p2p reached after 2 probes.')
+  })
+
+  it('--until-p2p ends with 1 when P2P never came', async () => {
+    answers.getPeers = { success: true, peers: [overHttp], count: 1 }
+    const args = ['ping', peer().peer_id.slice(-8), '--until-p2p', '--timeout', '1200ms', '--json']
+    const { code, stdout } = await lattice(args)
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({
+      schema: 'lattice.ping/v1',
+      name: 'node2',
+      path: 'http',
+      p2p: false,
+      probes: [{ path: 'http', rtt_ms: 212, errors: [{ path: 'p2p', error: 'refused' }] }, { path: 'http' }],
+    })
+  })
+
+  it('without a path ends with 1; an unknown name tells the known ones', async () => {
+    answers.getPeers = { success: true, peers: [peer({ path: 'none' })], count: 1 }
+    expect((await lattice(['ping', 'node2', '-c', '1'])).code).toBe(1)
+    const { code, stderr } = await lattice(['ping', 'node9'])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('known are node2')])
+  })
+})
+
 describe('keys and transactions', () => {
   it('get prints the value as JSON, or a string raw', async () => {
     expect((await lattice(['get', 'k'])).stdout).toBe('{"a":[1,"x"]}\n')

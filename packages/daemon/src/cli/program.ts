@@ -11,6 +11,7 @@ import type { CliIo } from './io.ts'
 import type { CliActions, CommandContext, Register } from './register.ts'
 import { registerPeers } from './peers.ts'
 import { registerKeys } from './keys.ts'
+import { registerPing } from './ping.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerSwitch } from './switch.ts'
@@ -32,6 +33,7 @@ const commands: readonly Register[] = [
   registerUp,
   registerStatus,
   registerPeers,
+  registerPing,
   registerKeys,
   registerTx,
   registerSwitch,
