@@ -35,6 +35,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     keyCount: replica.keyCount,
     entryCount: own.count,
     deferredCount: replica.deferredCount,
+    isRecovering: replica.isRecovering,
     requested: mode.requested,
     phase: mode.state.phase,
     syncMode: syncModeOf(mode, peers),

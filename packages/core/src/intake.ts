@@ -105,6 +105,7 @@ export class Intake {
     const { known } = peer
     if (known === undefined || known.root !== this.#parts.root()) return
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq })
+    this.#parts.replica.recovered()
     peer.lastSyncWall = at.wall
     peer.behindSince = undefined
     peer.fetch = undefined

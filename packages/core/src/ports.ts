@@ -89,6 +89,12 @@ export interface Store {
   close(): Promise<void>
 }
 
+/**
+ * Name of the fact that says: this store lost what it held before, and the node must learn from its peers before it
+ * claims to be complete. Set by the store; removed once the node has agreed with a peer.
+ */
+export const amnesiaFact = 'store/amnesia'
+
 /** What a transport calls back. It may call at any time after `start` and before `stop` has resolved. */
 export interface Inbox {
   /** The peer can be asked over this transport now (connected, or its address is known). Repetition is harmless. */

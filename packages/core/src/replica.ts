@@ -11,7 +11,7 @@ import { assert } from './errors.ts'
 import { HybridClock, isFromTheFuture } from './hlc.ts'
 import { deferredPerAuthorMax } from './limits.ts'
 import { keyPathNibbles, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
-import type { Batch, Hash, Row, Signer, Store } from './ports.ts'
+import { amnesiaFact, type Batch, type Hash, type Row, type Signer, type Store } from './ports.ts'
 import { liveEntries, readKey } from './reading.ts'
 import type { KeyReading, Operation } from './status.ts'
 import { draftTransaction } from './transaction.ts'
@@ -64,6 +64,7 @@ export class Replica {
   #sealed: StagedRow[] | undefined
   #nextSeq: Sequence
   #keyCount: number
+  #recovering: boolean
   #sealedKeyCount: number
 
   constructor({ store, hash, signer, trusted }: ReplicaParts) {
@@ -77,6 +78,7 @@ export class Replica {
     for (const leaf of store.leaves())
       this.#trie.set(pathOf(leaf.key, leaf.slot, hash), leaf.digest, leaf.seq)
     this.#nextSeq = store.lastSeq + 1
+    this.#recovering = store.fact(amnesiaFact) !== undefined
     const keyCount = store.fact(keyCountFact)
     this.#keyCount = keyCount === undefined ? this.#countKeys() : Number(BigInt(`0x${toHex(keyCount)}`))
     this.#sealedKeyCount = this.#keyCount
@@ -100,6 +102,18 @@ export class Replica {
   /** Entries from the future that wait for their time. */
   get deferredCount(): number {
     return [...this.#deferred.values()].reduce((sum, entries) => sum + entries.size, 0)
+  }
+
+  /** Whether the store lost what it held, and the node has not agreed with a peer since. */
+  get isRecovering(): boolean {
+    return this.#recovering
+  }
+
+  /** The node has agreed with a peer: what was lost is back. */
+  recovered(): void {
+    if (!this.#recovering) return
+    this.#recovering = false
+    this.stageFact(amnesiaFact, undefined)
   }
 
   /** Whether something has been staged since the last `seal`. */

@@ -79,6 +79,8 @@ export interface NodeStatus {
   readonly entryCount: number
   /** Entries from the future that wait for their time. */
   readonly deferredCount: number
+  /** The store lost what it held before; true until the node has agreed with a peer. */
+  readonly isRecovering: boolean
   readonly requested: RequestedMode
   readonly phase: Phase
   readonly syncMode: 'P2P' | 'HTTP' | 'NONE'

@@ -40,6 +40,18 @@ function nodeWarnings(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[
       primaryAction: { label: 'See why', command: 'lattice peers' },
     })
   }
+  if (node.isRecovering) {
+    warnings.push({
+      code: 'recovering',
+      title: 'This node lost its data',
+      text: 'The data directory was empty, replaced or restored; the state is being learnt from the other nodes.',
+      severity: 'medium',
+      sinceWall: node.sinceWall,
+      dependsOn: [],
+      impactsConnectivity: false,
+      primaryAction: { label: 'Wait until it agrees with them', command: 'lattice wait --in-sync' },
+    })
+  }
   if (node.phase === 'FORCED') warnings.push(forced(node, at))
   if (node.deferredCount > 0) {
     warnings.push({

@@ -8,7 +8,7 @@ import * as fs from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { LatticeError, isIncarnation, type Incarnation } from '@lattice/core'
+import { amnesiaFact, LatticeError, isIncarnation, type Incarnation } from '@lattice/core'
 import { flushDirectory, readSentinel, writeSentinel } from './incarnation-file.ts'
 import { inspectStore, readHeader, refuseHeader } from './sqlite-inspect.ts'
 import { applicationId, schemaVersion, storeFiles, tables } from './sqlite-schema.ts'
@@ -20,9 +20,6 @@ const cacheKiB = 64 * 1024
 const logBytesMax = 64 * 1024 * 1024
 /** Longest wait for another process that looks at the file (a backup, the sqlite3 shell). */
 const busyTimeoutMs = 5000
-
-/** A fact that stands while the node has not yet learnt back what it lost; its value is empty. */
-export const amnesiaFact = 'store/amnesia'
 
 /** One thing worth a log line. */
 export interface StoreNote {

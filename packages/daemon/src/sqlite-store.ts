@@ -7,6 +7,7 @@
 import { extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import {
+  amnesiaFact,
   LatticeError,
   type Batch,
   type Incarnation,
@@ -16,12 +17,10 @@ import {
 } from '@lattice/core'
 import { packBatch } from './sqlite-batch.ts'
 import { openError } from './sqlite-error.ts'
-import { amnesiaFact, type StoreNote } from './sqlite-open.ts'
+import type { StoreNote } from './sqlite-open.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { storeFiles } from './sqlite-schema.ts'
 import type { WriterFailure, WriterOptions, WriterReply, WriterRequest } from './sqlite-writer.ts'
-
-export { amnesiaFact } from './sqlite-open.ts'
 
 /** What `openSqliteStore` takes. */
 export interface SqliteStoreOptions {

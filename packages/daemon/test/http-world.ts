@@ -173,6 +173,7 @@ export class MemoryNode implements LatticeNode {
       keyCount: this.#cells.size,
       entryCount: this.#cells.size,
       deferredCount: 0,
+      isRecovering: false,
       requested: this.#requested,
       phase: this.#phase,
       syncMode,

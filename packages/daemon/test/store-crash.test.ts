@@ -54,7 +54,7 @@ describe('the store after SIGKILL', () => {
         await store.close()
       }
     },
-    30_000 + killRounds * 3000,
+    30_000 + killRounds * 12_000,
   )
 
   it('holds exactly the newest row of each key when writes replace each other', async () => {

@@ -1,12 +1,13 @@
 /** What is damaged, lost, foreign or newer is recognised and left as it is (reliability S9, S10, S14). */
 import * as fs from 'node:fs'
+import { amnesiaFact } from '@lattice/core'
 import { hash, randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { testBatch, testRow } from '@lattice/core/testing'
-import { amnesiaFact, openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
+import { openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
 
 let directory = ''
 let database = ''
