@@ -1,0 +1,95 @@
+/** Counts the frames of a pair of nodes exactly, whatever carries them: a transport around a transport. */
+import {
+  decodeMessage,
+  encodeMessage,
+  isMalformed,
+  type AddressStatus,
+  type Inbox,
+  type Message,
+  type NodeId,
+  type Transport,
+} from '@lattice/core'
+
+/** One frame that was sent. */
+export interface CountedFrame {
+  readonly as: 'request' | 'answer' | 'announce'
+  readonly bytes: number
+  /** Bytes of what every message carries: beat, acknowledgements, introduction. */
+  readonly greetingBytes: number
+  /** Carries more than a greeting: rows, entries, wants, a pull, or a step of the descent. */
+  readonly works: boolean
+  readonly isDescent: boolean
+  /** What it carries beyond the greeting, for whoever looks into it. */
+  readonly sections: string
+}
+
+/** Where frames are written down. Clear it to begin anew. */
+export type FrameLog = CountedFrame[]
+
+/** A transport that writes down what `inner` sends, and what it gets in answer. */
+export function countFrames(inner: Transport, log: FrameLog): Transport {
+  return {
+    kind: inner.kind,
+    start: (inbox: Inbox) => inner.start(inbox),
+    stop: () => inner.stop(),
+    connect: (peer: NodeId, signal: AbortSignal) => inner.connect(peer, signal),
+    request: async (peer, frame, signal) => {
+      log.push(describe('request', frame))
+      const answer = await inner.request(peer, frame, signal)
+      log.push(describe('answer', answer))
+      return answer
+    },
+    announce: async frame => {
+      log.push(describe('announce', frame))
+      await inner.announce(frame)
+    },
+    addresses: (peer: NodeId): readonly AddressStatus[] => inner.addresses(peer),
+  }
+}
+
+function describe(as: CountedFrame['as'], frame: Uint8Array): CountedFrame {
+  const message = decodeMessage(frame)
+  if (isMalformed(message)) throw new Error(`a node sent a malformed frame: ${message.malformed}`)
+  const { rows, entries, want, compare, pull, ...greeting } = message
+  const isDescent = compare !== undefined
+  const works = [rows, entries, want, compare, pull].some(section => section !== undefined)
+  const greetingBytes = encodeMessage(greeting satisfies Message).length
+  const sections = [
+    rows && `rows ${rows.after}–${rows.upTo}: ${rows.entries.length} + ${rows.locators.length} located`,
+    entries && `entries ${entries.length}`,
+    want && `wants ${want.length}`,
+    compare && `compares ${compare.summaries.length}`,
+    pull && `pulls after ${pull.after}`,
+  ]
+  const told = sections.filter(section => section !== undefined).join(', ')
+  return { as, bytes: frame.length, greetingBytes, works, isDescent, sections: told }
+}
+
+/** Exact sums over a log. */
+export interface FrameSums {
+  readonly bytes: number
+  readonly greetingBytes: number
+  /** Requests with their answers where either works; an announce that works counts half. */
+  readonly roundTrips: number
+  /** Requests and announces that only greet. */
+  readonly beats: number
+}
+
+/** Adds a log up. */
+export function sumFrames(log: FrameLog): FrameSums {
+  let [bytes, greetingBytes, roundTrips, beats] = [0, 0, 0, 0]
+  const asked: CountedFrame[] = []
+  for (const frame of log) {
+    bytes += frame.bytes
+    greetingBytes += frame.greetingBytes
+    if (frame.as === 'request') asked.push(frame)
+    else if (frame.as === 'announce') frame.works ? (roundTrips += 0.5) : beats++
+  }
+  const answers = log.filter(frame => frame.as === 'answer')
+  // One exchange per peer and path is under way at a time, so those that work are paired by number.
+  const working = Math.max(
+    asked.filter(({ works }) => works).length,
+    answers.filter(({ works }) => works).length,
+  )
+  return { bytes, greetingBytes, roundTrips: roundTrips + working, beats: beats + asked.length - working }
+}

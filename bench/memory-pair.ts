@@ -1,0 +1,173 @@
+/** Two whole nodes over the in-memory transport, in virtual time: real frames, exact counts, no sockets, no waiting. */
+import { createPublicKey, verify, type KeyObject } from 'node:crypto'
+import {
+  encodeValue,
+  signEntry,
+  type Incarnation,
+  type NodeId,
+  type Row,
+  type Verifier,
+  type Version,
+} from '@lattice/core'
+import {
+  createMemoryImage,
+  createMemoryNetwork,
+  createMemoryStore,
+  createVirtualClock,
+} from '@lattice/core/testing'
+import { Runtime, sha256, type Identity } from '@lattice/daemon'
+import { defaultParams } from '@lattice/core'
+import { createIdentity } from './bench-node.ts'
+import { countFrames, type FrameLog } from './frame-counter.ts'
+import { seededRandom } from './seeded-random.ts'
+import { randomKeys, randomValue } from './workload.ts'
+
+/** Bytes of a key in these benchmarks. */
+export const keyBytes = 40
+
+/** What a missing entry cannot do without: key, value, author and signature (meta is all the rest). */
+export const payloadBytes = keyBytes + 100 + 32 + 64
+
+/** A signed row, without its place in a journal. */
+export type SignedRow = Omit<Row, 'seq'>
+
+/** Signs `count` registers with random keys and values. */
+export function signRows(author: Identity, count: number): SignedRow[] {
+  // A fixed past: versions only have to differ in nothing, keys are all different.
+  const version = (1_690_000_000_000n << 16n) as Version
+  return randomKeys(count, keyBytes).map(key => {
+    const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n as Version, version }
+    const { digest, bytes } = signEntry(content, author.signer, sha256)
+    return { key, slot: '', digest, bytes }
+  })
+}
+
+/** The pair and its levers. */
+export interface MemoryPair {
+  readonly runtimes: readonly [Runtime, Runtime]
+  readonly log: FrameLog
+  /** CPU milliseconds spent on signatures since the last `resetVerification`. */
+  verificationMs(): number
+  resetVerification(): void
+  cut(): void
+  heal(): void
+  /** Lets virtual time pass. */
+  pass(ms: number): Promise<void>
+  /** Lets virtual time pass until both hold the same root and know it; virtual milliseconds. */
+  untilEqual(limitMs: number): Promise<number>
+  /** Lets virtual time pass until one has had an answer of the other; virtual milliseconds. */
+  untilAnswered(limitMs: number): Promise<number>
+  stop(): Promise<void>
+}
+
+/** Makes two nodes that hold these rows and have never met, and starts them. */
+export async function startPair(
+  identities: readonly [Identity, Identity],
+  rows: readonly [readonly SignedRow[], readonly SignedRow[]],
+  kind: 'p2p' | 'http',
+): Promise<MemoryPair> {
+  const clock = createVirtualClock()
+  const network = createMemoryNetwork(kind)
+  const members = new Set(identities.map(({ nodeId }) => nodeId))
+  const log: FrameLog = []
+  const { verifier, verificationMs, resetVerification } = meteredVerifier()
+  const make = async (index: 0 | 1): Promise<Runtime> => {
+    const { nodeId, signer } = identities[index]
+    const store = createMemoryStore({ image: createMemoryImage(`00000000000000a${index}` as Incarnation) })
+    const numbered = rows[index].map((row, at) => ({ ...row, seq: at + 1 }))
+    if (numbered.length > 0) await store.commit({ rows: numbered, facts: new Map() })
+    return new Runtime({
+      info: { name: `node${index + 1}`, role: 'node', software: 'lattice-bench' },
+      store,
+      hash: sha256,
+      signer,
+      verifier,
+      random: seededRandom(index + 1),
+      params: { ...defaultParams, p2pEnabled: kind === 'p2p' },
+      members,
+      clock,
+      transports: [countFrames(network.join(nodeId, members), log)],
+      log: () => {},
+    })
+  }
+  const runtimes = [await make(0), await make(1)] as const
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+  }
+  const until = async (limitMs: number, condition: () => boolean): Promise<number> => {
+    const start = clock.now().mono
+    await settle()
+    while (!condition()) {
+      if (!clock.ringNext(start + limitMs)) throw new Error(`nothing changes any more after ${limitMs} ms`)
+      await settle()
+    }
+    return clock.now().mono - start
+  }
+  const pass = async (ms: number): Promise<void> => {
+    const limit = clock.now().mono + ms
+    do await settle()
+    while (clock.ringNext(limit))
+  }
+  const ids = identities.map(({ nodeId }) => nodeId) as [NodeId, NodeId]
+  const both = (change: (from: NodeId, to: NodeId) => void): void => {
+    change(ids[0], ids[1])
+    change(ids[1], ids[0])
+  }
+  await Promise.all(runtimes.map(runtime => runtime.start()))
+  return {
+    runtimes,
+    log,
+    verificationMs,
+    resetVerification,
+    cut: () => both((from, to) => network.cut(from, to)),
+    heal: () => both((from, to) => network.heal(from, to)),
+    pass,
+    untilEqual: limitMs => until(limitMs, () => areEqual(runtimes)),
+    untilAnswered: limitMs => until(limitMs, () => log.some(frame => frame.as === 'answer')),
+    stop: async () => void (await Promise.all(runtimes.map(runtime => runtime.stop()))),
+  }
+}
+
+function areEqual([a, b]: readonly [Runtime, Runtime]): boolean {
+  const [one, other] = [a.status(), b.status()]
+  const knows = (status: typeof one): boolean => status.peers.every(peer => peer.root === status.root)
+  return one.root === other.root && knows(one) && knows(other)
+}
+
+function meteredVerifier(): {
+  verifier: Verifier
+  verificationMs: () => number
+  resetVerification: () => void
+} {
+  const keys = new Map<NodeId, KeyObject>()
+  const keyOf = (author: NodeId): KeyObject => {
+    const known = keys.get(author)
+    if (known !== undefined) return known
+    const x = Buffer.from(author, 'hex').toString('base64url')
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+    keys.set(author, key)
+    return key
+  }
+  let spent = 0
+  return {
+    verificationMs: () => spent,
+    resetVerification: () => void (spent = 0),
+    verifier: {
+      verify: async items => {
+        const start = process.cpuUsage()
+        const verdicts = items.map(({ author, message, signature }) =>
+          verify(null, message, keyOf(author), signature),
+        )
+        const { user, system } = process.cpuUsage(start)
+        spent += (user + system) / 1000
+        return verdicts
+      },
+    },
+  }
+}
+
+/** Two fresh identities, the lesser one first: who leads may depend on that. */
+export function twoIdentities(): [Identity, Identity] {
+  const [a, b] = [createIdentity(), createIdentity()]
+  return a.nodeId < b.nodeId ? [a, b] : [b, a]
+}

@@ -1,0 +1,163 @@
+/**
+ * Reconciling after a partition: exact bytes both ways and round trips, by cursor and by Merkle descent.
+ *
+ * n equal entries of 40 B key + 100 B value, d different ones spread at random, half missing on each side. Meta is every
+ * byte both ways beyond the missing payload (key, value, author, signature), from the moment the two can hear each other
+ * until both hold the same root and know it. Frames are real: whole nodes over the in-memory transport.
+ *
+ *   npm run bench:reconcile -- [--n 10k,100k] [--d 0,1,100,1000] [--ways cursor,descent] [--kind p2p|http] [--json]
+ */
+import type { Identity } from '@lattice/daemon'
+import { sumFrames } from './frame-counter.ts'
+import {
+  keyBytes,
+  payloadBytes,
+  signRows,
+  startPair,
+  twoIdentities,
+  type MemoryPair,
+  type SignedRow,
+} from './memory-pair.ts'
+import { print, progress, readNumbers, readOptions, round, type Cell } from './report.ts'
+import { randomPuts } from './workload.ts'
+
+const options = readOptions({
+  n: { type: 'string', default: '10k,100k' },
+  d: { type: 'string', default: '0,1,100,1000' },
+  ways: { type: 'string', default: 'cursor,descent' },
+  kind: { type: 'string', default: 'p2p' },
+})
+
+/** Silence of a partition in virtual time: long enough for every time-out of the engine. */
+const partitionMs = 90_000
+/** Virtual time within which any pair must be equal again. */
+const equalWithinMs = 600_000
+
+type Way = 'cursor' | 'descent'
+
+/** Goals: meta bytes per difference and round trips, by way and number of differences. */
+function goalOf(way: Way, d: number): readonly [bytes: number, roundTrips: number] {
+  if (d === 0) return [100, 1]
+  if (way === 'cursor') return d === 1 ? [100, 1] : d < 1000 ? [10, 1] : [10, 1.5]
+  if (d === 1) return [700, 4]
+  return d < 1000 ? [300, 4.5] : d < 10_000 ? [250, 4.5] : [160, 4.5]
+}
+
+async function measure(pair: MemoryPair, n: number, d: number, way: Way): Promise<Cell[]> {
+  pair.resetVerification()
+  const before = process.cpuUsage()
+  const elapsed = d === 0 ? await pair.untilAnswered(equalWithinMs) : await pair.untilEqual(equalWithinMs)
+  const { user, system } = process.cpuUsage(before)
+  const cpuMs = (user + system) / 1000 - pair.verificationMs()
+  const sums = sumFrames(pair.log)
+  const meta = sums.bytes - d * payloadBytes
+  const each = meta / Math.max(1, d)
+  const [bytesGoal, tripsGoal] = goalOf(way, d)
+  const met = each <= bytesGoal && sums.roundTrips <= tripsGoal
+  return [
+    n,
+    d,
+    way,
+    round(each, 4),
+    sums.roundTrips,
+    `${bytesGoal} / ${tripsGoal}: ${met ? 'met' : 'MISSED'}`,
+    meta,
+    round((sums.bytes - sums.greetingBytes - d * payloadBytes) / Math.max(1, d), 4),
+    sums.greetingBytes,
+    sums.beats,
+    round(elapsed),
+    round(cpuMs),
+  ]
+}
+
+async function byCursor(pair: MemoryPair, n: number, d: number): Promise<Cell[]> {
+  await pair.untilEqual(equalWithinMs)
+  await pair.pass(30_000)
+  pair.cut()
+  const [left, right] = pair.runtimes
+  for (const [index, put] of randomPuts(d, keyBytes).entries()) {
+    const writing = (index % 2 === 0 ? left : right).write([put])
+    await writing
+  }
+  await pair.pass(partitionMs)
+  pair.log.length = 0
+  pair.heal()
+  return measure(pair, n, d, 'cursor')
+}
+
+async function run(
+  n: number,
+  d: number,
+  way: Way,
+  base: readonly SignedRow[],
+  ids: [Identity, Identity],
+): Promise<Cell[]> {
+  const kind = options.kind === 'http' ? 'http' : 'p2p'
+  if (way === 'cursor') {
+    const pair = await startPair(ids, [base, base], kind)
+    try {
+      return await byCursor(pair, n, d)
+    } finally {
+      await pair.stop()
+    }
+  }
+  const own = signRows(ids[0], Math.ceil(d / 2))
+  const others = signRows(ids[1], Math.floor(d / 2))
+  const pair = await startPair(
+    ids,
+    [
+      [...base, ...own],
+      [...base, ...others],
+    ],
+    kind,
+  )
+  try {
+    return await measure(pair, n, d, 'descent')
+  } finally {
+    await pair.stop()
+  }
+}
+
+const rows: Cell[][] = []
+for (const n of readNumbers(options.n)) {
+  const ids = twoIdentities()
+  progress(`reconcile: signing ${n} entries`)
+  const base = signRows(ids[0], n)
+  for (const way of options.ways.split(',') as Way[]) {
+    for (const d of readNumbers(options.d)) {
+      progress(`reconcile: n = ${n}, d = ${d}, by ${way}`)
+      rows.push(await run(n, d, way, base, ids))
+    }
+  }
+}
+progress('')
+print(
+  {
+    bench: 'reconcile',
+    tables: [
+      {
+        title: `Reconciling over ${options.kind} frames (40 B keys, 100 B values)`,
+        columns: [
+          'n',
+          'd',
+          'way',
+          'meta B/diff',
+          'trips',
+          'goal B/diff / trips',
+          'meta B in all',
+          'B/diff w/o greetings',
+          'greetings B',
+          'beats',
+          'virtual ms',
+          'CPU ms',
+        ],
+        rows,
+        notes: [
+          'Meta: all bytes both ways minus payload; greetings: beat, acknowledgements and introduction in every frame.',
+          'Beats: exchanges that only greet. CPU: both nodes, without verifying signatures.',
+        ],
+      },
+    ],
+  },
+  options.json,
+)
