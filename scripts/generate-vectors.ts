@@ -1,5 +1,5 @@
 /**
- * `node scripts/generate-vectors.ts`: writes the language-neutral test vectors of vectors/ from fixed keys and times.
+ * `node scripts/generate-vectors.ts`: writes the test vectors of vectors/ from fixed keys and times.
  *
  * A test recomputes all of them from the code, so a change of the protocol shows as a change of these files.
  */

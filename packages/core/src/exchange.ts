@@ -189,7 +189,10 @@ export class Composer {
   }
 }
 
-/** Room for entries in a message beside its wants and its step of the descent: always enough for any single one. */
+/**
+ * Room for entries in a message beside its wants and its step of the descent: always enough for any single
+ * one.
+ */
 function entriesRoom({ compare, want }: Message): number {
   const excess = Math.max(0, stepBytes(compare?.summaries, want) - stepBytesSpared)
   return Math.max(entryBytesMax, frameEntriesBytesMax - excess)

@@ -42,8 +42,8 @@ export function readKey(key: string, slots: readonly Entry[]): KeyReading | unde
 }
 
 /**
- * The sum over the live counter slots. Added exactly and rounded once, so that concurrent increments beyond 2^53
- * read alike on every node, in whatever order its store lists the slots.
+ * The sum over the live counter slots. Added exactly and rounded once, so that concurrent increments beyond
+ * 2^53 read alike on every node, in whatever order its store lists the slots.
  */
 export function counterSum(counters: readonly Entry[]): number {
   return Number(counters.reduce((sum, entry) => sum + BigInt(storedValue(entry) as number), 0n))

@@ -20,13 +20,18 @@ export const fullDigestBytes = 32
 /** A subtree of up to this many leaves is told leaf by leaf: cheaper than one more level of 16 children. */
 const leafListMax = 20
 
-/** Most bytes of summaries and wants in one step; the rest of the frame is for entries and for the next descent. */
+/**
+ * Most bytes of summaries and wants in one step; the rest of the frame is for entries and for the next
+ * descent.
+ */
 const stepBytesMax = 96 * 1024
 
 /** What a summary or want takes beside its digests: heads, prefix, length, depth, bitmap. */
 const placeBytes = 24
 
-/** Leaves looked at to answer one message of wants: all that honest ones name, with room for growth meanwhile. */
+/**
+ * Leaves looked at to answer one message of wants: all that honest ones name, with room for growth meanwhile.
+ */
 const wantedVisitsMax = 128 * 1024
 
 /** What one step yields. */
@@ -75,8 +80,8 @@ export function stepBytes(summaries: readonly Summary[] = [], want: readonly Wan
 }
 
 /**
- * The leaves that a `want` asks for, at most `leavesMax`. The work is bounded, whatever the prefixes cover and
- * however many digests they name.
+ * The leaves that a `want` asks for, at most `leavesMax`. The work is bounded, whatever the prefixes cover
+ * and however many digests they name.
  */
 export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax: number): Leaf[] {
   const found: Leaf[] = []
@@ -140,7 +145,9 @@ function compareBranch(
   }
 }
 
-/** Our leaves under a prefix that lie under none of the children the other side has there. Visits no others. */
+/**
+ * Our leaves under a prefix that lie under none of the children the other side has there. Visits no others.
+ */
 function* leavesOutside(
   trie: MerkleTrie,
   theirs: Required<Pick<Summary, 'prefix' | 'length' | 'depth' | 'children'>>,
@@ -150,7 +157,10 @@ function* leavesOutside(
     const mine = trie.subtree(prefix, length)
     if (mine === undefined) return
     const reach = Math.min(mine.depth ?? pathNibbles, depth)
-    if (sharedNibbles(mine.path, padded(prefix), reach) < reach) return yield* trie.leaves(prefix, length)
+    if (sharedNibbles(mine.path, padded(prefix), reach) < reach) {
+      yield* trie.leaves(prefix, length)
+      return
+    }
     const inside = (nibble: number): boolean =>
       reach < depth ? nibble === nibbleAt(prefix, reach) : children.has(nibble)
     for (let nibble = 0; nibble < 16; nibble++)

@@ -31,7 +31,8 @@ export interface DraftContext {
  */
 export function draftTransaction(operations: readonly Operation[], context: DraftContext): EntryContent[] {
   if (operations.length === 0 || operations.length > transactionOperationsMax) {
-    const detail = `a transaction has 1 to ${transactionOperationsMax} operations, this one has ${operations.length}`
+    const { length } = operations
+    const detail = `a transaction has 1 to ${transactionOperationsMax} operations, this one has ${length}`
     throw new LatticeError('TRANSACTION_INVALID', detail)
   }
   const drafts = new Map<string, KeyDraft>()
@@ -87,8 +88,8 @@ class KeyDraft {
   }
 
   /**
-   * Drops what this transaction has written to the key so far. A slot written under an earlier delete of the same
-   * transaction bears its version as base, so the tombstone to come could not silence it.
+   * Drops what this transaction has written to the key so far. A slot written under an earlier delete of the
+   * same transaction bears its version as base, so the tombstone to come could not silence it.
    */
   #forget(): void {
     for (const slot of this.#written.keys()) this.#slots.delete(slot)

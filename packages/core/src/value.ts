@@ -51,7 +51,9 @@ export function decodeValue(bytes: Uint8Array): JsonValue | undefined {
   }
 }
 
-/** The decoder's text decoder swallows a leading byte order mark; in a value it is a character like any other. */
+/**
+ * The decoder's text decoder swallows a leading byte order mark; in a value it is a character like any other.
+ */
 function exactText(bytes: Uint8Array): Pick<Tokenizer, 'done' | 'next' | 'pos'> {
   const inner = new Tokenizer(bytes, decodeOptions)
   const next = (): Token => {
@@ -70,26 +72,21 @@ function exactText(bytes: Uint8Array): Pick<Tokenizer, 'done' | 'next' | 'pos'> 
 /** U+FEFF in UTF-8. */
 const byteOrderMark = [0xef, 0xbb, 0xbf]
 
-/** Length of a CBOR head, from its first byte (RFC 8949 §3): the argument follows in 0, 1, 2, 4 or 8 bytes. */
+/**
+ * Length of a CBOR head, from its first byte (RFC 8949 §3): the argument follows in 0, 1, 2, 4 or 8 bytes.
+ */
 function headBytesOf(first: number): number {
   const minor = first & 31
   return minor < 24 ? 1 : 1 + 2 ** (minor - 24)
 }
 
 function problemOf(value: unknown, depth: number): string | undefined {
-  switch (typeof value) {
-    case 'boolean':
-      return undefined
-    case 'string':
-      return value.isWellFormed() ? undefined : 'a string holds half of a surrogate pair'
-    case 'number':
-      return Number.isFinite(value) ? undefined : 'a number is not finite'
-    case 'object':
-      if (value === null) return undefined
-      return depth < valueDepthMax ? problemInside(value, depth + 1) : 'depth'
-    default:
-      return `a ${typeof value} is not JSON`
-  }
+  if (typeof value === 'boolean' || value === null) return undefined
+  if (typeof value === 'string')
+    return value.isWellFormed() ? undefined : 'a string holds half of a surrogate pair'
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'a number is not finite'
+  if (typeof value !== 'object') return `a ${typeof value} is not JSON`
+  return depth < valueDepthMax ? problemInside(value, depth + 1) : 'depth'
 }
 
 function problemInside(container: object, depth: number): string | undefined {

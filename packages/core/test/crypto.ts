@@ -29,8 +29,8 @@ export function createTestSigner(seed: number): Signer {
 }
 
 /**
- * A signer that is as fast as a hash, for tests of thousands of entries where nobody checks signatures. Its node
- * id is made up.
+ * A signer that is as fast as a hash, for tests of thousands of entries where nobody checks signatures. Its
+ * node id is made up.
  */
 export function createKeyedHashSigner(seed: number): Signer {
   const nodeId = toHex(sha256(Uint8Array.of(seed))) as NodeId

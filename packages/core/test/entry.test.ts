@@ -1,4 +1,7 @@
-/** Entries: exact bytes, one reading, signed for one purpose; what is unsound is refused before it is verified. */
+/**
+ * Entries: exact bytes, one reading, signed for one purpose; what is unsound is refused before it is
+ * verified.
+ */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import {
@@ -23,7 +26,7 @@ import {
   type Incarnation,
   type Signer,
 } from '@lattice/core'
-import { anyContent, anyEntry, anyKey, checkProperty, testWall } from '@lattice/core/testing'
+import { anyContent, anyEntry, anyKey, assertProperty, testWall } from '@lattice/core/testing'
 import { alice, bob, carol, sha256, verifies } from './crypto.ts'
 
 const version = versionAt(testWall)
@@ -70,7 +73,7 @@ function body(options: {
 
 describe('entries', () => {
   it('come back from their bytes as they were signed', () => {
-    checkProperty(
+    assertProperty(
       fc.property(anyContent(alice.nodeId, sha256), content => {
         const signed = signEntry(content, alice, sha256)
         const parsed = parseEntry(signed.bytes, sha256)
@@ -83,7 +86,7 @@ describe('entries', () => {
   })
 
   it('have one byte string per content and key: Ed25519 leaves nothing to chance', () => {
-    checkProperty(
+    assertProperty(
       fc.property(anyContent(alice.nodeId, sha256), content => {
         const [first, second] = [1, 2].map(() => toHex(signEntry({ ...content }, alice, sha256).bytes))
         expect(first).toBe(second)
@@ -117,7 +120,7 @@ describe('entries', () => {
 
   it('random changes never pass either, and never throw', () => {
     const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 3 })
-    checkProperty(
+    assertProperty(
       fc.property(anyEntry([alice, bob], sha256), damage, ({ bytes }, changes) => {
         const changed = bytes.slice()
         for (const [at, byte] of changes) changed[at % changed.length] = byte
@@ -128,7 +131,7 @@ describe('entries', () => {
   })
 
   it('arbitrary bytes never throw', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
         expect(parseEntry(bytes, sha256)).toBeUndefined()
         expect(parseEntry(concatBytes(Uint8Array.of(1), bytes), sha256) ?? 0).toBeDefined()
@@ -264,7 +267,7 @@ describe('soundness of an entry', () => {
 describe('the order of entries', () => {
   it('is total: antisymmetric, transitive, and zero for equal bytes only', () => {
     const some = anyEntry([alice, bob, carol], sha256, anyKey)
-    checkProperty(
+    assertProperty(
       fc.property(some, some, some, (a, b, c) => {
         expect(Math.sign(compareEntries(a, b))).toBe(0 - Math.sign(compareEntries(b, a)))
         expect(compareEntries(a, b) === 0).toBe(toHex(a.bytes) === toHex(b.bytes))

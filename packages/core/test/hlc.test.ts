@@ -10,7 +10,7 @@ import {
   versionAt,
   wallOf,
 } from '@lattice/core'
-import { checkProperty, testWall } from '@lattice/core/testing'
+import { assertProperty, testWall } from '@lattice/core/testing'
 
 const wall = fc.integer({ min: testWall - 7_200_000, max: testWall + 7_200_000 })
 const happening = fc.oneof(
@@ -20,7 +20,7 @@ const happening = fc.oneof(
 
 describe('the hybrid clock', () => {
   it('never goes back and never gives a version twice, whatever the wall clock does and others say', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.array(happening, { maxLength: 60 }), happenings => {
         const clock = new HybridClock()
         let last = 0n
@@ -41,7 +41,7 @@ describe('the hybrid clock', () => {
   })
 
   it('is dragged by others at most to the tolerance ahead of its own wall clock', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.array(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), { maxLength: 50 }), seen => {
         const clock = new HybridClock()
         for (const version of seen) clock.witness(version, testWall)
@@ -78,7 +78,7 @@ describe('the hybrid clock', () => {
   })
 
   it('versions are written as 16 hex digits that sort like them', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.bigInt(0n, 2n ** 64n - 1n), fc.bigInt(0n, 2n ** 64n - 1n), (a, b) => {
         expect(parseVersion(formatVersion(a))).toBe(a)
         expect(formatVersion(a) < formatVersion(b)).toBe(a < b)

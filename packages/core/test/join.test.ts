@@ -1,4 +1,7 @@
-/** The join: any order, grouping and repetition of entries ends in the same state, the same bytes, the same root. */
+/**
+ * The join: any order, grouping and repetition of entries ends in the same state, the same bytes, the same
+ * root.
+ */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import {
@@ -44,8 +47,8 @@ const element = (
 
 const someEntries = fc.array(anyEntry([alice, bob, carol], sha256), { maxLength: 14 })
 
-/** Replays with FC_SEED, as `checkProperty` does, for properties that wait for commits. */
-async function checkAsync<Ts>(property: fc.IAsyncProperty<Ts>, runs: number): Promise<void> {
+/** Replays with FC_SEED, as `assertProperty` does, for properties that wait for commits. */
+async function assertAsync<Ts>(property: fc.IAsyncProperty<Ts>, runs: number): Promise<void> {
   const { seed, numRuns } = runsFromEnvironment(runs)
   const out = await fc.check(property, { numRuns, ...(seed === undefined ? {} : { seed }) })
   if (!out.failed) return
@@ -55,7 +58,7 @@ ${fc.defaultReportMessage(out) ?? ''}`)
 
 describe('the join', () => {
   it('is commutative and idempotent: order, grouping and repetition make no difference', () =>
-    checkAsync(
+    assertAsync(
       fc.asyncProperty(
         someEntries.chain(list =>
           fc.tuple(
@@ -82,7 +85,7 @@ describe('the join', () => {
     ))
 
   it('is associative: joining joins is joining all', () =>
-    checkAsync(
+    assertAsync(
       fc.asyncProperty(someEntries, someEntries, someEntries, async (a, b, c) => {
         const held = async (...lists: VerifiedEntry[][]): Promise<VerifiedEntry[]> => {
           const winners = new Map<string, VerifiedEntry>()
@@ -105,7 +108,7 @@ describe('the join', () => {
     ))
 
   it('the root is a function of the set of winners: one other winner, another root', () =>
-    checkAsync(
+    assertAsync(
       fc.asyncProperty(someEntries, anyEntry([alice, bob], sha256), async (list, extra) => {
         const before = await joined(list)
         const after = await joined([...list, extra])
@@ -206,7 +209,7 @@ describe('what a key reads as after a join', () => {
     expect(await reading(element('c', false, 2, bob))).toEqual(['set', []])
   })
 
-  it('the type of mixed slots is that of the greatest live entry; the others are kept, not read', async () => {
+  it('mixed slots read as the type of the greatest live entry; the others are kept', async () => {
     expect(await reading(set('r', 1), count(4, 2, bob))).toEqual(['counter', 4])
     expect(await reading(set('r', 3), count(4, 2, bob))).toEqual(['register', 'r'])
     const node = await joined([set('r', 3), count(4, 2, bob), element('x', true, 1)])
@@ -214,7 +217,7 @@ describe('what a key reads as after a join', () => {
     expect(node.replica.trie.count).toBe(3)
   })
 
-  it('two entries with one version and author are both kept out of sight of each other: the digest decides', async () => {
+  it('of two entries with one version and author the digest decides, on every node alike', async () => {
     const [a, b] = [set('one', 1), set('two', 1)]
     const winner = toHex(a.digest) > toHex(b.digest) ? 'one' : 'two'
     expect(await reading(a, b)).toEqual(['register', winner])

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { compareBytes, concatBytes, MerkleTrie, pathOf, toHex, toUtf8, uintToBytes } from '@lattice/core'
-import { checkProperty } from '@lattice/core/testing'
+import { assertProperty } from '@lattice/core/testing'
 import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from '../src/merkle.ts'
 import { sha256 } from './crypto.ts'
 
@@ -60,7 +60,7 @@ function rootBySpecification(leaves: readonly Held[]): Uint8Array {
 
 describe('the Merkle trie', () => {
   it('after any history of insertions, replacements and deletions is the trie of what is left', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.array(change, { maxLength: 60 }), fc.boolean(), (changes, peeking) => {
         const trie = new MerkleTrie(sha256)
         const model = new Map<string, Held>()
@@ -86,7 +86,7 @@ describe('the Merkle trie', () => {
 
   it('the order of insertion makes no difference', () => {
     const sets = fc.uniqueArray(held, { selector: each => toHex(each.path), minLength: 1, maxLength: 30 })
-    checkProperty(
+    assertProperty(
       fc.property(
         sets.chain(set => fc.tuple(fc.constant(set), fc.shuffledSubarray(set, { minLength: set.length }))),
         ([set, shuffled]) => expect(toHex(build(set).root())).toBe(toHex(build(shuffled).root())),
@@ -96,7 +96,7 @@ describe('the Merkle trie', () => {
   })
 
   it('sets that differ in one leaf, digest or place have different roots', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.uniqueArray(held, { selector: each => toHex(each.path), minLength: 1 }), leaves => {
         const root = toHex(build(leaves).root())
         const [first, ...others] = leaves as [Held, ...Held[]]
@@ -111,7 +111,7 @@ describe('the Merkle trie', () => {
 
   it('leaves and subtree under any prefix are those of a plain list, in order', () => {
     const lengths = fc.integer({ min: 0, max: pathNibbles })
-    checkProperty(
+    assertProperty(
       fc.property(fc.array(held, { maxLength: 40 }), held, lengths, (leaves, { path }, length) => {
         const trie = build(leaves)
         const model = new Map(leaves.map(leaf => [toHex(leaf.path), leaf]))

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { defaultParams, phases } from '@lattice/core'
-import { checkProperty } from '@lattice/core/testing'
+import { assertProperty } from '@lattice/core/testing'
 import {
   forceMode,
   initialMode,
@@ -114,7 +114,7 @@ const allModes: Mode[] = allStates(start).flatMap(state =>
 )
 
 describe('the machine', () => {
-  it('answers every state and all facts at any time, ends at rest, and knows when time will move it', () => {
+  it('answers every state and all facts at any time, and comes to rest', () => {
     const times = [0, 1, 999, holdDownMs, stableAfterMs, peerlessTimeoutMs, holdDownMaxMs, flapWindowMs, 1e9]
     const ages = [0, 1, peerlessTimeoutMs - 1, peerlessTimeoutMs, 1e8]
     let tried = 0
@@ -149,7 +149,7 @@ describe('the machine', () => {
   })
 
   it('the wake-up it names is early enough: nothing moves by time alone before it', () => {
-    checkProperty(
+    assertProperty(
       fc.property(
         fc.constantFrom(...allModes),
         fc.constantFrom(...worlds),
@@ -182,7 +182,7 @@ describe('the machine', () => {
     }
   })
 
-  it('with only HTTP alive is on HTTP within the peerless timeout, from any state that was not forced', () => {
+  it('with only HTTP alive is on HTTP within the peerless timeout, unless forced', () => {
     for (const mode of allModes.filter(({ state }) => state.phase !== 'FORCED')) {
       const node = new Node(mode)
       node.run({ p2p: false, http: true, usable: true }, peerlessTimeoutMs)
@@ -220,7 +220,7 @@ describe('the machine', () => {
     expect(node.phase).toBe('HTTP')
   })
 
-  it('comes back through a trial, not before the hold-down; one failed probe starts the hold-down anew', () => {
+  it('comes back through a trial after the hold-down, which a failed trial starts anew', () => {
     const node = new Node()
     const [dead, alive] = [false, true].map(p2p => ({ p2p, http: true, usable: true })) as [World, World]
     node.settle(alive)
@@ -257,7 +257,7 @@ describe('flapping', () => {
 
   it('of P2P under a steady HTTP changes the path at most six times in ten minutes', () => {
     const p2pOnly = fc.record({ p2p: fc.boolean(), http: fc.constant(true), usable: fc.boolean() })
-    checkProperty(
+    assertProperty(
       fc.property(spans(p2pOnly), history => expect(flap(history)).toBeLessThanOrEqual(flapLimit)),
       60,
     )
@@ -267,7 +267,7 @@ describe('flapping', () => {
     const either = fc
       .tuple(fc.boolean(), fc.boolean(), fc.boolean())
       .map(([p2p, http, usable]) => ({ p2p, http: http || !p2p || !usable, usable }))
-    checkProperty(
+    assertProperty(
       fc.property(spans(either), history => expect(flap(history)).toBeLessThanOrEqual(flapLimit)),
       60,
     )
@@ -275,7 +275,7 @@ describe('flapping', () => {
 
   it('with total blackouts in between changes at most twice per peerless timeout', () => {
     const any = fc.record({ p2p: fc.boolean(), http: fc.boolean(), usable: fc.constant(true) })
-    checkProperty(
+    assertProperty(
       fc.property(spans(any), history =>
         expect(flap(history)).toBeLessThanOrEqual((2 * flapWindowMs) / peerlessTimeoutMs + 1),
       ),

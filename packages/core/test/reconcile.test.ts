@@ -1,4 +1,6 @@
-/** The Merkle descent between two real replicas over real frames: it ends equal, in few round trips and bytes. */
+/**
+ * The Merkle descent between two real replicas over real frames: it ends equal, in few round trips and bytes.
+ */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import {
@@ -15,7 +17,7 @@ import {
   type VerifiedEntry,
   type Want,
 } from '@lattice/core'
-import { checkProperty, createSeededRandom, runsFromEnvironment } from '@lattice/core/testing'
+import { assertProperty, createSeededRandom, runsFromEnvironment } from '@lattice/core/testing'
 import { createPeer } from '../src/peers.ts'
 import { compareStep, missingOf, openDescent, stepBytes, wantedLeaves } from '../src/reconcile.ts'
 import { sha256 } from './crypto.ts'
@@ -182,7 +184,7 @@ describe('wants', () => {
 
   it('are answered with exactly the leaves they name', () => {
     const picks = fc.subarray(leaves, { maxLength: 20 })
-    checkProperty(
+    assertProperty(
       fc.property(
         picks,
         fc.integer({ min: 4, max: 32 }),
@@ -255,7 +257,7 @@ describe('a peer that lies', () => {
   )
 
   it('gets an answer of bounded size, whatever it says', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.array(lies, { maxLength: 60 }), summaries => {
         const step = compareStep(trie, { digestBytes: 6, summaries }, 1024)
         const wanted = step.want.reduce((sum, want) => sum + want.digests.length, 0)
@@ -267,7 +269,7 @@ describe('a peer that lies', () => {
   })
 
   it('is never sent what lies under a child it has named, and always what lies beside', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.uniqueArray(fc.nat(15), { minLength: 2, maxLength: 15 }), nibbles => {
         const children = new Map(nibbles.map(nibble => [nibble, new Uint8Array(6)]))
         const root: Summary = { prefix: new Uint8Array(0), length: 0, depth: 0, children }

@@ -6,11 +6,11 @@ import {
   encodeValue,
   futureToleranceMs,
   isLatticeError,
-  Replica,
   toHex,
   toUtf8,
   versionAt,
   type Operation,
+  type Replica,
   type VerifiedEntry,
 } from '@lattice/core'
 import {
@@ -66,7 +66,7 @@ describe('staging and commits', () => {
     expect(replica.seal().rows).toHaveLength(1)
   })
 
-  it('a slot that is written again while its row is on the way stays staged until its own commit', async () => {
+  it('a slot written again while its row is on the way stays staged for its own commit', async () => {
     const node = openReplica()
     node.replica.write([put('a', 'old')], testWall)
     const first = node.replica.seal()
@@ -148,7 +148,7 @@ describe('after a restart', () => {
     expect(again.replica.read('k')?.value).toBe('mine')
   })
 
-  it('a clock that was witnessed but not yet persisted is persisted with the next commit of anything', async () => {
+  it('a clock that was only witnessed is persisted with the next commit', async () => {
     const node = openReplica()
     node.replica.offer([later(5)], 'http', testWall)
     await commit(node)

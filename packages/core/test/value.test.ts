@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { decodeValue, encodeValue, fromHex, toHex, valueBytesMax, type JsonValue } from '@lattice/core'
-import { anyJson, checkProperty, ownMembers } from '@lattice/core/testing'
+import { anyJson, assertProperty, ownMembers } from '@lattice/core/testing'
 
 /** JSON itself makes -0 from -0; the canonical form has one zero. */
 function withoutNegativeZero(value: JsonValue): JsonValue {
@@ -32,7 +32,7 @@ const decodeHex = (hex: string): JsonValue | undefined => decodeValue(fromHex(he
 
 describe('values', () => {
   it('any JSON value comes back as it was', () => {
-    checkProperty(
+    assertProperty(
       fc.property(anyJson, value => {
         expect(decodeValue(encodeValue(value))).toEqual(withoutNegativeZero(value))
       }),
@@ -41,7 +41,7 @@ describe('values', () => {
   })
 
   it('the order of members makes no difference to the bytes', () => {
-    checkProperty(
+    assertProperty(
       fc.property(anyJson, value => {
         expect(toHex(encodeValue(shuffled(value)))).toBe(toHex(encodeValue(value)))
       }),
@@ -55,7 +55,7 @@ describe('values', () => {
       bytes[at % bytes.length] = byte
       return bytes
     })
-    checkProperty(
+    assertProperty(
       fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 40 })), bytes => {
         const value = decodeValue(bytes)
         if (value !== undefined) expect(toHex(encodeValue(value))).toBe(toHex(bytes))

@@ -1,4 +1,7 @@
-/** The vectors are what the code does: a change of the protocol has to show in vectors/ and in docs/protocol.md. */
+/**
+ * The vectors are what the code does: a change of the protocol has to show in vectors/ and in
+ * docs/protocol.md.
+ */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'

@@ -20,7 +20,7 @@ import {
   type Incarnation,
   type Message,
 } from '@lattice/core'
-import { anyEntry, anyMessage, checkProperty } from '@lattice/core/testing'
+import { anyEntry, anyMessage, assertProperty } from '@lattice/core/testing'
 import { alice, bob, carol, sha256 } from './crypto.ts'
 import { entryOf } from './replicas.ts'
 
@@ -53,16 +53,16 @@ const someMessage = anyMessage([alice, bob, carol], sha256)
 
 describe('a message', () => {
   it('arrives as it was sent, its entries to the byte', () => {
-    checkProperty(
+    assertProperty(
       fc.property(someMessage, message => {
         expect(decodeMessage(encodeMessage(message))).toEqual(asReceived(message))
       }),
-      500,
+      200,
     )
   })
 
   it('has one frame: what was received encodes to the same bytes', () => {
-    checkProperty(
+    assertProperty(
       fc.property(someMessage, message => {
         const sent = encodeMessage(message)
         expect(toHex(encodeMessage(decodeMessage(sent) as Message))).toBe(toHex(sent))
@@ -73,7 +73,7 @@ describe('a message', () => {
 
   it('brings every signed byte of every entry through the grouping by author', () => {
     const lists = fc.array(anyEntry([alice, bob, carol], sha256), { maxLength: 12 })
-    checkProperty(
+    assertProperty(
       fc.property(lists, entries => {
         const sent = entries.map(entry => toHex(entry.bytes))
         const received = decodeMessage(
@@ -101,7 +101,7 @@ describe('a message', () => {
 
 describe('whatever arrives', () => {
   it('arbitrary bytes are a message or malformed, never an error', () => {
-    checkProperty(
+    assertProperty(
       fc.property(fc.uint8Array({ maxLength: 300 }), body => {
         expect(decodeMessage(body)).toBeDefined()
         expect(decodeMessage(concatBytes(Uint8Array.of(protocolVersion), body))).toBeDefined()
@@ -112,7 +112,7 @@ describe('whatever arrives', () => {
 
   it('damaged frames are a message or malformed, and a message again can be sent again', () => {
     const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 })
-    checkProperty(
+    assertProperty(
       fc.property(someMessage, damage, fc.nat(), (message, changes, cut) => {
         const damaged = encodeMessage(message).slice()
         for (const [at, byte] of changes) damaged[at % damaged.length] = byte
@@ -122,13 +122,13 @@ describe('whatever arrives', () => {
           else expect(isMalformed(decodeMessage(encodeMessage(result)))).toBe(false)
         }
       }),
-      1500,
+      500,
     )
   })
 
   it('any CBOR in any section is a message or malformed', () => {
     const data = fc.anything({ withTypedArray: true, withNullPrototype: true, maxDepth: 3 })
-    checkProperty(
+    assertProperty(
       fc.property(fc.integer({ min: 0, max: 12 }), data, (number, value) => {
         let sent: Uint8Array
         try {

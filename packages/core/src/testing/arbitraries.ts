@@ -1,7 +1,8 @@
 /**
  * Random inputs for property tests: everything the core accepts, with the awkward corners in it.
  *
- * The environment rules how they are tried: `FC_RUNS` sets the number of runs, `FC_SEED` plays a failure again.
+ * The environment rules how they are tried: `FC_RUNS` sets the number of runs, `FC_SEED` plays a failure
+ * again.
  */
 import fc from 'fast-check'
 import { toHex } from '../bytes.ts'
@@ -19,10 +20,11 @@ import { encodeValue } from '../value.ts'
 export const testWall = 1_700_000_000_000
 
 /**
- * Runs a property. A failure prints the seed and path; `FC_SEED=<seed>` with the same test name plays it again.
+ * Runs a property. A failure prints the seed and path; `FC_SEED=<seed>` with the same test name plays it
+ * again.
  * @param runs tries by default; FC_RUNS replaces it
  */
-export function checkProperty<Ts>(property: fc.IProperty<Ts>, runs: number): void {
+export function assertProperty<Ts>(property: fc.IProperty<Ts>, runs: number): void {
   const { seed, numRuns } = runsFromEnvironment(runs)
   const out = fc.check(property, { numRuns, ...(seed === undefined ? {} : { seed }) })
   if (!out.failed) return

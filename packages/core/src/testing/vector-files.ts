@@ -114,13 +114,16 @@ function refusedEntries({ hash, alice, bob }: VectorKeys): unknown[] {
 function values(): unknown {
   const good: JsonValue[] = [
     null, true, false, 0, 23, 24, -1, -25, 65536, Number.MAX_SAFE_INTEGER, 2 ** 53, 1.5, 5e-324, 1e300,
-    '', 'é', '\ufeffmark', [], [1, [2]], {}, { b: 1, a: 2, aa: 3 }, JSON.parse('{"__proto__":1}') as JsonValue,
+    '', 'é', '\ufeffmark', [], [1, [2]], {}, { b: 1, a: 2, aa: 3 }, 
+    JSON.parse('{"__proto__":1}') as JsonValue,
   ] // prettier-ignore
   const refused = [
     ['half float', 'f93c00'], ['single float', 'fa3fc00000'], ['integer as a float', 'fb3ff0000000000000'],
-    ['negative zero', 'fb8000000000000000'], ['longer form', '1801'], ['beyond 2^53 - 1', '1b0020000000000000'],
+    ['negative zero', 'fb8000000000000000'], ['longer form', '1801'], 
+    ['beyond 2^53 - 1', '1b0020000000000000'],
     ['members out of order', 'a2616201616101'], ['member twice', 'a2616101616102'], ['indefinite', '9f01ff'],
-    ['tag', 'c001'], ['bytes', '4101'], ['undefined', 'f7'], ['not UTF-8', '61ff'], ['65 levels', `${'81'.repeat(65)}00`],
+    ['tag', 'c001'], ['bytes', '4101'], ['undefined', 'f7'], ['not UTF-8', '61ff'], 
+    ['65 levels', `${'81'.repeat(65)}00`],
   ] // prettier-ignore
   return {
     valid: good.map(value => ({ json: JSON.stringify(value), cbor: toHex(encodeValue(value)) })),
