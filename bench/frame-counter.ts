@@ -83,7 +83,8 @@ export function sumFrames(log: FrameLog): FrameSums {
     bytes += frame.bytes
     greetingBytes += frame.greetingBytes
     if (frame.as === 'request') asked.push(frame)
-    else if (frame.as === 'announce') frame.works ? (roundTrips += 0.5) : beats++
+    else if (frame.as === 'announce' && frame.works) roundTrips += 0.5
+    else if (frame.as === 'announce') beats++
   }
   const answers = log.filter(frame => frame.as === 'answer')
   // One exchange per peer and path is under way at a time, so those that work are paired by number.

@@ -1,6 +1,7 @@
 /** Two whole nodes over the in-memory transport, in virtual time: real frames, exact counts, no sockets, no waiting. */
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
 import {
+  defaultParams,
   encodeValue,
   signEntry,
   type Incarnation,
@@ -16,7 +17,6 @@ import {
   createVirtualClock,
 } from '@lattice/core/testing'
 import { Runtime, sha256, type Identity } from '@lattice/daemon'
-import { defaultParams } from '@lattice/core'
 import { createIdentity } from './bench-node.ts'
 import { countFrames, type FrameLog } from './frame-counter.ts'
 import { seededRandom } from './seeded-random.ts'
@@ -34,9 +34,9 @@ export type SignedRow = Omit<Row, 'seq'>
 /** Signs `count` registers with random keys and values. */
 export function signRows(author: Identity, count: number): SignedRow[] {
   // A fixed past: versions only have to differ in nothing, keys are all different.
-  const version = (1_690_000_000_000n << 16n) as Version
+  const version: Version = 1_690_000_000_000n << 16n
   return randomKeys(count, keyBytes).map(key => {
-    const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n as Version, version }
+    const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version }
     const { digest, bytes } = signEntry(content, author.signer, sha256)
     return { key, slot: '', digest, bytes }
   })

@@ -68,7 +68,7 @@ export async function startSocketNode(options: SocketNodeOptions): Promise<Socke
   const verifier = createVerifier()
   const http = createHttpSyncTransport({
     signer: identity.signer,
-    verify: verifier.verifyOne,
+    verify: (author, message, signature) => verifier.verifyOne(author, message, signature),
     hash: sha256,
     trusted,
     urls,

@@ -12,14 +12,14 @@ export function median(samples: readonly number[]): number {
 }
 
 /** Milliseconds that `work` takes. */
-export async function timed(work: () => Promise<unknown> | unknown): Promise<number> {
+export async function timed(work: () => unknown): Promise<number> {
   const start = performance.now()
   await work()
   return performance.now() - start
 }
 
 /** CPU milliseconds of this process, all threads, that `work` takes. */
-export async function cpuTimed(work: () => Promise<unknown> | unknown): Promise<number> {
+export async function cpuTimed(work: () => unknown): Promise<number> {
   const start = process.cpuUsage()
   await work()
   const { user, system } = process.cpuUsage(start)

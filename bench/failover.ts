@@ -1,0 +1,197 @@
+/**
+ * Silent loss of P2P between two real daemons: how late a write arrives, when HTTP is declared, when P2P is back.
+ *
+ * All P2P traffic passes TCP proxies that stop carrying and tell nobody, as a firewall that drops does. HTTP stays open.
+ * Writes go out over REST all the time; they arrive when the other daemon says so in its event stream.
+ *
+ *   npm run bench:failover -- [--rounds 3] [--peerless 60] [--stable 15] [--heartbeat 5] [--json]
+ */
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createClient, type Client } from '@lattice/api'
+import { createDirectory, createIdentity } from './bench-node.ts'
+import { freePorts, startDaemon, type DaemonProcess } from './daemon-process.ts'
+import { print, progress, readOptions, round, verdict } from './report.ts'
+import { multiaddrOf } from './socket-node.ts'
+import { percentile } from './statistics.ts'
+import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+import { randomKeys, randomValue } from './workload.ts'
+
+const options = readOptions({
+  rounds: { type: 'string', default: '3' },
+  peerless: { type: 'string', default: '60' },
+  stable: { type: 'string', default: '15' },
+  heartbeat: { type: 'string', default: '5' },
+})
+
+/** A write this often during a cut; the first one right after it. */
+const writeEveryMs = 250
+/** How often the status is asked for. */
+const watchEveryMs = 50
+/** What may be added to the configured times before a round counts as stuck. */
+const graceMs = 60_000
+
+interface Duo {
+  readonly daemons: readonly [DaemonProcess, DaemonProcess]
+  readonly clients: readonly [Client, Client]
+  readonly proxies: readonly TcpProxy[]
+}
+
+async function startDuo(directory: string): Promise<Duo> {
+  const identities = [createIdentity(), createIdentity()] as const
+  const [httpA = 0, httpB = 0, p2pA = 0, p2pB = 0] = await freePorts(4)
+  const proxies = await Promise.all([p2pA, p2pB].map(port => openTcpProxy(() => port)))
+  const [toA, toB] = proxies as [TcpProxy, TcpProxy]
+  const start = (
+    self: 0 | 1,
+    own: { http: number; p2p: number; proxy: number },
+    other: { http: number; proxy: number },
+  ) =>
+    startDaemon(join(directory, `node${self + 1}`), own.http, {
+      NODE_PRIVKEY_HEX: Buffer.from(identities[self].seed).toString('hex'),
+      TRUSTED_KEYS: identities.map(({ peerId }) => peerId).join(','),
+      P2P_ENABLED: 'true',
+      P2P_LISTEN: `/ip4/127.0.0.1/tcp/${own.p2p}`,
+      P2P_ANNOUNCE: `/ip4/127.0.0.1/tcp/${own.proxy}`,
+      P2P_BOOTSTRAP: multiaddrOf(identities[1 - self] as (typeof identities)[0], other.proxy),
+      NODES: `http://127.0.0.1:${other.http}`,
+      PEERLESS_TIMEOUT: `${options.peerless}s`,
+      P2P_STABLE_AFTER: `${options.stable}s`,
+      HEARTBEAT_INTERVAL: `${options.heartbeat}s`,
+      LOG_LEVEL: 'error',
+    })
+  const a = { http: httpA, p2p: p2pA, proxy: toA.port }
+  const b = { http: httpB, p2p: p2pB, proxy: toB.port }
+  const daemons = await Promise.all([start(0, a, b), start(1, b, a)])
+  const clients = daemons.map(({ url }) => createClient({ baseUrl: url })) as [Client, Client]
+  return { daemons, clients, proxies }
+}
+
+/** When each key arrived, by the clock of this process. */
+async function followChanges(
+  client: Client,
+  arrivals: Map<string, number>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const { event, data } of client.events({ signal })) {
+      if (event !== 'change') continue
+      const { key } = JSON.parse(data) as { key: string }
+      arrivals.set(key, performance.now())
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+/** Milliseconds until all daemons are in `phase`. */
+async function untilPhase({ clients }: Duo, phases: readonly string[], withinMs: number): Promise<number> {
+  const start = performance.now()
+  for (;;) {
+    const now = await Promise.all(clients.map(client => client.getP2pStatus()))
+    if (now.every(status => phases.includes(status.phase))) return performance.now() - start
+    if (performance.now() - start > withinMs)
+      throw new Error(
+        `phases are ${now.map(({ phase }) => phase).join(', ')} instead of ${phases.join(' or ')}`,
+      )
+    await delay(watchEveryMs)
+  }
+}
+
+interface Round {
+  /** Per write during the silence: milliseconds until the other daemon had applied it. */
+  readonly delaysMs: readonly number[]
+  readonly declaredMs: number
+  readonly healedMs: number
+}
+
+async function playRound(duo: Duo, arrivals: Map<string, number>): Promise<Round> {
+  const timeoutMs = 1000 * (Number(options.peerless) + Number(options.stable)) + graceMs
+  await untilPhase(duo, ['P2P'], timeoutMs)
+  // Not in step with the heartbeats.
+  await delay(Math.random() * 1000 * Number(options.heartbeat))
+  const sent = new Map<string, number>()
+  for (const proxy of duo.proxies) proxy.silence()
+  let declared = false
+  const writing = (async () => {
+    while (!declared) {
+      const [key = ''] = randomKeys(1, 40)
+      sent.set(key, performance.now())
+      await duo.clients[0].putKey({ params: { key }, body: randomValue() })
+      await delay(writeEveryMs)
+    }
+  })()
+  const declaredMs = await untilPhase(duo, ['HTTP'], timeoutMs).finally(() => (declared = true))
+  await writing
+  const end = performance.now() + graceMs
+  while ([...sent.keys()].some(key => !arrivals.has(key))) {
+    if (performance.now() > end) throw new Error('a write of the silent time has never arrived')
+    await delay(watchEveryMs)
+  }
+  const delaysMs = [...sent].map(([key, at]) => (arrivals.get(key) ?? Number.NaN) - at)
+  for (const proxy of duo.proxies) proxy.restore()
+  const healedMs = await untilPhase(duo, ['P2P'], timeoutMs)
+  return { delaysMs, declaredMs, healedMs }
+}
+
+async function run(rounds: number): Promise<Round[]> {
+  using directory = createDirectory()
+  const duo = await startDuo(directory.path)
+  const stop = new AbortController()
+  const arrivals = new Map<string, number>()
+  const following = followChanges(duo.clients[1], arrivals, stop.signal)
+  const results: Round[] = []
+  try {
+    for (let at = 0; at < rounds; at++) {
+      progress(`failover: round ${at + 1} of ${rounds}`)
+      results.push(await playRound(duo, arrivals))
+    }
+  } finally {
+    stop.abort()
+    await following
+    await Promise.all(duo.daemons.map(daemon => daemon.stop()))
+    await Promise.all(duo.proxies.map(proxy => proxy.close()))
+  }
+  return results
+}
+
+const results = await run(Number(options.rounds))
+progress('')
+const delays = results.flatMap(({ delaysMs }) => delaysMs)
+const summary = (name: string, samples: readonly number[], goal: string) => [
+  name,
+  samples.length,
+  ...[0.5, 0.99, 1].map(share => round(percentile(samples, share) / 1000)),
+  goal,
+]
+const peerlessS = Number(options.peerless)
+const { declared, healed } = {
+  declared: results.map(({ declaredMs }) => declaredMs),
+  healed: results.map(({ healedMs }) => healedMs),
+}
+print(
+  {
+    bench: 'failover',
+    tables: [
+      {
+        title: `Silent loss of P2P, two daemons, ${results.length} rounds (seconds; peerless timeout ${peerlessS} s)`,
+        columns: ['', 'samples', 'p50', 'p99', 'max', 'goal'],
+        rows: [
+          summary(
+            'write in the silence → applied',
+            delays,
+            `p50 ${verdict(percentile(delays, 0.5) / 1000, { atMost: 1.1 })}, p99 ${verdict(percentile(delays, 0.99) / 1000, { atMost: 1.5 })}`,
+          ),
+          summary('cut → HTTP declared by both', declared, `about ${peerlessS} s after the last heartbeat`),
+          summary(
+            'heal → P2P on both',
+            healed,
+            `p99 ${verdict(percentile(healed, 0.99) / 1000, { atMost: 45 })}`,
+          ),
+        ],
+        notes: ['Every write made from the cut until HTTP was declared counts, one each 250 ms.'],
+      },
+    ],
+  },
+  options.json,
+)
