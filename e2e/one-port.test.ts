@@ -12,7 +12,7 @@ const world = new World()
 afterAll(() => world.close())
 
 describe('a node with one HTTP port and no other', () => {
-  it('is a full P2P member: dialled by WebSocket on that port, it exchanges and gossips in both directions', async () => {
+  it('is a full P2P member: dialled by WebSocket there, it exchanges and gossips both ways', async () => {
     const [host, guest] = await world.federation(2, { start: 0 })
     if (host === undefined || guest === undefined) throw new Error('two nodes')
     const { port } = new URL(host.url)

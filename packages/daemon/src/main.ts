@@ -1,8 +1,10 @@
 /**
  * The composition root: the only file that names the libraries behind the ports, and the only one that ends the process.
  */
+import type { Transport } from '@lattice/core'
 import { createHttpSyncTransport } from '@lattice/http-sync'
 import { createP2pTransport, libp2pVersion } from '@lattice/p2p'
+import { chaosVariable, isChaosOrder, withChaos } from './chaos-transport.ts'
 import { buildProgram } from './cli/program.ts'
 import type { StartContext } from './cli/register.ts'
 import type { Config } from './config/index.ts'
@@ -41,7 +43,11 @@ async function runDaemon(config: Config, context: StartContext, stop: AbortContr
     peerIdOf: peerIdFromNodeId,
     createLungs: (identity, log) => createLungs(config, identity, verifier, log),
   }
-  if (process.send !== undefined) process.once('disconnect', () => stop.abort())
+  if (process.send !== undefined) {
+    process.once('disconnect', () => stop.abort())
+    // Listening holds the channel open, and that would keep a process alive whose start failed.
+    process.channel?.unref()
+  }
   const daemon = await startDaemon({ config, loaded: context.loaded, env, stdout }, parts)
   process.on('unhandledRejection', reason => crash(daemon.log, reason))
   process.on('uncaughtException', error => crash(daemon.log, error))
@@ -84,7 +90,25 @@ function createLungs(config: Config, identity: Identity, verifier: SystemVerifie
     topic: config.p2pTopic,
     log: tell,
   })
-  return { http, p2p: Object.assign(p2p, { upgrade: p2p.upgrade.bind(p2p) }) }
+  const extras = {
+    listenAddrs: p2p.listenAddrs.bind(p2p),
+    restart: p2p.restart.bind(p2p),
+    upgrade: p2p.upgrade.bind(p2p),
+  }
+  return { http, p2p: Object.assign(obedient(p2p, log), extras) }
+}
+
+/** `lattice up --chaos` may cut P2P over IPC; nobody else can. */
+function obedient(p2p: Transport, log: Log): Transport {
+  if (process.send === undefined || process.env[chaosVariable] === undefined) return p2p
+  const chaos = withChaos(p2p)
+  process.on('message', message => {
+    if (!isChaosOrder(message)) return
+    log.warn(`chaos: ${message.chaos === 'cut' ? 'P2P frames vanish from now on' : 'P2P frames pass again'}`)
+    chaos[message.chaos]()
+  })
+  process.channel?.unref()
+  return chaos.transport
 }
 
 /** Our own bug: say so and end, so that the supervisor starts a healthy process. */

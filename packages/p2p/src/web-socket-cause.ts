@@ -1,9 +1,9 @@
 /**
  * Why a WebSocket did not open.
  *
- * The WebSocket of Node, which libp2p uses, tells its caller nothing: by the rules of browsers its error event
- * is empty. Node's HTTP client (undici) publishes the cause on diagnostics channels, which are a documented
- * interface; what they say of the host that is being dialled is put behind the empty event.
+ * The WebSocket of Node, which libp2p uses, tells its caller nothing: by the rules of browsers its error
+ * event is empty. Node's HTTP client (undici) publishes the cause on diagnostics channels, which are a
+ * documented interface; what they say of the host that is being dialled is put behind the empty event.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Multiaddr } from '@multiformats/multiaddr'

@@ -11,6 +11,7 @@ import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
+import type { ChaosOrder } from '../chaos-transport.ts'
 import { CliError, exitCodes } from './exit.ts'
 import type { PlannedNode } from './up-plan.ts'
 
@@ -20,6 +21,8 @@ export interface Fleet {
   readonly broken: AbortSignal
   start(node: PlannedNode): void
   pidOf(node: PlannedNode): number | undefined
+  /** Says something to all daemons over their IPC channels; resolves once it is handed over. */
+  tell(message: ChaosOrder): Promise<void>
   /** Asks all daemons to stop, then kills those that do not; resolves when none is left. */
   stop(): Promise<void>
 }
@@ -52,6 +55,15 @@ export function createFleet(interrupted: AbortSignal): Fleet {
     broken: broken.signal,
     start,
     pidOf: node => children.get(node)?.pid,
+    tell: async message => {
+      const told = [...children.values()].map(
+        child =>
+          new Promise<void>((resolve, reject) =>
+            child.send(message, error => (error === null ? resolve() : reject(error))),
+          ),
+      )
+      await Promise.all(told)
+    },
     stop: async () => {
       stopping = true
       await Promise.all([...children.values()].map(stopChild))

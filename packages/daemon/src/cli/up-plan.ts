@@ -31,6 +31,8 @@ export interface UpChoice {
   readonly directory: string
   /** Ports from here on are tried first, so that URLs stay the same between runs; 0: any. */
   readonly firstPort: number
+  /** More of the daemons' environment; the user's own settings go before. */
+  readonly defaults?: Readonly<Record<string, string>>
 }
 
 // Settings of the user's environment that make sense for every node of the local federation.
@@ -72,6 +74,7 @@ export async function planNodes(
     return {
       ...draft,
       env: {
+        ...choice.defaults,
         ...surroundings,
         LATTICE_NODE_NAME: draft.name,
         LATTICE_HTTP_HOST: '127.0.0.1',

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 
 import { createClient } from '@lattice/api'
 
@@ -14,24 +13,25 @@ import { stepper } from './progress.ts'
 import type { Step, Tell } from './progress.ts'
 import type { Register } from './register.ts'
 import { clientFailure, isApiError } from './session.ts'
+import { chaosDefaults, proveChaos } from './up-chaos.ts'
+import type { ChaosProof } from './up-chaos.ts'
 import { createFleet } from './up-fleet.ts'
 import type { Fleet } from './up-fleet.ts'
 import { planNodes } from './up-plan.ts'
 import type { PlannedNode } from './up-plan.ts'
 import { proveEqualRoots, provePath } from './up-proof.ts'
 import type { LiveNode, Proof } from './up-proof.ts'
+import { until } from './up-wait.ts'
 
 interface Options {
   readonly count: string
   readonly data?: string
   readonly httpOnly?: boolean
+  readonly chaos?: boolean
   readonly once?: boolean
   readonly json?: boolean
 }
 
-// Cold starts take 1–2 s each; a busy machine with one core may need many times that.
-const readyMsMax = 90_000
-const pollMs = 100
 // The port of a single daemon: `lattice status` finds node 1 without --url.
 const firstPort = 8000
 const countMax = 9
@@ -47,11 +47,14 @@ export const registerUp: Register = (program, { io, run }) => {
       'where the nodes keep their data (default: ./.lattice/up; with --once a fresh one)',
     )
     .option('--http-only', 'without P2P: the HTTP-Only Resilience Mode')
+    .option('--chaos', 'cut P2P silently while it runs, and watch HTTP take over and P2P come back')
     .option('--once', 'prove P2P and HTTP, stop everything and exit')
     .option('--json', 'machine-readable answer (lattice.up/v1)')
     .addHelpText('after', '\nExample:\n  $ lattice up\n  $ lattice up --once --json')
   command.action(
     run((options: Options) => {
+      if (options.chaos === true && options.httpOnly === true)
+        throw new CliError(exitCodes.usage, '--chaos cuts P2P, and --http-only runs without it; choose one')
       const count = /^[2-9]$/.test(options.count) ? Number(options.count) : 0
       if (count > 0) return up(io, options, count)
       throw new CliError(exitCodes.usage, `--count takes 2 to ${countMax}, not "${options.count}"`)
@@ -99,16 +102,21 @@ async function demonstrate(
 ): Promise<void> {
   const step = stepper(io, options.json === true)
   const httpOnly = options.httpOnly === true
-  const choice = { count, directory, httpOnly, firstPort: options.once === true ? 0 : firstPort }
+  const chaos = options.chaos === true
+  const ports = { firstPort: options.once === true ? 0 : firstPort }
+  const choice = { count, directory, httpOnly, ...ports, ...(chaos ? { defaults: chaosDefaults } : {}) }
   const planned = await step(`${count} identities and free ports`, () => planNodes(choice, io.env))
   const nodes = await step(`${count} daemons ready`, tell => startAll(planned, fleet, signal, tell))
   const path = httpOnly ? 'http' : 'p2p'
   await step(`Each node sees the others over ${path}`, tell => meet(nodes, path, signal, tell))
   const proofs = [...(await prove(step, nodes, path, signal))]
-  if (options.once === true && !httpOnly) proofs.push(...(await proveForcedHttp(step, nodes, signal)))
+  const cut = chaos ? await proveChaos({ step, nodes, fleet, signal }) : undefined
+  proofs.push(...(cut?.proofs ?? []))
+  if (options.once === true && !httpOnly && !chaos)
+    proofs.push(...(await proveForcedHttp(step, nodes, signal)))
   const root = await step('All roots equal', () => proveEqualRoots(nodes, signal))
-  if (options.json === true) printJson(io, document(nodes, fleet, proofs, root))
-  else print(io, ...summary(nodes, proofs, root, options.once === true))
+  if (options.json === true) printJson(io, { ...document(nodes, fleet, proofs, root), ...chaosDocument(cut) })
+  else print(io, ...(cut?.lines ?? []), ...summary(nodes, proofs, root, options.once === true))
 }
 
 async function startAll(
@@ -184,7 +192,12 @@ async function proveForcedHttp(
   return proofs
 }
 
-function document(nodes: readonly LiveNode[], fleet: Fleet, proofs: readonly Proof[], root: string): unknown {
+function chaosDocument(cut: ChaosProof | undefined): object {
+  if (cut === undefined) return {}
+  return { chaos: { http_declared_ms: cut.httpDeclaredMs, p2p_back_ms: cut.p2pBackMs } }
+}
+
+function document(nodes: readonly LiveNode[], fleet: Fleet, proofs: readonly Proof[], root: string): object {
   const described = nodes.map(({ node }) => ({
     name: node.name,
     url: node.url,
@@ -220,24 +233,6 @@ function summary(
     `all ${nodes.length} nodes hold the same state, root ${brief(root)}`,
     ...(once ? [] : go),
   ]
-}
-
-/** Looks until `look` says true. Failed calls count as not yet, until the time is up. */
-async function until(what: string, signal: AbortSignal, look: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + readyMsMax
-  for (;;) {
-    signal.throwIfAborted()
-    const cause = await look().catch((error: unknown) => {
-      if (isApiError(error)) return error
-      throw error
-    })
-    if (cause === true) return
-    if (performance.now() > deadline) {
-      const why = cause === false ? '' : `: ${cause.message}`
-      throw new CliError(exitCodes.timeout, `gave up after ${readyMsMax / 1000} s until ${what}${why}`)
-    }
-    await delay(pollMs, undefined, { signal })
-  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * The HTTP server around the app: bounded in headers, time and connections, strict in parsing, and able to end well.
+ * The HTTP server around the app: bounded in headers, time and connections, strict in parsing, and able to
+ * end well.
  */
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
@@ -35,7 +36,10 @@ export interface HttpServer {
   readonly server: Server
   /** Resolves the bound address. Rejects with the system's error, e.g. EADDRINUSE. */
   listen(port: number, host: string): Promise<AddressInfo>
-  /** Says "not ready", ends streams, waits up to 3 s for requests in flight, then closes every socket. Once only. */
+  /**
+   * Says "not ready", ends streams, waits up to 3 s for requests in flight, then closes every socket. Once
+   * only.
+   */
   close(): Promise<void>
 }
 
@@ -58,7 +62,10 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
-/** Makes the server of `app`. With `onUpgrade`, upgrade requests (WebSocket) go there; else they are plain requests. */
+/**
+ * Makes the server of `app`. With `onUpgrade`, upgrade requests (WebSocket) go there; else they are plain
+ * requests.
+ */
 export function createHttpServer(
   app: RequestListener & Pick<EventEmitter, 'emit'>,
   options: { readonly onUpgrade?: UpgradeHandler } = {},
@@ -72,7 +79,8 @@ export function createHttpServer(
       connectionsCheckingInterval: 2000,
       insecureHTTPParser: false,
       noDelay: true,
-      // Java's client and others offer `Upgrade: h2c` with plain requests; those are served as plain requests.
+      // Java's client and others offer `Upgrade: h2c` with plain requests; those are served as plain
+      // requests.
       shouldUpgradeCallback: request =>
         options.onUpgrade !== undefined && request.headers.upgrade?.toLowerCase() === 'websocket',
     },
