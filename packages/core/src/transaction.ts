@@ -101,7 +101,8 @@ class KeyDraft {
       throw new LatticeError('TRANSACTION_INVALID', '"by" must be an integer other than 0 within ±(2^53 − 1)')
     }
     const slot = counterSlot(this.#context.author, this.#context.incarnation)
-    const live = this.#live()
+    // Concurrent writers may have left slots of other types beside the counter's.
+    const live = this.#live().filter(entry => entry.kind === 'counter')
     const own = live.find(entry => entry.slot === slot)
     const total = (own === undefined ? 0 : (storedValue(own) as number)) + by
     if (!Number.isSafeInteger(total) || !Number.isSafeInteger(counterSum(live) + by)) {

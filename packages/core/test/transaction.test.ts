@@ -134,6 +134,17 @@ describe('a transaction', () => {
     expect(codeOf([add(-1)], [own(max), other(-max)])).toBe('fine')
   })
 
+  it('a counter beside which others have left slots of another type counts on', () => {
+    const element = encodeValue('x')
+    const slot = elementSlot(element, sha256)
+    for (const value of [element, undefined])
+      expect(shown(draft([add(1)], [entryOf({ tick: 0, slot, value }), own(4)]))).toEqual([
+        ['k', '01', 5, 0n],
+      ])
+    const register = entryOf({ tick: 0, value: encodeValue({ a: 1 }) })
+    expect(shown(draft([add(1)], [register, own(4)]))).toEqual([['k', '01', 5, 0n]])
+  })
+
   it('steps of a counter are whole, not zero, and exact', () => {
     for (const by of [0, -0, 1.5, Number.NaN, 2 ** 53]) expect(codeOf([add(by)])).toBe('TRANSACTION_INVALID')
   })
