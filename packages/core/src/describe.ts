@@ -83,7 +83,7 @@ export function pathOfPeer(
   peer: Peer,
   links: Readonly<Record<PathKind, LinkStatus>>,
   mode: ModeKeeper,
-): Pick<PeerStatus, 'path' | 'why'> {
+): Pick<PeerStatus, 'path' | 'why' | 'asleep'> {
   const { state } = mode
   const preferred = preferredPath(state)
   if (state.phase === 'FORCED') {
@@ -100,6 +100,10 @@ export function pathOfPeer(
     const proving =
       links.p2p.state === 'up' ? 'P2P answers and has to prove itself' : whyNot('P2P', links.p2p)
     return { path: 'http', why: `HTTP answers; ${proving}` }
+  }
+  if (peer.links.http.asleep || peer.links.p2p.asleep) {
+    const why = 'its host says that it is asleep or waking; it is asked again about every 30 s'
+    return { path: 'none', why, asleep: true }
   }
   if (peer.leaving) return { path: 'none', why: 'the peer said goodbye' }
   return { path: 'none', why: `${whyNot('P2P', links.p2p)}; ${whyNot('HTTP', links.http)}` }

@@ -5,7 +5,7 @@
  * `wakeAt` says when time alone will matter again. Decisions depend on state, not on which event came (sync-plan.ts).
  */
 import { CommitPipeline } from './commits.ts'
-import { assert } from './errors.ts'
+import { assert, type ErrorCode } from './errors.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
@@ -149,11 +149,9 @@ export class Engine {
       case 'peer-up':
         return this.#withLink(event, link => linkUp(link, at.mono))
       case 'peer-down':
-        return this.#withLink(event, link => linkDown(link, event.reason, this.#pace(link, at, 0)))
+        return this.#withLink(event, link => linkDown(link, event.reason, this.#pace(link, at)))
       case 'connect-failed':
-        return this.#withLink(event, link =>
-          linkFailed(link, event.reason, this.#pace(link, at, event.retryAfterMs)),
-        )
+        return this.#withLink(event, link => linkFailed(link, event.reason, this.#pace(link, at, event)))
       case 'announced':
         return this.#announced(event, at)
       case 'request':
@@ -208,13 +206,15 @@ export class Engine {
     assert(this.#wakeAt > at.mono, 'the next alarm lies ahead')
   }
 
-  /** Tells of a peer whose path has changed. */
+  /** Tells of a peer whose path has changed, or that has fallen asleep. */
   #notePath(peer: Peer, own: Standing, at: Instant): void {
     const status = describePeer(peer, this.#mode, own, at, this.#parts.params)
     peer.why = status.why
-    if (status.path === peer.path) return
+    const asleep = status.asleep === true
+    if (status.path === peer.path && asleep === peer.asleep) return
     const previousPath = peer.path
     peer.path = status.path
+    peer.asleep = asleep
     peer.pathSince = at.mono
     this.#out.push({
       type: 'emit',
@@ -300,7 +300,7 @@ export class Engine {
     const link = ask.peer.links[ask.path]
     ask.peer.descent = undefined
     if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
-    else linkFailed(link, event.reason, this.#pace(link, at, event.retryAfterMs))
+    else linkFailed(link, event.reason, this.#pace(link, at, event))
   }
 
   #leave(at: Instant): void {
@@ -350,11 +350,13 @@ export class Engine {
     if (peer !== undefined) change(peer.links[event.path])
   }
 
-  #pace(link: Link, at: Instant, retryAfterMs = 0): Pace {
+  #pace(link: Link, at: Instant, failure: { code?: ErrorCode; retryAfterMs?: number } = {}): Pace {
     const { random, params } = this.#parts
     const open = link.path === 'http' && link.failures >= circuitFailures
     const capMs = open ? Math.max(circuitPauseMs, params.redialMaxMs) : params.redialMaxMs
-    return { now: at.mono, unit: random.unit(), capMs, retryAfterMs: Math.min(retryAfterMs, retryAfterMaxMs) }
+    const retryAfterMs = Math.min(failure.retryAfterMs ?? 0, retryAfterMaxMs)
+    const asleep = failure.code === 'PEER_ASLEEP'
+    return { now: at.mono, unit: random.unit(), capMs, retryAfterMs, asleep }
   }
 
   #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {

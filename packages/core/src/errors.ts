@@ -103,6 +103,10 @@ export const errorCatalog = {
     'the peer cannot be reached',
     'check that it runs and that the address and port are right',
   ],
+  PEER_ASLEEP: [
+    'the host answers for the peer that it is asleep or starting (503)',
+    'wait: it is asked again about every 30 s; opening its page wakes a sleeping Space at once',
+  ],
   PEER_TIMEOUT: ['the peer did not answer in time', 'check the network and the load of the peer'],
   PEER_MISMATCH: [
     'another node answers at this address',

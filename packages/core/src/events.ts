@@ -1,6 +1,6 @@
 /** What the engine is told, and what it asks for. The runtime turns one into the other's world and back. */
 import type { VerifiedEntry } from './entry.ts'
-import type { LatticeError } from './errors.ts'
+import type { ErrorCode, LatticeError } from './errors.ts'
 import type { Message } from './message.ts'
 import type { Batch } from './ports.ts'
 import type { NodeEvent, Operation, RequestedMode } from './status.ts'
@@ -38,6 +38,7 @@ export type Event =
       readonly path: PathKind
       readonly peer: NodeId
       readonly reason: string
+      readonly code?: ErrorCode
       readonly retryAfterMs?: number
     }
   | ({ readonly type: 'announced'; readonly peer: NodeId } & Delivery)
@@ -56,6 +57,7 @@ export type Event =
       readonly type: 'ask-failed'
       readonly id: number
       readonly reason: string
+      readonly code?: ErrorCode
       readonly retryAfterMs?: number
     }
   /** A client writes; answered by `written` or `write-refused` with the same id. */

@@ -51,6 +51,12 @@ export const longPollMs = 25_000
 /** Proof over HTTP is fresh for one held poll and a margin for its answer. */
 export const httpSilenceMaxMs = longPollMs + 10_000
 
+/**
+ * The same for being heard: a held poll proves that the peer heard its question, one hold ago, and goes on
+ * being the newest proof until the next one is answered.
+ */
+export const httpUnheardMaxMs = 2 * longPollMs + 10_000
+
 /** Acks of applied rows are announced at most this often (reliability §2). */
 export const ackIntervalMs = 200
 
@@ -78,6 +84,9 @@ export const antiEntropyMs = 600_000
 /** Failures in a row after which HTTP to a peer is tried more rarely (circuit breaker), and how rarely. */
 export const circuitFailures = 5
 export const circuitPauseMs = 30_000
+
+/** A peer whose host says that it sleeps is asked this often: waking takes 30 s and more (reliability H1). */
+export const asleepPauseMs = { least: 30_000, jitter: 3_000 }
 
 /** A host's Retry-After is obeyed up to here: an hour's mistake must not cost an hour. */
 export const retryAfterMaxMs = 300_000

@@ -7,6 +7,7 @@
 import type { Cursor } from './journal.ts'
 import type { Info, Want } from './message.ts'
 import type { Descent } from './exchange.ts'
+import { asleepPauseMs } from './params.ts'
 import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
 
 /** First retry after a failed connection, in ms; doubles up to `REDIAL_MAX`. */
@@ -23,6 +24,8 @@ export interface Link {
   retryAt: number
   failures: number
   lastError: string | undefined
+  /** The last failure was the peer's host saying that the peer sleeps. */
+  asleep: boolean
   /** Last authenticated message from the peer itself over this path. */
   lastHeard: number | undefined
   /** When the peer last heard us over this path, as far as we know. */
@@ -75,6 +78,8 @@ export interface Peer {
   lastSeenWall: number | undefined
   info: Info | undefined
   leaving: boolean
+  /** As last told: it sleeps, which is no failure. */
+  asleep: boolean
   path: PathKind | 'none'
   pathSince: number
   why: string
@@ -101,6 +106,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     lastSeenWall: undefined,
     info: undefined,
     leaving: false,
+    asleep: false,
     path: 'none',
     pathSince: now,
     why: 'not reached yet',
@@ -116,6 +122,7 @@ function createLink(path: PathKind, now: number): Link {
     retryAt: now,
     failures: 0,
     lastError: undefined,
+    asleep: false,
     lastHeard: undefined,
     heardUs: undefined,
     rttMs: undefined,
@@ -135,6 +142,8 @@ export interface Pace {
   readonly capMs: number
   /** What the other side asked for. */
   readonly retryAfterMs: number
+  /** The host says that the peer sleeps: no exponential haste then. */
+  readonly asleep?: boolean
 }
 
 /** The transport can reach the peer now: ask it at once. Failures are forgotten only once it has answered. */
@@ -156,6 +165,7 @@ export function linkDown(link: Link, reason: string, pace: Pace): void {
   link.lastHeard = undefined
   if (!held) return linkFailed(link, reason, pace)
   link.lastError = reason
+  link.asleep = false
   link.goodProbes = 0
   link.failures = 0
   link.retryAt = pace.now
@@ -168,6 +178,7 @@ export function linkProven(link: Link, sentAt: number, now: number): void {
   link.failures = 0
   link.retryAt = now
   link.lastError = undefined
+  link.asleep = false
   link.goodProbes++
 }
 
@@ -177,6 +188,10 @@ export function linkFailed(link: Link, reason: string, pace: Pace): void {
   link.failures++
   link.goodProbes = 0
   link.lastError = reason
+  link.asleep = pace.asleep === true
   const exponential = Math.min(pace.capMs, redialFirstMs * 2 ** Math.min(link.failures - 1, 20))
-  link.retryAt = pace.now + Math.max(pace.retryAfterMs, exponential * (0.5 + pace.unit / 2))
+  const pause = link.asleep
+    ? asleepPauseMs.least + pace.unit * asleepPauseMs.jitter
+    : exponential * (0.5 + pace.unit / 2)
+  link.retryAt = pace.now + Math.max(pace.retryAfterMs, pause)
 }

@@ -43,6 +43,8 @@ export interface PeerStatus {
   readonly role?: string
   readonly software?: string
   readonly path: PathKind | 'none'
+  /** Its host says that it sleeps or is waking: not reached, and no reason for alarm. */
+  readonly asleep?: true
   /** Why this path, as a sentence. */
   readonly why: string
   readonly sinceWall: number

@@ -28,7 +28,7 @@ function nodeWarnings(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[
         command: 'lattice id',
       },
     })
-  } else if (node.peers.every(peer => peer.path === 'none')) {
+  } else if (node.peers.every(peer => peer.path === 'none') && !node.peers.every(peer => peer.asleep)) {
     warnings.push({
       code: 'isolated',
       title: 'No other node answers',
@@ -89,7 +89,18 @@ function forced(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning {
 function peerWarnings(peer: PeerStatus, node: Omit<NodeStatus, 'warnings'>): Warning[] {
   const name = peer.name ?? peer.nodeId.slice(0, 8)
   const warnings: Warning[] = []
-  if (peer.path === 'none') {
+  if (peer.asleep === true) {
+    warnings.push({
+      code: 'peer-asleep',
+      title: `${name} sleeps`,
+      text: peer.why,
+      severity: 'low',
+      sinceWall: peer.sinceWall,
+      dependsOn: ['isolated'],
+      impactsConnectivity: false,
+      primaryAction: { label: 'Open its page to wake it', command: 'lattice peers' },
+    })
+  } else if (peer.path === 'none') {
     warnings.push({
       code: 'peer-unreachable',
       title: `${name} does not answer`,

@@ -19,6 +19,7 @@ import {
   type Delivery,
   type Effect,
   type EngineParts,
+  type ErrorCode,
   type Event,
   type Inbox,
   type KeyReading,
@@ -356,9 +357,7 @@ export class Runtime implements LatticeNode {
       await this.#transport(path).connect(peer, done.signal)
       this.#dispatch({ type: 'peer-up', path, peer })
     } catch (error) {
-      const failure = { type: 'connect-failed', path, peer, reason: sentence(error) } as const
-      const retryAfterMs = retryAfterOf(error)
-      this.#dispatch(retryAfterMs === undefined ? failure : { ...failure, retryAfterMs })
+      this.#dispatch({ type: 'connect-failed', path, peer, ...failureOf(error) })
     } finally {
       done.cancel()
     }
@@ -373,9 +372,7 @@ export class Runtime implements LatticeNode {
       const delivery = await this.#admit(answer, peer)
       this.#dispatch({ type: 'answer', id, ...delivery })
     } catch (error) {
-      const retryAfterMs = retryAfterOf(error)
-      const failure = { type: 'ask-failed', id, reason: sentence(error) } as const
-      this.#dispatch(retryAfterMs === undefined ? failure : { ...failure, retryAfterMs })
+      this.#dispatch({ type: 'ask-failed', id, ...failureOf(error) })
     } finally {
       done.cancel()
     }
@@ -395,11 +392,11 @@ export class Runtime implements LatticeNode {
       this.#parts.log('info', `mode ${from} → ${to}: ${reason}`, { from, mode: to, trigger })
     }
     if (event.kind === 'peer') {
-      const { nodeId, name, path, why } = event.peer
+      const { nodeId, name, path, why, asleep } = event.peer
       const fields = { peer: name ?? nodeId, nodeId, from: event.previousPath, to: path }
       this.#parts.log(
-        path === 'none' ? 'warn' : 'info',
-        `peer ${name ?? nodeId.slice(0, 8)}: ${path} (${why})`,
+        path === 'none' && asleep !== true ? 'warn' : 'info',
+        `peer ${name ?? nodeId.slice(0, 8)}: ${asleep === true ? 'asleep' : path} (${why})`,
         fields,
       )
     }
@@ -444,8 +441,13 @@ function sentence(error: unknown): string {
   return Error.isError(error) ? error.message : String(error)
 }
 
-function retryAfterOf(error: unknown): number | undefined {
-  const value: unknown =
+/** What the engine is told of a failure. */
+function failureOf(error: unknown): { reason: string; code?: ErrorCode; retryAfterMs?: number } {
+  const retryAfterMs: unknown =
     typeof error === 'object' && error !== null && 'retryAfterMs' in error ? error.retryAfterMs : undefined
-  return typeof value === 'number' ? value : undefined
+  return {
+    reason: sentence(error),
+    ...(isLatticeError(error) ? { code: error.code } : {}),
+    ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
+  }
 }

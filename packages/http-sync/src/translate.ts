@@ -73,6 +73,8 @@ function statusError(url: string, status: number, contentType: string | undefine
   if (status === 429) return new LatticeError('PEER_REFUSED', `${url}: too many requests (429)`)
   if (status === 404 || status === 405)
     return new LatticeError('PEER_MALFORMED', `${url}: no Lattice node takes frames there (${status})`)
+  if (status === 503)
+    return new LatticeError('PEER_ASLEEP', `${url}: its host says that it is asleep or starting (503)`)
   if (status >= 500)
     return new LatticeError('PEER_UNREACHABLE', `${url}: the host answers, but not the peer (${status})`)
   const type = contentType ?? 'no content type'

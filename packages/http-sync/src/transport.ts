@@ -272,6 +272,7 @@ class HttpLung implements HttpSyncTransport {
 /** A refusal tells that the peer is there; a silent URL may be the peer; a node in its place is not. */
 const tellingFirst: readonly ErrorCode[] = [
   'PEER_REFUSED',
+  'PEER_ASLEEP',
   'PEER_UNREACHABLE',
   'PEER_TIMEOUT',
   'PEER_MALFORMED',

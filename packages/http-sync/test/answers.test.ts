@@ -161,6 +161,6 @@ describe('Retry-After', () => {
       peer,
     )
     const { code, error } = await failureOf(transport.connect(peer.nodeId, patience()))
-    expect([code, retryAfterMs(error)]).toEqual(['PEER_UNREACHABLE', 30_000])
+    expect([code, retryAfterMs(error)]).toEqual(['PEER_ASLEEP', 30_000])
   })
 })

@@ -39,11 +39,8 @@ const rules: ReadonlyArray<readonly [pattern: RegExp, code: ErrorCode, sentence:
   [/\bstatus 429\b/, 'PEER_REFUSED', 'a proxy before the peer asks for fewer connections (429)'],
   [/\bstatus 3\d\d\b/, 'PEER_REFUSED', 'the host redirects WebSockets; name the final address'],
   [/\bstatus 4\d\d\b/, 'PEER_UNREACHABLE', 'no WebSocket at this address'],
-  [
-    /\bstatus 5\d\d\b/,
-    'PEER_UNREACHABLE',
-    'the host answers, but not the peer; it may be asleep or starting',
-  ],
+  [/\bstatus 503\b/, 'PEER_ASLEEP', 'its host says that it is asleep or starting (503)'],
+  [/\bstatus 5\d\d\b/, 'PEER_UNREACHABLE', 'the host answers, but not the peer'],
   [/non-101|WebSocket|ErrorEvent/, 'PEER_UNREACHABLE', 'no WebSocket answers at this address'],
   [/ETIMEDOUT|TimeoutError|timed out|AbortError/, 'PEER_TIMEOUT', 'no answer from this address in time'],
   [/UnsupportedProtocol/, 'PEER_MALFORMED', 'the peer speaks no protocol version of this node'],

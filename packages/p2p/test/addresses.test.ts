@@ -47,7 +47,8 @@ describe('a WebSocket that does not open', () => {
     [403, 'PEER_REFUSED', 'a proxy before the peer refuses the WebSocket'],
     [404, 'PEER_UNREACHABLE', 'no WebSocket at this address'],
     [302, 'PEER_REFUSED', 'redirects'],
-    [503, 'PEER_UNREACHABLE', 'asleep'],
+    [503, 'PEER_ASLEEP', 'asleep'],
+    [502, 'PEER_UNREACHABLE', 'not the peer'],
   ])('says what the host answered: %i', async (status, code, sentence) => {
     const peer = make(1, [], [])
     const address = `/ip4/127.0.0.1/tcp/${await refusing(status)}/ws/p2p/${peer.transport.peerId}`

@@ -130,6 +130,7 @@ export const peerSchema = z.object({
   peer_id: z.string(),
   url: z.string().nullable(),
   path: pathSchema,
+  asleep: z.literal(true).optional().describe('its host says that it sleeps or is waking: no failure'),
   why: z.string(),
   since: momentSchema,
   rtt_ms: z.object({ p2p: z.number().nullable(), http: z.number().nullable() }),

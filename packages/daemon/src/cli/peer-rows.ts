@@ -12,8 +12,9 @@ export function peerName(peer: Peer): string {
   return visible(peer.name ?? `…${peer.peer_id.slice(-6)}`)
 }
 
-/** `✓ ok`, `! behind`, `✗ down`, `– unknown`: a sign and a word. */
+/** `✓ ok`, `! behind`, `✗ down`, `– asleep`, `– unseen`: a sign and a word. */
 export function peerState(peer: Peer, paint: Paint): string {
+  if (peer.asleep === true) return paint('blue', '– asleep')
   if (peer.path === 'none')
     return peer.last_seen === null ? paint('gray', '– unseen') : paint('red', '✗ down')
   if (peer.in_sync === false || (peer.behind ?? 0) > 0) return paint('yellow', '! behind')

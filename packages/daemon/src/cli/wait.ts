@@ -111,6 +111,7 @@ async function laggards(client: Client): Promise<readonly string[]> {
     throw new CliError(exitCodes.failed, 'there is no other node to be in sync with', { hint })
   }
   return peers.flatMap(peer => {
+    if (peer.asleep === true) return [`${peerName(peer)} is asleep`]
     if (peer.path === 'none') return [`${peerName(peer)} is not reached`]
     if (peer.in_sync === true) return []
     const counts = [peer.behind ?? 0, peer.ahead ?? 0]

@@ -104,7 +104,7 @@ export function judge(options: HealthOptions): {
   if (dead) return { overall: 'unhealthy', reason: `${dead}: ${parts[dead].reason}`, parts }
   const ill = name(local, ['unhealthy', 'degraded'])
   if (ill) return { overall: 'degraded', reason: `${ill}: ${parts[ill].reason}`, parts }
-  const unreached = status.peers.filter(peer => peer.path === 'none')
+  const unreached = status.peers.filter(peer => peer.path === 'none' && peer.asleep !== true)
   if (unreached.length > 0) {
     const who = unreached.map(peer => peer.name ?? peer.nodeId.slice(0, 8)).join(', ')
     return { overall: 'degraded', reason: `not in reach: ${who}`, parts }

@@ -67,6 +67,7 @@ export function peerShape(peer: PeerStatus, info: PeerInfo, ownRoot: string): Pe
     peer_id: info.peerId,
     url: info.url ?? null,
     path: peer.path,
+    ...(peer.asleep === true ? { asleep: true } : {}),
     why: peer.why,
     since: moment(peer.sinceWall),
     rtt_ms: { p2p: p2p.rttMs ?? null, http: http.rttMs ?? null },
