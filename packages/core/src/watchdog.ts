@@ -4,7 +4,13 @@
  * "Connected" is not "delivering" (reliability §1.2): a link counts only while answers come, in both
  * directions. What the peer says of when it last heard us finds one-way loss.
  */
-import { httpSilenceMaxMs, silenceMaxMs, trialProbesNeeded, type EngineParams } from './params.ts'
+import {
+  httpSilenceMaxMs,
+  httpUnheardMaxMs,
+  silenceMaxMs,
+  trialProbesNeeded,
+  type EngineParams,
+} from './params.ts'
 import type { Link, Peer } from './peers.ts'
 import type { LinkStatus } from './status.ts'
 import type { Cursor } from './journal.ts'
@@ -18,15 +24,14 @@ export function linkState(link: Link, now: number, params: EngineParams): LinkSt
 
 /**
  * Until when the link counts as proven without further news. A peer that only dials out proves the HTTP path by
- * asking us, although we know no address of it.
+ * asking us, although we know no address of it or it does not answer there.
  */
 export function provenUntil(link: Link, params: EngineParams): number {
-  if (link.path === 'p2p' && !link.up) return Number.NEGATIVE_INFINITY
-  if (link.lastHeard === undefined || link.heardUs === undefined || link.failures > 0) {
+  const { path, up, lastHeard, heardUs, failures } = link
+  if (lastHeard === undefined || heardUs === undefined || (up && failures > 0))
     return Number.NEGATIVE_INFINITY
-  }
-  const silence = link.path === 'p2p' ? silenceMaxMs(params) : httpSilenceMaxMs
-  return lastProof(link) + silence
+  if (path === 'http') return Math.min(lastHeard + httpSilenceMaxMs, heardUs + httpUnheardMaxMs)
+  return up ? lastProof(link) + silenceMaxMs(params) : Number.NEGATIVE_INFINITY
 }
 
 /** When the link last was proven in both directions. */

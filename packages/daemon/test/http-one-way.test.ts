@@ -1,0 +1,187 @@
+/**
+ * HTTP that only one side can dial: a node behind NAT, and a peer whose host says that it sleeps (reliability
+ * H1, H3), which is left in peace, never called down, and met on waking.
+ */
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { defaultParams, LatticeError, type Incarnation, type NodeId, type Transport } from '@lattice/core'
+import {
+  createMemoryImage,
+  createMemoryNetwork,
+  createMemoryStore,
+  createVirtualClock,
+  type VirtualClock,
+} from '@lattice/core/testing'
+import { Runtime } from '@lattice/daemon/runtime'
+import { seededRandom, sha256 } from './federation.ts'
+
+const running: Runtime[] = []
+afterEach(async () => {
+  for (const runtime of running.splice(0)) await runtime.stop()
+})
+
+interface World {
+  readonly awake: Runtime
+  readonly sleeper: Runtime
+  readonly clock: VirtualClock
+  readonly logs: readonly string[]
+  /** When the sleeper's host was asked. */
+  readonly asked: readonly number[]
+  /** From now on its host answers 503, with this Retry-After. */
+  sleep(retryAfterMs?: number): void
+  wake(): void
+  pass(ms: number): Promise<void>
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 8; turn++) await new Promise(resolve => setImmediate(resolve))
+}
+
+/** Two nodes on HTTP; only the first knows where the other is. */
+async function start(): Promise<World> {
+  const clock = createVirtualClock()
+  const network = createMemoryNetwork('http')
+  const keys = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')]
+  const ids = keys.map(({ publicKey }) =>
+    publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('hex'),
+  ) as NodeId[]
+  const members = new Set(ids)
+  const asked: number[] = []
+  const logs: string[] = []
+  let answer: { retryAfterMs?: number } | undefined
+  const guarded = (inner: Transport): Transport => {
+    const door = <T>(pass: () => Promise<T>): Promise<T> => {
+      asked.push(clock.now().mono)
+      return answer === undefined ? pass() : Promise.reject(Object.assign(asleep(), answer))
+    }
+    return {
+      kind: inner.kind,
+      start: inbox => inner.start(inbox),
+      stop: () => inner.stop(),
+      connect: (peer, signal) => door(() => inner.connect(peer, signal)),
+      request: (peer, frame, signal) => door(() => inner.request(peer, frame, signal)),
+      announce: frame => inner.announce(frame),
+      addresses: peer => inner.addresses(peer),
+    }
+  }
+  const lost: Transport['connect'] = () => Promise.reject(new LatticeError('PEER_UNKNOWN'))
+  const runtimes = keys.map(({ privateKey }, index) => {
+    const nodeId = ids[index] as NodeId
+    const inner = network.join(nodeId, members)
+    const dialsOut = guarded(inner)
+    const stays: Transport = {
+      ...guarded(inner),
+      // A memory network tells both ends of a connection; HTTP tells only the one that asked.
+      start: inbox => inner.start({ ...inbox, peerUp: () => undefined }),
+      connect: lost,
+      request: lost as never,
+    }
+    const image = createMemoryImage(`00000000000000${index + 16}` as Incarnation)
+    return new Runtime({
+      info: { name: `node${index + 1}`, role: 'node', software: 'test' },
+      store: createMemoryStore({ image }),
+      hash: sha256,
+      signer: { nodeId, sign: message => sign(null, message, privateKey) },
+      verifier: { verify: async items => items.map(() => true) },
+      random: seededRandom(index + 1),
+      params: { ...defaultParams, p2pEnabled: false },
+      members,
+      clock,
+      transports: [index === 0 ? dialsOut : stays],
+      log: (level, message) => index === 0 && logs.push(`${level} ${message}`),
+    })
+  })
+  const [awake, sleeper] = runtimes as [Runtime, Runtime]
+  running.push(...runtimes)
+  await Promise.all(runtimes.map(runtime => runtime.start()))
+  await settle()
+  const pass = async (ms: number): Promise<void> => {
+    const limit = clock.now().mono + ms
+    do await settle()
+    while (clock.ringNext(limit))
+  }
+  return {
+    awake,
+    sleeper,
+    clock,
+    logs,
+    asked,
+    pass,
+    sleep: retryAfterMs => void (answer = retryAfterMs === undefined ? {} : { retryAfterMs }),
+    wake: () => void (answer = undefined),
+  }
+}
+
+function asleep(): LatticeError {
+  return new LatticeError('PEER_ASLEEP', 'https://x.hf.space: its host says that it is asleep')
+}
+
+describe('two nodes of which one only dials out', () => {
+  it('stay on HTTP for ever without a doubt, on both sides, and exchange in both directions', async () => {
+    const world = await start()
+    await world.pass(1000)
+    const both = [world.awake, world.sleeper]
+    const seen = (): unknown[] =>
+      both.map(runtime => [runtime.status().phase, runtime.status().peers[0]?.path])
+    expect(seen()).toEqual([
+      ['HTTP', 'http'],
+      ['HTTP', 'http'],
+    ])
+    const epochs = both.map(runtime => runtime.status().epoch)
+    await world.pass(600_000)
+    expect(both.map(runtime => runtime.status().epoch)).toEqual(epochs)
+    expect(both.map(runtime => runtime.status().warnings)).toEqual([[], []])
+    await Promise.all([
+      world.awake.write([{ op: 'put', key: 'a', value: 1 }]),
+      world.sleeper.write([{ op: 'put', key: 'b', value: 2 }]),
+      world.pass(10),
+    ])
+    await world.pass(1000)
+    expect([world.sleeper.read('a')?.value, world.awake.read('b')?.value]).toEqual([1, 2])
+  })
+})
+
+describe('a peer that sleeps', () => {
+  it('is asked at most once per 30 s, is called asleep, and alarms nobody', async () => {
+    const world = await start()
+    await world.pass(60_000)
+    expect(world.awake.status().peers[0]).toMatchObject({ path: 'http' })
+    world.sleep()
+    await world.pass(60_000)
+    const from = world.asked.length
+    await world.pass(600_000)
+    const times = world.asked.slice(from)
+    expect(times.length).toBeGreaterThanOrEqual(17)
+    const gaps = times.slice(1).map((time, index) => time - (times[index] as number))
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual(30_000)
+    const { peers, warnings } = world.awake.status()
+    expect(peers[0]).toMatchObject({ path: 'none', asleep: true, why: expect.stringContaining('asleep') })
+    expect(warnings.map(({ code, severity }) => [code, severity])).toEqual([['peer-asleep', 'low']])
+    expect(world.logs.filter(line => line.startsWith('warn'))).toEqual([])
+  })
+
+  it('is met again within 35 s of waking, with all that was written meanwhile', async () => {
+    const world = await start()
+    world.sleep()
+    await world.pass(300_000)
+    const written = world.awake.write([{ op: 'put', key: 'k', value: 1 }])
+    await world.pass(10)
+    await written
+    world.wake()
+    await world.pass(35_000)
+    expect(world.sleeper.read('k')?.value).toBe(1)
+    const [peer] = world.awake.status().peers
+    expect(peer).toMatchObject({ path: 'http' })
+    expect(peer).not.toHaveProperty('asleep')
+    expect(world.awake.status().warnings).toEqual([])
+  })
+
+  it('is left alone for as long as its host asks', async () => {
+    const world = await start()
+    world.sleep(120_000)
+    await world.pass(130_000)
+    const from = world.asked.length
+    await world.pass(119_000)
+    expect(world.asked.length - from).toBeLessThanOrEqual(1)
+  })
+})
