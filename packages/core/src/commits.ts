@@ -21,7 +21,7 @@ import type { NodeId, Version } from './units.ts'
  */
 const rememberMs = 24 * 3_600_000
 
-/** Remembered answers looked at when old ones are removed. */
+/** Remembered answers of one bucket looked at when old ones are removed. */
 const forgetPage = 1_000
 
 const memoryPrefix = 'idempotency/'
@@ -50,8 +50,9 @@ export class CommitPipeline {
   readonly #hash: Hash
   #forming: Waiters = { writes: [], calls: [] }
   #sealed: Waiters = { writes: [], calls: [] }
-  /** Answers remembered by batches that are not durable yet. */
-  readonly #memory = new Map<string, Memory>()
+  /** Answers remembered by the two batches that are not durable yet. */
+  #formingMemory = new Map<string, Memory>()
+  #sealedMemory = new Map<string, Memory>()
 
   constructor(replica: Replica, store: Store, hash: Hash) {
     this.#replica = replica
@@ -95,6 +96,8 @@ export class CommitPipeline {
     if (!this.#replica.hasForming) return this.#answerWrites(this.#take(), root)
     const batch = this.#replica.seal()
     this.#sealed = this.#take()
+    this.#sealedMemory = this.#formingMemory
+    this.#formingMemory = new Map()
     return [{ type: 'persist', batch }]
   }
 
@@ -103,7 +106,7 @@ export class CommitPipeline {
     const rows = this.#replica.committed()
     const waiters = this.#sealed
     this.#sealed = { writes: [], calls: [] }
-    if (!this.#replica.hasForming) this.#memory.clear()
+    this.#sealedMemory.clear()
     const effects = this.#answerWrites(waiters, root)
     for (const call of waiters.calls) call(true)
     return { rows, effects }
@@ -112,7 +115,8 @@ export class CommitPipeline {
   /** The sealed batch was refused, and with it all that was built on it. */
   failed(error: LatticeError): Effect[] {
     this.#replica.aborted()
-    this.#memory.clear()
+    this.#sealedMemory.clear()
+    this.#formingMemory.clear()
     const waiters = [this.#sealed, this.#take()]
     this.#sealed = { writes: [], calls: [] }
     for (const call of waiters.flatMap(each => each.calls)) call(false)
@@ -121,8 +125,11 @@ export class CommitPipeline {
 
   /** Stages the removal of remembered answers that are too old. */
   forget(wall: number): void {
-    for (const [name, value] of this.#store.facts(memoryPrefix, forgetPage)) {
-      if (readUint(value, 32) + rememberMs < wall) this.#replica.stageFact(name, undefined)
+    for (let bucket = 0; bucket < 256; bucket++) {
+      const prefix = memoryPrefix + toHex(Uint8Array.of(bucket))
+      for (const [name, value] of this.#store.facts(prefix, forgetPage)) {
+        if (readUint(value, 32) + rememberMs < wall) this.#replica.stageFact(name, undefined)
+      }
     }
   }
 
@@ -144,8 +151,11 @@ export class CommitPipeline {
     if (idempotencyKey !== undefined) {
       const digest = this.#digest(operations)
       const time = uintToBytes(BigInt(Math.trunc(wall)))
-      this.#replica.stageFact(memoryPrefix + idempotencyKey, concatBytes(digest, time, uintToBytes(version)))
-      this.#memory.set(idempotencyKey, { operations: toHex(digest), version })
+      this.#replica.stageFact(
+        this.#memoryName(idempotencyKey),
+        concatBytes(digest, time, uintToBytes(version)),
+      )
+      this.#formingMemory.set(idempotencyKey, { operations: toHex(digest), version })
     }
     return version
   }
@@ -166,16 +176,24 @@ export class CommitPipeline {
   /** The version given to the same request before. */
   #recall(operations: readonly Operation[], { idempotencyKey }: WriteConditions): Version | undefined {
     if (idempotencyKey === undefined) return undefined
-    const memory = this.#memory.get(idempotencyKey) ?? this.#stored(idempotencyKey)
+    const memory =
+      this.#formingMemory.get(idempotencyKey) ??
+      this.#sealedMemory.get(idempotencyKey) ??
+      this.#stored(idempotencyKey)
     if (memory === undefined) return undefined
     if (memory.operations !== toHex(this.#digest(operations))) throw new LatticeError('IDEMPOTENCY_CONFLICT')
     return memory.version
   }
 
   #stored(idempotencyKey: string): Memory | undefined {
-    const fact = this.#store.fact(memoryPrefix + idempotencyKey)
+    const fact = this.#store.fact(this.#memoryName(idempotencyKey))
     if (fact?.length !== 48) return undefined
     return { operations: toHex(fact.subarray(0, 32)), version: BigInt(`0x${toHex(fact.subarray(40))}`) }
+  }
+
+  /** Names of one length, spread evenly: so old ones can be looked for bucket by bucket. */
+  #memoryName(idempotencyKey: string): string {
+    return memoryPrefix + toHex(this.#hash(toUtf8(idempotencyKey)).subarray(0, 16))
   }
 
   #digest(operations: readonly Operation[]): Uint8Array {

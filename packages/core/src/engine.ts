@@ -12,7 +12,7 @@ import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
 import { cursorFact, decodeCursor } from './journal.ts'
 import { pendingMarksMax } from './limits.ts'
 import type { Info } from './message.ts'
-import { Intake } from './intake.ts'
+import { bothRoots, Intake } from './intake.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
 import {
@@ -55,6 +55,9 @@ export interface EngineParts {
   readonly at: Instant
 }
 
+/** How often remembered answers are looked through for old ones. */
+const forgetEveryMs = 3_600_000
+
 /** One node's mind. */
 export class Engine {
   readonly #parts: EngineParts
@@ -70,6 +73,9 @@ export class Engine {
   #marks: { seq: Sequence; at: number }[] = []
   #root: string
   #out: Effect[] = []
+  /** A refused commit took cursors and the operator's word with it: they go with the next one. */
+  #factsLost = false
+  #forgetAt: number
   #wakeAt: number
   #wallOffset: number
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -98,6 +104,7 @@ export class Engine {
       log: effect => this.#out.push(effect),
     })
     this.#root = this.#composer.rootHex()
+    this.#forgetAt = at.mono
     this.#wakeAt = at.mono
     this.#wallOffset = at.wall - at.mono
   }
@@ -170,11 +177,11 @@ export class Engine {
         return this.#committed(at)
       case 'commit-failed':
         this.#out.push(...this.#commits.failed(event.error))
+        this.#factsLost = true
         return
       case 'switch':
         this.#mode.switch(event, at, this.#peers.values())
-        this.#replica.stageFact(this.#mode.factName, this.#mode.fact())
-        return
+        return this.#stageMode()
       case 'leave':
         return this.#leave(at)
     }
@@ -183,13 +190,17 @@ export class Engine {
   #settle(at: Instant): void {
     if (this.#replica.retryDeferred(at.wall) > 0)
       this.#log('info', 'entries from the future have become due', {})
+    if (at.mono >= this.#forgetAt) {
+      this.#forgetAt = at.mono + forgetEveryMs
+      this.#commits.forget(at.wall)
+    }
     this.#pump()
     this.#out.push(...this.#mode.settle(at, this.#peers.values(), this.#standing()))
     const own = this.#standing()
     for (const peer of this.#peers.values()) {
       if (this.#outbox.beginsDescent(peer, own, at, this.#mode.state)) {
         const digestBytes = peer.descentFailures === 0 ? shortDigestBytes : fullDigestBytes
-        peer.descent = this.#composer.openDescent(digestBytes)
+        peer.descent = this.#composer.openDescent(bothRoots(own.root, peer), digestBytes)
       }
       this.#out.push(...this.#outbox.plan(peer, own, at, this.#mode))
       this.#notePath(peer, own, at)
@@ -223,10 +234,16 @@ export class Engine {
   }
 
   #pump(): void {
-    if (this.#replica.hasForming) {
-      this.#stageCursors(this.#intake.takeMoved())
+    if (this.#replica.hasForming && !this.#replica.isCommitting) {
+      if (this.#factsLost) this.#stageMode()
+      this.#stageCursors(this.#factsLost ? this.#peers.keys() : this.#intake.takeMoved())
+      this.#factsLost = false
     }
     this.#out.push(...this.#commits.pump(() => this.#root))
+  }
+
+  #stageMode(): void {
+    this.#replica.stageFact(this.#mode.factName, this.#mode.fact())
   }
 
   #stageCursors(ids: Iterable<NodeId>): void {
@@ -242,12 +259,12 @@ export class Engine {
     this.#root = this.#composer.rootHex()
     this.#out.push(...effects)
     if (rows.length === 0) return
-    this.#marks.push({ seq: store.lastSeq, at: at.mono })
+    this.#marks.push({ seq: this.#replica.committedSeq, at: at.mono })
     if (this.#marks.length > pendingMarksMax) this.#marks.splice(1, 1)
     const acked = [...this.#peers.values()].map(peer =>
       peer.acked?.incarnation === store.incarnation ? peer.acked.seq : 0,
     )
-    const oldest = Math.min(...acked, store.lastSeq)
+    const oldest = Math.min(...acked, this.#replica.committedSeq)
     this.#marks = this.#marks.filter(mark => mark.seq > oldest)
     this.#outbox.noteCommit(rows.some(row => row.origin === 'local'))
     for (const row of rows) this.#out.push({ type: 'emit', event: changeOf(row) })
@@ -305,7 +322,7 @@ export class Engine {
 
   #leave(at: Instant): void {
     this.#stageCursors(this.#peers.keys())
-    this.#replica.stageFact(this.#mode.factName, this.#mode.fact())
+    this.#stageMode()
     this.#out.push(...this.#responder.farewell(at))
     const farewell = { beat: this.#composer.beat(at), leaving: true }
     this.#out.push({ type: 'announce', message: farewell })
@@ -336,12 +353,12 @@ export class Engine {
     const { store } = this.#parts
     return {
       incarnation: store.incarnation,
-      seq: store.lastSeq,
+      seq: this.#replica.committedSeq,
       count: this.#replica.trie.count,
       root: this.#root,
       settled: this.#commits.isIdle,
       uncoveredSince: seq =>
-        seq >= store.lastSeq ? undefined : (this.#marks.find(mark => mark.seq > seq)?.at ?? 0),
+        seq >= this.#replica.committedSeq ? undefined : (this.#marks.find(mark => mark.seq > seq)?.at ?? 0),
     }
   }
 

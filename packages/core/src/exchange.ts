@@ -27,6 +27,10 @@ const stepBytesSpared = 32 * 1024
 
 /** A Merkle descent that we lead with one peer: what to send next. */
 export interface Descent {
+  /** Began at the root, not with what the peer wanted after our rows. */
+  readonly fromRoot: boolean
+  /** Both roots at the beginning: a descent after which one of them has changed has brought something. */
+  readonly roots: string
   readonly digestBytes: number
   rounds: number
   next: Compare | undefined
@@ -56,7 +60,7 @@ export class Composer {
     const { store, replica } = this.#parts
     return {
       incarnation: store.incarnation,
-      seq: store.lastSeq,
+      seq: replica.committedSeq,
       root: replica.trie.root(),
       count: replica.trie.count,
       wall: Math.max(0, Math.round(at.wall)),
@@ -72,8 +76,9 @@ export class Composer {
   /** Our rows after a position; undefined if there are none, or if the position is beyond our end. */
   rows(after: Sequence, bytesMax: number, locateOthers: boolean): Rows | undefined {
     const { store, replica, hash, self } = this.#parts
-    if (after >= store.lastSeq) return undefined
-    return readRows(store, replica.trie, hash, self, { after, bytesMax, locateOthers })
+    const upTo = replica.committedSeq
+    if (after >= upTo) return undefined
+    return readRows(store, replica.trie, hash, self, { after, upTo, bytesMax, locateOthers })
   }
 
   /** What every message to a peer carries. `introduce`: also who we are. */
@@ -94,8 +99,13 @@ export class Composer {
     const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])].slice(0, compareNodesMax)
     if (want.length > 0) message.want = want
     if (descent?.next !== undefined) message.compare = descent.next
-    const room = entriesRoom(message)
-    if (options.push && acked?.incarnation === store.incarnation) {
+    let room = entriesRoom(message)
+    // What the peer wants goes first: it may lack nothing else of rows that it was told by locator.
+    if (descent !== undefined && descent.push.length > 0) {
+      message.entries = this.entriesOf(descent.push, room)
+      room -= bytesOf(message.entries)
+    }
+    if (options.push && acked?.incarnation === store.incarnation && room >= entryBytesMax) {
       const rows = this.rows(acked.seq, room, true)
       if (rows !== undefined) message.rows = rows
     }
@@ -103,9 +113,6 @@ export class Composer {
       const resumes = cursor?.incarnation === known.incarnation
       const full = !resumes || replica.trie.count === 0
       message.pull = { incarnation: known.incarnation, after: resumes ? cursor.seq : 0, full }
-    }
-    if (descent !== undefined && descent.push.length > 0 && message.rows === undefined) {
-      message.entries = this.entriesOf(descent.push, room)
     }
     return message
   }
@@ -138,15 +145,15 @@ export class Composer {
   }
 
   /** Begins a descent from the top. */
-  openDescent(digestBytes = shortDigestBytes): Descent {
+  openDescent(roots: string, digestBytes = shortDigestBytes): Descent {
     const next = openDescent(this.#parts.replica.trie, digestBytes)
-    return { digestBytes, rounds: 0, next, push: [], want: [] }
+    return { fromRoot: true, roots, digestBytes, rounds: 0, next, push: [], want: [] }
   }
 
   /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
   continueDescent(descent: Descent, answer: Message): Descent | undefined {
     const { trie } = this.#parts.replica
-    const { digestBytes } = descent
+    const { digestBytes, fromRoot, roots } = descent
     const theirs = answer.compare
     const step = theirs === undefined ? undefined : compareStep(trie, theirs, frameEntriesMax / 4)
     const wanted = answer.want === undefined ? [] : wantedLeaves(trie, answer.want, frameEntriesMax)
@@ -155,7 +162,7 @@ export class Composer {
     const summaries = step?.summaries ?? []
     if (push.length + want.length + summaries.length === 0) return undefined
     const next = summaries.length === 0 ? undefined : { digestBytes, summaries }
-    return { digestBytes, rounds: descent.rounds + 1, next, push, want }
+    return { fromRoot, roots, digestBytes, rounds: descent.rounds + 1, next, push, want }
   }
 
   /** The bytes of these leaves, those that fit; leaves superseded meanwhile are left out. */

@@ -20,8 +20,11 @@ import { isBehind } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
 import { matchesShort } from './wire.ts'
 
-/** Pauses between descents that did not end in equal roots, in ms: doubling from the first to the last. */
-const descentPauseMs = { first: 1_000, last: 60_000 }
+/**
+ * Pauses between descents that did not end in equal roots, in ms: short where entries moved, as when more differed than
+ * fits; else doubling from the first to the last.
+ */
+const descentPauseMs = { moved: 100, first: 1_000, last: 60_000 }
 
 /** Pauses between exchanges that brought nothing. */
 const fruitlessPauseMs = { first: 200, last: 10_000 }
@@ -161,7 +164,8 @@ export class Intake {
     const done = wants.length === 0 || (answer.entries ?? []).length === 0
     if (done) this.#moveCursor(peer, askedFetch.upTo)
     peer.fetch = done ? undefined : { wants, upTo: askedFetch.upTo }
-    peer.progress++
+    // Entries from the future come, and are not held yet: asking again at once would not help.
+    if (done || wants.length < askedFetch.wants.length) peer.progress++
   }
 
   #followDescent({ peer, askedDescent }: Ask, answer: Message, at: Instant): void {
@@ -169,11 +173,16 @@ export class Intake {
     if (askedDescent === undefined && answer.want === undefined) return
     peer.descent = this.#parts.composer.continueDescent(askedDescent ?? wantsOnly, answer)
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
-      peer.progress++
+      // Who wants the same again, and has acknowledged nothing, cannot take it now.
+      if (peer.descent.fromRoot || askedDescent === undefined) peer.progress++
       return
     }
     peer.descent = undefined
-    if (askedDescent === undefined || askedDescent === wantsOnly) return
+    if (askedDescent?.fromRoot !== true) return
+    if (askedDescent.roots !== bothRoots(this.#parts.root(), peer)) {
+      peer.descentAt = at.mono + descentPauseMs.moved
+      return
+    }
     peer.descentFailures++
     peer.descentAt = at.mono + pause(descentPauseMs, peer.descentFailures)
   }
@@ -184,8 +193,21 @@ export class Intake {
   }
 }
 
+/** The roots that a descent with a peer is to make equal. */
+export function bothRoots(own: string, peer: Peer): string {
+  return own + (peer.known?.root ?? '')
+}
+
 /** A descent that begins with what the peer asked for after our rows. */
-const wantsOnly: Descent = { digestBytes: shortDigestBytes, rounds: 0, next: undefined, push: [], want: [] }
+const wantsOnly: Descent = {
+  fromRoot: false,
+  roots: '',
+  digestBytes: shortDigestBytes,
+  rounds: 0,
+  next: undefined,
+  push: [],
+  want: [],
+}
 
 function covers(cursor: Cursor | undefined, position: Cursor): boolean {
   return cursor?.incarnation === position.incarnation && cursor.seq >= position.seq

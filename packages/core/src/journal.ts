@@ -58,6 +58,8 @@ export function continues(cursor: Cursor | undefined, rows: Pick<Rows, 'incarnat
 /** Which rows go into a frame, and in which form. */
 export interface RowsQuery {
   readonly after: Sequence
+  /** Newest position to tell of. */
+  readonly upTo: Sequence
   readonly bytesMax: number
   /** Rows of other authors as locators, because the receiver probably holds them. */
   readonly locateOthers: boolean
@@ -68,21 +70,21 @@ export interface RowsQuery {
  * least one row is taken, however large; `upTo` says how far they reach.
  */
 export function readRows(store: Store, trie: MerkleTrie, hash: Hash, self: NodeId, query: RowsQuery): Rows {
-  const { incarnation, lastSeq } = store
+  const { incarnation } = store
   const taken: Row[] = []
   let size = 0
   let after = query.after
   for (;;) {
     const page = store.after(after, pageRows)
     for (const row of page) {
-      if (row.seq > lastSeq) return pack(taken, lastSeq)
+      if (row.seq > query.upTo) return pack(taken, query.upTo)
       size += query.locateOthers && !writtenBy(row.bytes, self) ? locatorBytes : row.bytes.length
       const full = taken.length > 0 && (size > query.bytesMax || taken.length >= frameEntriesMax)
       if (full) return pack(cutBetweenTransactions(taken, row))
       taken.push(row)
       after = row.seq
     }
-    if (page.length < pageRows) return pack(taken, lastSeq)
+    if (page.length < pageRows) return pack(taken, query.upTo)
   }
 
   function pack(rows: readonly Row[], upTo = (rows.at(-1) as Row).seq): Rows {

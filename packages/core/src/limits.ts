@@ -49,6 +49,9 @@ export const futureToleranceMs = 10 * 60_000
 /** Entries from the future kept waiting per author; the oldest goes first (reliability X3). */
 export const deferredPerAuthorMax = 1000
 
+/** The same in bytes: a thousand of the largest would be 128 MB. */
+export const deferredBytesPerAuthorMax = 8 * 1024 * 1024
+
 /** Members of one federation: bounds the cursors in a beat and the state kept per peer. */
 export const membersMax = 64
 

@@ -132,7 +132,8 @@ export class MerkleTrie {
 
   *#leavesOf(ref: Ref): Generator<Leaf> {
     if (ref < 0) yield this.#leafOf(ref)
-    if (ref > 0) for (let nibble = 0; nibble < 16; nibble++) yield* this.#leavesOf(this.#arena.child(ref, nibble))
+    if (ref > 0)
+      for (let nibble = 0; nibble < 16; nibble++) yield* this.#leavesOf(this.#arena.child(ref, nibble))
   }
 
   #leafOf(ref: Ref): Leaf {

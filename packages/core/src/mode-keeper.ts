@@ -38,6 +38,8 @@ export class ModeKeeper {
   #epoch = 0
   #sinceWall: number
   #reason = 'the node has just started'
+  /** End of a forced mode, as wall time. */
+  #untilWall: number | undefined
   #started: Record<PathKind, boolean> = { p2p: false, http: false }
   #p2pFailed: boolean
   #p2pLastAlive: number
@@ -54,6 +56,7 @@ export class ModeKeeper {
     const over = word?.untilWall !== undefined && word.untilWall <= at.wall
     if (word === undefined || over || (word.mode === 'p2p' && !params.p2pEnabled)) return
     const until = word.untilWall === undefined ? undefined : at.mono + word.untilWall - at.wall
+    this.#untilWall = word.untilWall
     this.#enter(forceMode(this.#mode, word.mode, until, at.mono), word.reason, 'startup', at)
   }
 
@@ -98,7 +101,7 @@ export class ModeKeeper {
     if (event.path === 'p2p') this.#p2pFailed = !event.started
   }
 
-  /** The operator speaks. Saying the same again changes only the time limit. */
+  /** The operator speaks. Saying the same again changes the time limit and the reason. */
   switch(event: Event & { type: 'switch' }, at: Instant, peers: Iterable<Peer>): void {
     const { mode, forMs, reason } = event
     const said = reason ?? 'switched by the operator'
@@ -109,23 +112,22 @@ export class ModeKeeper {
     }
     const until = forMs === undefined ? undefined : at.mono + forMs
     const next = forceMode(this.#mode, mode, until, at.mono)
-    if (this.requested === mode) this.#mode = next
-    else this.#enter(next, said, 'operator', at)
+    this.#untilWall = forMs === undefined ? undefined : at.wall + forMs
+    if (this.requested !== mode) return this.#enter(next, said, 'operator', at)
+    this.#mode = { ...next, state: { ...next.state, since: this.#mode.state.since } }
+    this.#reason = said
   }
 
   /** The operator's word as a fact; undefined for auto. */
   fact(): Uint8Array | undefined {
     const { state } = this.#mode
     if (state.phase !== 'FORCED') return undefined
-    const untilWall = state.until === undefined ? undefined : this.#sinceWall + state.until - state.since
-    return toUtf8(JSON.stringify({ mode: state.path, reason: this.#reason, untilWall }))
+    return toUtf8(JSON.stringify({ mode: state.path, reason: this.#reason, untilWall: this.#untilWall }))
   }
 
   /** When a forced mode ends by itself, as wall time. */
   get forcedUntilWall(): number | undefined {
-    const { state } = this.#mode
-    if (state.phase !== 'FORCED' || state.until === undefined) return undefined
-    return this.#sinceWall + state.until - state.since
+    return this.#mode.state.phase === 'FORCED' ? this.#untilWall : undefined
   }
 
   /** Lets the machine take the steps that the facts demand. */

@@ -13,7 +13,7 @@ import type { PathKind } from './units.ts'
 /** Where the machine stands, and what we then believe. Times are `mono` milliseconds. */
 export type ModeState =
   /** Nothing answers: just started, or isolated. Local reads and writes go on. */
-  | { readonly phase: 'NONE'; readonly since: number; readonly starting: boolean }
+  | { readonly phase: 'NONE'; readonly since: number }
   /** P2P carries. */
   | { readonly phase: 'P2P'; readonly since: number }
   /** P2P has fallen silent, but not for long: each peer is already backed up over HTTP. */
@@ -63,7 +63,7 @@ export interface ModeStep {
 
 /** The machine at start: nothing is proven yet. */
 export function initialMode(now: number): Mode {
-  const state: ModeState = { phase: 'NONE', since: now, starting: true }
+  const state: ModeState = { phase: 'NONE', since: now }
   return { state, changes: [], failedReturns: [], lastReturn: undefined, lastPath: undefined }
 }
 
@@ -74,7 +74,7 @@ export function stepMode(mode: Mode, facts: Facts, now: number, params: EnginePa
   const { state } = mode
   switch (state.phase) {
     case 'NONE':
-      return stepNone(mode, state, facts, now, params)
+      return stepNone(mode, facts, now, params)
     case 'P2P':
       if (!facts.p2pUsable) return leaveP2p(mode, facts, now, params, 'P2P is not available')
       return facts.p2pAlive
@@ -108,7 +108,7 @@ export function releaseMode(mode: Mode, facts: Facts, now: number, params: Engin
   const reason = 'the operator asked for auto'
   if (facts.p2pUsable && facts.p2pAlive) return enter(mode, { phase: 'P2P', since: now }, reason, params)
   if (facts.httpAlive) return enter(mode, httpState(mode, now, params), reason, params)
-  return enter(mode, { phase: 'NONE', since: now, starting: false }, reason, params)
+  return enter(mode, { phase: 'NONE', since: now }, reason, params)
 }
 
 /** The next instant at which time alone may move the machine; undefined if only facts can. */
@@ -154,13 +154,7 @@ export function requestedMode(state: ModeState): RequestedMode {
 /** Every phase, for documentation and model checks. */
 export const phases: readonly Phase[] = ['NONE', 'P2P', 'GRACE', 'HTTP', 'TRIAL', 'FORCED']
 
-function stepNone(
-  mode: Mode,
-  state: ModeState & { phase: 'NONE' },
-  facts: Facts,
-  now: number,
-  params: EngineParams,
-): ModeStep | undefined {
+function stepNone(mode: Mode, facts: Facts, now: number, params: EngineParams): ModeStep | undefined {
   const p2pAlive = facts.p2pUsable && facts.p2pAlive
   if (p2pAlive && facts.httpAlive && now < latchedUntil(mode, params))
     return enter(mode, httpState(mode, now, params), 'HTTP answers; P2P has come and gone too often', params)
@@ -168,8 +162,7 @@ function stepNone(
   if (!facts.httpAlive) return undefined
   if (!facts.p2pUsable)
     return enter(mode, httpState(mode, now, params), 'HTTP answers and P2P is not available', params)
-  const patience = state.starting ? state.since : facts.p2pLastAlive
-  if (now < patience + params.peerlessTimeoutMs) return undefined
+  if (now < facts.p2pLastAlive + params.peerlessTimeoutMs) return undefined
   return enter(mode, httpState(mode, now, params), `HTTP answers; ${peerlessReason(params)}`, params)
 }
 
@@ -182,8 +175,7 @@ function stepHttp(
 ): ModeStep | undefined {
   const p2pAlive = facts.p2pUsable && facts.p2pAlive
   if (!p2pAlive && facts.httpAlive) return undefined
-  if (!p2pAlive)
-    return enter(mode, { phase: 'NONE', since: now, starting: false }, 'neither HTTP nor P2P answers', params)
+  if (!p2pAlive) return enter(mode, { phase: 'NONE', since: now }, 'neither HTTP nor P2P answers', params)
   if (now < latchedUntil(mode, params)) return undefined
   if (!facts.httpAlive) {
     const back: ModeState = { phase: 'P2P', since: now }
@@ -207,12 +199,7 @@ function stepTrial(mode: Mode, facts: Facts, now: number, params: EngineParams):
 
 function leaveP2p(mode: Mode, facts: Facts, now: number, params: EngineParams, reason: string): ModeStep {
   if (!facts.httpAlive) {
-    return enter(
-      mode,
-      { phase: 'NONE', since: now, starting: false },
-      `${reason}, and HTTP does not answer either`,
-      params,
-    )
+    return enter(mode, { phase: 'NONE', since: now }, `${reason}, and HTTP does not answer either`, params)
   }
   const { lastReturn } = mode
   const again = lastReturn !== undefined && now - lastReturn <= params.flapWindowMs

@@ -9,7 +9,7 @@ import { toHex, toUtf8, uintToBytes } from './bytes.ts'
 import { compareEntries, parseStored, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
 import { assert } from './errors.ts'
 import { HybridClock, isFromTheFuture } from './hlc.ts'
-import { deferredPerAuthorMax } from './limits.ts'
+import { deferredBytesPerAuthorMax, deferredPerAuthorMax } from './limits.ts'
 import { keyPathNibbles, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
 import { amnesiaFact, type Batch, type Hash, type Row, type Signer, type Store } from './ports.ts'
 import { liveEntries, readKey } from './reading.ts'
@@ -62,6 +62,7 @@ export class Replica {
   #forming: StagedRow[] = []
   #formingFacts = new Map<string, Uint8Array | undefined>()
   #sealed: StagedRow[] | undefined
+  #committedSeq: Sequence
   #nextSeq: Sequence
   #keyCount: number
   #recovering: boolean
@@ -77,6 +78,7 @@ export class Replica {
     this.#trie = new MerkleTrie(hash)
     for (const leaf of store.leaves())
       this.#trie.set(pathOf(leaf.key, leaf.slot, hash), leaf.digest, leaf.seq)
+    this.#committedSeq = store.lastSeq
     this.#nextSeq = store.lastSeq + 1
     this.#recovering = store.fact(amnesiaFact) !== undefined
     const keyCount = store.fact(keyCountFact)
@@ -92,6 +94,11 @@ export class Replica {
   /** The Merkle trie over the committed entries. */
   get trie(): MerkleTrie {
     return this.#trie
+  }
+
+  /** Newest sequence that the trie covers. The store may be ahead of it by the batch whose news is on its way here. */
+  get committedSeq(): Sequence {
+    return this.#committedSeq
   }
 
   /** Greatest version given out or seen. */
@@ -212,6 +219,7 @@ export class Replica {
     assert(rows !== undefined, 'a sealed batch waits for its commit')
     this.#sealed = undefined
     this.#keyCount = this.#sealedKeyCount
+    this.#committedSeq = rows.at(-1)?.seq ?? this.#committedSeq
     for (const row of rows) {
       this.#trie.set(pathOf(row.key, row.slot, this.#hash), row.digest, row.seq)
       const staged = this.#staged.get(row.key)
@@ -228,7 +236,7 @@ export class Replica {
     this.#forming = []
     this.#formingFacts = new Map()
     this.#staged.clear()
-    this.#nextSeq = this.#store.lastSeq + 1
+    this.#nextSeq = this.#committedSeq + 1
   }
 
   #offerOne(entry: VerifiedEntry, origin: Origin, wall: number): Verdict {
@@ -248,8 +256,12 @@ export class Replica {
       this.#deferred.get(entry.author) ?? new Map<string, { entry: VerifiedEntry; origin: Origin }>()
     this.#deferred.set(entry.author, waiting)
     waiting.set(toHex(entry.digest), { entry, origin })
-    const oldest = waiting.keys().next().value
-    if (waiting.size > deferredPerAuthorMax && oldest !== undefined) waiting.delete(oldest)
+    let bytes = [...waiting.values()].reduce((sum, each) => sum + each.entry.bytes.length, 0)
+    for (const [digest, oldest] of waiting) {
+      if (waiting.size <= deferredPerAuthorMax && bytes <= deferredBytesPerAuthorMax) return
+      waiting.delete(digest)
+      bytes -= oldest.entry.bytes.length
+    }
   }
 
   #stage(entry: VerifiedEntry, origin: Origin): void {

@@ -193,7 +193,8 @@ export class TrieArena {
     const chunk = this.#leafChunk(leaf)
     const at = leafAt(leaf)
     const byte = index >> 1
-    const value = byte < digestBytes ? chunk.keys[at * digestBytes + byte] : this.#slotOf(leaf)[byte - digestBytes]
+    const value =
+      byte < digestBytes ? chunk.keys[at * digestBytes + byte] : this.#slotOf(leaf)[byte - digestBytes]
     return index % 2 === 0 ? (value as number) >> 4 : (value as number) & 15
   }
 

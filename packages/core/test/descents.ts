@@ -102,6 +102,7 @@ export async function makeEqual(asker: Side, answerer: Side, descentsMax = 40): 
   while (rootOf(asker) !== rootOf(answerer)) {
     if (cost.descents++ >= descentsMax) throw new Error(`not equal after ${descentsMax} descents`)
     let descent: Descent | undefined = asker.composer.openDescent(
+      '',
       staged > 0 ? shortDigestBytes : fullDigestBytes,
     )
     staged = 0

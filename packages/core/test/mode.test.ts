@@ -90,8 +90,7 @@ const worlds: World[] = truth.flatMap(p2p =>
   truth.flatMap(http => truth.map(usable => ({ p2p, http, usable }))),
 )
 const allStates = (since: number): ModeState[] => [
-  { phase: 'NONE', since, starting: true },
-  { phase: 'NONE', since, starting: false },
+  { phase: 'NONE', since },
   { phase: 'P2P', since },
   { phase: 'GRACE', since },
   { phase: 'HTTP', since, holdUntil: since + holdDownMs },

@@ -220,4 +220,29 @@ describe('runtime over both lungs', () => {
     expect(seen.length).toBeGreaterThan(20)
     expect(seen.filter(([seq, value]) => seq !== (value ?? 0))).toEqual([])
   })
+
+  it('switching to the same mode again sets a new time limit, also for a restart', async () => {
+    const world = await start(1)
+    const [one] = world.members
+    await one?.runtime.switchMode('p2p')
+    await world.pass(3_600_000)
+    const status = await one?.runtime.switchMode('p2p', { forMs: 60_000, reason: 'again' })
+    const { wall } = world.clock.now()
+    expect(status).toMatchObject({ phase: 'FORCED', reason: 'again', forcedUntilWall: wall + 60_000 })
+    const kept = JSON.parse(Buffer.from(one?.store.fact('mode') ?? []).toString())
+    expect(kept).toEqual({ mode: 'p2p', reason: 'again', untilWall: wall + 60_000 })
+    await world.pass(61_000)
+    expect(one?.runtime.status().requested).toBe('auto')
+  })
+
+  it('forgets the answer to an Idempotency-Key after a day, not before', async () => {
+    const world = await start(1)
+    const [one] = world.members
+    const remembered = () => one?.store.facts('idempotency/', 10).length
+    await one?.runtime.write(put('a', 1), { idempotencyKey: 'k' })
+    await world.pass(23 * 3_600_000)
+    expect(remembered()).toBe(1)
+    await world.pass(2 * 3_600_000)
+    expect(remembered()).toBe(0)
+  })
 })
