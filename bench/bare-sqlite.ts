@@ -1,8 +1,8 @@
 /**
  * The yardstick for writes: node:sqlite and one table, nothing signed, hashed or indexed beyond the key.
  *
- * WAL and `synchronous = FULL` as durable as ours, and the same cache and checkpoint settings as our store, so that
- * the ratio shows what signing, hashing and the Merkle trie cost and not a difference in tuning.
+ * WAL and `synchronous = FULL` as durable as ours, and the same cache and checkpoint settings as our store,
+ * so that the ratio shows what signing, hashing and the Merkle trie cost and not a difference in tuning.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 

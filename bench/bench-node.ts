@@ -1,4 +1,7 @@
-/** Nodes to measure: the real runtime, store and crypto of the daemon, put together as its composition root does. */
+/**
+ * Nodes to measure: the real runtime, store and crypto of the daemon, put together as its composition root
+ * does.
+ */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,7 @@
-/** Two whole nodes over the in-memory transport, in virtual time: real frames, exact counts, no sockets, no waiting. */
+/**
+ * Two whole nodes over the in-memory transport, in virtual time: real frames, exact counts, no sockets, no
+ * waiting.
+ */
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
 import {
   defaultParams,
@@ -7,6 +10,7 @@ import {
   type Incarnation,
   type NodeId,
   type Row,
+  type Store,
   type Verifier,
   type Version,
 } from '@lattice/core'
@@ -15,6 +19,7 @@ import {
   createMemoryNetwork,
   createMemoryStore,
   createVirtualClock,
+  type VirtualClock,
 } from '@lattice/core/testing'
 import { Runtime, sha256, type Identity } from '@lattice/daemon'
 import { createIdentity } from './bench-node.ts'
@@ -72,10 +77,8 @@ export async function startPair(
   const log: FrameLog = []
   const { verifier, verificationMs, resetVerification } = meteredVerifier()
   const make = async (index: 0 | 1): Promise<Runtime> => {
+    const store = await filledStore(index, rows[index])
     const { nodeId, signer } = identities[index]
-    const store = createMemoryStore({ image: createMemoryImage(`00000000000000a${index}` as Incarnation) })
-    const numbered = rows[index].map((row, at) => ({ ...row, seq: at + 1 }))
-    if (numbered.length > 0) await store.commit({ rows: numbered, facts: new Map() })
     return new Runtime({
       info: { name: `node${index + 1}`, role: 'node', software: 'lattice-bench' },
       store,
@@ -91,9 +94,6 @@ export async function startPair(
     })
   }
   const runtimes = [await make(0), await make(1)] as const
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
-  }
   const until = async (limitMs: number, condition: () => boolean): Promise<number> => {
     const start = clock.now().mono
     await settle()
@@ -103,15 +103,10 @@ export async function startPair(
     }
     return clock.now().mono - start
   }
-  const pass = async (ms: number): Promise<void> => {
-    const limit = clock.now().mono + ms
-    do await settle()
-    while (clock.ringNext(limit))
-  }
-  const ids = identities.map(({ nodeId }) => nodeId) as [NodeId, NodeId]
+  const [a, b] = [identities[0].nodeId, identities[1].nodeId]
   const both = (change: (from: NodeId, to: NodeId) => void): void => {
-    change(ids[0], ids[1])
-    change(ids[1], ids[0])
+    change(a, b)
+    change(b, a)
   }
   await Promise.all(runtimes.map(runtime => runtime.start()))
   return {
@@ -121,11 +116,29 @@ export async function startPair(
     resetVerification,
     cut: () => both((from, to) => network.cut(from, to)),
     heal: () => both((from, to) => network.heal(from, to)),
-    pass,
+    pass: ms => passTime(clock, ms),
     untilEqual: limitMs => until(limitMs, () => areEqual(runtimes)),
     untilAnswered: limitMs => until(limitMs, () => log.some(frame => frame.as === 'answer')),
     stop: async () => void (await Promise.all(runtimes.map(runtime => runtime.stop()))),
   }
+}
+
+/** Lets everything happen that needs no time: a frame there and back is a few turns of the loop. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+}
+
+async function passTime(clock: VirtualClock, ms: number): Promise<void> {
+  const limit = clock.now().mono + ms
+  do await settle()
+  while (clock.ringNext(limit))
+}
+
+async function filledStore(index: 0 | 1, rows: readonly SignedRow[]): Promise<Store> {
+  const store = createMemoryStore({ image: createMemoryImage(`00000000000000a${index}` as Incarnation) })
+  const numbered = rows.map((row, at) => ({ ...row, seq: at + 1 }))
+  if (numbered.length > 0) await store.commit({ rows: numbered, facts: new Map() })
+  return store
 }
 
 function areEqual([a, b]: readonly [Runtime, Runtime]): boolean {

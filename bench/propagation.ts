@@ -1,10 +1,11 @@
 /**
- * How fast a write on one node is applied on the other, over libp2p and over HTTP, beside a bare gossipsub message over
- * the same libp2p configuration in the same run; and what two nodes in sync say to each other when nothing happens.
+ * How fast a write on one node is applied on the other, over libp2p and over HTTP, beside a bare gossipsub
+ * message over the same libp2p configuration in the same run; and what two nodes in sync say to each other
+ * when nothing happens.
  *
- * All pairs live in this process, on real sockets on loopback, and take turns in blocks; a ratio is taken within a
- * round of blocks, the median of the rounds is the result. Idle bytes are counted on TCP proxies meanwhile, on pairs of
- * their own.
+ * All pairs live in this process, on real sockets on loopback, and take turns in blocks; a ratio is taken
+ * within a round of blocks, the median of the rounds is the result. Idle bytes are counted on TCP proxies
+ * meanwhile, on pairs of their own.
  *
  *   npm run bench:propagation -- [--rounds 6] [--writes 40] [--idle-s 60] [--json]
  */

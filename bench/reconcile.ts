@@ -1,11 +1,13 @@
 /**
  * Reconciling after a partition: exact bytes both ways and round trips, by cursor and by Merkle descent.
  *
- * n equal entries of 40 B key + 100 B value, d different ones spread at random, half missing on each side. Meta is every
- * byte both ways beyond the missing payload (key, value, author, signature), from the moment the two can hear each other
- * until both hold the same root and know it. Frames are real: whole nodes over the in-memory transport.
+ * n equal entries of 40 B key + 100 B value, d different ones spread at random, half missing on each side.
+ * Meta is every byte both ways beyond the missing payload (key, value, author, signature), from the moment
+ * the two can hear each other until both hold the same root and know it. Frames are real: whole nodes over
+ * the in-memory transport.
  *
- *   npm run bench:reconcile -- [--n 10k,100k] [--d 0,1,100,1000] [--ways cursor,descent] [--kind p2p|http] [--json]
+ *   npm run bench:reconcile -- [--n 10k,100k] [--d 0,1,100,1000] [--ways cursor,descent] [--kind p2p|http]
+ *   [--json]
  */
 import type { Identity } from '@lattice/daemon'
 import { sumFrames } from './frame-counter.ts'
@@ -153,7 +155,7 @@ print(
         ],
         rows,
         notes: [
-          'Meta: all bytes both ways minus payload; greetings: beat, acknowledgements and introduction in every frame.',
+          'Meta: all bytes both ways minus payload. Greetings: beat, acks, introduction in every frame.',
           'Beats: exchanges that only greet. CPU: both nodes, without verifying signatures.',
         ],
       },

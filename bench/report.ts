@@ -1,8 +1,8 @@
 /**
  * How every benchmark speaks: one table for people, or with `--json` one object for programs.
  *
- * Times on a shared machine mean little by themselves, so tables lead with ratios between things measured in the
- * same run, and with exact counts.
+ * Times on a shared machine mean little by themselves, so tables lead with ratios between things measured in
+ * the same run, and with exact counts.
  */
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'

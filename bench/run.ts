@@ -1,8 +1,8 @@
 /**
  * The quick set, `npm run bench`: every table once, small enough for three minutes on two cores.
  *
- * What measures time runs alone; what counts bytes or waits for timers shares the machine at the end. With `--json`
- * the reports come as one JSON object per line.
+ * What measures time runs alone; what counts bytes or waits for timers shares the machine at the end. With
+ * `--json` the reports come as one JSON object per line.
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

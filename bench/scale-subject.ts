@@ -1,6 +1,6 @@
 /**
- * One measurement of scale.ts in a process of its own, so that memory is that of one store and nothing else: opens the
- * store in the directory given, makes a runtime over it, writes, and prints one line of JSON.
+ * One measurement of scale.ts in a process of its own, so that memory is that of one store and nothing else:
+ * opens the store in the directory given, makes a runtime over it, writes, and prints one line of JSON.
  */
 import { openSqliteStore } from '@lattice/daemon'
 import { createIdentity, createRuntime } from './bench-node.ts'

@@ -1,4 +1,7 @@
-/** Repeatable chance, so that counts of two runs can be compared (mulberry32 by Tommy Ettinger, public domain). */
+/**
+ * Repeatable chance, so that counts of two runs can be compared (mulberry32 by Tommy Ettinger, public
+ * domain).
+ */
 import type { Random } from '@lattice/core'
 
 /** Draws the same numbers for the same seed. */

@@ -1,4 +1,7 @@
-/** A node on real transports within this process: libp2p over TCP, signed HTTP, and a durable or an in-memory store. */
+/**
+ * A node on real transports within this process: libp2p over TCP, signed HTTP, and a durable or an in-memory
+ * store.
+ */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { EngineParams, Incarnation, NodeId, Store, Transport } from '@lattice/core'

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy on loopback that counts every byte, and can fall silent as a dropped route does: connections stay, new
- * ones are accepted, nothing gets through, nobody is told.
+ * A TCP proxy on loopback that counts every byte, and can fall silent as a dropped route does: connections
+ * stay, new ones are accepted, nothing gets through, nobody is told.
  */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
@@ -12,7 +12,10 @@ export interface TcpProxy {
   bytes(): number
   /** From now on nothing gets through. */
   silence(): void
-  /** What comes from now on gets through. Connections that lived through the silence are reset, as a router would. */
+  /**
+   * What comes from now on gets through. Connections that lived through the silence are reset, as a router
+   * would.
+   */
   restore(): void
   close(): Promise<void>
 }

@@ -1,8 +1,9 @@
 /**
- * Durable writes per second beside bare SQLite: one at a time, in batches of 1,000, 64 at once; and over REST.
+ * Durable writes per second beside bare SQLite: one at a time, in batches of 1,000, 64 at once; and over
+ * REST.
  *
- * Both sides take turns within each round and write the same random 100 B keys and 100 B values to the same disk; the
- * ratio of a round is one sample, the median of all rounds the result.
+ * Both sides take turns within each round and write the same random 100 B keys and 100 B values to the same
+ * disk; the ratio of a round is one sample, the median of all rounds the result.
  *
  *   npm run bench:write -- [--rounds 9] [--fill 20k] [--rest-ms 6000] [--skip-rest] [--json]
  */
@@ -154,7 +155,7 @@ const tables = [
     columns: ['', 'ours/s', 'bare SQLite/s', 'ratio', 'goal', 'CPU µs each'],
     rows: inProcess,
     notes: [
-      'Ratio: median over rounds of ours ÷ bare within the round. Beside "64 at once" bare SQLite commits 64 at a time.',
+      'Ratio: median over rounds of ours ÷ bare within the round. "64 at once": bare commits 64 at a time.',
     ],
   },
   ...(options['skip-rest']
