@@ -289,6 +289,7 @@ export class Engine {
       return
     }
     peer.links[event.path].lastHeard = at.mono
+    if (event.message.compare !== undefined) peer.divergedSince = at.mono
     this.#intake.absorb(peer, event.message, at)
     this.#intake.takeIn(peer, event, event.path, at)
     this.#responder.take(event.id, peer, event.message, at)
@@ -301,14 +302,17 @@ export class Engine {
     const link = peer.links[path]
     linkProven(link, ask.sentAt, at.mono)
     if (!ask.isPoll) link.rttMs = at.mono - ask.sentAt
-    else this.#outbox.paceNextPoll(ask, event.message.rows === undefined, at.mono)
+    else this.#outbox.holdNextPoll(ask, at.mono)
     const { beat } = event.message
     const beyond = beat !== undefined && beat.incarnation === cursor?.incarnation && beat.seq < cursor.seq
     if (beyond && peer.cursor?.seq === cursor.seq) peer.cursor = undefined
     const before = peer.progress
     this.#intake.absorb(peer, event.message, at)
     this.#intake.takeIn(peer, event, path, at)
-    this.#commits.whenSettled(durable => this.#intake.followUp(ask, event.message, durable, before, at))
+    this.#commits.whenSettled(durable => {
+      if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || event.message.rows === undefined, at.mono)
+      this.#intake.followUp(ask, event.message, durable, before, at)
+    })
   }
 
   #askFailed(event: Event & { type: 'ask-failed' }, at: Instant): void {
@@ -352,6 +356,7 @@ export class Engine {
   #standing(): Standing {
     const { store } = this.#parts
     return {
+      nodeId: this.#parts.signer.nodeId,
       incarnation: store.incarnation,
       seq: this.#replica.committedSeq,
       count: this.#replica.trie.count,

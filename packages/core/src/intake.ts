@@ -80,14 +80,18 @@ export class Intake {
   takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant): void {
     const { replica, commits, log } = this.#parts
     const verdicts = replica.offer(delivery.entries, origin, at.wall)
-    peer.progress += verdicts.filter(verdict => verdict === 'staged').length
+    const staged = verdicts.filter(verdict => verdict === 'staged').length
     const refused = verdicts.filter(verdict => verdict === 'refused').length
     if (refused > 0) {
       const fields = { peer: peer.id, refused }
       log({ type: 'log', level: 'warn', message: 'entries of unknown authors refused', fields })
     }
     const { rows } = delivery.message
-    if (rows !== undefined) commits.whenSettled(durable => durable && this.#applied(peer, rows, at))
+    commits.whenSettled(durable => {
+      if (!durable) return
+      peer.progress += staged
+      if (rows !== undefined) this.#applied(peer, rows, at)
+    })
   }
 
   /** Once the entries of an answer are durable: what it means for the fetch, the descent and the pace. */

@@ -21,7 +21,7 @@ import {
 } from './params.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Random } from './ports.ts'
-import { canPull, choosePath, isDiverged, pullAt, pushAt, type Standing } from './sync-plan.ts'
+import { canPull, choosePath, followMs, isDiverged, pullAt, pushAt, type Standing } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
 import { linkState, provenUntil } from './watchdog.ts'
 
@@ -84,7 +84,15 @@ export class Outbox {
     return ask
   }
 
-  /** A poll was answered: when the next one may start. An answer that came early and empty means that holding does not work. */
+  /** A poll was answered: the next one must not bring the same again while the disk still works on it. */
+  holdNextPoll(ask: Ask, now: number): void {
+    ask.peer.links[ask.path].pollAt = now + this.#parts.params.pollIntervalMs
+  }
+
+  /**
+   * What a poll brought is durable: when the next one may start. One that came early and left nothing, because it was
+   * empty or the disk refuses it, would come again at once, and again.
+   */
   paceNextPoll(ask: Ask, empty: boolean, now: number): void {
     const early = now - ask.sentAt < longPollMs / 2
     ask.peer.links[ask.path].pollAt = early && empty ? ask.sentAt + this.#parts.params.pollIntervalMs : now
@@ -110,7 +118,10 @@ export class Outbox {
 
   /** Whether a descent is the next thing to do with a peer. */
   beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
-    if (peer.descent !== undefined || at.mono < peer.descentAt || !isDiverged(peer, own)) return false
+    if (!isDiverged(peer, own)) peer.divergedSince = undefined
+    else peer.divergedSince ??= at.mono
+    if (peer.divergedSince === undefined || peer.descent !== undefined) return false
+    if (at.mono < Math.max(peer.descentAt, peer.divergedSince + followMs(peer, own))) return false
     return choosePath(peer, mode, at.mono, this.#parts.params) !== undefined
   }
 
@@ -161,7 +172,7 @@ export class Outbox {
 
   #deadlines(peer: Peer, own: Standing, mode: ModeKeeper): number[] {
     const { params } = this.#parts
-    const times = [peer.syncAt, peer.descentAt]
+    const times = [peer.syncAt, peer.descentAt, (peer.divergedSince ?? 0) + followMs(peer, own)]
     for (const kind of pathKinds) {
       const link = peer.links[kind]
       times.push(link.retryAt, link.beatAt, link.pollAt, provenUntil(link, params))
@@ -189,7 +200,7 @@ export class Outbox {
     const push = due(pushAt(peer, path, own, params), at)
     const pull = due(pullAt(peer, path, own), at)
     if (!push && !pull && peer.fetch === undefined && peer.descent === undefined) return []
-    return [this.#ask(peer, link, { push: push || path === 'http', own, at, isWork: true })]
+    return [this.#ask(peer, link, { push: push || pull || path === 'http', own, at, isWork: true })]
   }
 
   #poll(peer: Peer, own: Standing, at: Instant): Effect[] {
