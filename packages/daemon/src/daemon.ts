@@ -149,9 +149,16 @@ async function serve(
   const app = createHttpApp({ ...appOptions(input), probes, integrity })
   const upgrade = lungs.p2p?.upgrade
   const server = createHttpServer(app, upgrade === undefined ? {} : { onUpgrade: upgrade })
+  const unwatch = (): void => {
+    integrity.stop()
+    lag[Symbol.dispose]()
+    disk[Symbol.dispose]()
+  }
   const { port } = await server
     .listen(config.httpPort, config.httpHost)
     .catch((error: NodeJS.ErrnoException) => {
+      // A check that waits for its time would keep the process alive.
+      unwatch()
       const address = `${config.httpHost}:${config.httpPort}`
       const advice = 'stop the other program, or set LATTICE_HTTP_PORT'
       if (error.code === 'EADDRINUSE')
@@ -161,9 +168,7 @@ async function serve(
   const host = config.httpHost.includes(':') ? `[${config.httpHost}]` : config.httpHost
   const stop = async (): Promise<void> => {
     await server.close()
-    integrity.stop()
-    lag[Symbol.dispose]()
-    disk[Symbol.dispose]()
+    unwatch()
   }
   return { server, url: `http://${host}:${port}`, stop }
 }

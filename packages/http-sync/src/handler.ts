@@ -142,7 +142,9 @@ export class SyncHandler {
       frame = await unlessGone(() => inbox.serve(from, request.body, gone), gone)
     } catch (error) {
       if (!isLatticeError(error)) throw error
-      return this.#refuse(request, { status: 503, code: error.code, detail: error.message })
+      // A frame nobody can read stays so, however often it is sent; everything else may pass.
+      const status = error.code === 'PEER_MALFORMED' ? 400 : 503
+      return this.#refuse(request, { status, code: error.code, detail: error.message })
     }
     if (frame === undefined) return this.#refuse(request, notReady)
     if (frame.length > frameBytesMax) {
