@@ -1,0 +1,187 @@
+/** Real partitions, the long ones: rows N1, N3, N6, N10, N12, N22, O1, O2, O3 of the fault matrix. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { World } from '../daemons.ts'
+import type { Daemon } from '../daemons.ts'
+import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf, valueOf } from '../federation.ts'
+import { eventually } from '../eventually.ts'
+import { HostNetwork, between, namespacesMissing } from '../namespaces.ts'
+
+const missing = namespacesMissing()
+if (missing !== undefined) process.stderr.write(`partitions are not tested: ${missing}\n`)
+const world = new World()
+const hex64 = /^[0-9a-f]{64}$/
+let network: HostNetwork
+let nodes: readonly Daemon[]
+let one: Daemon
+let two: Daemon
+let three: Daemon
+
+beforeAll(async () => {
+  if (missing !== undefined) return
+  // Each row cuts anew; the latch against flapping is row N9's.
+  network = await HostNetwork.open(world, 3, { LATTICE_FLAP_LIMIT: '1000/10m' })
+  nodes = network.nodes
+  ;[one, two, three] = nodes as [Daemon, Daemon, Daemon]
+}, 60_000)
+
+beforeEach(async () => {
+  if (missing !== undefined) return
+  network.cut()
+  for (const node of nodes) {
+    if (!node.isRunning) await node.start()
+    await node.client.switchMode({ query: { mode: 'auto' } })
+  }
+  await metOverP2p(nodes)
+}, 90_000)
+
+afterAll(async () => {
+  await (network as HostNetwork | undefined)?.close()
+  await world.close()
+})
+
+/** The path by which `from` sees `to`. */
+async function pathTo(from: Daemon, to: Daemon): Promise<string | undefined> {
+  const { peers } = await from.client.getPeers()
+  return peers.find(peer => peer.node_id === to.plan.identity.publicKey)?.path
+}
+
+const rows = missing === undefined ? describe : describe.skip
+
+rows('partitions', () => {
+  it('N1: one node is cut off: it writes alone and says so, the others go on, all meet after the heal', async () => {
+    network.cut(...between(0, 1), ...between(0, 2))
+    await put(one, 'n1/alone', 1)
+    await put(two, 'n1/others', 2)
+    await arrives([three], 'n1/others', 2)
+    await eventually(
+      'both sides see the cut',
+      async () => {
+        const paths = await Promise.all([
+          pathTo(one, two),
+          pathTo(one, three),
+          pathTo(two, one),
+          pathTo(three, one),
+        ])
+        return paths.every(path => path === 'none')
+      },
+      60_000,
+    )
+    const { warnings } = await statusOf(one)
+    expect(warnings.map(({ code }) => code)).toContain('isolated')
+    expect(await statusOf(two)).toMatchObject({ phase: 'P2P', peer_count: 1 })
+    network.cut()
+    await arrives([two, three], 'n1/alone', 1)
+    await arrives([one], 'n1/others', 2)
+    expect(await equalRoots(nodes)).toMatch(hex64)
+  }, 120_000)
+
+  it('N3: HTTP is cut, P2P is open: the mode does not change and nobody is alarmed', async () => {
+    const before = await Promise.all(nodes.map(async node => (await node.client.getTransitions()).count))
+    network.cut(
+      ...[between(0, 1), between(0, 2), between(1, 2)].flat().map(cut => ({ ...cut, port: 'http' as const })),
+    )
+    await delay(8000)
+    await put(one, 'n3', true)
+    await arrives(nodes, 'n3', true)
+    for (const [index, node] of nodes.entries()) {
+      expect((await node.client.getTransitions()).count).toBe(before[index])
+      expect((await node.client.getHealth()).status).toBe('healthy')
+    }
+  }, 60_000)
+
+  it('N6: A and C do not see each other and meet through B', async () => {
+    network.cut(...between(0, 2))
+    await put(one, 'n6/a', 'a')
+    await put(three, 'n6/c', 'c')
+    expect(await arrives([three], 'n6/a', 'a')).toBeLessThan(10_000)
+    expect(await arrives([one], 'n6/c', 'c')).toBeLessThan(10_000)
+    expect(await equalRoots(nodes)).toMatch(hex64)
+  }, 60_000)
+
+  it('N10: a peer that vanishes without a farewell is given up, and dialled again when it is back', async () => {
+    network.cut(...between(0, 1), ...between(0, 2))
+    await two.kill()
+    network.cut(...between(0, 1))
+    await eventually('the dead socket is given up', async () => (await pathTo(one, two)) === 'none', 60_000)
+    await two.start()
+    network.cut()
+    await metOverP2p(nodes)
+    expect(await equalRoots(nodes)).toMatch(hex64)
+  }, 120_000)
+
+  it('N12: a reset for every connection: HTTP carries, dials stay rare, P2P comes back', async () => {
+    const all = [between(0, 1), between(0, 2), between(1, 2)].flat()
+    network.cut(...all.map(cut => ({ ...cut, port: 'p2p' as const, how: 'reject' as const })))
+    await Promise.all(nodes.map(node => inPhase(node, 'HTTP', 30_000)))
+    await put(one, 'n12', 12)
+    await arrives(nodes, 'n12', 12)
+    await delay(5000)
+    network.cut()
+    await metOverP2p(nodes)
+    expect(await equalRoots(nodes)).toMatch(hex64)
+  }, 120_000)
+
+  it('N22: a long partition (compressed: forty timeouts): P2P is back within 15 s of the heal', async () => {
+    const all = [between(0, 1), between(0, 2), between(1, 2)].flat()
+    network.cut(...all)
+    for (const [index, node] of nodes.entries()) await put(node, `n22/${index}`, index)
+    await delay(120_000)
+    network.cut()
+    const healedAt = performance.now()
+    for (const index of nodes.keys()) await arrives(nodes, `n22/${index}`, index, 20_000)
+    await eventually(
+      'P2P carries again',
+      async () => {
+        const statuses = await Promise.all(nodes.map(statusOf))
+        return statuses.every(({ phase, peer_count: peers }) => phase === 'P2P' && peers === 2)
+      },
+      30_000,
+    )
+    expect(performance.now() - healedAt).toBeLessThan(15_000)
+    expect(await equalRoots(nodes)).toMatch(hex64)
+  }, 240_000)
+})
+
+rows('the operator', () => {
+  it('O1: switches amid automatic changes end in the last one accepted, by lawful steps', async () => {
+    const modes = ['http', 'p2p', 'auto'] as const
+    for (let round = 0; round < 100; round++) {
+      if (round % 10 === 0) network.cut(...(round % 20 === 0 ? between(0, 1, { port: 'p2p' }) : []))
+      const mode = modes[round % modes.length] ?? 'auto'
+      await Promise.all([one, two].map(node => node.client.switchMode({ query: { mode } })))
+    }
+    await one.client.switchMode({ query: { mode: 'http', reason: 'the last word' } })
+    expect(await statusOf(one)).toMatchObject({ mode: 'http', phase: 'FORCED', reason: 'the last word' })
+    const { transitions } = await one.client.getTransitions()
+    transitions.slice(1).forEach(({ from, epoch }, index) => {
+      expect({ from, epoch }).toEqual({
+        from: transitions[index]?.to,
+        epoch: (transitions[index]?.epoch ?? 0) + 1,
+      })
+    })
+  }, 120_000)
+
+  it('O2: forced P2P while P2P is dead obeys, alarms, and ends with its time limit', async () => {
+    const all = [between(0, 1), between(0, 2)].flat().map(cut => ({ ...cut, port: 'p2p' as const }))
+    network.cut(...all)
+    await one.client.switchMode({ query: { mode: 'p2p', for: '12s' } })
+    expect(await statusOf(one)).toMatchObject({ phase: 'FORCED', sync_mode: 'P2P' })
+    await eventually('the alarm is up', async () => {
+      const { warnings, peer_count: peers } = await statusOf(one)
+      return peers === 0 && warnings.some(({ code }) => code === 'mode-forced')
+    })
+    await inPhase(one, 'HTTP', 30_000)
+    await put(one, 'o2', 2)
+    await arrives(nodes, 'o2', 2)
+  }, 90_000)
+
+  it('O3: three nodes forced to different modes converge', async () => {
+    await one.client.switchMode({ query: { mode: 'http' } })
+    await two.client.switchMode({ query: { mode: 'p2p' } })
+    for (const [index, node] of nodes.entries()) await put(node, `o3/${index}`, index)
+    for (const index of nodes.keys()) await arrives(nodes, `o3/${index}`, index)
+    expect(await equalRoots(nodes)).toMatch(hex64)
+    expect(await valueOf(three, 'o3/0')).toBe(0)
+  }, 60_000)
+})
