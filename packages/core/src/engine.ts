@@ -39,7 +39,7 @@ import { Responder } from './responder.ts'
 import { Replica, type StagedRow } from './replica.ts'
 import { describeNode, describePeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
-import type { Standing } from './sync-plan.ts'
+import { followPauseMs, type Standing } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Sequence } from './units.ts'
 
 /** What an engine is made of. */
@@ -289,7 +289,12 @@ export class Engine {
       return
     }
     peer.links[event.path].lastHeard = at.mono
-    if (event.message.compare !== undefined) peer.divergedSince = at.mono
+    const { rows, pull, compare, waitMs } = event.message
+    if (compare !== undefined) peer.divergedSince = at.mono
+    // The peer leads: what we have for it goes into our answer.
+    if ((rows ?? pull ?? compare) !== undefined && waitMs === undefined) {
+      peer.syncAt = Math.max(peer.syncAt, at.mono + followPauseMs)
+    }
     this.#intake.absorb(peer, event.message, at)
     this.#intake.takeIn(peer, event, event.path, at)
     this.#responder.take(event.id, peer, event.message, at)
@@ -309,6 +314,7 @@ export class Engine {
     const before = peer.progress
     this.#intake.absorb(peer, event.message, at)
     this.#intake.takeIn(peer, event, path, at)
+    peer.unsettledAnswers++
     this.#commits.whenSettled(durable => {
       if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || event.message.rows === undefined, at.mono)
       this.#intake.followUp(ask, event.message, durable, before, at)

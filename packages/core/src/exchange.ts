@@ -74,11 +74,16 @@ export class Composer {
   }
 
   /** Our rows after a position; undefined if there are none, or if the position is beyond our end. */
-  rows(after: Sequence, bytesMax: number, locateOthers: boolean): Rows | undefined {
+  rows(
+    after: Sequence,
+    bytesMax: number,
+    locateOthers: boolean,
+    known: ReadonlySet<string> = new Set(),
+  ): Rows | undefined {
     const { store, replica, hash, self } = this.#parts
     const upTo = replica.committedSeq
     if (after >= upTo) return undefined
-    return readRows(store, replica.trie, hash, self, { after, upTo, bytesMax, locateOthers })
+    return readRows(store, replica.trie, hash, self, { after, upTo, bytesMax, locateOthers, known })
   }
 
   /** What every message to a peer carries. `introduce`: also who we are. */
@@ -108,6 +113,7 @@ export class Composer {
     if (options.push && acked?.incarnation === store.incarnation && room >= entryBytesMax) {
       const rows = this.rows(acked.seq, room, true)
       if (rows !== undefined) message.rows = rows
+      peer.toldSeq = rows?.upTo ?? peer.toldSeq
     }
     if (options.pull && known !== undefined) {
       const resumes = cursor?.incarnation === known.incarnation
@@ -118,8 +124,8 @@ export class Composer {
   }
 
   /** The sections that answer a request, within one frame. */
-  answer(request: Message): Message {
-    const { store, replica } = this.#parts
+  answer(request: Message, peer?: Peer): Message {
+    const { store, replica, hash } = this.#parts
     const { trie } = replica
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const missing = request.rows === undefined ? [] : missingOf(trie, request.rows.locators)
@@ -136,8 +142,11 @@ export class Composer {
     }
     // A single row may be as large as an entry can be: it must still fit.
     if (request.pull?.incarnation === store.incarnation && room >= entryBytesMax) {
-      const rows = this.rows(request.pull.after, room, !request.pull.full)
+      const sent = [...(request.rows?.entries ?? []), ...(request.entries ?? [])]
+      const known = new Set(sent.map(entry => toHex(hash(entry))))
+      const rows = this.rows(request.pull.after, room, !request.pull.full, known)
       if (rows !== undefined) message.rows = rows
+      if (peer !== undefined) peer.toldSeq = rows?.upTo ?? peer.toldSeq
       room -= bytesOf(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
     }
     if (step !== undefined) message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]

@@ -97,6 +97,7 @@ export class Intake {
   /** Once the entries of an answer are durable: what it means for the fetch, the descent and the pace. */
   followUp(ask: Ask, answer: Message, durable: boolean, progressBefore: number, at: Instant): void {
     const { peer } = ask
+    peer.unsettledAnswers--
     if (durable) {
       this.#followFetch(ask, answer)
       this.#followDescent(ask, answer, at)

@@ -63,6 +63,8 @@ export interface RowsQuery {
   readonly bytesMax: number
   /** Rows of other authors as locators, because the receiver probably holds them. */
   readonly locateOthers: boolean
+  /** Digests, in hex, of entries that the receiver sent just now: they need no word at all. */
+  readonly known?: ReadonlySet<string>
 }
 
 /**
@@ -94,7 +96,7 @@ export function readRows(store: Store, trie: MerkleTrie, hash: Hash, self: NodeI
       after: query.after,
       upTo,
       entries: rows.filter(told).map(row => row.bytes),
-      locators: rows.filter(row => !told(row)).map(row => locate(row)),
+      locators: rows.filter(row => !told(row) && query.known?.has(toHex(row.digest)) !== true).map(locate),
     }
   }
 

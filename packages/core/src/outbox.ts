@@ -147,8 +147,12 @@ export class Outbox {
   /** Announces commits over the mesh: our own at once, acknowledgements of others' at most every 200 ms. */
   announce(own: Standing, at: Instant, mode: ModeKeeper): Effect[] {
     this.#announcedSeq ??= own.seq
-    const reachable = mode.announces && [...this.#parts.peers.values()].some(peer => peer.links.p2p.up)
-    if (!reachable) {
+    const listeners = [...this.#parts.peers.values()].filter(peer => peer.links.p2p.up)
+    this.#announcedSeq = Math.max(
+      this.#announcedSeq,
+      Math.min(...listeners.map(peer => peer.toldSeq), own.seq),
+    )
+    if (!mode.announces || listeners.length === 0) {
       this.#announcedSeq = own.seq
       this.#localNews = this.#ackNews = false
       return []
@@ -195,7 +199,8 @@ export class Outbox {
 
   #work(peer: Peer, path: PathKind, own: Standing, at: Instant): Effect[] {
     const link = peer.links[path]
-    if (!link.up || link.exchange !== undefined || at.mono < link.retryAt || at.mono < peer.syncAt) return []
+    if (!link.up || link.exchange !== undefined || peer.unsettledAnswers > 0) return []
+    if (at.mono < link.retryAt || at.mono < peer.syncAt) return []
     const { params } = this.#parts
     const push = due(pushAt(peer, path, own, params), at)
     const pull = due(pullAt(peer, path, own), at)

@@ -60,11 +60,17 @@ export interface Peer {
   cursor: Cursor | undefined
   /** Everything of ours up to here is applied and durable there. */
   acked: Cursor | undefined
+  /** How far we have told our rows to this peer itself; it may not have heard. */
+  toldSeq: Sequence
   /** Since when the peer has told of commits that we have not applied. */
   behindSince: number | undefined
   /** Entries to fetch before `cursor` may move to `upTo`. */
   fetch: { wants: readonly Want[]; upTo: Cursor } | undefined
   descent: Descent | undefined
+  /** Answers whose entries are not durable yet: what they mean for fetch and descent is still to come. */
+  unsettledAnswers: number
+  /** Since when only a descent can make us equal, or since the peer's last step of one. */
+  divergedSince: number | undefined
   /** No descent before this. */
   descentAt: number
   descentFailures: number
@@ -93,9 +99,12 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     known: undefined,
     cursor,
     acked: undefined,
+    toldSeq: 0,
     behindSince: undefined,
     fetch: undefined,
     descent: undefined,
+    unsettledAnswers: 0,
+    divergedSince: undefined,
     descentAt: now,
     descentFailures: 0,
     syncAt: now,

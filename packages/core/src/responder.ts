@@ -49,7 +49,7 @@ export class Responder {
       if (!settled || (at.mono < holdUntil && !hasNewsFor(peer))) continue
       this.#held.delete(id)
       const greeting = this.#composer.greeting(peer, at, request.info !== undefined)
-      effects.push({ type: 'reply', id, message: { ...greeting, ...this.#composer.answer(request) } })
+      effects.push({ type: 'reply', id, message: { ...greeting, ...this.#composer.answer(request, peer) } })
     }
     return effects
   }

@@ -4,11 +4,12 @@ import type { ModeState } from './mode.ts'
 import { preferredPath } from './mode.ts'
 import { ackIntervalMs, type EngineParams } from './params.ts'
 import type { Peer } from './peers.ts'
-import type { Incarnation, PathKind, Sequence } from './units.ts'
+import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
 import { linkState } from './watchdog.ts'
 
 /** Our own position, as far as it matters for the plan. */
 export interface Standing {
+  readonly nodeId: NodeId
   readonly incarnation: Incarnation
   readonly seq: Sequence
   readonly count: number
@@ -24,6 +25,9 @@ const bulkRatio = 8
 
 /** An announce may be overtaken by a beat on another stream; we wait this long before asking for what it told of. */
 const announceSlackMs = 2 * ackIntervalMs
+
+/** Patience of the node that does not lead: several round trips, and short enough for a hedged write. */
+export const followPauseMs = 400
 
 /** The path to ask a peer over; undefined if there is none to try. */
 export function choosePath(
@@ -64,16 +68,27 @@ export function unackedSince(peer: Peer, own: Standing): number | undefined {
   return peer.acked?.incarnation === own.incarnation ? own.uncoveredSince(peer.acked.seq) : undefined
 }
 
+/**
+ * How long we leave the first word to the peer. Where both have something for each other, both would begin in
+ * the same instant and send everything twice: the lesser node id leads, the other waits for that one exchange.
+ */
+export function followMs(peer: Peer, own: Standing): number {
+  return own.nodeId < peer.id ? 0 : followPauseMs
+}
+
 /** When rows must be pushed over `path`: at once over HTTP; over P2P an announce is under way and gets its time. */
 export function pushAt(peer: Peer, path: PathKind, own: Standing, params: EngineParams): number | undefined {
   const since = unackedSince(peer, own)
-  return since === undefined ? undefined : path === 'p2p' ? since + params.hedgeAfterMs : since
+  if (since === undefined) return undefined
+  const patient = isBehind(peer) ? (peer.behindSince ?? 0) + followMs(peer, own) : 0
+  return Math.max(patient, since + (path === 'p2p' ? params.hedgeAfterMs : 0))
 }
 
 /** When rows must be pulled over `path`. */
 export function pullAt(peer: Peer, path: PathKind, own: Standing): number | undefined {
   if (!isBehind(peer) || !canPull(peer, own)) return undefined
-  const since = peer.behindSince ?? 0
+  const patience = unackedSince(peer, own) === undefined ? 0 : followMs(peer, own)
+  const since = (peer.behindSince ?? 0) + patience
   return path === 'p2p' && resumes(peer) ? since + announceSlackMs : since
 }
 
