@@ -127,7 +127,7 @@ function p2pStatus(): NonNullable<Answers['getP2pStatus']> {
     forced_until: null,
     last_sync: since,
     merkle_root: root,
-    status_text: 'All 2 nodes agree.',
+    status_text: '🟢 Resilient (P2P Mode)',
     warnings: [],
   }
 }

@@ -28,6 +28,11 @@ export const warningSchema = z.object({
   etag: z.string().describe('changes when the warning changes'),
 })
 
+/** The verdict over mode and peers, in the words that deployed clients show. */
+export const statusTextSchema = z
+  .enum(['🟢 Resilient (P2P Mode)', '🟡 Resilient (HTTP Fallback)', '🔴 Degraded (No Peers)'])
+  .describe('the verdict in three texts; reason and warnings say more')
+
 /** `GET /api/lattice/p2p/status`. */
 export const p2pStatusSchema = z.object({
   success: z.literal(true),
@@ -50,7 +55,7 @@ export const p2pStatusSchema = z.object({
   forced_until: momentSchema.nullable(),
   last_sync: momentSchema.nullable().describe('last exchange that ended in equal roots'),
   merkle_root: rootSchema,
-  status_text: z.string().describe('the verdict as one sentence'),
+  status_text: statusTextSchema,
   warnings: z.array(warningSchema),
 })
 

@@ -63,7 +63,7 @@ export function statusPage(info: HttpInfo, status: NodeStatus): string {
   return page(
     `${info.name} - Lattice`,
     `<header><h1>Lattice: ${escapeHtml(info.name)}</h1></header><main>
-<p role="status">${escapeHtml(statusText(status))}</p>
+<p role="status">${escapeHtml(`${statusText(status)}: ${status.reason}`)}</p>
 <p>Version ${escapeHtml(info.version)}, role ${escapeHtml(info.role)}, ${status.keyCount} keys, root <code>${status.root}</code></p>
 <section><h2>Nodes</h2><table><thead><tr><th scope="col">Node</th><th scope="col">Path</th>
 <th scope="col">Why</th><th scope="col">Since</th></tr></thead><tbody>${peers}</tbody></table></section>

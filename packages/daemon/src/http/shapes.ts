@@ -1,6 +1,6 @@
 /** The read model in the words of the REST contract. */
 import { createHash } from 'node:crypto'
-import type { peerSchema, transitionSchema, warningSchema } from '@lattice/api'
+import type { peerSchema, statusTextSchema, transitionSchema, warningSchema } from '@lattice/api'
 import type { LinkStatus, NodeStatus, PeerStatus, Transition, Warning } from '@lattice/core'
 import type { z } from 'zod'
 import type { PeerInfo } from './options.ts'
@@ -13,6 +13,9 @@ export type PeerShape = z.infer<typeof peerSchema>
 
 /** A transition as REST shows it. */
 export type TransitionShape = z.infer<typeof transitionSchema>
+
+/** A verdict as REST shows it. */
+export type StatusText = z.infer<typeof statusTextSchema>
 
 /** Unix milliseconds as RFC 3339 in UTC. */
 export function moment(wall: number): string {
@@ -91,15 +94,9 @@ export function transitionShape(transition: Transition): TransitionShape {
   return { epoch, from, to, reason, trigger, at: moment(atWall), duration_seconds: lastedMs / 1000 }
 }
 
-/** The verdict over mode and peers as one sentence. */
-export function statusText(status: NodeStatus): string {
-  const { peers, requested, syncMode } = status
-  const reached = peers.filter(peer => peer.path !== 'none').length
-  const using = { P2P: 'using P2P', HTTP: 'using HTTP', NONE: 'no path proven' }[syncMode]
-  const agree = peers.filter(peer => peer.root === status.root).length
-  const others =
-    peers.length === 0
-      ? 'no other nodes known'
-      : `${reached} of ${peers.length} peers in reach, ${agree} in sync`
-  return `Mode ${requested.toUpperCase()}, ${using} since ${moment(status.sinceWall)}: ${others}. ${status.reason}`.trim()
+/** The verdict in the three texts that deployed clients know; `reason` and `warnings` say more. */
+export function statusText(status: NodeStatus): StatusText {
+  if (status.peers.every(peer => peer.path === 'none')) return '🔴 Degraded (No Peers)'
+  const p2pCarries = status.syncMode === 'P2P' && status.p2pPeerCount > 0
+  return p2pCarries ? '🟢 Resilient (P2P Mode)' : '🟡 Resilient (HTTP Fallback)'
 }
