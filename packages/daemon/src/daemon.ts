@@ -12,6 +12,7 @@ import { createIntegrityCheck } from './host/integrity.ts'
 import { createLog, type Log } from './host/log.ts'
 import { watchDisk, watchEventLoop } from './host/probes.ts'
 import {
+  createDashboard,
   createHttpApp,
   createHttpServer,
   type HttpAppOptions,
@@ -182,6 +183,7 @@ function persistence(
 function appOptions(input: ServeInput): HttpAppOptions {
   const { config, identity, loaded, runtime, lungs, log, parts, token } = input
   const { p2p } = lungs
+  const dashboard = createDashboard()
   const embedders = config.space === undefined ? [] : ['https://huggingface.co', 'https://*.hf.space']
   return {
     node: runtime,
@@ -223,6 +225,7 @@ function appOptions(input: ServeInput): HttpAppOptions {
       }
     },
     syncHandler: lungs.http.handler,
+    ...(dashboard === undefined ? {} : { dashboard }),
     log,
   }
 }
