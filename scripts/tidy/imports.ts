@@ -112,7 +112,8 @@ function strings(value: unknown): string[] {
 const test = /\.test\.tsx?$/
 
 /**
- * Files that are run or imported from outside: exports, bins, tests, and what scripts and configuration name.
+ * Files that are run or imported from outside: exports, bins, tests, and what scripts, configuration and
+ * pages name.
  */
 function entries(tree: Tree): Set<string> {
   const found = new Set<string>()
@@ -123,6 +124,10 @@ function entries(tree: Tree): Set<string> {
       const { exports, bin, scripts } = manifest(tree, folder)
       const named = [exports, bin, ...Object.values(scripts ?? {}).map(script => script.split(/\s+/))]
       for (const file of strings(named)) found.add(posix.join(folder, file))
+    }
+    if (path.endsWith('.html')) {
+      for (const [, source = ''] of text.matchAll(/<script\b[^>]*\bsrc="([^"]+)"/g))
+        found.add(posix.join(posix.dirname(path), source))
     }
     if (/^\.ci\/|^deploy\//.test(path)) {
       for (const [file] of text.matchAll(/[\w./-]+\.(?:ts|js|mjs)\b/g)) found.add(posix.join('.', file))

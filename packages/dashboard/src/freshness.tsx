@@ -1,0 +1,46 @@
+/** How old the shown data is, why it is no younger, and a way to ask at once. */
+import type { ReactElement } from 'react'
+import { readFailureWords } from './failure-words.ts'
+import { Age, Countdown } from './moment.tsx'
+import type { Reading } from './poller.ts'
+
+type Shown = Pick<Reading<unknown>, 'receivedWall' | 'error' | 'nextWall' | 'stale'> & {
+  readonly refresh: () => void
+}
+
+/** `Data 2 s old`, and the button that renews it. */
+export function Freshness({ receivedWall, stale, refresh }: Shown): ReactElement {
+  return (
+    <p className="lat-fresh" data-stale={stale}>
+      {receivedWall === undefined ? (
+        'No data yet'
+      ) : stale ? (
+        <>
+          Stale: last good <Age receivedWall={receivedWall} /> ago
+        </>
+      ) : (
+        <>
+          Data <Age receivedWall={receivedWall} /> old
+        </>
+      )}{' '}
+      <button type="button" className="lat-button lat-quiet" onClick={refresh}>
+        Refresh
+      </button>
+    </p>
+  )
+}
+
+/** The cause of the last failure and when the next attempt comes; nothing while all is well. */
+export function FailureBanner({ error, nextWall }: Shown): ReactElement | null {
+  if (error === undefined) return null
+  return (
+    <p className="lat-banner" data-failure>
+      {readFailureWords(error)}{' '}
+      {nextWall === undefined ? null : (
+        <span>
+          Next try in <Countdown atWall={nextWall} />.
+        </span>
+      )}
+    </p>
+  )
+}

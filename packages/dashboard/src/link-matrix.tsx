@@ -1,0 +1,91 @@
+/**
+ * Every direction of every link. A node knows its own row; what the others see, only they can say, so their
+ * rows lead to their own pages instead of guessing.
+ */
+import type { ReactElement } from 'react'
+import type { Peer } from './node-api.ts'
+import { PeerPage } from './peer-page.tsx'
+import { safeUrl } from './safe-url.ts'
+import { StateMark } from './state-mark.tsx'
+import type { StateName } from './texts.ts'
+import { tripWords } from './time-words.ts'
+import { peerName } from './verdict.ts'
+import { visible } from './visible-text.ts'
+
+type Link = Peer['links']['p2p']
+
+/** Rows are who looks, columns who is looked at. */
+export function LinkMatrix(props: {
+  readonly ownName: string
+  readonly peers: readonly Peer[]
+}): ReactElement {
+  const { ownName, peers } = props
+  if (peers.length === 0) return <p>No other nodes are known, so there are no links.</p>
+  return (
+    <div className="page-scroll" role="region" aria-label="Table of links" tabIndex={0}>
+      <table className="page-table page-matrix">
+        <caption>How the node of each row reaches the node of each column, over each path.</caption>
+        <thead>
+          <tr>
+            <th scope="col">From \ to</th>
+            <th scope="col">
+              <bdi>{ownName}</bdi>
+            </th>
+            {peers.map(peer => (
+              <th key={peer.peer_id} scope="col">
+                <bdi>{peerName(peer)}</bdi>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          <tr>
+            <th scope="row">
+              <bdi>{ownName}</bdi> <span className="lat-soft">this node</span>
+            </th>
+            <td>–</td>
+            {peers.map(peer => (
+              <td key={peer.peer_id}>
+                <LinkCell name="P2P" state="p2p" link={peer.links.p2p} />
+                <LinkCell name="HTTP" state="http" link={peer.links.http} />
+              </td>
+            ))}
+          </tr>
+          {peers.map(peer => (
+            <tr key={peer.peer_id}>
+              <th scope="row">
+                <bdi>{peerName(peer)}</bdi>
+              </th>
+              <td colSpan={peers.length + 1} className="lat-soft">
+                Not known here.{' '}
+                {safeUrl(peer.url) === undefined ? null : (
+                  <PeerPage peer={peer}>Its own page says it.</PeerPage>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const words = { up: 'up', suspected: 'silent', down: 'down' } as const
+
+function LinkCell(props: {
+  readonly name: string
+  readonly state: StateName
+  readonly link: Link
+}): ReactElement {
+  const { name, link } = props
+  const state = link.state === 'up' ? props.state : link.state === 'suspected' ? 'degraded' : 'unknown'
+  const trip = link.state === 'up' && link.rtt_ms !== null ? ` ${tripWords(link.rtt_ms)}` : ''
+  return (
+    <div className="page-link">
+      <StateMark state={state} word={`${name} ${words[link.state] ?? visible(link.state, 20)}${trip}`} />
+      {link.last_error === null || link.state === 'up' ? null : (
+        <span className="lat-help">last error: {visible(link.last_error, 160)}</span>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,197 @@
+/**
+ * Choosing the sync mode by hand. Arrow keys move through a radio group, so choosing and switching are two
+ * steps: passing over a mode must not put it in force.
+ */
+import { useId, useState } from 'react'
+import type { FormEvent, ReactElement } from 'react'
+import { switchFailureWords, wantsToken } from './failure-words.ts'
+import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
+import { forcedSpans, modeCost, modeHelp, modeNames } from './texts.ts'
+import { useSwitch } from './use-switch.ts'
+import type { Switch } from './use-switch.ts'
+
+const modes: readonly Mode[] = ['auto', 'p2p', 'http']
+
+interface Props {
+  readonly api: NodeApi
+  readonly status: SyncStatus
+  /** The admin token at first; what is typed in stays in memory and goes with the page. */
+  readonly token?: string | undefined
+  /** Called after the node has accepted a switch. */
+  readonly onSwitched: () => void
+}
+
+/** The three modes, what each means, and the way to put one in force. */
+export function ModeControl(props: Props): ReactElement {
+  const { status } = props
+  const id = useId()
+  const [chosen, setChosen] = useState<Mode>()
+  const change = useSwitch({ ...props, onDone: () => setChosen(undefined) })
+  const busy = change.busy !== undefined
+  return (
+    <div className="lat-modes" aria-busy={busy}>
+      <div role="radiogroup" aria-labelledby={`${id}-label`}>
+        <p id={`${id}-label`} className="lat-label">
+          Choose the mode
+        </p>
+        {modes.map(mode => {
+          const off = mode === 'p2p' && !status.enabled
+          return (
+            <ModeChoice
+              key={mode}
+              id={`${id}-${mode}`}
+              group={`${id}-mode`}
+              mode={mode}
+              checked={(chosen ?? status.mode) === mode}
+              current={status.mode === mode}
+              disabled={busy || off}
+              help={off ? 'P2P is turned off in the settings of this node.' : modeHelp[mode]}
+              onChoose={() => {
+                setChosen(mode)
+                change.forgetError()
+              }}
+            />
+          )
+        })}
+      </div>
+      {chosen === undefined ? null : (
+        <Confirm
+          id={id}
+          mode={chosen}
+          current={status.mode}
+          change={change}
+          onCancel={() => {
+            setChosen(undefined)
+            change.forgetError()
+          }}
+        />
+      )}
+      <div role="alert" className="lat-alert">
+        {change.error === undefined ? null : <p>{switchFailureWords(change.error, change.hasToken)}</p>}
+      </div>
+      <div role="status" className="lat-done">
+        {change.takeBack === undefined ? null : (
+          <p>
+            The node has switched.{' '}
+            <button type="button" className="lat-button" disabled={busy} onClick={change.takeBack}>
+              Undo
+            </button>
+          </p>
+        )}
+      </div>
+    </div>
+  )
+}
+
+/** What will happen, for how long, with which token; and the button that does it. */
+function Confirm(props: {
+  readonly id: string
+  readonly mode: Mode
+  readonly current: Mode
+  readonly change: Switch
+  readonly onCancel: () => void
+}): ReactElement {
+  const { id, mode, current, change, onCancel } = props
+  const [forText, setForText] = useState('')
+  const submit = (event: FormEvent): void => {
+    event.preventDefault()
+    change.to(mode, mode === 'auto' || forText === '' ? undefined : forText)
+  }
+  return (
+    <form onSubmit={submit}>
+      <fieldset className="lat-confirm" disabled={change.busy !== undefined}>
+        <legend className="lat-hidden">Switch to {modeNames[mode]}</legend>
+        {current === mode ? null : <p>{modeCost[mode]}</p>}
+        {mode === 'auto' ? null : <SpanChoice id={`${id}-for`} value={forText} onChange={setForText} />}
+        {wantsToken(change.error) || change.typedToken !== '' ? (
+          <TokenField id={`${id}-token`} value={change.typedToken} onChange={change.typeToken} />
+        ) : null}
+        <p className="lat-row">
+          <button type="submit" className="lat-button lat-primary">
+            {change.busy === undefined
+              ? `Switch to ${modeNames[mode]}`
+              : `Switching to ${modeNames[change.busy]} …`}
+          </button>
+          <button type="button" className="lat-button" onClick={onCancel}>
+            Cancel
+          </button>
+        </p>
+      </fieldset>
+    </form>
+  )
+}
+
+function ModeChoice(props: {
+  readonly id: string
+  readonly group: string
+  readonly mode: Mode
+  readonly checked: boolean
+  readonly current: boolean
+  readonly disabled: boolean
+  readonly help: string
+  readonly onChoose: () => void
+}): ReactElement {
+  const { id, group, mode, checked, current, disabled, help, onChoose } = props
+  return (
+    <div className="lat-mode" data-current={current}>
+      <input
+        type="radio"
+        id={id}
+        name={group}
+        value={mode}
+        checked={checked}
+        disabled={disabled}
+        aria-describedby={`${id}-help`}
+        onChange={onChoose}
+      />
+      <label htmlFor={id}>
+        {modeNames[mode]}
+        {current ? <span className="lat-current">in force</span> : null}
+      </label>
+      <p id={`${id}-help`} className="lat-help">
+        {help}
+      </p>
+    </div>
+  )
+}
+
+interface FieldProps {
+  readonly id: string
+  readonly value: string
+  readonly onChange: (value: string) => void
+}
+
+function SpanChoice({ id, value, onChange }: FieldProps): ReactElement {
+  return (
+    <p className="lat-field">
+      <label htmlFor={id}>For how long</label>
+      <select id={id} value={value} onChange={event => onChange(event.target.value)}>
+        {forcedSpans.map(([text, label]) => (
+          <option key={text} value={text}>
+            {label}
+          </option>
+        ))}
+      </select>
+    </p>
+  )
+}
+
+function TokenField({ id, value, onChange }: FieldProps): ReactElement {
+  return (
+    <p className="lat-field">
+      <label htmlFor={id}>Admin token</label>
+      <input
+        id={id}
+        type="password"
+        autoComplete="off"
+        spellCheck={false}
+        value={value}
+        aria-describedby={`${id}-help`}
+        onChange={event => onChange(event.target.value.trim())}
+      />
+      <span id={`${id}-help`} className="lat-help">
+        It is in the file admin.token of the node’s data directory. This page forgets it when it is closed.
+      </span>
+    </p>
+  )
+}

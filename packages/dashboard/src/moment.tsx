@@ -1,0 +1,28 @@
+/** Moments and ages on the page. Only these small parts are drawn again every second. */
+import type { ReactElement } from 'react'
+import { agoWords, clockWords, spanWords } from './time-words.ts'
+import { useNow } from './use-poll.ts'
+
+/** A second is the smallest step the words show. */
+const tickMs = 1000
+
+/** `14:02:11 (2 h 11 m ago)`, and the exact moment for machines and on hovering. */
+export function Moment(props: { readonly at: string | null; readonly never?: string }): ReactElement {
+  const now = useNow(tickMs)
+  if (props.at === null) return <>{props.never ?? 'never'}</>
+  return (
+    <time dateTime={props.at} title={props.at}>
+      {clockWords(props.at, now)} <span className="lat-soft">({agoWords(props.at, now)})</span>
+    </time>
+  )
+}
+
+/** `22 s ago` for a reading that came at `receivedWall`. */
+export function Age(props: { readonly receivedWall: number }): ReactElement {
+  return <>{spanWords(useNow(tickMs) - props.receivedWall)}</>
+}
+
+/** Seconds until `atWall`; 0 once it has passed. */
+export function Countdown(props: { readonly atWall: number }): ReactElement {
+  return <>{Math.max(0, Math.ceil((props.atWall - useNow(tickMs)) / 1000))} s</>
+}

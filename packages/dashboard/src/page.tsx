@@ -1,0 +1,123 @@
+/** The page at `/`: verdict first, then mode, nodes, links, warnings and state (experience §6.3). */
+import { useCallback, useEffect, useMemo } from 'react'
+import type { ReactElement } from 'react'
+import { FailureBanner } from './freshness.tsx'
+import { LinkMatrix } from './link-matrix.tsx'
+import { useLiveEvents } from './live-events.ts'
+import { ModeControl } from './mode-control.tsx'
+import { Moment } from './moment.tsx'
+import { createNodeApi, eventsPath } from './node-api.ts'
+import type { NodeApi } from './node-api.ts'
+import { NodeTable } from './node-table.tsx'
+import { PageHeader } from './page-header.tsx'
+import { readSnapshot } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
+import { StateBrowser } from './state-browser.tsx'
+import { StateMark } from './state-mark.tsx'
+import { StatusFacts } from './status-facts.tsx'
+import { stateWords } from './texts.ts'
+import { useTheme } from './theme.ts'
+import { TransitionList } from './transition-list.tsx'
+import { usePoll } from './use-poll.ts'
+import { verdictOf } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
+import { visible } from './visible-text.ts'
+import { WarningList } from './warning-list.tsx'
+
+/** The whole page for the node at `baseUrl`. */
+export function Page({ baseUrl }: { readonly baseUrl: string }): ReactElement {
+  const api = useMemo(() => createNodeApi(baseUrl), [baseUrl])
+  const reading = usePoll(useCallback((signal: AbortSignal) => readSnapshot(api, signal), [api]))
+  const live = useLiveEvents(baseUrl.replace(/\/+$/, '') + eventsPath, reading.refresh)
+  const [theme, chooseTheme] = useTheme()
+  const { data, stale, error } = reading
+  const verdict = useMemo(() => (data === undefined ? undefined : verdictOf(data)), [data])
+  const shown = shownVerdict(verdict, stale, error !== undefined)
+  const name = data === undefined ? '' : visible(data.health.name, 64)
+
+  useEffect(() => {
+    document.title = [stateWords[shown.state], name, 'Lattice'].filter(text => text !== '').join(' · ')
+  }, [shown.state, name])
+
+  return (
+    <div className={`lat-root lat-theme-${theme} page`} data-stale={stale}>
+      <PageHeader name={name} reading={reading} live={live} theme={theme} chooseTheme={chooseTheme} />
+      <main className="page-main">
+        <section className={`page-verdict lat-${shown.state}`} aria-label="Verdict">
+          <StateMark state={shown.state} />
+          <div>
+            <p role="status" className="lat-sentence">
+              {shown.sentence}
+            </p>
+            {data === undefined ? null : (
+              <p className="lat-soft">
+                {visible(data.status.status_text, 200)}, since <Moment at={data.status.since} />
+              </p>
+            )}
+          </div>
+        </section>
+        <FailureBanner {...reading} />
+        {data === undefined ? (
+          <p className="page-skeleton">Waiting for the first answer.</p>
+        ) : (
+          <Parts api={api} data={data} refresh={reading.refresh} />
+        )}
+      </main>
+    </div>
+  )
+}
+
+/** What is shown of a verdict, given how far the reading can be trusted. */
+function shownVerdict(verdict: Verdict | undefined, stale: boolean, failed: boolean): Verdict {
+  if (verdict === undefined) {
+    const sentence = failed ? 'This node has not answered.' : 'Asking the node.'
+    return { state: 'unknown', sentence }
+  }
+  if (!stale) return verdict
+  return {
+    state: 'unknown',
+    sentence: `Not known now: the node is silent. It said last: ${verdict.sentence}`,
+  }
+}
+
+function Parts(props: {
+  readonly api: NodeApi
+  readonly data: Snapshot
+  readonly refresh: () => void
+}): ReactElement {
+  const { api, data, refresh } = props
+  const { status, peers, health, transitions } = data
+  return (
+    <>
+      <div className="page-columns">
+        <section className="page-card" aria-labelledby="page-mode">
+          <h2 id="page-mode">Sync mode</h2>
+          <ModeControl api={api} status={status} onSwitched={refresh} />
+          <StatusFacts status={status} />
+        </section>
+        <div className="page-wide">
+          <section className="page-card" aria-labelledby="page-nodes">
+            <h2 id="page-nodes">Nodes</h2>
+            <NodeTable status={status} health={health} peers={peers} />
+          </section>
+          <section className="page-card" aria-labelledby="page-links">
+            <h2 id="page-links">Links</h2>
+            <LinkMatrix ownName={visible(health.name, 64)} peers={peers} />
+          </section>
+          <section className="page-card" aria-labelledby="page-warnings">
+            <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>
+            <WarningList warnings={status.warnings} />
+          </section>
+          <section className="page-card" aria-labelledby="page-changes">
+            <h2 id="page-changes">Last changes of the mode</h2>
+            <TransitionList transitions={transitions} />
+          </section>
+        </div>
+      </div>
+      <section className="page-card" aria-labelledby="page-state">
+        <h2 id="page-state">State</h2>
+        <StateBrowser api={api} root={status.merkle_root} ownName={health.name} peers={peers} />
+      </section>
+    </>
+  )
+}

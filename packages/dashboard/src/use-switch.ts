@@ -1,0 +1,84 @@
+/** A switch of the sync mode on its way: busy, refused, done, and how to take it back. */
+import { useEffect, useState } from 'react'
+import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
+
+/** How long a switch can be taken back by one press (experience U4). */
+const undoMs = 10_000
+
+/** What can be done about the mode, and how it goes. */
+export interface Switch {
+  /** Asks the node; does nothing while another switch is on its way. */
+  readonly to: (mode: Mode, forText: string | undefined) => void
+  /** The mode that is being asked for. */
+  readonly busy: Mode | undefined
+  /** Why the last one was refused. */
+  readonly error: unknown
+  readonly forgetError: () => void
+  /** Takes the last switch back; undefined once the time for that is over. */
+  readonly takeBack: (() => void) | undefined
+  readonly hasToken: boolean
+  /** The token as typed by the viewer; lives in memory only. */
+  readonly typedToken: string
+  readonly typeToken: (text: string) => void
+}
+
+interface Target {
+  readonly mode: Mode
+  readonly forText: string | undefined
+}
+
+/** What a switch back has to ask for, at the moment of the switch. */
+function targetOf(status: SyncStatus): Target {
+  const leftMs = status.forced_until === null ? Number.NaN : Date.parse(status.forced_until) - Date.now()
+  const limited = status.mode !== 'auto' && !Number.isNaN(leftMs)
+  return { mode: status.mode, forText: limited ? `${Math.max(1, Math.round(leftMs / 1000))}s` : undefined }
+}
+
+/** Switches of one node. `onDone` is called when the viewer's own choice is in force. */
+export function useSwitch(options: {
+  readonly api: NodeApi
+  readonly status: SyncStatus
+  readonly token?: string | undefined
+  readonly onSwitched: () => void
+  readonly onDone: () => void
+}): Switch {
+  const { api, status, onSwitched, onDone } = options
+  const [busy, setBusy] = useState<Mode>()
+  const [error, setError] = useState<unknown>()
+  const [typedToken, typeToken] = useState('')
+  const [back, setBack] = useState<Target>()
+  const token = typedToken === '' ? options.token : typedToken
+
+  useEffect(() => {
+    if (back === undefined) return undefined
+    const timer = setTimeout(() => setBack(undefined), undoMs)
+    return () => clearTimeout(timer)
+  }, [back])
+
+  const ask = async (target: Target, nextBack: Target | undefined): Promise<void> => {
+    setBusy(target.mode)
+    setError(undefined)
+    try {
+      await api.switchMode(target.mode, target.forText, token)
+      setBack(nextBack)
+      onDone()
+      onSwitched()
+    } catch (failure) {
+      setError(failure)
+    } finally {
+      setBusy(undefined)
+    }
+  }
+  return {
+    to: (mode, forText) => {
+      if (busy === undefined) void ask({ mode, forText }, targetOf(status))
+    },
+    busy,
+    error,
+    forgetError: () => setError(undefined),
+    takeBack: back === undefined ? undefined : () => void ask(back, undefined),
+    hasToken: token !== undefined,
+    typedToken,
+    typeToken,
+  }
+}

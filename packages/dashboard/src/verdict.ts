@@ -1,0 +1,110 @@
+/**
+ * The verdict: one state and one sentence out of what a node says. A pure function, so that the same answers
+ * always show the same page.
+ */
+import type { HealthReport, Peer, SyncStatus } from './node-api.ts'
+import { carrierWords, modeNames, stateWords, wordOf } from './texts.ts'
+import type { StateName } from './texts.ts'
+import { visible } from './visible-text.ts'
+
+/** What a verdict is made of; `health` where it was asked for. */
+export interface Facts {
+  readonly status: SyncStatus
+  readonly peers: readonly Peer[]
+  readonly health?: HealthReport | undefined
+}
+
+/** How things are. */
+export interface Verdict {
+  readonly state: StateName
+  readonly sentence: string
+}
+
+/** Longest text of a peer that goes into a sentence or a table. */
+const nameCharsMax = 64
+
+/** What a peer is called: its name, or the end of its peer id. */
+export function peerName(peer: Peer): string {
+  return peer.name === null || peer.name === ''
+    ? `…${visible(peer.peer_id.slice(-6))}`
+    : visible(peer.name, nameCharsMax)
+}
+
+/** How one other node is. */
+export function peerState(peer: Peer): { readonly state: StateName; readonly word: string } {
+  if (peer.path === 'none') {
+    if (sleepsOnSpace(peer)) return { state: 'asleep', word: 'May be asleep' }
+    if (peer.last_seen === null) return { state: 'unknown', word: 'Not heard yet' }
+    return { state: 'down', word: stateWords.down }
+  }
+  if (peer.in_sync === false || (peer.behind ?? 0) > 0) return { state: 'degraded', word: 'Behind' }
+  return { state: peer.path, word: wordOf(stateWords, peer.path) }
+}
+
+/** A Hugging Face Space sleeps when nobody visits it; a silent one is more often asleep than broken. */
+function sleepsOnSpace(peer: Peer): boolean {
+  return peer.url !== null && URL.canParse(peer.url) && new URL(peer.url).hostname.endsWith('.hf.space')
+}
+
+/** Parts of a node whose trouble is its own, whatever the others do. */
+const ownParts = ['persistence', 'disk', 'clock', 'event_loop'] as const
+
+/** How the federation is, as this node sees it. */
+export function verdictOf(facts: Facts): Verdict {
+  const { status, peers, health } = facts
+  if (health?.overall === 'unhealthy')
+    return { state: 'down', sentence: `This node is not well: ${clause(health.reason)}.` }
+  if (peers.length === 0)
+    return { state: 'degraded', sentence: 'This node is alone: it knows no other nodes.' }
+  const lost = peers.filter(peer => peer.path === 'none')
+  if (lost.length === peers.length) return isolated(peers)
+  const using = usingWords(status)
+  if (lost.length > 0) {
+    const reached = peers.length + 1 - lost.length
+    const names = lost.map(peerName).join(', ')
+    const sentence = `${reached} of ${peers.length + 1} nodes are connected, not ${names}. ${using}`
+    return { state: 'degraded', sentence }
+  }
+  const diverged = status.warnings.find(warning => warning.code === 'diverged')
+  if (diverged !== undefined)
+    return { state: 'degraded', sentence: `${visible(diverged.title, 200)}. ${using}` }
+  const trouble = ownParts
+    .map(part => health?.components?.[part])
+    .find(part => part?.status === 'degraded' || part?.status === 'unhealthy')
+  if (trouble !== undefined)
+    return { state: 'degraded', sentence: `This node needs a look: ${clause(trouble.reason)}. ${using}` }
+  return { state: carrierState(status), sentence: `${agreement(peers)} ${using}` }
+}
+
+function isolated(peers: readonly Peer[]): Verdict {
+  if (peers.every(peer => peer.last_seen === null))
+    return { state: 'down', sentence: 'No other node has answered yet. Local reads and writes work.' }
+  if (peers.every(sleepsOnSpace))
+    return { state: 'asleep', sentence: 'The other nodes do not answer; Spaces may be asleep.' }
+  return { state: 'down', sentence: 'No other node answers. Local reads and writes work.' }
+}
+
+function agreement(peers: readonly Peer[]): string {
+  const lagging = peers.filter(peer => peerState(peer).state === 'degraded' || (peer.ahead ?? 0) > 0)
+  const all = peers.length === 1 ? 'Both nodes' : `All ${peers.length + 1} nodes`
+  return lagging.length === 0 ? `${all} agree.` : `${all} are connected; changes are on their way.`
+}
+
+/** `Auto is using peer-to-peer.` */
+function usingWords({ mode, sync_mode: carrier, phase }: SyncStatus): string {
+  const name = wordOf(modeNames, mode)
+  if (phase === 'GRACE') return `${name} is using peer-to-peer, which has fallen silent.`
+  if (phase === 'TRIAL') return `${name} is using HTTP and trying peer-to-peer.`
+  if (carrier === 'NONE') return `${name} has not proved a path yet.`
+  const word = carrier === 'HTTP' ? 'HTTP' : wordOf(carrierWords, carrier).toLowerCase()
+  return mode === 'auto' ? `${name} is using ${word}.` : `The operator has forced ${word}.`
+}
+
+function carrierState({ sync_mode: carrier, phase }: SyncStatus): StateName {
+  if (phase === 'GRACE' || carrier === 'NONE') return 'degraded'
+  return carrier === 'P2P' ? 'p2p' : carrier === 'HTTP' ? 'http' : 'unknown'
+}
+
+function clause(text: string): string {
+  return visible(text, 200).replace(/\.$/, '')
+}

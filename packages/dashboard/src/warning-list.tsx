@@ -1,0 +1,82 @@
+/** What needs a look: for each a title, a text, since when, and one thing to do (experience U10). */
+import { useState } from 'react'
+import type { ReactElement } from 'react'
+import { Moment } from './moment.tsx'
+import type { Warning } from './node-api.ts'
+import { safeUrl } from './safe-url.ts'
+import { StateMark } from './state-mark.tsx'
+import type { StateName } from './texts.ts'
+import { visible } from './visible-text.ts'
+
+const severityMarks: Readonly<Record<Warning['severity'], readonly [StateName, string]>> = {
+  high: ['down', 'High'],
+  medium: ['degraded', 'Medium'],
+  low: ['unknown', 'Low'],
+}
+
+/** Longest text of a warning: more is no warning. */
+const textCharsMax = 600
+
+/** The list, or the good news. */
+export function WarningList({ warnings }: { readonly warnings: readonly Warning[] }): ReactElement {
+  if (warnings.length === 0) return <p>Nothing needs a look.</p>
+  return (
+    <ul className="page-warnings">
+      {warnings.map((warning, index) => {
+        const [state, word] = severityMarks[warning.severity] ?? severityMarks.medium
+        return (
+          <li key={`${warning.code} ${index}`} data-warning={warning.code}>
+            <h3>
+              <StateMark state={state} word={word} /> {visible(warning.title, textCharsMax)}
+            </h3>
+            <p>{visible(warning.text, textCharsMax)}</p>
+            <p className="lat-soft">
+              Since <Moment at={warning.since} />
+            </p>
+            <Action action={warning.primaryAction} />
+          </li>
+        )
+      })}
+    </ul>
+  )
+}
+
+function Action({ action }: { readonly action: Warning['primaryAction'] }): ReactElement {
+  const url = safeUrl(action.url ?? null)
+  const label = visible(action.label, textCharsMax)
+  return (
+    <p className="page-action">
+      {url === undefined ? (
+        label
+      ) : (
+        <a href={url} target="_blank" rel="noopener noreferrer">
+          {label}
+        </a>
+      )}
+      {action.command === undefined || url !== undefined ? null : <Command text={action.command} />}
+    </p>
+  )
+}
+
+function Command({ text }: { readonly text: string }): ReactElement {
+  const [said, setSaid] = useState('')
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(text)
+      setSaid('Copied')
+    } catch {
+      // Pages without TLS, and embedded ones, may not reach the clipboard.
+      setSaid('Select and copy it')
+    }
+  }
+  return (
+    <>
+      {': '}
+      <code className="page-command">{visible(text, textCharsMax)}</code>{' '}
+      <button type="button" className="lat-button" onClick={() => void copy()}>
+        Copy
+      </button>{' '}
+      <span role="status">{said}</span>
+    </>
+  )
+}
