@@ -1,0 +1,221 @@
+/**
+ * Property 63: whatever a node says, in whatever order, the page shows exactly that. The node is scripted and
+ * its answers are held against the schemas of the contract before they leave.
+ */
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import type { Browser, Page } from 'playwright-core'
+import { launchBrowser, openPage } from './browser.ts'
+import { eventually } from './eventually.ts'
+import { peer, wellAnswers } from './scripted-answers.ts'
+import { ScriptedNode } from './scripted-node.ts'
+import type { Answers } from './scripted-node.ts'
+
+/** Histories of up to 8 steps: a quick look in every run, a long one in the full ring. */
+const histories = process.env['E2E_FULL'] === '1' ? 80 : 8
+const moment = fc
+  .date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true })
+  .map(at => at.toISOString())
+const root = fc.string({
+  unit: fc.constantFrom(...'0123456789abcdef'.split('')),
+  minLength: 64,
+  maxLength: 64,
+})
+const words = fc.oneof(
+  fc.lorem({ maxCount: 6 }),
+  fc.constantFrom('<b>x</b>', '{{x}}', 'a & b', '"quoted"', 'ﷺ'),
+)
+const phase = fc.constantFrom('P2P', 'GRACE', 'HTTP', 'TRIAL', 'NONE', 'FORCED')
+const count = fc.nat({ max: 1_000_000 })
+
+const link = fc.record({
+  state: fc.constantFrom('up', 'suspected', 'down'),
+  rtt_ms: fc.option(fc.double({ min: 0, max: 90_000, noNaN: true })),
+  last_heard: fc.option(moment),
+  last_error: fc.option(words),
+})
+
+const onePeer = fc.record({
+  name: fc.option(words),
+  path: fc.constantFrom('p2p', 'http', 'none'),
+  why: words,
+  last_seen: fc.option(moment),
+  merkle_root: fc.option(root),
+  in_sync: fc.option(fc.boolean()),
+  behind: fc.option(count),
+  ahead: fc.option(count),
+  links: fc.record({ p2p: link, http: link }),
+})
+
+const answers: fc.Arbitrary<Answers> = fc
+  .record({
+    status: fc.record({
+      mode: fc.constantFrom('auto', 'p2p', 'http'),
+      sync_mode: fc.constantFrom('P2P', 'HTTP', 'NONE'),
+      phase,
+      since: moment,
+      reason: words,
+      peer_count: count,
+      heartbeat_active: fc.boolean(),
+      last_sync: fc.option(moment),
+      merkle_root: root,
+      status_text: fc.constantFrom(
+        '🟢 Resilient (P2P Mode)',
+        '🟡 Resilient (HTTP Fallback)',
+        '🔴 Degraded (No Peers)',
+      ),
+    }),
+    warnings: fc.array(fc.record({ code: words, title: words, text: words, since: moment }), {
+      maxLength: 4,
+    }),
+    peers: fc.array(onePeer, { maxLength: 4 }),
+    transitions: fc.array(fc.record({ from: phase, to: phase, reason: words, at: moment }), {
+      maxLength: 14,
+    }),
+  })
+  .map(({ status, warnings, peers, transitions }) => {
+    const well = wellAnswers()
+    const full = warnings.map(each => ({
+      ...each,
+      severity: 'medium' as const,
+      dependsOn: [],
+      impactsConnectivity: false,
+      primaryAction: { label: each.title, command: 'lattice status' },
+      etag: '0',
+    }))
+    return {
+      ...well,
+      status: { ...well.status, ...status, warnings: full },
+      peers: peers.map((over, index) => peer(index + 1, over)),
+      transitions: transitions.map((each, index) => ({
+        ...each,
+        epoch: index + 1,
+        trigger: 'watchdog' as const,
+        duration_seconds: 1,
+      })),
+    }
+  })
+
+const modeWords = { auto: 'Auto', p2p: 'P2P only', http: 'HTTP only' }
+const carriers = { P2P: 'Peer-to-peer', HTTP: 'HTTP', NONE: 'Nothing yet' }
+
+function wordOf({ path, last_seen: seen, in_sync: equal, behind }: Answers['peers'][number]): string {
+  if (path === 'none') return seen === null ? 'Not heard yet' : 'Down'
+  if (equal === false || (behind ?? 0) > 0) return 'Behind'
+  return path === 'p2p' ? 'Peer-to-peer' : 'HTTP'
+}
+
+/** What must stand on the page; written without a look at the page's own code. */
+function expected({ status, peers, transitions }: Answers): unknown {
+  return {
+    facts: {
+      Status: status.status_text,
+      'Requested mode': modeWords[status.mode],
+      Why: status.reason,
+      'P2P peers': String(status.peer_count),
+      'Heartbeat monitor': status.heartbeat_active ? 'Active' : 'Inactive',
+    },
+    carrier: carriers[status.sync_mode],
+    inForce: status.mode,
+    root: status.merkle_root,
+    since: status.since,
+    lastSync: status.last_sync,
+    peers: peers.map(each => ({
+      name: each.name === null || each.name === '' ? `…${each.peer_id.slice(-6)}` : each.name,
+      state: wordOf(each),
+      why: each.why,
+      behind: each.behind === null ? 'not known' : String(each.behind),
+      ahead: each.ahead === null ? 'not known' : String(each.ahead),
+      seen: each.last_seen,
+      root: each.merkle_root,
+      links: [each.links.p2p.state, each.links.http.state],
+    })),
+    warnings: status.warnings.map(({ code, title, text, since }) => ({ code, title, text, since })),
+    transitions: transitions
+      .slice(-10)
+      .map(({ at }) => at)
+      .toReversed(),
+  }
+}
+
+/** Runs in the browser: what stands there. */
+const readPage = `(() => {
+  const text = (of, what) => of.querySelector(what)?.textContent ?? null
+  const time = of => of?.querySelector('time')?.getAttribute('datetime') ?? null
+  const fact = name => [...document.querySelectorAll('.lat-fact')].find(each => text(each, 'dt') === name)
+  const value = name => text(fact(name), 'dd')
+  const states = { up: 'up', silent: 'suspected', down: 'down' }
+  const linkWord = cell => states[text(cell, '.lat-word').split(' ')[1]]
+  const matrix = [...document.querySelectorAll('.page-matrix tbody tr:first-child td')].slice(1)
+  const stateWord = row => text(row, '.lat-word')
+  const named = ['Status', 'Requested mode', 'Why', 'P2P peers', 'Heartbeat monitor']
+  return {
+    facts: Object.fromEntries(named.map(name => [name, value(name)])),
+    carrier: value('In use').replace(/ \\(.*/, ''),
+    inForce: document.querySelector('.lat-mode[data-current=true] input').value,
+    root: fact('Merkle root').querySelector('code').title,
+    since: time(fact('Since')),
+    lastSync: time(fact('Last sync')),
+    peers: [...document.querySelectorAll('[data-peer]')].map((row, index) => {
+      const cells = [...row.querySelectorAll('td')]
+      return {
+        name: text(row, 'th bdi'),
+        state: stateWord(row),
+        why: text(row, '.lat-help'),
+        behind: cells[2].textContent,
+        ahead: cells[3].textContent,
+        seen: time(cells[4]),
+        root: cells[5].querySelector('code')?.title ?? null,
+        links: [...matrix[index].querySelectorAll('.page-link')].map(linkWord),
+      }
+    }),
+    warnings: [...document.querySelectorAll('[data-warning]')].map(item => ({
+      code: item.dataset.warning,
+      title: item.querySelector('h3').lastChild.textContent,
+      text: text(item, 'p'),
+      since: time(item),
+    })),
+    transitions: [...document.querySelectorAll('.page-transitions time')].map(each => each.dateTime),
+  }
+})()`
+
+const node = new ScriptedNode(wellAnswers())
+let browser: Browser
+let page: Page
+let complaints: readonly string[]
+
+beforeAll(async () => {
+  browser = await launchBrowser()
+  const url = await node.listen()
+  ;({ page, complaints } = await openPage(browser, [url]))
+  await page.goto(url)
+  await page.locator('[data-live=true]').waitFor()
+}, 30_000)
+
+afterAll(async () => {
+  await browser?.close()
+  await node.close()
+})
+
+it('what the page shows is what the node says, at every step of any history', async () => {
+  const seed = process.env['FC_SEED']
+  await fc.assert(
+    fc.asyncProperty(fc.array(answers, { minLength: 1, maxLength: 8 }), async history => {
+      for (const step of history) await shows(step)
+    }),
+    { numRuns: histories, ...(seed === undefined ? {} : { seed: Number(seed) }) },
+  )
+  expect(complaints).toEqual([])
+}, 300_000)
+
+async function shows(step: Answers): Promise<void> {
+  node.say(step)
+  // News are spaced by a second; a viewer in a hurry presses the button.
+  await page.getByRole('button', { name: 'Refresh' }).click()
+  const wanted = JSON.stringify(expected(step))
+  let shown = ''
+  await eventually('the page shows it', async () => {
+    shown = JSON.stringify(await page.evaluate(readPage))
+    return shown === wanted
+  }).catch(() => expect(JSON.parse(shown)).toEqual(JSON.parse(wanted)))
+}

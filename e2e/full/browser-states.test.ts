@@ -1,0 +1,137 @@
+/** Each of the six states of the dashboard: told apart without colour, open to everybody, at every width. */
+import { AxeBuilder } from '@axe-core/playwright'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { Browser, Page } from 'playwright-core'
+import { launchBrowser, openPage, stateOf, verdictOf } from '../browser.ts'
+import { eventually } from '../eventually.ts'
+import { answersByState, wellAnswers } from '../scripted-answers.ts'
+import { ScriptedNode } from '../scripted-node.ts'
+
+const themes = ['light', 'dark'] as const
+const states = ['p2p', 'http', 'degraded', 'down', 'asleep', 'unknown'] as const
+const words = {
+  p2p: 'Peer-to-peer',
+  http: 'HTTP',
+  degraded: 'Degraded',
+  down: 'Down',
+  asleep: 'Asleep',
+  unknown: 'Unknown',
+}
+
+const node = new ScriptedNode(wellAnswers())
+let browser: Browser
+let url: string
+
+beforeAll(async () => {
+  browser = await launchBrowser()
+  url = await node.listen()
+}, 30_000)
+
+afterAll(async () => {
+  await browser?.close()
+  await node.close()
+})
+
+/** Opens the page in one state; `unknown` is a node that has fallen silent. */
+async function inState(
+  state: (typeof states)[number],
+  options: { colorScheme: 'light' | 'dark'; viewport?: { width: number; height: number } },
+): Promise<{ page: Page; complaints: readonly string[] }> {
+  node.outage = undefined
+  node.answers = state === 'unknown' ? wellAnswers() : answersByState()[state]
+  const opened = await openPage(browser, [url], options)
+  await opened.page.clock.install()
+  await opened.page.goto(url)
+  await opened.page.locator('.page-keys').waitFor()
+  if (state === 'unknown') {
+    node.outage = 503
+    await opened.page.clock.fastForward(16_000)
+  }
+  await eventually(`the page shows ${state}`, async () => (await stateOf(opened.page)) === state)
+  return opened
+}
+
+describe.each(states)('%s', state => {
+  it.each(themes)('has nothing for axe to object to in %s', async colorScheme => {
+    const { page, complaints } = await inState(state, { colorScheme })
+    await page.getByRole('radio', { name: 'P2P only' }).click()
+    await page.locator('.page-key').first().click()
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(each => each.html).join(' ')}`)).toEqual([])
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
+  it('has a word and a shape of its own, and scrolls sideways nowhere at 320 px', async () => {
+    const viewport = { width: 320, height: 800 }
+    const { page } = await inState(state, { colorScheme: 'light', viewport })
+    const mark = page.locator('.page-verdict .lat-mark')
+    expect(await mark.textContent()).toBe(words[state])
+    shapes.set(state, await mark.locator('svg').innerHTML())
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320)
+    await page.context().close()
+  })
+})
+
+const shapes = new Map<string, string>()
+
+describe('all states', () => {
+  it('have six shapes', () => expect(new Set(shapes.values()).size).toBe(states.length))
+})
+
+describe('the verdict', () => {
+  it('is announced when its sentence changes, and only then', async () => {
+    const { page } = await inState('p2p', { colorScheme: 'light' })
+    await page.evaluate(`
+      globalThis.changes = 0
+      const watched = document.querySelector('.page-verdict [role=status]')
+      new MutationObserver(() => { globalThis.changes += 1 })
+        .observe(watched, { childList: true, characterData: true, subtree: true })`)
+    const asked = page.waitForResponse(response => response.url().endsWith('/peers'))
+    await page.clock.fastForward(6000)
+    await asked
+    const well = wellAnswers()
+    node.say({ ...well, status: { ...well.status, merkle_root: 'ab'.repeat(32) } })
+    const root = page.locator('.lat-facts code').first()
+    await eventually(
+      'a new root is shown',
+      async () => (await root.getAttribute('title')) === 'ab'.repeat(32),
+    )
+    expect(await page.evaluate('globalThis.changes')).toBe(0)
+    node.say(answersByState().down)
+    await eventually('it changes', async () => (await verdictOf(page)).startsWith('No other node answers'))
+    expect(await page.evaluate('globalThis.changes')).toBe(1)
+    await page.context().close()
+  })
+})
+
+describe('attention', () => {
+  it('an unseen page asks nothing, and asks at once when it is seen again', async () => {
+    const { page } = await inState('p2p', { colorScheme: 'light' })
+    const see = (hidden: boolean): Promise<unknown> =>
+      page.evaluate(`
+        Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))`)
+    await see(true)
+    let asked = 0
+    page.on('request', () => (asked += 1))
+    await page.clock.runFor(120_000)
+    expect(asked).toBe(0)
+    const answer = page.waitForResponse(response => response.url().endsWith('/p2p/status'))
+    await see(false)
+    expect((await answer).status()).toBe(200)
+    await page.context().close()
+  })
+
+  it('an answer of something else becomes words, not a broken page', async () => {
+    const { page, complaints } = await inState('p2p', { colorScheme: 'light' })
+    node.outage = 200
+    await page.getByRole('button', { name: 'Refresh' }).click()
+    const banner = page.locator('[data-failure]')
+    await banner.waitFor()
+    expect(await banner.textContent()).toContain('not a Lattice node')
+    expect(await stateOf(page)).toBe('p2p')
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+})

@@ -1,0 +1,48 @@
+/**
+ * `npm run screenshots`: the dashboard in its six states, at three widths, in both themes, and the embedded
+ * component, as pictures in artefacts/dashboard for people to look at.
+ */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { launchBrowser, openPage } from './browser.ts'
+import { answersByState, wellAnswers } from './scripted-answers.ts'
+import { ScriptedNode } from './scripted-node.ts'
+import type { Answers } from './scripted-node.ts'
+
+const directory = join(import.meta.dirname, '../artefacts/dashboard')
+const widths = [320, 768, 1440]
+const themes = ['light', 'dark'] as const
+
+async function shoot(browser: Browser, name: string, answers: Answers, silent: boolean): Promise<void> {
+  const node = new ScriptedNode(answers)
+  const url = await node.listen()
+  for (const colorScheme of themes) {
+    const { page, complaints } = await openPage(browser, [url], { colorScheme })
+    await page.clock.install()
+    await page.goto(url)
+    await page.locator('.page-nodes').waitFor()
+    await page.locator('.page-keys').waitFor()
+    if (silent) {
+      node.outage = 503
+      await page.clock.runFor(22_000)
+      await page.locator('.page[data-stale=true]').waitFor()
+      node.outage = undefined
+    }
+    for (const width of widths) {
+      await page.setViewportSize({ width, height: 900 })
+      const path = join(directory, `${name}-${width}-${colorScheme}.png`)
+      await page.screenshot({ path, fullPage: true })
+    }
+    for (const complaint of complaints) console.error(`${name}: ${complaint}`)
+    await page.context().close()
+  }
+  await node.close()
+}
+
+mkdirSync(directory, { recursive: true })
+const browser = await launchBrowser()
+for (const [state, answers] of Object.entries(answersByState())) await shoot(browser, state, answers, false)
+await shoot(browser, 'unknown', wellAnswers(), true)
+await browser.close()
+console.log(`pictures are in ${directory}`)
