@@ -26,6 +26,7 @@ import {
 } from './params.ts'
 import {
   createPeer,
+  forgiveLinks,
   linkDown,
   linkFailed,
   linkProven,
@@ -346,12 +347,7 @@ export class Engine {
     if (late > ownPauseMs) {
       this.#pausedUntil = at.mono
       this.#mode.forgive(late)
-      for (const link of [...this.#peers.values()].flatMap(peer => pathKinds.map(path => peer.links[path]))) {
-        if (link.lastHeard !== undefined) link.lastHeard = Math.min(at.mono, link.lastHeard + late)
-        if (link.heardUs !== undefined) link.heardUs = Math.min(at.mono, link.heardUs + late)
-        link.beatAt = at.mono
-        link.retryAt = Math.min(link.retryAt, at.mono)
-      }
+      for (const peer of this.#peers.values()) forgiveLinks(peer, late, at.mono)
       this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs: Math.round(late) })
     }
     if (Math.abs(jump) <= clockJumpMs) return

@@ -8,7 +8,7 @@ import type { Cursor } from './journal.ts'
 import type { Info, Want } from './message.ts'
 import type { Descent } from './exchange.ts'
 import { asleepPauseMs } from './params.ts'
-import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
+import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'
 
 /** First retry after a failed connection, in ms; doubles up to `REDIAL_MAX`. */
 export const redialFirstMs = 1_000
@@ -203,4 +203,15 @@ export function linkFailed(link: Link, reason: string, pace: Pace): void {
     ? asleepPauseMs.least + pace.unit * asleepPauseMs.jitter
     : exponential * (0.5 + pace.unit / 2)
   link.retryAt = pace.now + Math.max(pace.retryAfterMs, pause)
+}
+
+/** Our own pause of `pausedMs` is nobody's silence: moves what was heard along, and probes again. */
+export function forgiveLinks(peer: Peer, pausedMs: number, now: number): void {
+  for (const path of pathKinds) {
+    const link = peer.links[path]
+    if (link.lastHeard !== undefined) link.lastHeard = Math.min(now, link.lastHeard + pausedMs)
+    if (link.heardUs !== undefined) link.heardUs = Math.min(now, link.heardUs + pausedMs)
+    link.beatAt = now
+    link.retryAt = Math.min(link.retryAt, now)
+  }
 }
