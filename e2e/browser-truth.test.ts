@@ -97,7 +97,7 @@ const answers: fc.Arbitrary<Answers> = fc
   })
 
 const modeWords = { auto: 'Auto', p2p: 'P2P only', http: 'HTTP only' }
-const carriers = { P2P: 'Peer-to-peer', HTTP: 'HTTP', NONE: 'Nothing yet' }
+const carriers = { P2P: 'Peer-to-peer', HTTP: 'HTTP', NONE: 'No path' }
 
 function wordOf({ path, last_seen: seen, in_sync: equal, behind }: Answers['peers'][number]): string {
   if (path === 'none') return seen === null ? 'Not heard yet' : 'Down'

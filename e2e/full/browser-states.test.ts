@@ -105,6 +105,44 @@ describe('the verdict', () => {
   })
 })
 
+describe('the state', () => {
+  it('is read page by page, and by prefix', async () => {
+    const { page } = await inState('p2p', { colorScheme: 'light' })
+    const names = Array.from({ length: 45 }, (_, index) => `key/${String(index).padStart(2, '0')}`)
+    const state = Object.fromEntries(names.map((name, index) => [name, index]))
+    node.say({ ...wellAnswers(), state })
+    await page.reload()
+    const keys = page.locator('.page-key')
+    const shows = (wanted: readonly string[]): Promise<true> =>
+      eventually(`the page lists ${wanted.length} keys`, async () => {
+        const listed = await keys.allTextContents()
+        return JSON.stringify(listed) === JSON.stringify(wanted)
+      })
+    const next = page.getByRole('button', { name: 'Next keys' })
+    await shows(names.slice(0, 20))
+    await next.click()
+    await shows(names.slice(20, 40))
+    await next.click()
+    await shows(names.slice(40))
+    expect(await next.isDisabled()).toBe(true)
+    await page.getByRole('button', { name: 'Previous keys' }).click()
+    await shows(names.slice(20, 40))
+    await page.getByLabel('Keys that start with').fill('key/4')
+    await page.clock.runFor(1000)
+    await shows(names.slice(40))
+    await page.context().close()
+  })
+
+  it('is printed without buttons', async () => {
+    const { page } = await inState('p2p', { colorScheme: 'light' })
+    await page.emulateMedia({ media: 'print' })
+    const shown = page.locator('button:not(.page-key):visible, input:visible, select:visible')
+    expect(await shown.count()).toBe(0)
+    expect(await page.locator('.page-verdict').isVisible()).toBe(true)
+    await page.context().close()
+  })
+})
+
 describe('attention', () => {
   it('an unseen page asks nothing, and asks at once when it is seen again', async () => {
     const { page } = await inState('p2p', { colorScheme: 'light' })

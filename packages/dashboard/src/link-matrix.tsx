@@ -2,6 +2,7 @@
  * Every direction of every link. A node knows its own row; what the others see, only they can say, so their
  * rows lead to their own pages instead of guessing.
  */
+import { useId } from 'react'
 import type { ReactElement } from 'react'
 import type { Peer } from './node-api.ts'
 import { PeerPage } from './peer-page.tsx'
@@ -20,53 +21,58 @@ export function LinkMatrix(props: {
   readonly peers: readonly Peer[]
 }): ReactElement {
   const { ownName, peers } = props
+  const noteId = useId()
   if (peers.length === 0) return <p>No other nodes are known, so there are no links.</p>
   return (
-    <div className="page-scroll" role="region" aria-label="Table of links" tabIndex={0}>
-      <table className="page-table page-matrix">
-        <caption>How the node of each row reaches the node of each column, over each path.</caption>
-        <thead>
-          <tr>
-            <th scope="col">From \ to</th>
-            <th scope="col">
-              <bdi>{ownName}</bdi>
-            </th>
-            {peers.map(peer => (
-              <th key={peer.peer_id} scope="col">
-                <bdi>{peerName(peer)}</bdi>
+    <>
+      <p className="lat-help" id={noteId}>
+        How the node of each row reaches the node of each column, over each path.
+      </p>
+      <div className="page-scroll" role="region" aria-label="Table of links" tabIndex={0}>
+        <table className="page-table page-matrix" aria-describedby={noteId}>
+          <thead>
+            <tr>
+              <th scope="col">From \ to</th>
+              <th scope="col">
+                <bdi>{ownName}</bdi>
               </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          <tr>
-            <th scope="row">
-              <bdi>{ownName}</bdi> <span className="lat-soft">this node</span>
-            </th>
-            <td>–</td>
-            {peers.map(peer => (
-              <td key={peer.peer_id}>
-                <LinkCell name="P2P" state="p2p" link={peer.links.p2p} />
-                <LinkCell name="HTTP" state="http" link={peer.links.http} />
-              </td>
-            ))}
-          </tr>
-          {peers.map(peer => (
-            <tr key={peer.peer_id}>
-              <th scope="row">
-                <bdi>{peerName(peer)}</bdi>
-              </th>
-              <td colSpan={peers.length + 1} className="lat-soft">
-                Not known here.{' '}
-                {safeUrl(peer.url) === undefined ? null : (
-                  <PeerPage peer={peer}>Its own page says it.</PeerPage>
-                )}
-              </td>
+              {peers.map(peer => (
+                <th key={peer.peer_id} scope="col">
+                  <bdi>{peerName(peer)}</bdi>
+                </th>
+              ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+          </thead>
+          <tbody>
+            <tr>
+              <th scope="row">
+                <bdi>{ownName}</bdi> <span className="lat-soft">this node</span>
+              </th>
+              <td>–</td>
+              {peers.map(peer => (
+                <td key={peer.peer_id}>
+                  <LinkCell name="P2P" state="p2p" link={peer.links.p2p} />
+                  <LinkCell name="HTTP" state="http" link={peer.links.http} />
+                </td>
+              ))}
+            </tr>
+            {peers.map(peer => (
+              <tr key={peer.peer_id}>
+                <th scope="row">
+                  <bdi>{peerName(peer)}</bdi>
+                </th>
+                <td colSpan={peers.length + 1} className="lat-soft">
+                  Not known here.{' '}
+                  {safeUrl(peer.url) === undefined ? null : (
+                    <PeerPage peer={peer}>Its own page says it.</PeerPage>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
   )
 }
 

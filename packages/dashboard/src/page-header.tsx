@@ -31,7 +31,7 @@ export function PageHeader({ name, reading, live, theme, chooseTheme }: Props): 
       <div className="page-tools">
         <Freshness {...reading} />
         <span className="lat-soft" data-live={live}>
-          {live ? 'live' : 'every 5 s'}
+          {reading.stale ? '' : live ? 'live' : 'every 5 s'}
         </span>
         <label className="page-theme">
           Theme{' '}

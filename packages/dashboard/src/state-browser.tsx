@@ -144,14 +144,18 @@ function KeyTable(props: {
   const { page, open, onToggle, details } = props
   if (page.entries.length === 0) return <p>No key starts like this.</p>
   return (
-    <table className="page-table page-keys">
-      <thead>
-        <tr>
-          <th scope="col">Key</th>
-          <th scope="col">Value</th>
+    <table role="table" className="page-table page-keys">
+      <thead role="rowgroup">
+        <tr role="row">
+          <th role="columnheader" scope="col">
+            Key
+          </th>
+          <th role="columnheader" scope="col">
+            Value
+          </th>
         </tr>
       </thead>
-      <tbody>
+      <tbody role="rowgroup">
         {page.entries.map(([key, value]) => (
           <KeyRow
             key={key}
@@ -177,21 +181,23 @@ function KeyRow(props: {
   const { keyText, value, open, onToggle, details } = props
   return (
     <>
-      <tr>
-        <th scope="row">
+      <tr role="row">
+        <th role="rowheader" scope="row">
           <button type="button" className="page-key" aria-expanded={open} onClick={() => onToggle(keyText)}>
             <bdi>{visible(keyText, keyCharsMax)}</bdi>
           </button>
         </th>
-        <td>
+        <td role="cell">
           <bdi>
             <code>{valueLine(value, valueCharsMax)}</code>
           </bdi>
         </td>
       </tr>
       {open ? (
-        <tr>
-          <td colSpan={2}>{details(keyText)}</td>
+        <tr role="row">
+          <td role="cell" colSpan={2}>
+            {details(keyText)}
+          </td>
         </tr>
       ) : null}
     </>

@@ -41,7 +41,7 @@ export const modeCost: Readonly<Record<Mode, string>> = {
 export const carrierWords: Readonly<Record<SyncStatus['sync_mode'], string>> = {
   P2P: 'Peer-to-peer',
   HTTP: 'HTTP',
-  NONE: 'Nothing yet',
+  NONE: 'No path',
 }
 
 /** Where the sync-mode state machine stands. */
