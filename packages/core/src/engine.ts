@@ -41,7 +41,7 @@ import { Replica, type StagedRow } from './replica.ts'
 import { describeNode, describePeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
 import { followPauseMs, type Standing } from './sync-plan.ts'
-import { pathKinds, type Instant, type NodeId, type PathKind, type Sequence } from './units.ts'
+import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -228,10 +228,8 @@ export class Engine {
     peer.path = status.path
     peer.asleep = asleep
     peer.pathSince = at.mono
-    this.#out.push({
-      type: 'emit',
-      event: { kind: 'peer', peer: { ...status, sinceWall: at.wall }, previousPath },
-    })
+    const event = { kind: 'peer', peer: { ...status, sinceWall: at.wall }, previousPath } as const
+    this.#out.push({ type: 'emit', event })
   }
 
   #pump(): void {

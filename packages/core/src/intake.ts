@@ -115,6 +115,7 @@ export class Intake {
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq })
     this.#parts.replica.recovered()
     peer.lastSyncWall = at.wall
+    peer.equalAt = at.mono
     peer.behindSince = undefined
     peer.fetch = undefined
     peer.descent = undefined

@@ -12,6 +12,7 @@ import { preferredPath, type ModeState } from './mode.ts'
 import type { ModeKeeper } from './mode-keeper.ts'
 import {
   ackIntervalMs,
+  antiEntropyMs,
   effectiveHeartbeatMs,
   httpIdleProbeMs,
   longPollMs,
@@ -118,11 +119,16 @@ export class Outbox {
 
   /** Whether a descent is the next thing to do with a peer. */
   beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
-    if (!isDiverged(peer, own)) peer.divergedSince = undefined
+    if (!isDiverged(peer, own) && !this.#isOverdue(peer, own, at)) peer.divergedSince = undefined
     else peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false
     if (at.mono < Math.max(peer.descentAt, peer.divergedSince + followMs(peer, own))) return false
     return choosePath(peer, mode, at.mono, this.#parts.params) !== undefined
+  }
+
+  /** Writes may keep both sides moving for ever: then equality at rest never comes, and cannot be waited for. */
+  #isOverdue({ known, equalAt }: Peer, own: Standing, at: Instant): boolean {
+    return known !== undefined && known.root !== own.root && own.settled && at.mono - equalAt > antiEntropyMs
   }
 
   /** Everything that is due for one peer. */

@@ -60,8 +60,10 @@ export const httpUnheardMaxMs = 2 * longPollMs + 10_000
 /** Acks of applied rows are announced at most this often (reliability §2). */
 export const ackIntervalMs = 200
 
-/** Probes of a TRIAL, and how many good ones in a row it takes (reliability §2). */
+/** Interval of the probes of a TRIAL (reliability §2). */
 export const trialProbeMs = 2_000
+
+/** Good probes in a row that a TRIAL takes (reliability §2). */
 export const trialProbesNeeded = 5
 
 /** How often HTTP is tried while P2P carries: keeps the status honest at about 25 B/s. */
@@ -78,11 +80,13 @@ export const ownPauseMs = 2_000
  */
 export const clockJumpMs = 5_000
 
-/** Even where nothing differs, replicas are compared in full this often. */
+/** Roots that have not been equal for this long are descended into, also while writes keep both sides moving. */
 export const antiEntropyMs = 600_000
 
-/** Failures in a row after which HTTP to a peer is tried more rarely (circuit breaker), and how rarely. */
+/** Failures in a row after which HTTP to a peer is tried more rarely: the circuit breaker opens. */
 export const circuitFailures = 5
+
+/** Longest pause between tries while the circuit is open. */
 export const circuitPauseMs = 30_000
 
 /** A peer whose host says that it sleeps is asked this often: waking takes 30 s and more (reliability H1). */

@@ -71,6 +71,8 @@ export interface Peer {
   unsettledAnswers: number
   /** Since when only a descent can make us equal, or since the peer's last step of one. */
   divergedSince: number | undefined
+  /** When both roots last were equal. */
+  equalAt: number
   /** No descent before this. */
   descentAt: number
   descentFailures: number
@@ -105,6 +107,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     descent: undefined,
     unsettledAnswers: 0,
     divergedSince: undefined,
+    equalAt: now,
     descentAt: now,
     descentFailures: 0,
     syncAt: now,

@@ -1,29 +1,23 @@
 /**
  * The runtime: performs what the engine wants, and tells it what happened. Owns the one alarm, no policy.
  *
- * Signatures are checked here, before the engine, and only those of entries that would change something.
+ * Events are taken one at a time; what an effect leads to comes back as another event.
  */
 import {
   decodeMessage,
   encodeMessage,
   encodeVersionAnswer,
   Engine,
-  entrySignature,
-  admit,
   isLatticeError,
   isMalformed,
   LatticeError,
-  parseEntry,
   type AddressStatus,
   type Clock,
-  type Delivery,
   type Effect,
   type EngineParts,
-  type ErrorCode,
   type Event,
   type Inbox,
   type KeyReading,
-  type Malformed,
   type Message,
   type NodeEvent,
   type NodeId,
@@ -33,9 +27,11 @@ import {
   type RequestedMode,
   type Transition,
   type Transport,
-  type VerifiedEntry,
   type Verifier,
 } from '@lattice/core'
+import { Admission } from './admission.ts'
+import { Deadlines } from './deadlines.ts'
+import { failureOf, sentence } from './failure.ts'
 import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from './node.ts'
 
 /** What a runtime is made of. */
@@ -64,12 +60,13 @@ const pageScanMax = 10_000
 export class Runtime implements LatticeNode {
   readonly #parts: RuntimeParts
   readonly #engine: Engine
+  readonly #admission: Admission
   readonly #transports: ReadonlyMap<PathKind, Transport>
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #writes = new Map<number, Waiting<{ version: bigint; root: string }>>()
   readonly #replies = new Map<number, Waiting<Uint8Array>>()
   readonly #failures = new Map<PathKind, string>()
-  readonly #asks = new Set<AbortController>()
+  readonly #deadlines: Deadlines
   readonly #queue: Event[] = []
   #cancelAlarm: (() => void) | undefined
   #nextId = 1
@@ -83,6 +80,15 @@ export class Runtime implements LatticeNode {
   constructor(parts: RuntimeParts) {
     this.#parts = parts
     this.#engine = new Engine({ ...parts, at: parts.clock.now() })
+    this.#deadlines = new Deadlines(parts.clock)
+    const { hash, verifier, members, signer, log } = parts
+    this.#admission = new Admission({
+      hash,
+      verifier,
+      knows: author => author === signer.nodeId || members.has(author),
+      isNews: entry => this.#engine.replica.isNews(entry),
+      log,
+    })
     this.#transports = new Map(parts.transports.map(transport => [transport.kind, transport]))
   }
 
@@ -99,9 +105,8 @@ export class Runtime implements LatticeNode {
     await this.#persisting
     this.#stopped = true
     this.#cancelAlarm?.()
-    for (const controller of this.#asks)
-      controller.abort(new LatticeError('NOT_READY', 'the node is stopping'))
     const stopping = new LatticeError('NOT_READY', 'the node is stopping')
+    this.#deadlines.abortAll(stopping)
     for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(stopping)
     await Promise.all([...this.#transports.values()].map(transport => transport.stop()))
   }
@@ -208,12 +213,12 @@ export class Runtime implements LatticeNode {
       peerUp: peer => this.#dispatch({ type: 'peer-up', path, peer }),
       peerDown: (peer, reason) => this.#dispatch({ type: 'peer-down', path, peer, reason }),
       announced: (peer, frame) => {
-        const message = this.#decode(frame, peer)
+        const message = this.#admission.decode(frame, peer)
         if (isMalformed(message)) return
         this.#spawn(
-          this.#admit(message, peer).then(delivery =>
-            this.#dispatch({ type: 'announced', peer, ...delivery }),
-          ),
+          this.#admission
+            .admit(message, peer)
+            .then(delivery => this.#dispatch({ type: 'announced', peer, ...delivery })),
         )
       },
       serve: (peer, frame, signal) => this.#serve(path, peer, frame, signal),
@@ -221,12 +226,12 @@ export class Runtime implements LatticeNode {
   }
 
   async #serve(path: PathKind, peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const message = this.#decode(frame, peer)
+    const message = this.#admission.decode(frame, peer)
     if (isMalformed(message)) {
       if (message.version !== undefined) return encodeVersionAnswer()
       throw new LatticeError('PEER_MALFORMED', message.malformed)
     }
-    const delivery = await this.#admit(message, peer)
+    const delivery = await this.#admission.admit(message, peer)
     if (this.#stopped || signal.aborted) throw new LatticeError('NOT_READY', 'the node is stopping')
     const id = this.#nextId++
     const gone = (): void => {
@@ -243,36 +248,6 @@ export class Runtime implements LatticeNode {
     } finally {
       signal.removeEventListener('abort', gone)
     }
-  }
-
-  #decode(frame: Uint8Array, peer: NodeId): Message | Malformed {
-    const message = decodeMessage(frame)
-    if (isMalformed(message))
-      this.#parts.log('warn', 'a malformed frame was dropped', { peer, reason: message.malformed })
-    return message
-  }
-
-  /** Parses the entries of a message, and verifies those of members that are news. The others are dropped. */
-  async #admit(message: Message, peer: NodeId): Promise<Delivery> {
-    const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
-    const { hash, members, signer, verifier } = this.#parts
-    const known = (author: NodeId): boolean => author === signer.nodeId || members.has(author)
-    const parsed = bytes.map(each => parseEntry(each, hash))
-    const news = parsed.filter(
-      entry => entry !== undefined && known(entry.author) && this.#engine.replica.isNews(entry),
-    )
-    const candidates = news as Exclude<(typeof news)[number], undefined>[]
-    const verdicts = candidates.length === 0 ? [] : await verifier.verify(candidates.map(entrySignature))
-    const entries = candidates.flatMap((entry, index): VerifiedEntry[] =>
-      verdicts[index] === true ? [admit(entry)] : [],
-    )
-    const strangers = parsed.filter(entry => entry !== undefined && !known(entry.author)).length
-    const malformed = parsed.filter(entry => entry === undefined).length
-    const forged = candidates.length - entries.length
-    if (strangers + malformed + forged > 0) {
-      this.#parts.log('warn', 'entries refused', { peer, strangers, malformed, forged })
-    }
-    return { message, entries }
   }
 
   #dispatch(event: Event): void {
@@ -352,7 +327,7 @@ export class Runtime implements LatticeNode {
   }
 
   async #connect({ path, peer }: Effect & { type: 'connect' }): Promise<void> {
-    const done = this.#deadline(connectWithinMs)
+    const done = this.#deadlines.start(connectWithinMs)
     try {
       await this.#transport(path).connect(peer, done.signal)
       this.#dispatch({ type: 'peer-up', path, peer })
@@ -364,12 +339,12 @@ export class Runtime implements LatticeNode {
   }
 
   async #ask({ id, path, peer, message, timeoutMs }: Effect & { type: 'ask' }): Promise<void> {
-    const done = this.#deadline(timeoutMs)
+    const done = this.#deadlines.start(timeoutMs)
     try {
       const frame = await this.#transport(path).request(peer, encodeMessage(message), done.signal)
       const answer = decodeMessage(frame)
       if (isMalformed(answer)) throw new LatticeError('PEER_MALFORMED', answer.malformed)
-      const delivery = await this.#admit(answer, peer)
+      const delivery = await this.#admission.admit(answer, peer)
       this.#dispatch({ type: 'answer', id, ...delivery })
     } catch (error) {
       this.#dispatch({ type: 'ask-failed', id, ...failureOf(error) })
@@ -409,21 +384,6 @@ export class Runtime implements LatticeNode {
     return transport
   }
 
-  /** A signal that fires after `timeoutMs`, on the injected clock. */
-  #deadline(timeoutMs: number): { signal: AbortSignal; cancel: () => void } {
-    const { clock } = this.#parts
-    const controller = new AbortController()
-    this.#asks.add(controller)
-    const expire = (): void =>
-      controller.abort(new LatticeError('PEER_TIMEOUT', `no answer within ${timeoutMs / 1000} s`))
-    const cancelAlarm = clock.alarm(clock.now().mono + timeoutMs, expire)
-    const cancel = (): void => {
-      cancelAlarm()
-      this.#asks.delete(controller)
-    }
-    return { signal: controller.signal, cancel }
-  }
-
   /** Runs what nobody waits for. A rejection is our bug: it must not pass unseen. */
   #spawn(work: Promise<void>): void {
     work.catch((error: unknown) => {
@@ -436,18 +396,3 @@ export class Runtime implements LatticeNode {
 
 /** Longest try to connect: TCP, Noise, identify and one retransmission each on a slow link. */
 const connectWithinMs = 10_000
-
-function sentence(error: unknown): string {
-  return Error.isError(error) ? error.message : String(error)
-}
-
-/** What the engine is told of a failure. */
-function failureOf(error: unknown): { reason: string; code?: ErrorCode; retryAfterMs?: number } {
-  const retryAfterMs: unknown =
-    typeof error === 'object' && error !== null && 'retryAfterMs' in error ? error.retryAfterMs : undefined
-  return {
-    reason: sentence(error),
-    ...(isLatticeError(error) ? { code: error.code } : {}),
-    ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
-  }
-}

@@ -1,0 +1,70 @@
+/**
+ * Admission: what comes from outside is decoded, and signatures are checked, before the engine hears of it.
+ *
+ * Only entries that would change something are verified: most of what arrives is known already, and a verification
+ * costs a hundred times as much as looking that up.
+ */
+import {
+  admit,
+  decodeMessage,
+  entrySignature,
+  isMalformed,
+  parseEntry,
+  type Delivery,
+  type Entry,
+  type Hash,
+  type Malformed,
+  type Message,
+  type NodeId,
+  type VerifiedEntry,
+  type Verifier,
+} from '@lattice/core'
+
+/** What admission works with. */
+export interface AdmissionParts {
+  readonly hash: Hash
+  readonly verifier: Verifier
+  /** Whether entries of this author are accepted at all. */
+  readonly knows: (author: NodeId) => boolean
+  /** Whether an entry would change the state. */
+  readonly isNews: (entry: Entry) => boolean
+  readonly log: (level: 'warn', message: string, fields: Readonly<Record<string, unknown>>) => void
+}
+
+/** Lets in what is well-formed, by a member, new and truly signed. */
+export class Admission {
+  readonly #parts: AdmissionParts
+
+  constructor(parts: AdmissionParts) {
+    this.#parts = parts
+  }
+
+  /** Reads a frame of `peer`. */
+  decode(frame: Uint8Array, peer: NodeId): Message | Malformed {
+    const message = decodeMessage(frame)
+    if (isMalformed(message)) {
+      this.#parts.log('warn', 'a malformed frame was dropped', { peer, reason: message.malformed })
+    }
+    return message
+  }
+
+  /** Parses the entries of a message and verifies those of members that are news. The others are dropped. */
+  async admit(message: Message, peer: NodeId): Promise<Delivery> {
+    const { hash, knows, isNews, verifier, log } = this.#parts
+    const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
+    const parsed = bytes.map(each => parseEntry(each, hash)).filter(entry => entry !== undefined)
+    const known = parsed.filter(entry => knows(entry.author))
+    const news = known.filter(isNews)
+    const verdicts = news.length === 0 ? [] : await verifier.verify(news.map(entrySignature))
+    const entries = news.flatMap((entry, index): VerifiedEntry[] =>
+      verdicts[index] === true ? [admit(entry)] : [],
+    )
+    const malformed = bytes.length - parsed.length
+    const strangers = parsed.length - known.length
+    const forged = news.length - entries.length
+    if (strangers + malformed + forged > 0) {
+      log('warn', 'entries refused', { peer, strangers, malformed, forged })
+    }
+    return { message, entries }
+  }
+}

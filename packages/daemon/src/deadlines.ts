@@ -1,0 +1,38 @@
+/** Time limits on the injected clock: each a signal that fires in time, and all of them when the node stops. */
+import { LatticeError, type Clock } from '@lattice/core'
+
+/** One time limit. */
+export interface Deadline {
+  readonly signal: AbortSignal
+  /** The work is done: the signal will not fire any more. */
+  cancel(): void
+}
+
+/** The time limits of one node. */
+export class Deadlines {
+  readonly #clock: Clock
+  readonly #open = new Set<AbortController>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** A limit of `timeoutMs` from now; the signal's reason is a PEER_TIMEOUT. */
+  start(timeoutMs: number): Deadline {
+    const controller = new AbortController()
+    this.#open.add(controller)
+    const expire = (): void =>
+      controller.abort(new LatticeError('PEER_TIMEOUT', `no answer within ${timeoutMs / 1000} s`))
+    const cancelAlarm = this.#clock.alarm(this.#clock.now().mono + timeoutMs, expire)
+    const cancel = (): void => {
+      cancelAlarm()
+      this.#open.delete(controller)
+    }
+    return { signal: controller.signal, cancel }
+  }
+
+  /** Ends everything under way. */
+  abortAll(reason: LatticeError): void {
+    for (const controller of this.#open) controller.abort(reason)
+  }
+}

@@ -1,0 +1,18 @@
+/** Errors of whatever kind as what the engine and the log are told. */
+import { isLatticeError, type ErrorCode } from '@lattice/core'
+
+/** An error as a sentence. */
+export function sentence(error: unknown): string {
+  return Error.isError(error) ? error.message : String(error)
+}
+
+/** What the engine is told of a failed question. */
+export function failureOf(error: unknown): { reason: string; code?: ErrorCode; retryAfterMs?: number } {
+  const retryAfterMs: unknown =
+    typeof error === 'object' && error !== null && 'retryAfterMs' in error ? error.retryAfterMs : undefined
+  return {
+    reason: sentence(error),
+    ...(isLatticeError(error) ? { code: error.code } : {}),
+    ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
+  }
+}
