@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Clock, EngineParams, Hash, NodeId, Random, Transport, Verifier } from '@lattice/core'
 import { LatticeError } from '@lattice/core'
 import { banner } from './banner.ts'
-import { configSources, formatProblem, type Config, type Loaded } from './config/index.ts'
+import { configSources, formatProblem, type Secret, type Config, type Loaded } from './config/index.ts'
 import { programVersion } from './cli/version.ts'
 import { openAdminToken } from './host/admin-token.ts'
 import { openIdentity, type Identity } from './host/identity.ts'
@@ -71,15 +71,7 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   const identity = openIdentity({ stateDir: stateDir.path, configured: config.nodePrivkeyHex, storeExists })
   const token = openAdminToken(stateDir.path, config.adminToken)
   let mode = (): string | undefined => undefined
-  const log = createLog({
-    stream: input.stdout,
-    level: config.logLevel,
-    format: config.logFormat,
-    node: config.nodeName,
-    mode: () => mode(),
-    env: input.env,
-    secrets: [token, ...(config.nodePrivkeyHex === undefined ? [] : [config.nodePrivkeyHex])],
-  })
+  const log = openLog(input, token, () => mode())
   for (const warning of input.loaded.warnings) log.warn(formatProblem(warning))
   const store = await openSqliteStore(stateDir.path, { log: (level, text) => log[level](text) })
   opened.defer(() => store.close())
@@ -122,6 +114,12 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
     await log.flush()
   }
   return { log, stop }
+}
+
+function openLog({ config, env, stdout }: StartInput, token: Secret, mode: () => string | undefined): Log {
+  const secrets = [token, ...(config.nodePrivkeyHex === undefined ? [] : [config.nodePrivkeyHex])]
+  const { logLevel: level, logFormat: format, nodeName: node } = config
+  return createLog({ stream: stdout, level, format, node, mode, env, secrets })
 }
 
 interface ServeInput extends StartInput {
