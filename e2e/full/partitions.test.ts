@@ -103,14 +103,14 @@ rows('partitions', () => {
     network.cut(...between(0, 1), ...between(0, 2))
     await two.kill()
     network.cut(...between(0, 1))
-    await eventually('the dead socket is given up', async () => (await pathTo(one, two)) === 'none', 60_000)
+    await eventually('the dead peer is given up', async () => (await pathTo(one, two)) === 'none', 60_000)
     await two.start()
     network.cut()
     await metOverP2p(nodes)
     expect(await equalRoots(nodes)).toMatch(hex64)
   }, 120_000)
 
-  it('N12: a reset for every connection: HTTP carries, dials stay rare, P2P comes back', async () => {
+  it('N12: a reset for every connection: HTTP carries, and P2P comes back once it is let', async () => {
     const all = [between(0, 1), between(0, 2), between(1, 2)].flat()
     network.cut(...all.map(cut => ({ ...cut, port: 'p2p' as const, how: 'reject' as const })))
     await Promise.all(nodes.map(node => inPhase(node, 'HTTP', 30_000)))
