@@ -6,6 +6,8 @@ import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf } from './feder
 import { eventually } from './eventually.ts'
 
 const world = new World()
+/** The pause of an open circuit (30 s), after which a peer that came back is tried again, and a margin. */
+const httpAgainMs = 40_000
 let nodes: Daemon[]
 let one: Daemon
 let two: Daemon
@@ -73,6 +75,16 @@ describe('every peer loses P2P', () => {
       status: 409,
     })
 
+    await eventually(
+      'node 1 reaches both over HTTP',
+      async () => {
+        const { peers } = await one.client.getPeers()
+        const down = peers.filter(({ links }) => links.http.state !== 'up')
+        if (down.length === 0) return true
+        throw new Error(JSON.stringify(down))
+      },
+      httpAgainMs,
+    )
     // Node 3 stays, so that HTTP never fails and P2P has to prove itself beside it.
     const returnToP2p = async (node: Daemon): Promise<void> => {
       expect(await node.stop()).toBe(0)
@@ -91,5 +103,5 @@ describe('every peer loses P2P', () => {
     await put(one, 'outage/over', true)
     await arrives([two, three], 'outage/over', true)
     await equalRoots(nodes)
-  }, 90_000)
+  }, 120_000)
 })
