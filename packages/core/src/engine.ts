@@ -30,6 +30,7 @@ import {
   linkDown,
   linkFailed,
   linkProven,
+  linkHeard,
   linkUp,
   type Link,
   type Pace,
@@ -287,7 +288,7 @@ export class Engine {
       this.#out.push({ type: 'reply', id: event.id, message: {} })
       return
     }
-    peer.links[event.path].lastHeard = at.mono
+    linkHeard(peer.links[event.path], at.mono)
     const { rows, pull, compare, waitMs } = event.message
     if (compare !== undefined) peer.divergedSince = at.mono
     // The peer leads: what we have for it goes into our answer.

@@ -3,10 +3,10 @@
  * they fit a frame.
  */
 import { toHex } from './bytes.ts'
-import { writtenBy } from './entry.ts'
+import { parseEntry, writtenBy } from './entry.ts'
 import { compareNodesMax, entryBytesMax, frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
 import { locatorBytes, readRows } from './journal.ts'
-import type { Leaf } from './merkle.ts'
+import { pathOf, type Leaf } from './merkle.ts'
 import type { Ack, Beat, Compare, Info, Message, Rows, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Hash, Store } from './ports.ts'
@@ -21,6 +21,7 @@ import {
 import type { Replica } from './replica.ts'
 import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
 import { pathKinds } from './units.ts'
+import { locatorPathBytes } from './wire.ts'
 
 /** Bytes of wants and summaries for which the budget for entries leaves room in a frame. */
 const stepBytesSpared = 32 * 1024
@@ -128,7 +129,7 @@ export class Composer {
     const { store, replica, hash } = this.#parts
     const { trie } = replica
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
-    const missing = request.rows === undefined ? [] : missingOf(trie, request.rows.locators)
+    const missing = request.rows === undefined ? [] : this.missing(request.rows, request.entries ?? [])
     const step =
       request.compare === undefined ? undefined : compareStep(trie, request.compare, frameEntriesMax / 4)
     const want = [...missing, ...(step?.want ?? [])].slice(0, compareNodesMax)
@@ -199,9 +200,26 @@ export class Composer {
     return toHex(this.#parts.replica.trie.root())
   }
 
-  /** Whether a locator-only set of rows names entries we lack. */
-  missing(rows: Rows): Want[] {
-    return missingOf(this.#parts.replica.trie, rows.locators)
+  /** The entries that rows tell by locator, and that we neither hold nor were given along with them. */
+  missing(rows: Rows, given: readonly Uint8Array[]): Want[] {
+    return this.unmet(missingOf(this.#parts.replica.trie, rows.locators), given)
+  }
+
+  /**
+   * Of the wants, those at whose place none of the given entries stands. What was given and is not held has lost
+   * against ours, or waits for its time: asking again would bring the same.
+   */
+  unmet(wants: readonly Want[], given: readonly Uint8Array[]): Want[] {
+    if (wants.length === 0 || given.length === 0) return [...wants]
+    const { hash } = this.#parts
+    const places = given.flatMap(bytes => {
+      const entry = parseEntry(bytes, hash)
+      return entry === undefined
+        ? []
+        : toHex(pathOf(entry.key, entry.slot, hash).subarray(0, locatorPathBytes))
+    })
+    const met = new Set(places)
+    return wants.filter(({ prefix }) => !met.has(toHex(prefix)))
   }
 }
 

@@ -86,11 +86,11 @@ export class Intake {
       const fields = { peer: peer.id, refused }
       log({ type: 'log', level: 'warn', message: 'entries of unknown authors refused', fields })
     }
-    const { rows } = delivery.message
+    const { rows, entries = [] } = delivery.message
     commits.whenSettled(durable => {
       if (!durable) return
       peer.progress += staged
-      if (rows !== undefined) this.#applied(peer, rows, at)
+      if (rows !== undefined) this.#applied(peer, rows, entries, at)
     })
   }
 
@@ -145,11 +145,11 @@ export class Intake {
     peer.behindSince = isBehind(peer) ? (peer.behindSince ?? at.mono) : undefined
   }
 
-  #applied(peer: Peer, rows: Rows, at: Instant): void {
+  #applied(peer: Peer, rows: Rows, given: readonly Uint8Array[], at: Instant): void {
     if (!continues(peer.cursor, rows)) return
     const upTo: Cursor = { incarnation: rows.incarnation, seq: rows.upTo }
     if (covers(peer.cursor, upTo)) return
-    const wants = this.#parts.composer.missing(rows)
+    const wants = this.#parts.composer.missing(rows, given)
     if (wants.length > 0) peer.fetch = { wants, upTo }
     else this.#moveCursor(peer, upTo)
     peer.behindSince = isBehind(peer) ? at.mono : undefined
@@ -166,11 +166,12 @@ export class Intake {
   /** What was asked for and did not come has been superseded there: its successor is a later row. */
   #followFetch({ peer, askedFetch }: Ask, answer: Message): void {
     if (askedFetch === undefined || peer.fetch !== askedFetch) return
-    const wants = askedFetch.wants.filter(want => !this.#holds(want))
-    const done = wants.length === 0 || (answer.entries ?? []).length === 0
+    const { entries = [] } = answer
+    const lacking = askedFetch.wants.filter(want => !this.#holds(want))
+    const wants = this.#parts.composer.unmet(lacking, entries)
+    const done = wants.length === 0 || entries.length === 0
     if (done) this.#moveCursor(peer, askedFetch.upTo)
     peer.fetch = done ? undefined : { wants, upTo: askedFetch.upTo }
-    // Entries from the future come, and are not held yet: asking again at once would not help.
     if (done || wants.length < askedFetch.wants.length) peer.progress++
   }
 

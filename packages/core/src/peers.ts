@@ -183,6 +183,12 @@ export function linkDown(link: Link, reason: string, pace: Pace): void {
   link.retryAt = pace.now
 }
 
+/** The peer itself asked over this path: one that failed us need not wait for its circuit to close. */
+export function linkHeard(link: Link, now: number): void {
+  link.lastHeard = now
+  if (link.failures > 0) link.retryAt = Math.min(link.retryAt, now + redialFirstMs)
+}
+
 /** An answer came: the path works in both directions. `sentAt` is when we asked. */
 export function linkProven(link: Link, sentAt: number, now: number): void {
   link.lastHeard = now

@@ -8,5 +8,5 @@ if (major < 24) {
   )
   process.exit(78)
 }
-const { main } = await import('../src/main.ts')
+const { main } = await import('../src/command-line.ts')
 await main(process.argv.slice(2))

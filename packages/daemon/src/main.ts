@@ -5,7 +5,6 @@ import type { Transport } from '@lattice/core'
 import { createHttpSyncTransport } from '@lattice/http-sync'
 import { createP2pTransport, libp2pVersion } from '@lattice/p2p'
 import { chaosVariable, isChaosOrder, withChaos } from './chaos-transport.ts'
-import { buildProgram } from './cli/program.ts'
 import type { StartContext } from './cli/register.ts'
 import type { Config } from './config/index.ts'
 import { startDaemon, type DaemonParts, type Lungs } from './daemon.ts'
@@ -18,20 +17,12 @@ import { peerIdFromNodeId } from './host/peer-id.ts'
 /** A drain of 3 s and a last commit fit; systemd and Docker wait 10 s and more before they kill. */
 const stopWithinMs = 8_000
 
-/** Runs one command line and sets the exit code of the process. */
-export async function main(argv: string[]): Promise<void> {
-  const stop = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
-  const { stdout, stderr, stdin, env } = process
-  const io = { stdout, stderr, stdin, env, cwd: process.cwd(), signal: stop.signal }
-  const startDaemonHere = (config: Config, context: StartContext): Promise<number> =>
-    runDaemon(config, context, stop)
-  const cli = buildProgram(io, { startDaemon: startDaemonHere })
-  process.exitCode = await cli.run(argv)
-}
-
 /** Serves until a signal, or until the parent that started us over IPC is gone. */
-async function runDaemon(config: Config, context: StartContext, stop: AbortController): Promise<number> {
+export async function runDaemon(
+  config: Config,
+  context: StartContext,
+  stop: AbortController,
+): Promise<number> {
   const { env, stdout } = process
   const verifier = createVerifier()
   const parts: DaemonParts = {
