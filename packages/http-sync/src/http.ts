@@ -77,7 +77,10 @@ export class HttpConnections {
       if (signal.aborted) throw timedOut(url, error)
       if (overflow.signal.aborted)
         throw peerError('PEER_MALFORMED', `${url}: the answer is larger than ${frameBytesMax} bytes`)
-      if (isReuseRace(error)) return reuseRace
+      if (isReuseRace(error)) {
+        this.#dropIdle(url)
+        return reuseRace
+      }
       throw translateFailure(error, url)
     }
     if (isEncoded(response.headers))
@@ -92,6 +95,13 @@ export class HttpConnections {
       https.destroy()
     }
     this.#agents.clear()
+  }
+
+  /** Where one idle connection was dead the others are: what is tried next opens a fresh one. */
+  #dropIdle(url: string): void {
+    const { http, https } = this.#agentOf(url)
+    for (const socket of [http, https].flatMap(agent => Object.values(agent.freeSockets).flat()))
+      socket?.destroy()
   }
 
   #agentOf(url: string): { readonly http: HttpAgent; readonly https: HttpsAgent } {
