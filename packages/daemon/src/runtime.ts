@@ -142,18 +142,11 @@ export class Runtime implements LatticeNode {
     return { transactionId: version.toString(16).padStart(16, '0'), version, root }
   }
 
-  atRest<T>(look: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const run = (): void => {
-        try {
-          resolve(look())
-        } catch (error) {
-          reject(error)
-        }
-      }
-      if (this.#committing) this.#onRest.push(run)
-      else run()
-    })
+  async atRest<T>(look: () => T): Promise<T> {
+    if (!this.#committing) return look()
+    const { promise, resolve } = Promise.withResolvers<T>()
+    this.#onRest.push(() => resolve(new Promise(done => done(look()))))
+    return promise
   }
 
   status(): NodeStatus {

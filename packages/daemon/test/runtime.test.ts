@@ -229,7 +229,7 @@ describe('runtime over both lungs', () => {
     const status = await one?.runtime.switchMode('p2p', { forMs: 60_000, reason: 'again' })
     const { wall } = world.clock.now()
     expect(status).toMatchObject({ phase: 'FORCED', reason: 'again', forcedUntilWall: wall + 60_000 })
-    const kept = JSON.parse(Buffer.from(one?.store.fact('mode') ?? []).toString())
+    const kept: unknown = JSON.parse(Buffer.from(one?.store.fact('mode') ?? []).toString())
     expect(kept).toEqual({ mode: 'p2p', reason: 'again', untilWall: wall + 60_000 })
     await world.pass(61_000)
     expect(one?.runtime.status().requested).toBe('auto')
