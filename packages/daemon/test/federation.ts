@@ -1,4 +1,4 @@
-/** A federation of real runtimes over memory networks and stores, in virtual time: the test moves the clock. */
+/** Real runtimes over memory networks and stores, in virtual time: the test moves the clock. */
 import { createHash, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto'
 import {
   defaultParams,
@@ -52,13 +52,15 @@ export interface Federation {
   stop(): Promise<void>
 }
 
-interface Keys {
+/** Who a member is, and what proves it. */
+export interface Keys {
   readonly id: NodeId
   readonly privateKey: KeyObject
   readonly publicKey: KeyObject
 }
 
-function createKeys(): Keys {
+/** Makes the keys of a new member. */
+export function createKeys(): Keys {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const id = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('hex') as NodeId
   return { id, privateKey, publicKey }
@@ -76,6 +78,93 @@ export function seededRandom(seed: number): Random {
   return { unit, bytes: length => Uint8Array.from({ length }, () => Math.floor(unit() * 256)) }
 }
 
+interface Surroundings {
+  readonly clock: VirtualClock
+  readonly p2p: MemoryNetwork
+  readonly http: MemoryNetwork
+  readonly everybody: readonly Keys[]
+  readonly params: Partial<EngineParams>
+}
+
+/** Checks signatures against the keys of everybody. */
+function createVerifier(everybody: readonly Keys[]): Verifier {
+  const keyOf = (author: NodeId): KeyObject => (everybody.find(({ id }) => id === author) as Keys).publicKey
+  return {
+    verify: async items =>
+      items.map(({ author, message, signature }) => verify(null, message, keyOf(author), signature)),
+  }
+}
+
+function createMember(index: number, surroundings: Surroundings): Member {
+  const { clock, p2p, http, everybody, params } = surroundings
+  const { id, privateKey } = everybody[index] as Keys
+  const name = `node${index + 1}`
+  const trusted = new Set(everybody.map(keys => keys.id))
+  const signer: Signer = { nodeId: id, sign: message => sign(null, message, privateKey) }
+  const image = createMemoryImage(`00000000000000${(index + 16).toString(16)}` as Incarnation)
+  const store = createMemoryStore({ image })
+  const logs: string[] = []
+  const runtime = new Runtime({
+    info: { name, role: 'node', software: 'test' },
+    store,
+    hash: sha256,
+    signer,
+    verifier: createVerifier(everybody),
+    random: seededRandom(index + 1),
+    params: { ...defaultParams, ...params },
+    members: trusted,
+    clock,
+    transports: [p2p.join(id, trusted), http.join(id, trusted)],
+    log: (level, message, fields) =>
+      logs.push(`${clock.now().mono} ${level} ${message} ${JSON.stringify(fields)}`),
+  })
+  return { id, name, runtime, store, image, logs }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
+}
+
+/** Moves the clock past every alarm, with room between them for what needs no time. */
+function createTimeline(clock: VirtualClock, members: readonly Member[]): Pick<Federation, 'pass' | 'until'> {
+  return {
+    async pass(ms) {
+      const limit = clock.now().mono + ms
+      do await settle()
+      while (clock.ringNext(limit))
+    },
+    async until(condition, limitMs) {
+      const start = clock.now().mono
+      await settle()
+      while (!condition()) {
+        if (!clock.ringNext(start + limitMs)) {
+          const status = members.map(
+            ({ name, runtime }) => `${name} ${JSON.stringify(runtime.status(), null, 1)}`,
+          )
+          throw new Error(`condition not met within ${limitMs} ms of virtual time\n${status.join('\n')}`)
+        }
+        await settle()
+      }
+      return clock.now().mono - start
+    },
+  }
+}
+
+/** Cuts and heals links, by the members' places. */
+function createScissors(members: readonly Member[]): Pick<Federation, 'cut' | 'heal'> {
+  const idAt = (index: number): NodeId => (members[index] as Member).id
+  return {
+    cut(network, a, b) {
+      network.cut(idAt(a), idAt(b))
+      network.cut(idAt(b), idAt(a))
+    },
+    heal(network, a, b) {
+      network.heal(idAt(a), idAt(b))
+      network.heal(idAt(b), idAt(a))
+    },
+  }
+}
+
 /** Starts `count` members that trust each other. */
 export async function createFederation(
   count: number,
@@ -84,80 +173,17 @@ export async function createFederation(
   const clock = createVirtualClock()
   const p2p = createMemoryNetwork('p2p')
   const http = createMemoryNetwork('http')
-  const keys = Array.from({ length: count }, createKeys).sort((a, b) => (a.id < b.id ? -1 : 1))
-  const trusted = new Set(keys.map(({ id }) => id))
-  const verifier: Verifier = {
-    verify: async items =>
-      items.map(({ author, message, signature }) =>
-        verify(null, message, (keys.find(({ id }) => id === author) as Keys).publicKey, signature),
-      ),
-  }
-  const members = keys.map(({ id, privateKey }, index): Member => {
-    const signer: Signer = { nodeId: id, sign: message => sign(null, message, privateKey) }
-    const image = createMemoryImage(`00000000000000${(index + 16).toString(16)}` as Incarnation)
-    const store = createMemoryStore({ image })
-    const logs: string[] = []
-    const runtime = new Runtime({
-      info: { name: `node${index + 1}`, role: 'node', software: 'test' },
-      store,
-      hash: sha256,
-      signer,
-      verifier,
-      random: seededRandom(index + 1),
-      params: { ...defaultParams, ...params },
-      members: trusted,
-      clock,
-      transports: [p2p.join(id, trusted), http.join(id, trusted)],
-      log: (level, message, fields) =>
-        logs.push(`${clock.now().mono} ${level} ${message} ${JSON.stringify(fields)}`),
-    })
-    return { id, name: `node${index + 1}`, runtime, store, image, logs }
-  })
-  const settle = async (): Promise<void> => {
-    for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve))
-  }
-  const until = async (condition: () => boolean, limitMs: number): Promise<number> => {
-    const start = clock.now().mono
-    await settle()
-    while (!condition()) {
-      if (!clock.ringNext(start + limitMs)) {
-        const status = members.map(
-          ({ name, runtime }) => `${name} ${JSON.stringify(runtime.status(), null, 1)}`,
-        )
-        throw new Error(`condition not met within ${limitMs} ms of virtual time\n${status.join('\n')}`)
-      }
-      await settle()
-    }
-    return clock.now().mono - start
-  }
-  const pass = async (ms: number): Promise<void> => {
-    const limit = clock.now().mono + ms
-    do await settle()
-    while (clock.ringNext(limit))
-  }
-  const pair = (a: number, b: number): [NodeId, NodeId] => [
-    (members[a] as Member).id,
-    (members[b] as Member).id,
-  ]
+  const everybody = Array.from({ length: count }, createKeys).sort((a, b) => (a.id < b.id ? -1 : 1))
+  const members = everybody.map((_, index) => createMember(index, { clock, p2p, http, everybody, params }))
   await Promise.all(members.map(({ runtime }) => runtime.start()))
   return {
     clock,
     p2p,
     http,
     members,
-    pass,
-    until,
+    ...createTimeline(clock, members),
+    ...createScissors(members),
     settle,
-    cut(network, a, b) {
-      const [x, y] = pair(a, b)
-      network.cut(x, y)
-      network.cut(y, x)
-    },
-    heal(network, a, b) {
-      const [x, y] = pair(a, b)
-      network.heal(x, y)
-      network.heal(y, x)
-    },
     stop: async () => void (await Promise.all(members.map(({ runtime }) => runtime.stop()))),
   }
 }

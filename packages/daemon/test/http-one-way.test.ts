@@ -2,9 +2,9 @@
  * HTTP that only one side can dial: a node behind NAT, and a peer whose host says that it sleeps (reliability
  * H1, H3), which is left in peace, never called down, and met on waking.
  */
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { sign } from 'node:crypto'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { defaultParams, LatticeError, type Incarnation, type NodeId, type Transport } from '@lattice/core'
+import { defaultParams, LatticeError, type Incarnation, type Transport } from '@lattice/core'
 import {
   createMemoryImage,
   createMemoryNetwork,
@@ -12,8 +12,8 @@ import {
   createVirtualClock,
   type VirtualClock,
 } from '@lattice/core/testing'
-import { Runtime } from '@lattice/daemon/runtime'
-import { seededRandom, sha256 } from './federation.ts'
+import { Runtime, type RuntimeParts } from '@lattice/daemon/runtime'
+import { createKeys, seededRandom, sha256, type Keys } from './federation.ts'
 
 const running: Runtime[] = []
 afterEach(async () => {
@@ -37,83 +37,120 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 8; turn++) await new Promise(resolve => setImmediate(resolve))
 }
 
+/** A transport as a plain object, so that parts of it can be replaced. */
+function partsOf(inner: Transport): Transport {
+  return {
+    kind: inner.kind,
+    start: inbox => inner.start(inbox),
+    stop: () => inner.stop(),
+    connect: (peer, signal) => inner.connect(peer, signal),
+    request: (peer, frame, signal) => inner.request(peer, frame, signal),
+    announce: frame => inner.announce(frame),
+    addresses: peer => inner.addresses(peer),
+  }
+}
+
+/** The host in front of a node: notes when it was asked, and lets nobody through while the node sleeps. */
+class Host {
+  readonly asked: number[] = []
+  readonly #clock: VirtualClock
+  #refusal: { retryAfterMs?: number } | undefined
+
+  constructor(clock: VirtualClock) {
+    this.#clock = clock
+  }
+
+  sleep(retryAfterMs?: number): void {
+    this.#refusal = retryAfterMs === undefined ? {} : { retryAfterMs }
+  }
+
+  wake(): void {
+    this.#refusal = undefined
+  }
+
+  /** The way of others to the node behind this host. */
+  guard(inner: Transport): Transport {
+    return {
+      ...partsOf(inner),
+      connect: (peer, signal) => this.#admit(() => inner.connect(peer, signal)),
+      request: (peer, frame, signal) => this.#admit(() => inner.request(peer, frame, signal)),
+    }
+  }
+
+  #admit<T>(pass: () => Promise<T>): Promise<T> {
+    this.asked.push(this.#clock.now().mono)
+    if (this.#refusal === undefined) return pass()
+    const asleep = new LatticeError('PEER_ASLEEP', 'https://x.hf.space: its host says that it is asleep')
+    return Promise.reject(Object.assign(asleep, this.#refusal))
+  }
+}
+
+/** The transport of a node that knows nobody's address. */
+function undialling(inner: Transport): Transport {
+  const lost = (): Promise<never> => Promise.reject(new LatticeError('PEER_UNKNOWN'))
+  return {
+    ...partsOf(inner),
+    // A memory network tells both ends of a connection; HTTP tells only the one that asked.
+    start: inbox => inner.start({ ...inbox, peerUp: () => undefined }),
+    connect: lost,
+    request: lost,
+  }
+}
+
+type Place = Pick<RuntimeParts, 'clock' | 'members' | 'transports' | 'log'>
+
+function createNode(index: number, { id, privateKey }: Keys, place: Place): Runtime {
+  const image = createMemoryImage(`00000000000000${index + 16}` as Incarnation)
+  return new Runtime({
+    info: { name: `node${index + 1}`, role: 'node', software: 'test' },
+    store: createMemoryStore({ image }),
+    hash: sha256,
+    signer: { nodeId: id, sign: message => sign(null, message, privateKey) },
+    verifier: { verify: async items => items.map(() => true) },
+    random: seededRandom(index + 1),
+    params: { ...defaultParams, p2pEnabled: false },
+    ...place,
+  })
+}
+
 /** Two nodes on HTTP; only the first knows where the other is. */
 async function start(): Promise<World> {
   const clock = createVirtualClock()
   const network = createMemoryNetwork('http')
-  const keys = [generateKeyPairSync('ed25519'), generateKeyPairSync('ed25519')]
-  const ids = keys.map(({ publicKey }) =>
-    publicKey.export({ type: 'spki', format: 'der' }).subarray(-32).toString('hex'),
-  ) as NodeId[]
-  const members = new Set(ids)
-  const asked: number[] = []
+  const host = new Host(clock)
   const logs: string[] = []
-  let answer: { retryAfterMs?: number } | undefined
-  const guarded = (inner: Transport): Transport => {
-    const door = <T>(pass: () => Promise<T>): Promise<T> => {
-      asked.push(clock.now().mono)
-      return answer === undefined ? pass() : Promise.reject(Object.assign(asleep(), answer))
-    }
-    return {
-      kind: inner.kind,
-      start: inbox => inner.start(inbox),
-      stop: () => inner.stop(),
-      connect: (peer, signal) => door(() => inner.connect(peer, signal)),
-      request: (peer, frame, signal) => door(() => inner.request(peer, frame, signal)),
-      announce: frame => inner.announce(frame),
-      addresses: peer => inner.addresses(peer),
-    }
-  }
-  const lost: Transport['connect'] = () => Promise.reject(new LatticeError('PEER_UNKNOWN'))
-  const runtimes = keys.map(({ privateKey }, index) => {
-    const nodeId = ids[index] as NodeId
-    const inner = network.join(nodeId, members)
-    const dialsOut = guarded(inner)
-    const stays: Transport = {
-      ...guarded(inner),
-      // A memory network tells both ends of a connection; HTTP tells only the one that asked.
-      start: inbox => inner.start({ ...inbox, peerUp: () => undefined }),
-      connect: lost,
-      request: lost as never,
-    }
-    const image = createMemoryImage(`00000000000000${index + 16}` as Incarnation)
-    return new Runtime({
-      info: { name: `node${index + 1}`, role: 'node', software: 'test' },
-      store: createMemoryStore({ image }),
-      hash: sha256,
-      signer: { nodeId, sign: message => sign(null, message, privateKey) },
-      verifier: { verify: async items => items.map(() => true) },
-      random: seededRandom(index + 1),
-      params: { ...defaultParams, p2pEnabled: false },
-      members,
-      clock,
-      transports: [index === 0 ? dialsOut : stays],
-      log: (level, message) => index === 0 && logs.push(`${level} ${message}`),
-    })
+  const first = createKeys()
+  const second = createKeys()
+  const members = new Set([first.id, second.id])
+  const awake = createNode(0, first, {
+    clock,
+    members,
+    transports: [host.guard(network.join(first.id, members))],
+    log: (level, message) => logs.push(`${level} ${message}`),
   })
-  const [awake, sleeper] = runtimes as [Runtime, Runtime]
-  running.push(...runtimes)
-  await Promise.all(runtimes.map(runtime => runtime.start()))
+  const sleeper = createNode(1, second, {
+    clock,
+    members,
+    transports: [undialling(network.join(second.id, members))],
+    log: () => undefined,
+  })
+  running.push(awake, sleeper)
+  await Promise.all([awake.start(), sleeper.start()])
   await settle()
-  const pass = async (ms: number): Promise<void> => {
-    const limit = clock.now().mono + ms
-    do await settle()
-    while (clock.ringNext(limit))
-  }
   return {
     awake,
     sleeper,
     clock,
     logs,
-    asked,
-    pass,
-    sleep: retryAfterMs => void (answer = retryAfterMs === undefined ? {} : { retryAfterMs }),
-    wake: () => void (answer = undefined),
+    asked: host.asked,
+    sleep: retryAfterMs => host.sleep(retryAfterMs),
+    wake: () => host.wake(),
+    async pass(ms) {
+      const limit = clock.now().mono + ms
+      do await settle()
+      while (clock.ringNext(limit))
+    },
   }
-}
-
-function asleep(): LatticeError {
-  return new LatticeError('PEER_ASLEEP', 'https://x.hf.space: its host says that it is asleep')
 }
 
 describe('two nodes of which one only dials out', () => {

@@ -1,8 +1,10 @@
 /**
- * The scrub: reads every row of the store again and compares the hash of its bytes with the digest kept beside them.
+ * The scrub: reads every row of the store again and compares the hash of its bytes with the digest kept
+ * beside them.
  *
- * Runs in the background in slices, a fifth of the time at most, and keeps the last result: health answers never wait
- * for it. It walks in commit order, so rows written meanwhile come at the end and superseded ones are simply gone.
+ * Runs in the background in slices, a fifth of the time at most, and keeps the last result: health answers
+ * never wait for it. It walks in commit order, so rows written meanwhile come at the end and superseded ones
+ * are simply gone.
  */
 import type { IntegrityReport } from '@lattice/api'
 import type { Clock, Hash, Row, Sequence, Store } from '@lattice/core'
@@ -66,6 +68,13 @@ function isIntact(hash: Hash, row: Row): boolean {
   return digest.length === row.digest.length && digest.every((byte, index) => byte === row.digest[index])
 }
 
+function tally(progress: Progress, { seq, key }: Row, intact: boolean): void {
+  progress.checked += 1
+  if (intact) return
+  progress.corrupt += 1
+  if (progress.named.length < namedMax) progress.named.push({ seq, key })
+}
+
 function reportOf(finished: Finished | undefined, running: boolean, mono: number): IntegrityReport {
   if (finished === undefined) {
     return {
@@ -98,86 +107,101 @@ function reportOf(finished: Finished | undefined, running: boolean, mono: number
   }
 }
 
-/** Makes the check; it starts a run at once and then one per interval. */
-export function createIntegrityCheck(options: IntegrityOptions): IntegrityCheck {
-  const { store, hash, clock } = options
-  const intervalMs = options.intervalMs ?? intervalMsDefault
-  let finished: Finished | undefined
-  let running: Promise<IntegrityReport> | undefined
-  let stopped = false
-  let cancelAlarm = (): void => undefined
-  let resume = (): void => undefined
+function messageOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error
+    ? String(error.message)
+    : String(error)
+}
 
-  const last = (): IntegrityReport => reportOf(finished, running !== undefined, clock.now().mono)
-  const pause = (): Promise<void> =>
-    new Promise(resolve => {
-      resume = resolve
-      cancelAlarm = clock.alarm(clock.now().mono + pauseMs, resolve)
-    })
+/** One run at a time, each with an alarm for the next. */
+class Scrub implements IntegrityCheck {
+  readonly #options: IntegrityOptions
+  #finished: Finished | undefined
+  #running: Promise<IntegrityReport> | undefined
+  #stopped = false
+  #cancelAlarm = (): void => undefined
+  #resume = (): void => undefined
 
-  const walk = async (progress: Progress): Promise<void> => {
+  constructor(options: IntegrityOptions) {
+    this.#options = options
+  }
+
+  last(): IntegrityReport {
+    return reportOf(this.#finished, this.#running !== undefined, this.#options.clock.now().mono)
+  }
+
+  request(): void {
+    const age =
+      this.#finished === undefined
+        ? Number.POSITIVE_INFINITY
+        : this.#options.clock.now().mono - this.#finished.mono
+    if (this.#running === undefined && age >= freshMs) void this.run()
+  }
+
+  run(): Promise<IntegrityReport> {
+    if (this.#stopped) return Promise.resolve(this.last())
+    if (this.#running === undefined) {
+      this.#cancelAlarm()
+      this.#running = Promise.resolve().then(() => this.#execute())
+    }
+    return this.#running
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancelAlarm()
+    this.#resume()
+  }
+
+  async #execute(): Promise<IntegrityReport> {
+    const { clock, intervalMs = intervalMsDefault, onCorrupt } = this.#options
+    const begin = clock.now()
+    const progress: Progress = { checked: 0, corrupt: 0, named: [] }
+    let failure: string | undefined
+    try {
+      await this.#walk(progress)
+    } catch (error) {
+      failure = messageOf(error)
+    }
+    this.#running = undefined
+    if (this.#stopped) return this.last()
+    const { mono, wall } = clock.now()
+    this.#finished = { progress, failure, mono, wall, durationMs: mono - begin.mono }
+    this.#cancelAlarm = clock.alarm(mono + intervalMs, () => void this.run())
+    const report = this.last()
+    if (report.status === 'corrupt') onCorrupt?.(report)
+    return report
+  }
+
+  async #walk(progress: Progress): Promise<void> {
+    const { store, hash, clock } = this.#options
     const end = store.lastSeq
     let cursor = 0
-    while (cursor < end && !stopped) {
+    while (cursor < end && !this.#stopped) {
       const sliceEnd = clock.now().mono + sliceMs
       const rows = store.after(cursor, sliceRows)
       if (rows.length === 0) return
       for (const row of rows) {
         cursor = row.seq
-        progress.checked += 1
-        if (!isIntact(hash, row)) {
-          progress.corrupt += 1
-          if (progress.named.length < namedMax) progress.named.push({ seq: row.seq, key: row.key })
-        }
+        tally(progress, row, isIntact(hash, row))
         if (clock.now().mono >= sliceEnd) break
       }
-      await pause()
+      await this.#pause()
     }
   }
 
-  const execute = async (): Promise<IntegrityReport> => {
-    const begin = clock.now()
-    const progress: Progress = { checked: 0, corrupt: 0, named: [] }
-    let failure: string | undefined
-    try {
-      await walk(progress)
-    } catch (error) {
-      failure =
-        typeof error === 'object' && error !== null && 'message' in error
-          ? String(error.message)
-          : String(error)
-    }
-    running = undefined
-    if (stopped) return last()
-    const { mono, wall } = clock.now()
-    finished = { progress, failure, mono, wall, durationMs: mono - begin.mono }
-    cancelAlarm = clock.alarm(mono + intervalMs, () => void run())
-    const report = last()
-    if (report.status === 'corrupt') options.onCorrupt?.(report)
-    return report
+  #pause(): Promise<void> {
+    const { clock } = this.#options
+    return new Promise(resolve => {
+      this.#resume = resolve
+      this.#cancelAlarm = clock.alarm(clock.now().mono + pauseMs, resolve)
+    })
   }
+}
 
-  const run = (): Promise<IntegrityReport> => {
-    if (stopped) return Promise.resolve(last())
-    if (running === undefined) {
-      cancelAlarm()
-      running = Promise.resolve().then(execute)
-    }
-    return running
-  }
-
-  void run()
-  return {
-    last,
-    run,
-    request: () => {
-      const age = finished === undefined ? Number.POSITIVE_INFINITY : clock.now().mono - finished.mono
-      if (running === undefined && age >= freshMs) void run()
-    },
-    stop: () => {
-      stopped = true
-      cancelAlarm()
-      resume()
-    },
-  }
+/** Makes the check; it starts a run at once and then one per interval. */
+export function createIntegrityCheck(options: IntegrityOptions): IntegrityCheck {
+  const scrub = new Scrub(options)
+  void scrub.run()
+  return scrub
 }

@@ -25,87 +25,105 @@ const backlogBytesMax = 1024 * 1024
 /** How long a browser waits before it comes back. */
 const retryMs = 2000
 
+/** Longest silence on a stream, in ms: well below the minute after which proxies close what is idle. */
+const pingMsDefault = 15_000
+
+type EventName = 'change' | 'mode' | 'peer' | 'alert'
+
 /** The stream's source. */
 export interface EventHub {
   /** Tells all listeners. `data` must be JSON. */
-  readonly publish: (event: 'change' | 'mode' | 'peer' | 'alert', data: unknown) => void
+  readonly publish: (event: EventName, data: unknown) => void
   /** Ends all streams and refuses new ones. */
   readonly close: () => void
 }
 
-/** Kept by a node for its streams. */
-interface Hub extends EventHub {
-  attach(response: Response, lastId: string | undefined): void
-}
-
-interface Kept {
-  readonly number: number
-  readonly text: string
-}
-
 type HubOptions = Pick<HttpAppOptions, 'node' | 'peer' | 'pingMs'>
 
-function createHub(options: HubOptions): Hub {
-  // Ids of an earlier process must not be taken for ours.
-  const boot = randomBytes(6).toString('hex')
-  const kept: Kept[] = []
-  const streams = new Set<Response>()
-  let number = 0
-  let closed = false
+/** The last events in wire form, and what a client that comes back has missed of them. */
+class Replay {
+  /** Ids of an earlier process must not be taken for ours. */
+  readonly #boot = randomBytes(6).toString('hex')
+  readonly #kept: string[] = []
+  readonly #node: HubOptions['node']
+  #number = 0
 
-  const send = (response: Response, text: string): void => {
-    response.write(text)
-    if (response.writableLength > backlogBytesMax) response.destroy()
+  constructor(node: HubOptions['node']) {
+    this.#node = node
   }
-  const timer = setInterval(() => {
-    for (const response of streams) send(response, ': ping\n\n')
-  }, options.pingMs ?? 15_000)
-  timer.unref()
 
-  const resync = (reason: string): string => {
-    const data = JSON.stringify({ reason, merkle_root: options.node.status().root })
-    return `id: ${boot}-${number}\nevent: resync\ndata: ${data}\n\n`
+  append(event: EventName, data: unknown): string {
+    this.#number += 1
+    const text = `${this.#id()}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+    this.#kept.push(text)
+    // Trimmed in blocks: shifting one by one would move the whole array for every event.
+    if (this.#kept.length >= replayMax * 2) this.#kept.splice(0, this.#kept.length - replayMax)
+    return text
   }
-  const missed = (lastId: string | undefined): string => {
-    if (lastId === undefined) return `id: ${boot}-${number}\n\n`
+
+  since(lastId: string | undefined): string {
+    if (lastId === undefined) return `${this.#id()}\n`
     const match = /^([0-9a-f]{12})-(\d{1,15})$/.exec(lastId)
-    if (match?.[1] !== boot) return resync('the id is not of this run of the node')
+    if (match?.[1] !== this.#boot) return this.#resync('the id is not of this run of the node')
     const last = Number(match[2])
-    const oldest = number - kept.length
-    if (last > number || last < oldest) return resync('events after this id are no longer kept')
-    return kept
-      .slice(last - oldest)
-      .map(event => event.text)
-      .join('')
+    const oldest = this.#number - this.#kept.length
+    if (last > this.#number || last < oldest) return this.#resync('events after this id are no longer kept')
+    return this.#kept.slice(last - oldest).join('')
   }
 
-  return {
-    publish: (event, data) => {
-      number += 1
-      const text = `id: ${boot}-${number}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`
-      kept.push({ number, text })
-      // Trimmed in blocks: shifting one by one would move the whole array for every event.
-      if (kept.length >= replayMax * 2) kept.splice(0, kept.length - replayMax)
-      for (const response of streams) send(response, text)
-    },
-    attach: (response, lastId) => {
-      if (closed) throw new HttpProblem('NOT_READY', 'the node is stopping')
-      if (streams.size >= streamsMax)
-        throw new HttpProblem('OVERLOADED', `${streamsMax} event streams are open already`)
-      response.on('close', () => streams.delete(response))
-      response.writeHead(200, {
-        'Content-Type': 'text/event-stream; charset=utf-8',
-        'Cache-Control': 'no-store, no-transform',
-        'X-Accel-Buffering': 'no',
-      })
-      response.write(`retry: ${retryMs}\n${missed(lastId)}`)
-      streams.add(response)
-    },
-    close: () => {
-      closed = true
-      clearInterval(timer)
-      for (const response of streams) response.end()
-    },
+  #resync(reason: string): string {
+    const data = JSON.stringify({ reason, merkle_root: this.#node.status().root })
+    return `${this.#id()}event: resync\ndata: ${data}\n\n`
+  }
+
+  /** The id line of the newest event. */
+  #id(): string {
+    return `id: ${this.#boot}-${this.#number}\n`
+  }
+}
+
+/** The open streams of one node. */
+class Hub implements EventHub {
+  readonly #replay: Replay
+  readonly #streams = new Set<Response>()
+  readonly #pings: NodeJS.Timeout
+  #closed = false
+
+  constructor({ node, pingMs }: HubOptions) {
+    this.#replay = new Replay(node)
+    this.#pings = setInterval(() => this.#send(': ping\n\n'), pingMs ?? pingMsDefault)
+    this.#pings.unref()
+  }
+
+  publish(event: EventName, data: unknown): void {
+    this.#send(this.#replay.append(event, data))
+  }
+
+  attach(response: Response, lastId: string | undefined): void {
+    if (this.#closed) throw new HttpProblem('NOT_READY', 'the node is stopping')
+    if (this.#streams.size >= streamsMax)
+      throw new HttpProblem('OVERLOADED', `${streamsMax} event streams are open already`)
+    response.on('close', () => this.#streams.delete(response))
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store, no-transform',
+      'X-Accel-Buffering': 'no',
+    })
+    response.write(`retry: ${retryMs}\n${this.#replay.since(lastId)}`)
+    this.#streams.add(response)
+  }
+
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#pings)
+    for (const response of this.#streams) response.end()
+  }
+
+  #send(text: string): void {
+    for (const response of this.#streams) {
+      response.write(text)
+      if (response.writableLength > backlogBytesMax) response.destroy()
+    }
   }
 }
 
@@ -122,7 +140,7 @@ function forward(hub: EventHub, { node, peer }: HubOptions, event: NodeEvent): v
 
 /** Adds the stream. Close the hub to end all streams and to stop listening to the node. */
 export function mountEvents(mount: Mount, options: HubOptions): EventHub {
-  const hub = createHub(options)
+  const hub = new Hub(options)
   const unsubscribe = options.node.subscribe(event => forward(hub, options, event))
   mount(routes.getEvents, (_input, request, response) => {
     if (request.method === 'HEAD') {
@@ -133,7 +151,7 @@ export function mountEvents(mount: Mount, options: HubOptions): EventHub {
     hub.attach(response, typeof lastId === 'string' ? lastId : undefined)
   })
   return {
-    publish: hub.publish,
+    publish: (event, data) => hub.publish(event, data),
     close: () => {
       unsubscribe()
       hub.close()

@@ -62,14 +62,45 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
-/**
- * Makes the server of `app`. With `onUpgrade`, upgrade requests (WebSocket) go there; else they are plain
- * requests.
- */
-export function createHttpServer(
-  app: RequestListener & Pick<EventEmitter, 'emit'>,
-  options: { readonly onUpgrade?: UpgradeHandler } = {},
-): HttpServer {
+/** Counts the requests not answered yet, and tells when there are none. */
+class InFlight {
+  #count = 0
+  #settled = (): void => undefined
+
+  constructor(server: Server) {
+    server.prependListener('request', (_request, response) => {
+      this.#count += 1
+      response.once('close', () => {
+        this.#count -= 1
+        if (this.#count === 0) this.#settled()
+      })
+    })
+  }
+
+  /** Waits for the last one, `limitMs` at most. */
+  async drained(limitMs: number): Promise<void> {
+    if (this.#count === 0) return
+    const overdue = new AbortController()
+    const idle = new Promise<void>(resolve => (this.#settled = resolve))
+    const limit = wait(limitMs, undefined, { signal: overdue.signal }).catch(() => undefined)
+    await Promise.race([idle, limit])
+    overdue.abort()
+  }
+}
+
+/** Hands upgrades on; the server forgets such sockets, and someone has to close them in the end. */
+function passUpgrades(server: Server, onUpgrade: UpgradeHandler): ReadonlySet<Duplex> {
+  const upgraded = new Set<Duplex>()
+  server.on('upgrade', (request, socket, head) => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    socket.on('error', () => socket.destroy())
+    onUpgrade(request, socket, head)
+  })
+  return upgraded
+}
+
+function createBoundedServer(app: RequestListener, upgrades: boolean): Server {
   const server = createServer(
     {
       maxHeaderSize: headerBytesMax,
@@ -81,64 +112,52 @@ export function createHttpServer(
       noDelay: true,
       // Java's client and others offer `Upgrade: h2c` with plain requests; those are served as plain
       // requests.
-      shouldUpgradeCallback: request =>
-        options.onUpgrade !== undefined && request.headers.upgrade?.toLowerCase() === 'websocket',
+      shouldUpgradeCallback: request => upgrades && request.headers.upgrade?.toLowerCase() === 'websocket',
     },
     app,
   )
   server.maxConnections = connectionsMax
   server.on('clientError', refuseMalformed)
+  return server
+}
 
-  // The server forgets a socket once it is upgraded; someone has to close it in the end.
-  const upgraded = new Set<Duplex>()
-  const { onUpgrade } = options
-  if (onUpgrade) {
-    server.on('upgrade', (request, socket, head) => {
-      upgraded.add(socket)
-      socket.once('close', () => upgraded.delete(socket))
-      socket.on('error', () => socket.destroy())
-      onUpgrade(request, socket, head)
-    })
-  }
-
-  let inFlight = 0
-  let settled = (): void => undefined
-  server.prependListener('request', (_request, response) => {
-    inFlight += 1
-    response.once('close', () => {
-      inFlight -= 1
-      if (inFlight === 0) settled()
+async function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
     })
   })
+  return server.address() as AddressInfo
+}
 
-  let closing: Promise<void> | undefined
+/**
+ * Makes the server of `app`. With `onUpgrade`, upgrade requests (WebSocket) go there; else they are plain
+ * requests.
+ */
+export function createHttpServer(
+  app: RequestListener & Pick<EventEmitter, 'emit'>,
+  { onUpgrade }: { readonly onUpgrade?: UpgradeHandler } = {},
+): HttpServer {
+  const server = createBoundedServer(app, onUpgrade !== undefined)
+  const upgraded = onUpgrade === undefined ? new Set<Duplex>() : passUpgrades(server, onUpgrade)
+  const inFlight = new InFlight(server)
+
   const end = async (): Promise<void> => {
     app.emit('drain')
     if (!server.listening) return
     const closed = new Promise<void>(resolve => server.close(() => resolve()))
     server.closeIdleConnections()
-    const overdue = new AbortController()
-    const idle = new Promise<void>(resolve => (settled = resolve))
-    const limit = wait(drainMs, undefined, { signal: overdue.signal }).catch(() => undefined)
-    if (inFlight > 0) await Promise.race([idle, limit])
-    overdue.abort()
+    await inFlight.drained(drainMs)
     for (const socket of upgraded) socket.destroy()
     server.closeAllConnections()
     await closed
   }
-
+  let closing: Promise<void> | undefined
   return {
     server,
-    listen: async (port, host) => {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(port, host, () => {
-          server.off('error', reject)
-          resolve()
-        })
-      })
-      return server.address() as AddressInfo
-    },
+    listen: (port, host) => listen(server, port, host),
     close: () => (closing ??= end()),
   }
 }
