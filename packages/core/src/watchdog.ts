@@ -23,8 +23,8 @@ export function linkState(link: Link, now: number, params: EngineParams): LinkSt
 }
 
 /**
- * Until when the link counts as proven without further news. A peer that only dials out proves the HTTP path by
- * asking us, although we know no address of it or it does not answer there.
+ * Until when the link counts as proven without further news. A peer that only dials out proves the HTTP path
+ * by asking us, although we know no address of it or it does not answer there.
  */
 export function provenUntil(link: Link, params: EngineParams): number {
   const { path, up, lastHeard, heardUs, failures } = link
