@@ -4,6 +4,7 @@
  */
 import { format, resolveConfig } from 'prettier'
 import { errorCatalog } from '@lattice/core'
+import { modeDocument } from './mode-document.ts'
 import { readModule } from './tidy/syntax.ts'
 import { columnsMax } from './tidy/form.ts'
 import { isPackageSource } from './tidy/tree.ts'
@@ -68,6 +69,7 @@ export async function generatedDocuments(tree: Tree): Promise<ReadonlyMap<string
   const drawn = sourceTree(tree)
   return new Map([
     ['docs/errors.md', await format(errorsDocument(), options)],
+    ['docs/modes.md', await format(modeDocument(), options)],
     [
       'ARCHITECTURE.md',
       architecture.replace(between, (_all, begin: string, end: string) => `${begin}\n${drawn}\n${end}`),
