@@ -1,0 +1,19 @@
+/** What the simulator needs of the core to read entries on disks by itself. */
+import { decodeValue, type Entry, type JsonValue } from '@lattice/core'
+
+export {
+  compareEntries,
+  counterSlot,
+  elementSlot,
+  encodeValue,
+  entrySignature,
+  isLatticeError,
+  parseEntry,
+  toHex,
+} from '@lattice/core'
+export type { Entry, Incarnation, JsonValue, Operation, Row, Version } from '@lattice/core'
+
+/** The value an entry holds; undefined for a tombstone. */
+export function storedValueOf(entry: Entry): JsonValue | undefined {
+  return entry.value === undefined ? undefined : decodeValue(entry.value)
+}

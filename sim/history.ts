@@ -1,0 +1,198 @@
+/**
+ * One history: a federation is drawn, lives with faults for a while, then everything is mended and must be well again.
+ *
+ * Two phases, as in FoundationDB's and TigerBeetle's simulators: safety while things go wrong, progress once they have
+ * stopped.
+ */
+import { wallOf } from '@lattice/core'
+import { createDice } from './dice.ts'
+import { drawSwarm, startFaults, type Swarm } from './faults.ts'
+import { dump, Ledger, winners } from './ledger.ts'
+import { epochWall } from './life.ts'
+import { Sentinel } from './sentinel.ts'
+import { drawHabits, startClients } from './workload.ts'
+import { World, type Member, type Site, type Tamper } from './world.ts'
+
+/** What a history is told from. */
+export interface HistoryOptions {
+  readonly seed: number
+  /** Virtual time with faults, in ms. */
+  readonly faultsMs: number
+  /** Virtual time at least, in ms: a history that is well again early goes on in peace. */
+  readonly atLeastMs?: number
+  /** Faults instead of the drawn ones. */
+  readonly swarm?: Swarm
+  readonly count?: number
+  readonly print?: ((line: string) => void) | undefined
+  readonly tamper?: Tamper | undefined
+}
+
+/** How it went. */
+export interface Outcome {
+  readonly seed: number
+  /** Hash over everything that happened. */
+  readonly digest: string
+  readonly violations: readonly string[]
+  /** How often what happened, by class. */
+  readonly coverage: ReadonlyMap<string, number>
+  readonly simulatedMs: number
+  readonly acknowledged: number
+  /** Happenings on the timeline. */
+  readonly steps: number
+}
+
+/** All equal within this after the heal, in ms: a dial back-off, a time-out, a descent with its pauses. */
+const convergeWithinMs = 120_000
+
+/** Back on P2P within this: longest hold-down or latch, trial, and the way there (docs/reliability.md). */
+const returnWithinMs = 750_000
+
+/** How often the world is asked whether it is well. */
+const askEveryMs = 500
+
+/** Entries stamped further ahead than this wait until their time has come. */
+const futureMs = 600_000
+
+/** Machines that are off are looked after this often. */
+const bootEveryMs = 50
+
+/** Tells one history from its seed. */
+export async function tell(options: HistoryOptions): Promise<Outcome> {
+  const { seed, faultsMs } = options
+  const world = drawWorld(options)
+  const dice = world.dice.fork('history')
+  const ledger = new Ledger(world)
+  new Sentinel(world)
+  const swarm = options.swarm ?? drawSwarm(dice)
+  world.note('history', `${world.members.length} nodes, ${JSON.stringify([...swarm])}`)
+  keepRunning(world)
+  for (const member of world.members) world.timeline.after(dice.between(0, 5_000), () => world.boot(member))
+  const stopClients = startClients(world, ledger, drawHabits(dice))
+  const heal = startFaults(world, ledger, swarm)
+  await world.timeline.run(faultsMs)
+  world.note('history', 'heals')
+  stopClients()
+  heal()
+  mend(world, ledger)
+  await demandProgress(world)
+  for (const member of world.members) ledger.audit(member)
+  await world.timeline.run(Math.max(world.now, options.atLeastMs ?? 0))
+  for (const member of world.members) world.trace.note(0, `n${member.index}`, dump(member))
+  const { violations, coverage, trace, timeline } = world
+  const { acknowledged } = ledger
+  const end = { digest: trace.digest, simulatedMs: world.now, steps: timeline.count, acknowledged }
+  for (const member of world.members) world.crash(member, false)
+  return { seed, violations, coverage, ...end }
+}
+
+function drawWorld({ seed, count, print, tamper }: HistoryOptions): World {
+  const dice = createDice(`lattice/${seed}`).fork('federation')
+  const nodes = count ?? dice.pick([3, 3, 3, 4, 5, 7])
+  const sites = Array.from({ length: nodes }, (_, index): Partial<Site> => ({
+    // The first two are always reachable both ways, so that the federation can become one.
+    p2pEnabled: index < 2 || !dice.chance(0.08),
+    p2pDialable: index < 2 || !dice.chance(0.15),
+    httpReachable: index < 2 || !dice.chance(0.15),
+  }))
+  const slowestMs = dice.pick([5, 40, 150])
+  const commitMs = dice.pick([0.5, 4, 20])
+  return new World({
+    seed,
+    count: nodes,
+    sites,
+    slowestMs,
+    commitMs,
+    realSignatures: dice.chance(0.01),
+    print,
+    tamper,
+  })
+}
+
+/** Somebody looks after machines that are off. */
+function keepRunning(world: World): void {
+  const look = (): void => {
+    for (const member of world.members)
+      if (member.process === undefined && member.lives > 0 && world.now >= member.downUntil)
+        world.boot(member)
+    world.timeline.after(bootEveryMs, look)
+  }
+  world.timeline.after(bootEveryMs, look)
+}
+
+/** Whatever is still wrong is put right. */
+function mend(world: World, ledger: Ledger): void {
+  for (const member of world.members) {
+    member.downUntil = 0
+    member.p2pBroken = false
+    member.wall.thaw()
+    member.wall.set(0)
+    // A transport that could not start is tried again by the next process only.
+    if (member.process?.p2pFailed === true) {
+      world.crash(member, false)
+      ledger.ended(member)
+    }
+    world.boot(member)
+    world.resume(member)
+  }
+}
+
+/** The operator gives every node the choice back, also to those that were about to restart. */
+function release(world: World): void {
+  for (const { process } of world.running)
+    if (process.runtime.status().requested !== 'auto')
+      process.life.enter(() => void process.runtime.switchMode('auto').catch(() => {}))
+}
+
+async function demandProgress(world: World): Promise<void> {
+  const healedAt = world.now
+  const waitMs = Math.max(
+    0,
+    ...world.members.map(member => latestWall(member) - (epochWall + healedAt) - futureMs),
+  )
+  await world.timeline.run(world.now + waitMs)
+  if (waitMs > 0) world.count('waited-for-the-future')
+  const equalBy = world.now + convergeWithinMs
+  await until(world, equalBy, () => areEqual(world))
+  if (!areEqual(world)) {
+    world.violate(`no equal roots ${convergeWithinMs / 1000} s after the heal: ${standings(world)}`)
+    return
+  }
+  world.note('history', 'roots are equal')
+  if (new Set(world.members.map(dump)).size > 1) world.violate('equal roots over different entries')
+  await until(world, healedAt + waitMs + returnWithinMs, () => world.members.every(isBack))
+  for (const member of world.members)
+    if (!isBack(member))
+      world.violate(`n${member.index}: ${member.process?.runtime.status().phase} long after the heal`)
+}
+
+async function until(world: World, limit: number, condition: () => boolean): Promise<void> {
+  for (release(world); world.now < limit && !condition(); release(world))
+    await world.timeline.run(Math.min(limit, world.now + askEveryMs))
+}
+
+function areEqual({ members }: World): boolean {
+  return new Set(members.map(({ process }) => process?.runtime.status().root)).size === 1
+}
+
+/** On P2P, or where P2P is impossible on HTTP. */
+function isBack({ process, site }: Member): boolean {
+  const phase = process?.runtime.status().phase
+  return !site.p2pEnabled ? phase === 'HTTP' : phase === 'P2P'
+}
+
+function standings(world: World): string {
+  return world.members
+    .map(({ process, index }) => {
+      const status = process?.runtime.status()
+      const peers = status?.peers.map(peer => `${peer.path}/${peer.behind}/${peer.ahead}`)
+      return `n${index} ${status?.phase} ${status?.root.slice(0, 6)} ${status?.entryCount} ${peers?.join(' ')}`
+    })
+    .join('; ')
+}
+
+/** Wall time of the latest version on a disk. */
+function latestWall(member: Member): number {
+  let latest = 0
+  for (const entry of winners(member).values()) latest = Math.max(latest, wallOf(entry.version))
+  return latest
+}

@@ -1,0 +1,242 @@
+/**
+ * What clients did and what they were told: the yardstick for what the federation must still know in the end.
+ *
+ * An acknowledged write may be superseded by a greater version, never lost. What was refused must not be there. What
+ * was never answered (the process ended first) may be there or not.
+ */
+import {
+  compareEntries,
+  counterSlot,
+  elementSlot,
+  encodeValue,
+  entrySignature,
+  isLatticeError,
+  parseEntry,
+  storedValueOf,
+  toHex,
+  type Entry,
+  type Incarnation,
+  type Operation,
+  type Row,
+  type Version,
+} from './entries.ts'
+import { sha256 } from './keys.ts'
+import type { Member, World } from './world.ts'
+
+/** What became of a write as far as its client knows. */
+type Outcome = 'pending' | 'acknowledged' | 'refused' | 'unknown'
+
+interface Attempt {
+  readonly member: number
+  readonly incarnation: Incarnation
+  readonly operations: readonly Operation[]
+  readonly places: readonly string[]
+  outcome: Outcome
+  version: Version
+}
+
+/** Keys that are only ever incremented, by positive amounts: their sum is known exactly. */
+export const sumPrefix = 'sum-'
+
+/** The books of all clients. */
+export class Ledger {
+  readonly #world: World
+  readonly #attempts: Attempt[] = []
+  /** Greatest acknowledged version of each life of a store. */
+  readonly #latest = new Map<Incarnation, Version>()
+  #acknowledged = 0
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** Writes acknowledged so far. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  /** A client writes at a node that runs. */
+  write(member: Member, operations: readonly Operation[]): void {
+    const { process, index } = member
+    if (process === undefined) return
+    const { incarnation } = member.disk.image
+    const effective = operations.filter((each, at) => !isForgotten(each, operations.slice(at + 1)))
+    const places = effective.map(operation => placeOf(operation, member, incarnation))
+    const attempt: Attempt = {
+      member: index,
+      incarnation,
+      operations: effective,
+      places,
+      outcome: 'pending',
+      version: 0n,
+    }
+    const before = this.#latest.get(incarnation) ?? 0n
+    this.#attempts.push(attempt)
+    process.life.enter(() => {
+      process.runtime.write(operations).then(
+        ({ version }) => {
+          if (process.life.alive) this.#acked(member, attempt, version, before)
+        },
+        (error: unknown) => {
+          const certain = isLatticeError(error) && error.code !== 'NOT_READY'
+          if (attempt.outcome === 'pending') attempt.outcome = certain ? 'refused' : 'unknown'
+          this.#world.count(`write-${isLatticeError(error) ? error.code : 'error'}`)
+        },
+      )
+    })
+  }
+
+  /** The process of a member has ended: what it has not answered stays open for ever. */
+  ended(member: Member): void {
+    for (const attempt of this.#attempts)
+      if (attempt.member === member.index && attempt.outcome === 'pending') attempt.outcome = 'unknown'
+  }
+
+  /** A disk is about to be lost: what no other disk holds may go with it. */
+  excuse(lost: Member): void {
+    const others = this.#world.members.filter(member => member !== lost).map(winners)
+    for (const attempt of this.#attempts) {
+      if (attempt.outcome !== 'acknowledged') continue
+      const kept = attempt.places.every(place =>
+        others.some(entries => (entries.get(place)?.version ?? 0n) >= attempt.version),
+      )
+      if (!kept) attempt.outcome = 'unknown'
+      if (!kept) this.#world.count('excused-by-amnesia')
+    }
+  }
+
+  /** Checks what every disk holds once all are equal. */
+  audit(member: Member): void {
+    const entries = winners(member)
+    const say = (what: string): void => this.#world.violate(`n${member.index}: ${what}`)
+    for (const attempt of this.#attempts) {
+      if (attempt.outcome !== 'acknowledged') continue
+      for (const place of attempt.places) {
+        const found = entries.get(place)?.version ?? 0n
+        if (found >= attempt.version) continue
+        say(`acknowledged write lost: ${place} at ${attempt.version} by n${attempt.member}; found ${found}`)
+      }
+    }
+    this.#auditOrigins(entries, say)
+    this.#auditSums(entries, say)
+  }
+
+  /** Every entry on a disk is signed, and was written by a client of its author. */
+  #auditOrigins(entries: ReadonlyMap<string, Entry>, say: (what: string) => void): void {
+    const written = new Set<string>()
+    for (const { member, operations, places, outcome } of this.#attempts) {
+      if (outcome === 'refused') continue
+      operations.forEach((operation, at) => written.add(`${member} ${places[at]} ${contentOf(operation)}`))
+    }
+    const { members, keys } = this.#world
+    for (const [place, entry] of entries) {
+      const author = members.findIndex(({ id }) => id === entry.author)
+      if (!keys.check(entrySignature(entry))) say(`entry without a valid signature: ${place}`)
+      const content = entry.kind === 'counter' ? 'increment' : describe(entry)
+      if (!written.has(`${author} ${place} ${content}`)) say(`invented: ${place} ${content} by n${author}`)
+    }
+  }
+
+  #auditSums(entries: ReadonlyMap<string, Entry>, say: (what: string) => void): void {
+    const bounds = new Map<string, { least: number; most: number }>()
+    for (const { operations, places, outcome } of this.#attempts)
+      operations.forEach((operation, at) => {
+        if (operation.op !== 'increment' || !operation.key.startsWith(sumPrefix)) return
+        const bound = bounds.get(places[at] as string) ?? { least: 0, most: 0 }
+        bounds.set(places[at] as string, bound)
+        if (outcome === 'acknowledged') bound.least += operation.by
+        if (outcome !== 'refused') bound.most += operation.by
+      })
+    for (const [place, { least, most }] of bounds) {
+      const entry = entries.get(place)
+      const total = entry === undefined ? 0 : (storedValueOf(entry) as number)
+      if (total < least || total > most) say(`counter ${place} is ${total}, not in [${least}, ${most}]`)
+    }
+  }
+
+  #acked(member: Member, attempt: Attempt, version: Version, before: Version): void {
+    const { incarnation } = attempt
+    if (attempt.outcome !== 'pending') return
+    attempt.outcome = 'acknowledged'
+    attempt.version = version
+    this.#acknowledged++
+    this.#world.note(`n${member.index}`, `acknowledges ${version.toString(16)}`)
+    if (version <= before)
+      this.#world.violate(`n${member.index}: clock went back: ${version} after ${before} in ${incarnation}`)
+    const latest = this.#latest.get(incarnation) ?? 0n
+    if (version > latest) this.#latest.set(incarnation, version)
+    for (const place of attempt.places) {
+      const [key, slot] = place.split('|') as [string, string]
+      const row = rowOf(member, key, slot)
+      if ((row === undefined ? 0n : (parse(row)?.version ?? 0n)) < version)
+        this.#world.violate(`n${member.index}: acknowledged before it was durable: ${place}`)
+    }
+  }
+}
+
+/** The entry that wins each place on one disk. */
+export function winners(member: Member): Map<string, Entry> {
+  const found = new Map<string, Entry>()
+  for (const row of member.disk.image.rows.values()) {
+    const entry = parse(row)
+    if (entry === undefined) continue
+    const place = `${entry.key}|${entry.slot}`
+    const present = found.get(place)
+    if (present === undefined || compareEntries(entry, present) > 0) found.set(place, entry)
+  }
+  return found
+}
+
+/** All that one disk holds, as one text in one order. */
+export function dump(member: Member): string {
+  return [...member.disk.image.rows.values()]
+    .map(({ bytes }) => toHex(bytes))
+    .toSorted()
+    .join('\n')
+}
+
+function parse(row: Row): Entry | undefined {
+  return parseEntry(row.bytes, sha256)
+}
+
+function rowOf(member: Member, key: string, slot: string): Row | undefined {
+  // The newest rows come last, and what was just acknowledged is among them.
+  const rows = [...member.disk.image.rows.values()]
+  return rows.findLast(row => row.key === key && row.slot === slot)
+}
+
+/** A later delete of the same transaction leaves nothing of what it did to the key before. */
+function isForgotten({ key }: Operation, later: readonly Operation[]): boolean {
+  return later.some(each => each.op === 'delete' && each.key === key)
+}
+
+function placeOf(operation: Operation, member: Member, incarnation: Incarnation): string {
+  switch (operation.op) {
+    case 'put':
+    case 'delete':
+      return `${operation.key}|`
+    case 'increment':
+      return `${operation.key}|${counterSlot(member.id, incarnation)}`
+    case 'add':
+    case 'remove':
+      return `${operation.key}|${elementSlot(encodeValue(operation.element), sha256)}`
+  }
+}
+
+function contentOf(operation: Operation): string {
+  switch (operation.op) {
+    case 'put':
+      return JSON.stringify(operation.value)
+    case 'add':
+      return JSON.stringify(operation.element)
+    case 'increment':
+      return 'increment'
+    case 'delete':
+    case 'remove':
+      return 'tombstone'
+  }
+}
+
+function describe(entry: Entry): string {
+  return entry.value === undefined ? 'tombstone' : JSON.stringify(storedValueOf(entry))
+}

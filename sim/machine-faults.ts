@@ -1,0 +1,159 @@
+/** Faults of processes, disks and clocks, and what operators do. */
+import type { RequestedMode } from '@lattice/core'
+import type { Fault, Scene } from './faults.ts'
+import type { Member } from './world.ts'
+
+const minute = 60_000
+
+/** Longest time a machine stays off. */
+const offMs = 6 * minute
+
+/** Ends a process some way, and starts the next one later. */
+function ending(name: string, end: (scene: Scene, member: Member) => void): Fault {
+  return {
+    name,
+    lastsMs: 1,
+    begin(scene) {
+      const { world, dice } = scene
+      if (world.running.length === 0) return undefined
+      const member = dice.pick(world.running)
+      end(scene, member)
+      const pauseMs = dice.chance(0.5) ? dice.between(10, 3_000) : offMs * dice.unit() ** 2
+      member.downUntil = world.now + pauseMs
+      return () => {}
+    },
+  }
+}
+
+/** Ends the process of a member at once. */
+export function kill(
+  { world, ledger }: Pick<Scene, 'world' | 'ledger'>,
+  member: Member,
+  silent: boolean,
+): void {
+  world.crash(member, silent)
+  ledger.ended(member)
+}
+
+/** What processes do. */
+export const processFaults: readonly Fault[] = [
+  ending('crash', (scene, member) => kill(scene, member, false)),
+  ending('power-loss', (scene, member) => kill(scene, member, true)),
+  ending('restart', ({ world }, member) => world.leave(member)),
+  ending('p2p-unusable', (scene, member) => {
+    kill(scene, member, false)
+    member.p2pBroken = true
+  }),
+  ending('amnesia', (scene, member) => {
+    kill(scene, member, false)
+    scene.ledger.excuse(member)
+    member.disk.replace()
+  }),
+  {
+    name: 'pause',
+    lastsMs: 10 * minute,
+    begin({ world, dice }) {
+      const candidates = world.running.filter(({ process }) => !process.life.paused)
+      if (candidates.length === 0) return undefined
+      const { process, ...member } = dice.pick(candidates)
+      const paused = world.members[member.index] as Member
+      world.pause(paused)
+      return () => {
+        if (paused.process === process) world.resume(paused)
+      }
+    },
+  },
+  {
+    name: 'operator',
+    lastsMs: minute,
+    begin({ world, dice }) {
+      const candidates = world.running
+      if (candidates.length === 0) return undefined
+      const { process, index } = dice.pick(candidates)
+      const mode = dice.pick<RequestedMode>(['auto', 'auto', 'p2p', 'http'])
+      const options = dice.chance(0.5) ? { forMs: dice.between(1_000, 5 * minute) } : {}
+      world.note(`n${index}`, `operator says ${mode}`)
+      process.life.enter(
+        () => void process.runtime.switchMode(mode, options).catch(() => world.count('operator-refused')),
+      )
+      return () => {}
+    },
+  },
+]
+
+/** What disks do. */
+export const diskFaults: readonly Fault[] = [
+  {
+    name: 'slow-disk',
+    lastsMs: 5 * minute,
+    begin({ world, dice }) {
+      const { health } = dice.pick(world.members).disk
+      const before = health.commitMs
+      health.commitMs = dice.between(100, 12_000)
+      return () => void (health.commitMs = Math.min(before, 20))
+    },
+  },
+  {
+    name: 'full-disk',
+    lastsMs: 5 * minute,
+    begin({ world, dice }) {
+      const { health } = dice.pick(world.members).disk
+      health.full = true
+      return () => void (health.full = false)
+    },
+  },
+]
+
+/** What clocks do. Within the ten minutes that nodes tolerate, and beyond them. */
+export const clockFaults: readonly Fault[] = [
+  {
+    name: 'clock-skew',
+    lastsMs: 20 * minute,
+    begin({ world, dice }) {
+      const { wall } = dice.pick(world.members)
+      wall.set(dice.between(-4 * minute, 4 * minute))
+      return () => wall.set(0)
+    },
+  },
+  {
+    name: 'clock-far-off',
+    lastsMs: 10 * minute,
+    begin({ world, dice }) {
+      const { wall } = dice.pick(world.members)
+      wall.set(
+        dice.chance(0.5) ? dice.between(10 * minute, 40 * minute) : -dice.between(minute, 600 * minute),
+      )
+      return () => wall.set(0)
+    },
+  },
+  {
+    name: 'clock-freeze',
+    lastsMs: 10 * minute,
+    begin({ world, dice }) {
+      const { wall } = dice.pick(world.members)
+      wall.freeze()
+      return () => {
+        wall.thaw()
+      }
+    },
+  },
+  {
+    name: 'clock-strobe',
+    lastsMs: 2 * minute,
+    begin({ world, dice, later }) {
+      const { wall } = dice.pick(world.members)
+      const stepMs = dice.between(4, 262_000)
+      let on = true
+      const flip = (far: boolean): void => {
+        if (!on) return
+        wall.set(far ? stepMs : 0)
+        later(dice.between(100, 10_000), () => flip(!far))
+      }
+      flip(true)
+      return () => {
+        on = false
+        wall.set(0)
+      }
+    },
+  },
+]

@@ -1,0 +1,205 @@
+/**
+ * Bugs on purpose, behind the ports: the simulator must find every one of them, or it proves nothing.
+ *
+ * The product knows nothing of this. Each bug wraps what a runtime is made of: its store, its transports, its
+ * parameters, or rewrites the frames that come in.
+ */
+import {
+  decodeMessage,
+  encodeMessage,
+  isMalformed,
+  parseEntry,
+  type Batch,
+  type Incarnation,
+  type Inbox,
+  type Message,
+  type NodeId,
+  type Store,
+  type Transport,
+} from '@lattice/core'
+import type { RuntimeParts } from '@lattice/daemon/runtime'
+import { withCommit } from './disk.ts'
+import { tell } from './history.ts'
+import { sha256 } from './keys.ts'
+import type { Tamper } from './world.ts'
+
+/** A bug, and within how many seeds it has to show. */
+export interface Planted {
+  readonly name: string
+  readonly withinSeeds: number
+  readonly tamper: Tamper
+}
+
+/** How long each history with a planted bug has faults, in ms. */
+const faultsMs = 900_000
+
+function onStore(change: (store: Store) => Store): Tamper {
+  return parts => ({ ...parts, store: change(parts.store) })
+}
+
+/** Rewrites what comes in: announces, requests and answers alike. */
+function onReceived(change: (message: Message, from: NodeId, parts: RuntimeParts) => Message): Tamper {
+  return parts => ({
+    ...parts,
+    transports: parts.transports.map(transport =>
+      rewriting(transport, (message, from) => change(message, from, parts)),
+    ),
+  })
+}
+
+function rewriting(inner: Transport, change: (message: Message, from: NodeId) => Message): Transport {
+  const rewrite = (frame: Uint8Array, from: NodeId): Uint8Array => {
+    const message = decodeMessage(frame)
+    return isMalformed(message) ? frame : encodeMessage(change(message, from))
+  }
+  const inboxOf = (inbox: Inbox): Inbox => ({
+    ...inbox,
+    announced: (from, frame) => inbox.announced(from, rewrite(frame, from)),
+    serve: (from, frame, signal) => inbox.serve(from, rewrite(frame, from), signal),
+  })
+  return {
+    kind: inner.kind,
+    start: inbox => inner.start(inboxOf(inbox)),
+    stop: () => inner.stop(),
+    connect: (peer, signal) => inner.connect(peer, signal),
+    request: async (peer, frame, signal) => rewrite(await inner.request(peer, frame, signal), peer),
+    announce: frame => inner.announce(frame),
+    addresses: peer => inner.addresses(peer),
+  }
+}
+
+function isTombstone(bytes: Uint8Array): boolean {
+  const entry = parseEntry(bytes, sha256)
+  return entry !== undefined && entry.value === undefined
+}
+
+function without(message: Message, drop: (entry: Uint8Array) => boolean): Message {
+  const { rows, entries } = message
+  const keep = (list: readonly Uint8Array[]): Uint8Array[] => list.filter(each => !drop(each))
+  return {
+    ...message,
+    ...(rows === undefined ? {} : { rows: { ...rows, entries: keep(rows.entries) } }),
+    ...(entries === undefined ? {} : { entries: keep(entries) }),
+  }
+}
+
+const firstSeen = new Map<string, Incarnation>()
+
+/** All bugs. */
+export const planted: readonly Planted[] = [
+  {
+    name: 'acknowledged before it is durable',
+    withinSeeds: 3,
+    tamper: onStore(store =>
+      withCommit(store, (batch: Batch) => {
+        void store.commit(batch).catch(() => {})
+        return Promise.resolve()
+      }),
+    ),
+  },
+  {
+    name: 'the clock forgets its past at a restart',
+    withinSeeds: 20,
+    tamper: onStore(store => {
+      const forgetful = withCommit(store, batch => store.commit(batch))
+      return Object.assign(forgetful, {
+        fact: (name: string) => (name === 'clock' ? undefined : store.fact(name)),
+      })
+    }),
+  },
+  {
+    name: 'equal positions taken for equal roots',
+    withinSeeds: 20,
+    tamper: (parts, member, world) =>
+      onReceived(message => {
+        const root = world.members[member.index]?.process?.runtime.status().root
+        const { beat } = message
+        return beat === undefined || root === undefined
+          ? message
+          : { ...message, beat: { ...beat, root: Uint8Array.from(Buffer.from(root, 'hex')) } }
+      })(parts, member, world),
+  },
+  {
+    name: 'cursor kept over an incarnation',
+    withinSeeds: 60,
+    tamper: (parts, member, world) =>
+      onReceived((message, from) => {
+        const { beat, rows } = message
+        if (beat === undefined) return message
+        const pair = `${world.dice.fork('name').unit()} ${member.index} ${from}`
+        const incarnation = firstSeen.get(pair) ?? beat.incarnation
+        firstSeen.set(pair, incarnation)
+        return {
+          ...message,
+          beat: { ...beat, incarnation },
+          ...(rows === undefined ? {} : { rows: { ...rows, incarnation } }),
+        }
+      })(parts, member, world),
+  },
+  {
+    name: 'tombstones are dropped on the way in',
+    withinSeeds: 3,
+    tamper: onReceived(message => without(message, isTombstone)),
+  },
+  {
+    name: 'entries that were asked for are not taken in',
+    withinSeeds: 40,
+    tamper: onReceived(message => ({ ...message, entries: [] })),
+  },
+  {
+    name: 'grace never ends',
+    withinSeeds: 40,
+    tamper: parts => ({ ...parts, params: { ...parts.params, peerlessTimeoutMs: 3_600_000 } }),
+  },
+  {
+    name: 'no flap limit and no hold-down',
+    withinSeeds: 60,
+    tamper: parts => ({
+      ...parts,
+      params: {
+        ...parts.params,
+        flapLimit: 1_000,
+        holdDownMs: 0,
+        stableAfterMs: 1_000,
+        peerlessTimeoutMs: 6_000,
+      },
+    }),
+  },
+  {
+    name: 'an incarnation survives the loss of the disk',
+    withinSeeds: 60,
+    tamper: (parts, member) => {
+      const store = withCommit(parts.store, batch => parts.store.commit(batch))
+      const incarnation = member.id.slice(0, 16) as Incarnation
+      return { ...parts, store: Object.defineProperty(store, 'incarnation', { get: () => incarnation }) }
+    },
+  },
+]
+
+/** Looks for every bug; whether all were found. */
+export async function findPlanted(say: (line: string) => void): Promise<boolean> {
+  let missed = 0
+  for (const bug of planted) {
+    const seed = await firstFailure(bug)
+    if (seed === undefined) missed++
+    say(
+      seed === undefined
+        ? `MISSED  ${bug.name}: not within ${bug.withinSeeds} seeds`
+        : `found   ${bug.name}: seed ${seed.seed} of ${bug.withinSeeds} (${seed.violation})`,
+    )
+  }
+  say(missed === 0 ? `all ${planted.length} planted bugs found` : `${missed} of ${planted.length} missed`)
+  return missed === 0
+}
+
+/** The first seed at which a bug shows although the product itself is well there. */
+export async function firstFailure(bug: Planted): Promise<{ seed: number; violation: string } | undefined> {
+  for (let seed = 1; seed <= bug.withinSeeds; seed++) {
+    const { violations } = await tell({ seed, faultsMs, tamper: bug.tamper })
+    const [violation] = violations
+    if (violation === undefined) continue
+    const { violations: own } = await tell({ seed, faultsMs })
+    if (own.length === 0) return { seed, violation: violation.slice(0, 120) }
+  }
+  return undefined
+}

@@ -1,0 +1,169 @@
+/**
+ * Watches the promises about modes, deadlines and bounds while the world goes on. What it demands is stated here, not
+ * taken from the product.
+ */
+import type { NodeEvent, Phase, Transition } from '@lattice/core'
+import type { Member, Process, World } from './world.ts'
+
+/** Every step the mode machine may take by itself (docs/reliability.md). */
+const legalSteps = new Set([
+  'NONE>P2P',
+  'NONE>HTTP',
+  'P2P>GRACE',
+  'P2P>HTTP',
+  'P2P>NONE',
+  'GRACE>P2P',
+  'GRACE>HTTP',
+  'GRACE>NONE',
+  'HTTP>TRIAL',
+  'HTTP>P2P',
+  'HTTP>NONE',
+  'TRIAL>P2P',
+  'TRIAL>HTTP',
+  'FORCED>P2P',
+  'FORCED>HTTP',
+  'FORCED>NONE',
+])
+
+/** No more changes of the preferred path than this within ten minutes (docs/reliability.md). */
+const changesMax = 6
+const changesWindowMs = 600_000
+
+/** How often bounds and deadlines are looked at, in ms. */
+const lookEveryMs = 1_000
+
+/**
+ * More requests than this from one node to another within a minute are a storm: two orders of magnitude above what
+ * heartbeats, polls and the busiest clients of a history need.
+ */
+const stormPerMinute = 2_500
+
+/** What HTTP may need beyond the peerless timeout: one time-out of an exchange, a redial pause and one of our looks. */
+const deadlineSlackMs = 25_000
+
+const preferred: Readonly<Record<Phase, 'p2p' | 'http' | undefined>> = {
+  P2P: 'p2p',
+  GRACE: 'p2p',
+  HTTP: 'http',
+  TRIAL: 'http',
+  NONE: undefined,
+  FORCED: undefined,
+}
+
+/** Since when something holds, per member; undefined while it does not. */
+type Since = (number | undefined)[]
+
+/** The watch. */
+export class Sentinel {
+  readonly #world: World
+  readonly #p2pDead: Since = []
+  readonly #httpWorks: Since = []
+  readonly #free: Since = []
+  readonly #changes = new Map<Process, { path: 'p2p' | 'http' | undefined; at: number[] }>()
+
+  constructor(world: World) {
+    this.#world = world
+    world.observer = { born: (member, process) => this.#born(member, process), log: () => {} }
+    const minute = (): void => {
+      for (const [pair, asked] of world.asked)
+        if (asked > stormPerMinute) world.violate(`storm: ${asked} requests ${pair} within a minute`)
+      world.asked.clear()
+      world.timeline.after(60_000, minute)
+    }
+    world.timeline.after(60_000, minute)
+    const look = (): void => {
+      this.#look()
+      world.timeline.after(lookEveryMs, look)
+    }
+    world.timeline.after(lookEveryMs, look)
+  }
+
+  #born(member: Member, process: Process): void {
+    this.#changes.set(process, { path: undefined, at: [] })
+    process.runtime.subscribe((event: NodeEvent) => {
+      if (event.kind === 'mode' && process.life.alive) this.#stepped(member, process, event.transition)
+    })
+  }
+
+  #stepped({ index }: Member, process: Process, { from, to, trigger, reason }: Transition): void {
+    const world = this.#world
+    world.note(`n${index}`, `${from}>${to} by ${trigger}: ${reason}`)
+    world.count(`${from}>${to}`)
+    if (trigger === 'watchdog' && !legalSteps.has(`${from}>${to}`))
+      world.violate(`n${index}: illegal step ${from}>${to}`)
+    const history = this.#changes.get(process)
+    if (history === undefined) return
+    const path = preferred[to]
+    if (trigger !== 'watchdog' || from === 'FORCED') history.path = path ?? history.path
+    if (path === undefined || path === history.path) return
+    if (history.path !== undefined) history.at.push(world.now)
+    history.path = path
+    history.at = history.at.filter(time => world.now - time <= changesWindowMs)
+    if (history.at.length > changesMax)
+      world.violate(`n${index}: ${history.at.length} changes of the preferred path within ten minutes`)
+  }
+
+  #look(): void {
+    for (const member of this.#world.members) {
+      const { process } = member
+      if (process === undefined || process.life.paused) {
+        this.#p2pDead[member.index] = this.#httpWorks[member.index] = this.#free[member.index] = undefined
+        continue
+      }
+      this.#lookAtDeadline(member, process)
+      this.#lookAtBounds(member, process)
+    }
+  }
+
+  /** Property 61: no P2P path for the peerless timeout, an HTTP path all along ⇒ the node is on HTTP. */
+  #lookAtDeadline(member: Member, process: Process): void {
+    const { now, params } = this.#world
+    const { index } = member
+    const note = (since: Since, holds: boolean): number =>
+      (since[index] = holds ? (since[index] ?? now) : undefined) ?? Number.POSITIVE_INFINITY
+    const { phase, requested } = process.runtime.status()
+    const since = Math.max(
+      note(this.#p2pDead, !this.#hasPath(member, 'p2p')),
+      note(this.#httpWorks, this.#hasPath(member, 'http')),
+      note(this.#free, requested === 'auto'),
+      process.startedAt,
+    )
+    if (now - since <= params.peerlessTimeoutMs + deadlineSlackMs) return
+    if (phase !== 'HTTP' && phase !== 'TRIAL')
+      this.#world.violate(`n${index}: ${phase} although only HTTP has worked for ${(now - since) / 1000} s`)
+  }
+
+  #lookAtBounds({ index, disk }: Member, { clock, p2p, http, runtime }: Process): void {
+    const peers = this.#world.members.length - 1
+    const bound = (what: string, value: number, most: number): void => {
+      if (value > most) this.#world.violate(`n${index}: ${value} ${what}, at most ${most} expected`)
+    }
+    bound('batches at the disk', disk.waiting, 1)
+    bound('requests over P2P', p2p?.openCount ?? 0, 3 * peers)
+    bound('requests over HTTP', http.openCount, 4 * peers)
+    bound('alarms', clock.alarms, 1 + 8 * peers)
+    bound('deferred entries', runtime.status().deferredCount, 1_000 * (peers + 1))
+  }
+
+  /** Whether some peer can be talked to without any trouble. */
+  #hasPath(member: Member, kind: 'p2p' | 'http'): boolean {
+    const { weather, running, http } = this.#world
+    const clear = (index: number): boolean => {
+      const { unavailable, truncates, hangs } = http.proxies[index] as (typeof http.proxies)[number]
+      return kind === 'p2p' || unavailable + truncates + hangs === 0
+    }
+    return running.some(other => {
+      if (other.index === member.index || !weather.isOpen(kind, member.index, other.index)) return false
+      const { process } = other
+      if (kind === 'p2p') return member.process?.p2p?.inbox !== undefined && process.p2p?.inbox !== undefined
+      const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused
+      return (
+        calm &&
+        other.site.httpReachable &&
+        member.site.httpReachable &&
+        clear(other.index) &&
+        clear(member.index)
+      )
+    })
+  }
+}

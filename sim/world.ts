@@ -1,0 +1,253 @@
+/**
+ * A federation in virtual time: machines with disks and clocks, two networks between them, and on each machine one
+ * process after another, each a whole `Runtime`.
+ */
+import type { EngineParams, NodeId, Random } from '@lattice/core'
+import { defaultParams } from '@lattice/core'
+import { Runtime, type RuntimeParts } from '@lattice/daemon/runtime'
+import { createDice, type Dice } from './dice.ts'
+import { Disk } from './disk.ts'
+import { HttpNet, type HttpPort } from './http-net.ts'
+import { createKeyRing, sha256, type KeyRing } from './keys.ts'
+import { Life, ProcessClock, WallClock } from './life.ts'
+import { P2pNet, type P2pPort } from './p2p-net.ts'
+import { Timeline } from './timeline.ts'
+import { Trace } from './trace.ts'
+import { Weather } from './weather.ts'
+
+/** How a machine is connected, for good. */
+export interface Site {
+  readonly p2pEnabled: boolean
+  /** Others can dial it over P2P. */
+  readonly p2pDialable: boolean
+  /** Others know a URL of it. */
+  readonly httpReachable: boolean
+  readonly crystalRate: number
+}
+
+/** One process of a node. */
+export interface Process {
+  readonly runtime: Runtime
+  readonly life: Life
+  readonly clock: ProcessClock
+  readonly p2p: P2pPort | undefined
+  readonly http: HttpPort
+  readonly startedAt: number
+  /** P2P did not come up in this life. */
+  readonly p2pFailed: boolean
+}
+
+/** One member: a machine, its identity, and the process that runs there now, if any. */
+export interface Member {
+  readonly index: number
+  readonly id: NodeId
+  readonly site: Site
+  readonly disk: Disk
+  readonly wall: WallClock
+  process: Process | undefined
+  lives: number
+  /** The next life finds P2P unusable. */
+  p2pBroken: boolean
+  /** True time until which it stays switched off. */
+  downUntil: number
+}
+
+/** Changes what a runtime is made of: how planted bugs get in. */
+export type Tamper = (parts: RuntimeParts, member: Member, world: World) => RuntimeParts
+
+/** What a world is made from. */
+export interface WorldOptions {
+  readonly seed: number
+  readonly count: number
+  readonly params?: Partial<EngineParams>
+  readonly sites?: readonly Partial<Site>[]
+  readonly slowestMs?: number
+  readonly commitMs?: number
+  readonly realSignatures?: boolean
+  readonly print?: ((line: string) => void) | undefined
+  readonly tamper?: Tamper | undefined
+}
+
+/** What hears of lives and logs. */
+export interface Observer {
+  born(member: Member, process: Process): void
+  log(member: Member, level: string, message: string, fields: Readonly<Record<string, unknown>>): void
+}
+
+/** Everything there is. */
+export class World {
+  readonly dice: Dice
+  readonly timeline: Timeline
+  readonly trace: Trace
+  readonly weather: Weather
+  readonly p2p: P2pNet
+  readonly http: HttpNet
+  readonly keys: KeyRing
+  readonly params: EngineParams
+  readonly members: readonly Member[]
+  readonly coverage = new Map<string, number>()
+  readonly violations: string[] = []
+  /** Requests since this was last cleared, by asker and asked. */
+  readonly asked = new Map<string, number>()
+  observer: Observer | undefined
+  readonly #tamper: Tamper | undefined
+  readonly #trusted: ReadonlySet<NodeId>
+
+  constructor(options: WorldOptions) {
+    const { seed, count, print, slowestMs = 40, commitMs = 2 } = options
+    this.dice = createDice(`lattice/${seed}`)
+    this.trace = new Trace(print)
+    this.timeline = new Timeline(error => this.violate(`exception: ${sentence(error)}`))
+    this.weather = new Weather(count, this.dice.fork('weather'), slowestMs)
+    this.keys = createKeyRing(count, this.dice.fork('keys'), options.realSignatures ?? false)
+    this.params = { ...defaultParams, ...options.params }
+    this.#tamper = options.tamper
+    const ids = this.keys.signers.map(({ nodeId }) => nodeId)
+    this.#trusted = new Set(ids)
+    const { timeline, weather, trace } = this
+    const surroundings = {
+      timeline,
+      weather,
+      trace,
+      ids,
+      count: this.count.bind(this),
+      asks: this.#asks.bind(this),
+    }
+    this.p2p = new P2pNet({ ...surroundings, dice: this.dice.fork('p2p') })
+    this.http = new HttpNet({ ...surroundings, dice: this.dice.fork('http') })
+    this.members = ids.map((id, index): Member => {
+      const rate = 1 + this.dice.between(-5e-5, 5e-5)
+      const site = { p2pEnabled: true, p2pDialable: true, httpReachable: true, crystalRate: rate }
+      const disk = new Disk(timeline, this.dice.fork(`disk/${index}`), commitMs)
+      const wall = new WallClock(timeline)
+      const given = options.sites?.[index]
+      const rest = { process: undefined, lives: 0, p2pBroken: false, downUntil: 0 }
+      return { index, id, site: { ...site, ...given }, disk, wall, ...rest }
+    })
+  }
+
+  get now(): number {
+    return this.timeline.now
+  }
+
+  /** Members whose process runs, paused or not. */
+  get running(): (Member & { process: Process })[] {
+    return this.members.filter(
+      (member): member is Member & { process: Process } => member.process !== undefined,
+    )
+  }
+
+  count(what: string): void {
+    this.coverage.set(what, (this.coverage.get(what) ?? 0) + 1)
+  }
+
+  #asks(from: number, to: number): void {
+    const pair = `n${from}>n${to}`
+    this.asked.set(pair, (this.asked.get(pair) ?? 0) + 1)
+  }
+
+  note(who: string, what: string): void {
+    this.trace.note(this.now, who, what)
+  }
+
+  /** A promise was broken. */
+  violate(what: string): void {
+    this.note('VIOLATION', what)
+    if (this.violations.length < 20) this.violations.push(`${(this.now / 1000).toFixed(1)} s: ${what}`)
+  }
+
+  /** Starts a process on the member's machine. */
+  boot(member: Member): void {
+    if (member.process !== undefined) return
+    const { index } = member
+    const life = new Life(this.timeline)
+    const dice = this.dice.fork(`life/${index}/${member.lives++}`)
+    const pace = { origin: dice.between(0, 1e8), rate: member.site.crystalRate }
+    const clock = new ProcessClock(this.timeline, life, member.wall, pace)
+    const station = { index, life }
+    const p2p = member.site.p2pEnabled ? this.p2p.attach(station, member.site.p2pDialable) : undefined
+    const http = this.http.attach(station, member.site.httpReachable)
+    const p2pFailed = member.p2pBroken && p2p !== undefined
+    if (p2pFailed) breakStart(p2p)
+    this.note(`n${index}`, `boots, life ${member.lives}, incarnation ${member.disk.image.incarnation}`)
+    const parts = this.#parts(member, { life, clock, dice, p2p, http })
+    const runtime = new Runtime(this.#tamper?.(parts, member, this) ?? parts)
+    member.process = { runtime, life, clock, p2p, http, startedAt: this.now, p2pFailed }
+    this.observer?.born(member, member.process)
+    runtime.start().catch((error: unknown) => this.violate(`start failed: ${sentence(error)}`))
+  }
+
+  /** The process ends without a word of its own. `silent`: the machine too, so that no connection is reset. */
+  crash(member: Member, silent: boolean): void {
+    const { process } = member
+    if (process === undefined) return
+    this.note(`n${member.index}`, silent ? 'loses power' : 'crashes')
+    process.life.end()
+    member.process = undefined
+    member.disk.unmount()
+    this.p2p.detach(member.index, silent)
+    this.http.detach(member.index)
+  }
+
+  /** The process ends in good order, or is killed after 8 s. */
+  leave(member: Member): void {
+    const { process } = member
+    if (process === undefined) return
+    this.note(`n${member.index}`, 'is told to stop')
+    const end = (): void => {
+      if (member.process === process) this.crash(member, false)
+    }
+    process.life.enter(
+      () => void process.runtime.stop().then(end, (error: unknown) => this.violate(sentence(error))),
+    )
+    this.timeline.after(8_000, end)
+  }
+
+  pause(member: Member): void {
+    member.process?.life.pause()
+    this.note(`n${member.index}`, 'pauses')
+    this.p2p.reassess()
+  }
+
+  resume(member: Member): void {
+    this.note(`n${member.index}`, 'goes on')
+    member.process?.life.resume()
+    this.p2p.reassess()
+  }
+
+  #parts(
+    member: Member,
+    made: { life: Life; clock: ProcessClock; dice: Random; p2p: P2pPort | undefined; http: HttpPort },
+  ): RuntimeParts {
+    const { life, clock, dice, p2p, http } = made
+    const signer = this.keys.signers[member.index] as (typeof this.keys.signers)[number]
+    return {
+      info: { name: `node${member.index}`, role: 'node', software: 'sim' },
+      store: member.disk.mount(life),
+      hash: sha256,
+      signer,
+      verifier: this.keys.verifier,
+      random: dice,
+      params: { ...this.params, p2pEnabled: member.site.p2pEnabled },
+      members: this.#trusted,
+      clock,
+      transports: p2p === undefined ? [http] : [p2p, http],
+      restartP2p: () => p2p?.restart() ?? Promise.resolve(),
+      log: (level, message, fields) => {
+        if (!life.alive) return
+        this.note(`n${member.index}`, `${level} ${message} ${JSON.stringify(fields)}`)
+        if (message === 'unexpected error') this.violate(`n${member.index}: ${JSON.stringify(fields)}`)
+        this.observer?.log(member, level, message, fields)
+      },
+    }
+  }
+}
+
+/** What went wrong, as a sentence. */
+export function sentence(error: unknown): string {
+  return Error.isError(error) ? (error.stack ?? error.message) : String(error)
+}
+
+function breakStart(port: P2pPort): void {
+  port.start = () => Promise.reject(new Error('the P2P port is in use'))
+}
