@@ -129,11 +129,18 @@ function entries(tree: Tree): Set<string> {
       for (const [, source = ''] of text.matchAll(/<script\b[^>]*\bsrc="([^"]+)"/g))
         found.add(posix.join(posix.dirname(path), source))
     }
+    if (test.test(path)) for (const program of startedPrograms(path, text)) found.add(program)
     if (/^\.ci\/|^deploy\//.test(path)) {
       for (const [file] of text.matchAll(/[\w./-]+\.(?:ts|js|mjs)\b/g)) found.add(posix.join('.', file))
     }
   }
   return new Set([...found].filter(path => tree.has(path)))
+}
+
+/** Programs beside a test, in its `fixtures`, that it starts by file name as processes of their own. */
+function startedPrograms(path: string, text: string): string[] {
+  const names = [...text.matchAll(/'([\w-]+\.ts)'/g)].map(([, name = '']) => name)
+  return names.map(name => posix.join(posix.dirname(path), 'fixtures', name))
 }
 
 /** Sources that nothing reaches. */
