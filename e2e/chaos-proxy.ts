@@ -6,7 +6,7 @@
  */
 import { once } from 'node:events'
 import { Agent, createServer, request as openRequest } from 'node:http'
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -66,80 +66,41 @@ export interface ChaosProxy {
   close(): Promise<void>
 }
 
+interface Running {
+  readonly upstream: URL
+  readonly agent: Agent
+  readonly ended: AbortController
+  readonly asked: Asked[]
+  /** How many requests each connection has carried. */
+  readonly carried: WeakMap<Socket, number>
+  weather: Weather
+  idleClosed: number
+}
+
 /** Starts a proxy before `upstream` (`http://host:port`) on a port of 127.0.0.1. */
 export async function startChaosProxy(upstream: string, port = 0): Promise<ChaosProxy> {
-  const asked: Asked[] = []
-  const carried = new WeakMap<Socket, number>()
-  const agent = new Agent({ keepAlive: true })
-  const ended = new AbortController()
-  const state = { weather: {} as Weather, idleClosed: 0 }
+  const running: Running = {
+    upstream: new URL(upstream),
+    agent: new Agent({ keepAlive: true }),
+    ended: new AbortController(),
+    asked: [],
+    carried: new WeakMap(),
+    weather: {},
+    idleClosed: 0,
+  }
   const server = createServer((request, response) => {
     response.on('error', () => undefined)
-    serve(request, response).catch(() => request.socket.destroy())
+    serve(running, request, response).catch(() => request.socket.destroy())
   })
   server.keepAliveTimeout = 120_000
   server.on('connection', (socket: Socket) => {
     socket.setNoDelay(true)
     socket.on('error', () => undefined)
     socket.on('timeout', () => {
-      state.idleClosed++
+      running.idleClosed++
       socket.destroy()
     })
   })
-
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { weather } = state
-    const { socket } = request
-    const earlier = carried.get(socket) ?? 0
-    carried.set(socket, earlier + 1)
-    socket.setTimeout(weather.idleCloseMs ?? 0)
-    const body = await bodyOf(request, weather.bytesPerSecond)
-    const { method = 'GET', url: path = '/', headers } = request
-    const each: Asked = { method, path, headers, body, atMono: performance.now(), earlier }
-    asked.push(each)
-    if (weather.swallow?.(each) === true) return
-    await pause(weather)
-    const reset = weather.reset?.(each)
-    if (reset === 'before') return void socket.resetAndDestroy()
-    const own = weather.answer?.(each)
-    if (own !== undefined) return send(response, own, weather, each)
-    const edited = weather.editRequest?.(each) ?? each
-    if (isStream(edited) && weather.buffers !== true) return stream(edited, response)
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
-    const first = await forward(edited, AbortSignal.any([gone.signal, ended.signal]))
-    for (let replay = 0; replay < (weather.replays ?? 0); replay++) await forward(edited, ended.signal)
-    // A poll may have been held since before the weather changed: its answer meets the new one.
-    const late = state.weather
-    const changed = late !== weather
-    await pause(late)
-    if ((changed ? late.reset?.(each) : reset) !== undefined) return void socket.resetAndDestroy()
-    const answer = (changed ? late.answer?.(each) : undefined) ?? late.editAnswer?.(first, each) ?? first
-    return send(response, answer, late, each)
-  }
-
-  const open = (to: Asked, signal: AbortSignal) => {
-    const { method, path, headers } = to
-    const outgoing = openRequest(new URL(upstream), { method, path, headers, agent, signal })
-    // `once` rejects with the first error; what comes after it concerns nobody.
-    outgoing.on('error', () => undefined)
-    outgoing.end(to.body)
-    return outgoing
-  }
-  const forward = async (to: Asked, signal: AbortSignal): Promise<Answer> => {
-    const [incoming] = (await once(open(to, signal), 'response', { signal })) as [IncomingMessage]
-    const body = await bodyOf(incoming)
-    return { status: incoming.statusCode ?? 502, headers: plain(incoming.headers), body }
-  }
-  const stream = async (to: Asked, response: ServerResponse): Promise<void> => {
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
-    const [incoming] = (await once(open(to, gone.signal), 'response')) as [IncomingMessage]
-    incoming.on('error', () => response.destroy())
-    response.writeHead(incoming.statusCode ?? 502, plain(incoming.headers) as never)
-    incoming.pipe(response)
-  }
-
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address() as AddressInfo
@@ -147,22 +108,78 @@ export async function startChaosProxy(upstream: string, port = 0): Promise<Chaos
     url: `http://127.0.0.1:${address.port}`,
     port: address.port,
     get weather() {
-      return state.weather
+      return running.weather
     },
     set weather(weather) {
-      state.weather = weather
+      running.weather = weather
     },
-    asked,
+    asked: running.asked,
     get idleClosed() {
-      return state.idleClosed
+      return running.idleClosed
     },
     close: async () => {
-      ended.abort()
-      agent.destroy()
+      running.ended.abort()
+      running.agent.destroy()
       server.closeAllConnections()
       await new Promise(resolve => server.close(resolve))
     },
   }
+}
+
+async function serve(running: Running, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { weather, carried, asked, ended } = running
+  const { socket } = request
+  const earlier = carried.get(socket) ?? 0
+  carried.set(socket, earlier + 1)
+  socket.setTimeout(weather.idleCloseMs ?? 0)
+  const body = await bodyOf(request, weather.bytesPerSecond)
+  const { method = 'GET', url: path = '/', headers } = request
+  const each: Asked = { method, path, headers, body, atMono: performance.now(), earlier }
+  asked.push(each)
+  if (weather.swallow?.(each) === true) return
+  await pause(weather)
+  const reset = weather.reset?.(each)
+  if (reset === 'before') return void socket.resetAndDestroy()
+  const own = weather.answer?.(each)
+  if (own !== undefined) return send(response, own, weather, each)
+  const edited = weather.editRequest?.(each) ?? each
+  if (isStream(edited) && weather.buffers !== true) return stream(running, edited, response)
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  const first = await forward(running, edited, AbortSignal.any([gone.signal, ended.signal]))
+  for (let replay = 0; replay < (weather.replays ?? 0); replay++) await forward(running, edited, ended.signal)
+  // A poll may have been held since before the weather changed: its answer meets the new one.
+  const late = running.weather
+  const changed = late !== weather
+  await pause(late)
+  if ((changed ? late.reset?.(each) : reset) !== undefined) return void socket.resetAndDestroy()
+  const answer = (changed ? late.answer?.(each) : undefined) ?? late.editAnswer?.(first, each) ?? first
+  return send(response, answer, late, each)
+}
+
+function open({ upstream, agent }: Running, to: Asked, signal: AbortSignal): ClientRequest {
+  const { method, path, headers } = to
+  const outgoing = openRequest(upstream, { method, path, headers, agent, signal })
+  // `once` rejects with the first error; what comes after it concerns nobody.
+  outgoing.on('error', () => undefined)
+  outgoing.end(to.body)
+  return outgoing
+}
+
+async function forward(running: Running, to: Asked, signal: AbortSignal): Promise<Answer> {
+  const outgoing = open(running, to, signal)
+  const [incoming] = (await once(outgoing, 'response', { signal })) as [IncomingMessage]
+  const body = await bodyOf(incoming)
+  return { status: incoming.statusCode ?? 502, headers: plain(incoming.headers), body }
+}
+
+async function stream(running: Running, to: Asked, response: ServerResponse): Promise<void> {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  const [incoming] = (await once(open(running, to, gone.signal), 'response')) as [IncomingMessage]
+  incoming.on('error', () => response.destroy())
+  response.writeHead(incoming.statusCode ?? 502, plain(incoming.headers) as never)
+  incoming.pipe(response)
 }
 
 /** A page such as proxies show in place of the upstream. */

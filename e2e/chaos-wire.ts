@@ -31,9 +31,14 @@ export interface ChaosWire {
 /** How often a stalled or slow connection looks at the weather again. */
 const lookMs = 50
 
+interface State {
+  weather: WireWeather
+  passedBytes: number
+}
+
 /** Starts a wire from a port of 127.0.0.1 to another. */
 export async function startChaosWire(upstreamPort: number, port = 0): Promise<ChaosWire> {
-  const state = { weather: {} as WireWeather, passedBytes: 0 }
+  const state: State = { weather: {}, passedBytes: 0 }
   const open = new Set<Socket>()
   const server = createServer(near => {
     const far = connect(upstreamPort, '127.0.0.1')
@@ -48,41 +53,9 @@ export async function startChaosWire(upstreamPort: number, port = 0): Promise<Ch
         open.delete(from)
         to.destroy()
       })
-      void carry(from, to)
+      void carry(state, from, to)
     }
   })
-
-  const carry = async (from: Socket, to: Socket): Promise<void> => {
-    let readyAt = 0
-    let swallowed = false
-    let passed: Promise<unknown> = Promise.resolve()
-    try {
-      for await (const chunk of from) {
-        while (state.weather.stalled === true && !from.destroyed) await sleep(lookMs)
-        const { latencyMs, bytesPerSecond, corrupt, pieceBytesMax } = state.weather
-        const piece = corrupt?.(chunk as Buffer) ?? (chunk as Buffer)
-        swallowed ||= pieceBytesMax !== undefined && piece.length > pieceBytesMax
-        if (swallowed) continue
-        if (bytesPerSecond !== undefined) await sleep((piece.length / bytesPerSecond) * 1000)
-        readyAt = Math.max(readyAt, performance.now() + (latencyMs?.() ?? 0))
-        const at = readyAt
-        // One after the other: timers alone could overtake each other by a millisecond.
-        passed = passed.then(() => pass(to, piece, at))
-        if (latencyMs === undefined) await passed
-      }
-    } catch {
-      // A connection that broke is closed below like one that ended.
-    }
-    await passed
-    to.destroySoon()
-  }
-  const pass = async (to: Socket, piece: Buffer, at: number): Promise<void> => {
-    const early = at - performance.now()
-    if (early > 0) await sleep(early)
-    if (!to.writable) return
-    state.passedBytes += piece.length
-    if (!to.write(piece)) await Promise.race([once(to, 'drain'), once(to, 'close')]).catch(() => undefined)
-  }
 
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
@@ -102,6 +75,39 @@ export async function startChaosWire(upstreamPort: number, port = 0): Promise<Ch
       await new Promise(resolve => server.close(resolve))
     },
   }
+}
+
+async function carry(state: State, from: Socket, to: Socket): Promise<void> {
+  let readyAt = 0
+  let swallowed = false
+  let passed: Promise<unknown> = Promise.resolve()
+  try {
+    for await (const chunk of from) {
+      while (state.weather.stalled === true && !from.destroyed) await sleep(lookMs)
+      const { latencyMs, bytesPerSecond, corrupt, pieceBytesMax } = state.weather
+      const piece = corrupt?.(chunk as Buffer) ?? (chunk as Buffer)
+      swallowed ||= pieceBytesMax !== undefined && piece.length > pieceBytesMax
+      if (swallowed) continue
+      if (bytesPerSecond !== undefined) await sleep((piece.length / bytesPerSecond) * 1000)
+      readyAt = Math.max(readyAt, performance.now() + (latencyMs?.() ?? 0))
+      const at = readyAt
+      // One after the other: timers alone could overtake each other by a millisecond.
+      passed = passed.then(() => pass(state, to, piece, at))
+      if (latencyMs === undefined) await passed
+    }
+  } catch {
+    // A connection that broke is closed below like one that ended.
+  }
+  await passed
+  to.destroySoon()
+}
+
+async function pass(state: State, to: Socket, piece: Buffer, at: number): Promise<void> {
+  const early = at - performance.now()
+  if (early > 0) await sleep(early)
+  if (!to.writable) return
+  state.passedBytes += piece.length
+  if (!to.write(piece)) await Promise.race([once(to, 'drain'), once(to, 'close')]).catch(() => undefined)
 }
 
 function sleep(ms: number): Promise<void> {

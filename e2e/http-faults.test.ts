@@ -28,7 +28,7 @@ async function start(how: Parameters<typeof behindProxy>[1] = {}): Promise<Behin
 const asleep = { pauseMs: 30_000, foundMs: 35_000 }
 
 describe('H1: a Space that sleeps and wakes', () => {
-  it('is asked once per 30 s at most, shows as asleep without alarm, and is back soon after it woke', async () => {
+  it('is asked every 30 s at most, shows as asleep without alarm, and is back after it woke', async () => {
     const { caller, server, proxy } = await start({ meet: false })
     proxy.weather = { answer: () => page(503) }
     await caller.start({ LATTICE_NODES: proxy.url })
