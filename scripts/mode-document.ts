@@ -1,6 +1,6 @@
 /**
- * The guide to the sync modes: words for operators around tables that the state machine itself fills in. Every
- * cell is one call of `stepMode`, so the document cannot say anything the code does not do.
+ * The guide to the sync modes: words for operators around tables that the state machine itself fills in.
+ * Every cell is one call of `stepMode`, so the document cannot say anything the code does not do.
  */
 import { defaultParams, forceMode, initialMode, stepMode } from '@lattice/core'
 import type { Mode, ModeFacts, ModeState, Phase } from '@lattice/core'
@@ -129,8 +129,8 @@ and \`NONE\` while nothing answers.
 
 ## Steps
 
-Each cell is what the machine does when the watchdog sees what the column says: the phase it enters, or – where it
-stays. "P2P off" means switched off, or unable to start.
+Each cell is what the machine does when the watchdog sees what the column says: the phase it enters, or – where
+it stays. "P2P off" means switched off, or unable to start.
 
 ${steps}
 

@@ -1,8 +1,8 @@
 /**
  * The engine: events in, effects out. Synchronous and pure; the only place where policy lives.
  *
- * Every event may change what is known; after that the node *settles*: what is due is sent, what is durable is answered, and
- * `wakeAt` says when time alone will matter again. Decisions depend on state, not on which event came (sync-plan.ts).
+ * Every event may change what is known; after that the node *settles*: what is due is sent, what is durable
+ * is answered, and `wakeAt` says when time alone will matter again. Decisions depend on state (sync-plan.ts).
  */
 import { CommitPipeline } from './commits.ts'
 import { assert, type ErrorCode } from './errors.ts'

@@ -1,8 +1,9 @@
 /**
  * Errors of the outside world, from one closed list.
  *
- * Three kinds of error exist: our bug (assert, crash, restart), what a peer sends (a value, never a throw), and the
- * world: `LatticeError`. Logs, REST, health, CLI and docs share these codes; each says cause and next step.
+ * Three kinds of error exist: our bug (assert, crash, restart), what a peer sends (a value, never a throw),
+ * and the world: `LatticeError`. Logs, REST, health, CLI and docs share these codes; each says cause and next
+ * step.
  */
 
 /** Code → what happened and what to do next. The docs page of errors is generated from this table. */

@@ -206,8 +206,8 @@ export class Composer {
   }
 
   /**
-   * Of the wants, those at whose place none of the given entries stands. What was given and is not held has lost
-   * against ours, or waits for its time: asking again would bring the same.
+   * Of the wants, those at whose place none of the given entries stands. What was given and is not held has
+   * lost against ours, or waits for its time: asking again would bring the same.
    */
   unmet(wants: readonly Want[], given: readonly Uint8Array[]): Want[] {
     if (wants.length === 0 || given.length === 0) return [...wants]

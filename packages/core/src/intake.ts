@@ -1,5 +1,6 @@
 /**
- * What a message changes: what we know of its sender, the entries it brought, and how far both journals are applied.
+ * What a message changes: what we know of its sender, the entries it brought, and how far both journals are
+ * applied.
  *
  * Positions move only once the entries they cover are durable; equal roots prove more than any position.
  */
@@ -21,8 +22,8 @@ import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
 import { matchesShort } from './wire.ts'
 
 /**
- * Pauses between descents that did not end in equal roots, in ms: short where entries moved, as when more differed than
- * fits; else doubling from the first to the last.
+ * Pauses between descents that did not end in equal roots, in ms: short where entries moved, as when more
+ * differed than fits; else doubling from the first to the last.
  */
 const descentPauseMs = { moved: 100, first: 1_000, last: 60_000 }
 
@@ -65,7 +66,8 @@ export class Intake {
     peer.leaving = message.leaving === true
     if (message.info !== undefined) peer.info = message.info
     const ack = message.ack ?? message.acks?.find(each => each.node === self)
-    // A direct message without it says that the peer keeps no cursor for us; an announce only if it lists cursors.
+    // A direct message without it says that the peer keeps no cursor for us; an announce only if it lists
+    // cursors.
     if (message.acks !== undefined || message.beat !== undefined) {
       const known = ack?.incarnation === store.incarnation
       const acked = known ? { incarnation: ack.incarnation, seq: ack.seq } : undefined

@@ -1,4 +1,7 @@
-/** Runs the sync-mode machine: gathers its facts, keeps its history, and remembers the operator's word over a restart. */
+/**
+ * Runs the sync-mode machine: gathers its facts, keeps its history, and remembers the operator's word over a
+ * restart.
+ */
 import { fromUtf8, toUtf8 } from './bytes.ts'
 import type { Effect, Event } from './events.ts'
 import type { Cursor } from './journal.ts'

@@ -1,5 +1,6 @@
 /**
- * What is sent when: connections, heartbeats, long polls, exchanges, hedges and announces, each as soon as it is due.
+ * What is sent when: connections, heartbeats, long polls, exchanges, hedges and announces, each as soon as it
+ * is due.
  *
  * At most one exchange per peer and path is under way, and one long poll; a slow peer delays nobody else.
  */
@@ -91,8 +92,8 @@ export class Outbox {
   }
 
   /**
-   * What a poll brought is durable: when the next one may start. One that came early and left nothing, because it was
-   * empty or the disk refuses it, would come again at once, and again.
+   * What a poll brought is durable: when the next one may start. One that came early and left nothing,
+   * because it was empty or the disk refuses it, would come again at once, and again.
    */
   paceNextPoll(ask: Ask, empty: boolean, now: number): void {
     const early = now - ask.sentAt < longPollMs / 2
@@ -126,7 +127,9 @@ export class Outbox {
     return choosePath(peer, mode, at.mono, this.#parts.params) !== undefined
   }
 
-  /** Writes may keep both sides moving for ever: then equality at rest never comes, and cannot be waited for. */
+  /**
+   * Writes may keep both sides moving for ever: then equality at rest never comes, and cannot be waited for.
+   */
   #isOverdue({ known, equalAt }: Peer, own: Standing, at: Instant): boolean {
     return known !== undefined && known.root !== own.root && own.settled && at.mono - equalAt > antiEntropyMs
   }

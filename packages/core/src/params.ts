@@ -80,7 +80,9 @@ export const ownPauseMs = 2_000
  */
 export const clockJumpMs = 5_000
 
-/** Roots that have not been equal for this long are descended into, also while writes keep both sides moving. */
+/**
+ * Roots that have not been equal for this long are descended into, also while writes keep both sides moving.
+ */
 export const antiEntropyMs = 600_000
 
 /** Failures in a row after which HTTP to a peer is tried more rarely: the circuit breaker opens. */

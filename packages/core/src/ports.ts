@@ -14,7 +14,10 @@ export interface Signer {
   sign(message: Uint8Array): Uint8Array
 }
 
-/** Checks Ed25519 signatures by one rule on all nodes. May work in threads; resolves one verdict per item, in order. */
+/**
+ * Checks Ed25519 signatures by one rule on all nodes. May work in threads; resolves one verdict per item, in
+ * order.
+ */
 export interface Verifier {
   verify(items: readonly SignedMessage[]): Promise<readonly boolean[]>
 }
@@ -61,8 +64,9 @@ export interface Batch {
 }
 
 /**
- * Durable rows and facts. Reads are synchronous and show committed batches only; `commit` resolves after the data
- * is on disk. One writer: a second `commit` may be called before the first has resolved; they take effect in order.
+ * Durable rows and facts. Reads are synchronous and show committed batches only; `commit` resolves after the
+ * data is on disk. One writer: a second `commit` may be called before the first has resolved; they take
+ * effect in order.
  *
  * A failed commit rejects with a `LatticeError` (STORE_UNAVAILABLE, STORE_CORRUPT) and has changed nothing.
  */
@@ -90,26 +94,33 @@ export interface Store {
 }
 
 /**
- * Name of the fact that says: this store lost what it held before, and the node must learn from its peers before it
- * claims to be complete. Set by the store; removed once the node has agreed with a peer.
+ * Name of the fact that says: this store lost what it held before, and the node must learn from its peers
+ * before it claims to be complete. Set by the store; removed once the node has agreed with a peer.
  */
 export const amnesiaFact = 'store/amnesia'
 
 /** What a transport calls back. It may call at any time after `start` and before `stop` has resolved. */
 export interface Inbox {
-  /** The peer can be asked over this transport now (connected, or its address is known). Repetition is harmless. */
+  /**
+   * The peer can be asked over this transport now (connected, or its address is known). Repetition is
+   * harmless.
+   */
   peerUp(peer: NodeId): void
   /** The peer cannot be asked any more. `reason` is a sentence for people. Repetition is harmless. */
   peerDown(peer: NodeId, reason: string): void
   /** A one-way frame, authenticated as `from`, perhaps relayed by others. */
   announced(from: NodeId, frame: Uint8Array): void
-  /** A request, authenticated as `from`. The answer may take long (long poll); `signal` fires when the asker is gone. */
+  /**
+   * A request, authenticated as `from`. The answer may take long (long poll); `signal` fires when the asker
+   * is gone.
+   */
   serve(from: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
 }
 
 /**
- * One lung. Carries frames between trusted nodes and authenticates who sent them; knows nothing of their content.
- * Holds no policy: no polling, no retry, no backoff. Rejections are `LatticeError`s with a PEER_… code.
+ * One lung. Carries frames between trusted nodes and authenticates who sent them; knows nothing of their
+ * content. Holds no policy: no polling, no retry, no backoff. Rejections are `LatticeError`s with a PEER_…
+ * code.
  */
 export interface Transport {
   readonly kind: PathKind

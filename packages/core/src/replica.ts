@@ -96,7 +96,10 @@ export class Replica {
     return this.#trie
   }
 
-  /** Newest sequence that the trie covers. The store may be ahead of it by the batch whose news is on its way here. */
+  /**
+   * Newest sequence that the trie covers. The store may be ahead of it by the batch whose news is on its way
+   * here.
+   */
   get committedSeq(): Sequence {
     return this.#committedSeq
   }
@@ -304,8 +307,8 @@ export class Replica {
   }
 
   /**
-   * The committed rows of a key. New keys, the dearest reads of a random index, are recognised by the trie; rows
-   * that are durable but not in the trie yet are still staged.
+   * The committed rows of a key. New keys, the dearest reads of a random index, are recognised by the trie;
+   * rows that are durable but not in the trie yet are still staged.
    */
   #rowsOf(key: string): readonly Row[] {
     return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#store.slots(key) : []

@@ -6,7 +6,9 @@ import type { Message } from './message.ts'
 import type { Peer } from './peers.ts'
 import type { Instant } from './units.ts'
 
-/** Requests of one peer that may wait here at a time; further ones are answered as soon as they are durable. */
+/**
+ * Requests of one peer that may wait here at a time; further ones are answered as soon as they are durable.
+ */
 const heldPerPeerMax = 4
 
 interface Held {

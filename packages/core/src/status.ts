@@ -1,5 +1,6 @@
 /**
- * The read model: what operators, clients and the dashboard are told. Plain data, made afresh from the engine.
+ * The read model: what operators, clients and the dashboard are told. Plain data, made afresh from the
+ * engine.
  *
  * Times ending in `Wall` are Unix milliseconds.
  */
@@ -29,7 +30,9 @@ export interface Transition {
 
 /** One path to one peer. */
 export interface LinkStatus {
-  /** up: proven by a fresh answer. suspected: connected, but silent. down: not connected, or no address known. */
+  /**
+   * up: proven by a fresh answer. suspected: connected, but silent. down: not connected, or no address known.
+   */
   readonly state: 'up' | 'suspected' | 'down'
   readonly rttMs?: number
   readonly lastHeardWall?: number

@@ -1,4 +1,7 @@
-/** What one peer needs next, decided from its state alone: level-triggered, so a lost or repeated message never matters. */
+/**
+ * What one peer needs next, decided from its state alone: level-triggered, so a lost or repeated message
+ * never matters.
+ */
 import { sameCursor } from './journal.ts'
 import type { ModeState } from './mode.ts'
 import { preferredPath } from './mode.ts'
@@ -23,7 +26,10 @@ export interface Standing {
 /** A peer with this many times our entries sends all of them in journal order rather than by descent. */
 const bulkRatio = 8
 
-/** An announce may be overtaken by a beat on another stream; we wait this long before asking for what it told of. */
+/**
+ * An announce may be overtaken by a beat on another stream; we wait this long before asking for what it told
+ * of.
+ */
 const announceSlackMs = 2 * ackIntervalMs
 
 /** Patience of the node that does not lead: several round trips, and short enough for a hedged write. */
@@ -63,20 +69,26 @@ export function canPull(peer: Peer, own: Standing): boolean {
   return resumes(peer) || own.count === 0 || peer.known.count > bulkRatio * own.count
 }
 
-/** Since when the peer has not acknowledged a row of ours; undefined if it has all, or keeps no cursor for us. */
+/**
+ * Since when the peer has not acknowledged a row of ours; undefined if it has all, or keeps no cursor for us.
+ */
 export function unackedSince(peer: Peer, own: Standing): number | undefined {
   return peer.acked?.incarnation === own.incarnation ? own.uncoveredSince(peer.acked.seq) : undefined
 }
 
 /**
  * How long we leave the first word to the peer. Where both have something for each other, both would begin in
- * the same instant and send everything twice: the lesser node id leads, the other waits for that one exchange.
+ * the same instant and send everything twice: the lesser node id leads, the other waits for that one
+ * exchange.
  */
 export function followMs(peer: Peer, own: Standing): number {
   return own.nodeId < peer.id ? 0 : followPauseMs
 }
 
-/** When rows must be pushed over `path`: at once over HTTP; over P2P an announce is under way and gets its time. */
+/**
+ * When rows must be pushed over `path`: at once over HTTP; over P2P an announce is under way and gets its
+ * time.
+ */
 export function pushAt(peer: Peer, path: PathKind, own: Standing, params: EngineParams): number | undefined {
   const since = unackedSince(peer, own)
   if (since === undefined) return undefined
@@ -92,7 +104,10 @@ export function pullAt(peer: Peer, path: PathKind, own: Standing): number | unde
   return path === 'p2p' && resumes(peer) ? since + announceSlackMs : since
 }
 
-/** Whether only a descent can make us equal: no journal goes on, or it says we are equal and the roots disagree. */
+/**
+ * Whether only a descent can make us equal: no journal goes on, or it says we are equal and the roots
+ * disagree.
+ */
 export function isDiverged(peer: Peer, own: Standing): boolean {
   const { known, cursor, acked } = peer
   if (known === undefined || known.root === own.root || !own.settled) return false

@@ -1,8 +1,10 @@
 /**
- * Memory for the trie: nodes as numbers into typed arrays, about 110 bytes per entry and nothing for the collector to walk.
+ * Memory for the trie: nodes as numbers into typed arrays, about 110 bytes per entry and nothing for the
+ * collector to walk.
  *
- * A node is a reference: 0 for none, positive for a branch, negative for a leaf. Arrays grow by chunks, so that growing copies
- * nothing. Most entries live in the whole-key slot; only other slots keep the second half of their path.
+ * A node is a reference: 0 for none, positive for a branch, negative for a leaf. Arrays grow by chunks, so
+ * that growing copies nothing. Most entries live in the whole-key slot; only other slots keep the second half
+ * of their path.
  */
 import { concatBytes, equalBytes } from './bytes.ts'
 import type { Sequence } from './units.ts'
@@ -150,7 +152,9 @@ export class TrieArena {
     chunk.samples[at] = sample
   }
 
-  /** The digest; undefined for a branch that has changed since it was set. A view: it changes with the node. */
+  /**
+   * The digest; undefined for a branch that has changed since it was set. A view: it changes with the node.
+   */
   digest(ref: Ref): Uint8Array | undefined {
     if (!isBranch(ref)) return slice(this.#leafChunk(ref).digests, leafAt(ref))
     const chunk = this.#branchChunk(ref)

@@ -1,4 +1,7 @@
-/** What needs a look, in words, with one thing to do. One cause does not shout twice: `dependsOn` silences what follows from it. */
+/**
+ * What needs a look, in words, with one thing to do. One cause does not shout twice: `dependsOn` silences
+ * what follows from it.
+ */
 import type { NodeStatus, PeerStatus, Warning } from './status.ts'
 import type { Instant } from './units.ts'
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The `lattice` command. Checks the Node version before anything modern is loaded, then hands over to the CLI.
+// The `lattice` command. Checks the Node version before anything modern is loaded, then hands over to the
+// CLI.
 const [major] = process.versions.node.split('.').map(Number)
 if (major < 24) {
   process.stderr.write(

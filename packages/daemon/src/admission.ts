@@ -1,8 +1,8 @@
 /**
  * Admission: what comes from outside is decoded, and signatures are checked, before the engine hears of it.
  *
- * Only entries that would change something are verified: most of what arrives is known already, and a verification
- * costs a hundred times as much as looking that up.
+ * Only entries that would change something are verified: most of what arrives is known already, and a
+ * verification costs a hundred times as much as looking that up.
  */
 import {
   admit,

@@ -1,4 +1,7 @@
-/** The command line: every command but `start` is a client, so the daemon and its libraries load only for that one. */
+/**
+ * The command line: every command but `start` is a client, so the daemon and its libraries load only for that
+ * one.
+ */
 import { buildProgram } from './cli/program.ts'
 
 /** Runs one command line and sets the exit code of the process. */

@@ -1,4 +1,7 @@
-/** The life of one daemon: what is opened in which order, and closed in the reverse one. Knows ports, no libraries. */
+/**
+ * The life of one daemon: what is opened in which order, and closed in the reverse one. Knows ports, no
+ * libraries.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, EngineParams, Hash, NodeId, Random, Transport, Verifier } from '@lattice/core'

@@ -1,4 +1,6 @@
-/** Time limits on the injected clock: each a signal that fires in time, and all of them when the node stops. */
+/**
+ * Time limits on the injected clock: each a signal that fires in time, and all of them when the node stops.
+ */
 import { LatticeError, type Clock } from '@lattice/core'
 
 /** One time limit. */

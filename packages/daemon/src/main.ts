@@ -1,5 +1,6 @@
 /**
- * The composition root: the only file that names the libraries behind the ports, and the only one that ends the process.
+ * The composition root: the only file that names the libraries behind the ports, and the only one that ends
+ * the process.
  */
 import type { Transport } from '@lattice/core'
 import { createHttpSyncTransport } from '@lattice/http-sync'

@@ -45,7 +45,10 @@ export interface LatticeNode {
   /** Applies all operations or none; resolves once durable. Rejects with a `LatticeError`. */
   write(operations: readonly Operation[], options?: WriteOptions): Promise<WriteReceipt>
   status(): NodeStatus
-  /** Runs `look` at a moment when what is read and the root in `status` belong together. Waits for one commit at most. */
+  /**
+   * Runs `look` at a moment when what is read and the root in `status` belong together. Waits for one commit
+   * at most.
+   */
   atRest<T>(look: () => T): Promise<T>
   /** Idempotent. `forMs`: back to auto by itself. Rejects with MODE_IMPOSSIBLE. */
   switchMode(mode: RequestedMode, options?: { forMs?: number; reason?: string }): Promise<NodeStatus>

@@ -37,7 +37,8 @@ export interface OpenedDatabase {
 /**
  * Opens or creates the database in `directory`.
  *
- * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_CORRUPT, STORE_LOCKED, STORE_UNAVAILABLE
+ * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_CORRUPT,
+ *   STORE_LOCKED, STORE_UNAVAILABLE
  */
 export function openDatabase(directory: string): OpenedDatabase {
   const path = join(directory, storeFiles.database)

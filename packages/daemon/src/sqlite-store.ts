@@ -42,7 +42,8 @@ export interface SqliteStore extends Store {
 /**
  * Opens the store in `directory`, which must exist; the caller holds its lock (state-dir.ts).
  *
- * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_CORRUPT, STORE_LOCKED, STORE_UNAVAILABLE
+ * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_CORRUPT,
+ *   STORE_LOCKED, STORE_UNAVAILABLE
  */
 export async function openSqliteStore(
   directory: string,

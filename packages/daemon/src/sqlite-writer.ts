@@ -54,8 +54,9 @@ export type WriterReply =
 const groupBytesMax = 1024 * 1024
 
 /**
- * Pages in the log before they move to the database. Bulk: 16 MB, so that index pages changed often are written once
- * (a third more rows/s). Small commits: 4 MB, because a log that grows costs each flush twice what reusing it does.
+ * Pages in the log before they move to the database. Bulk: 16 MB, so that index pages changed often are
+ * written once (a third more rows/s). Small commits: 4 MB, because a log that grows costs each flush twice
+ * what reusing it does.
  */
 const checkpointPages = { small: 1000, bulk: 4000 } as const
 /** A group from this size on counts as bulk: about 60 rows of 500 B. */
@@ -193,8 +194,9 @@ function queuedRequest(port: MessagePort): WriterRequest | undefined {
 }
 
 /**
- * Sleeps until there is a request. The thread has nothing else to do, and waking from a wait on shared memory costs
- * a third of waking an event loop (measured: 9 µs against 23 µs there and back), which a lone commit feels.
+ * Sleeps until there is a request. The thread has nothing else to do, and waking from a wait on shared memory
+ * costs a third of waking an event loop (measured: 9 µs against 23 µs there and back), which a lone commit
+ * feels.
  */
 function nextRequest(port: MessagePort, bell: WriterOptions['bell']): WriterRequest {
   for (;;) {

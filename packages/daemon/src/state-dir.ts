@@ -50,7 +50,9 @@ function prepare(path: string): string {
   }
 }
 
-/** Not `recursive`: that loops for ever where mkdir answers ENOENT below an existing directory, as in /proc. */
+/**
+ * Not `recursive`: that loops for ever where mkdir answers ENOENT below an existing directory, as in /proc.
+ */
 function createDirectory(path: string): void {
   if (fs.existsSync(path)) return
   const parent = dirname(path)

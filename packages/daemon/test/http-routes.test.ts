@@ -1,4 +1,6 @@
-/** Every route answers in its own schema, and the legacy shapes are word for word what deployed clients read. */
+/**
+ * Every route answers in its own schema, and the legacy shapes are word for word what deployed clients read.
+ */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { problemSchema, routes } from '@lattice/api'
 import type { Route } from '@lattice/api'

@@ -110,7 +110,10 @@ function rowPromises(open: Open): void {
   it('keeps the last of several rows for one place within a batch', async () => {
     const store = await open()
     await store.commit(testBatch([testRow(1, 'b'), testRow(2, 'a'), testRow(3, 'b'), testRow(4, 'b')]))
-    expect(store.after(0, 10).map(row => [row.seq, row.key])).toEqual([[2, 'a'], [4, 'b']]) // prettier-ignore
+    expect(store.after(0, 10).map(row => [row.seq, row.key])).toEqual([
+      [2, 'a'],
+      [4, 'b'],
+    ])
   })
 
   it('takes hostile keys as plain data', async () => {
@@ -173,10 +176,14 @@ function commitPromises(open: Open): void {
     ])
     expect(outcomes.map(outcome => outcome.status)).toEqual(['rejected', 'rejected', 'fulfilled'])
     expect(before).toMatchObject({ lastSeq: 5 })
-    expect(store.after(0, 10).map(row => [row.seq, row.key])).toEqual([[5, 'a'], [6, 'd']]) // prettier-ignore
-    expect(store.facts('', 10).map(([name, value]) => [name, new TextDecoder().decode(value)])).toEqual(
-      [['f', 'old'], ['h', 'good']], // prettier-ignore
-    )
+    expect(store.after(0, 10).map(row => [row.seq, row.key])).toEqual([
+      [5, 'a'],
+      [6, 'd'],
+    ])
+    expect(store.facts('', 10).map(([name, value]) => [name, new TextDecoder().decode(value)])).toEqual([
+      ['f', 'old'],
+      ['h', 'good'],
+    ])
   })
 
   it('leaves the caller its buffers, and is not touched when they are reused', async () => {
@@ -241,7 +248,9 @@ function factPromises(open: Open): void {
 
   it('lists facts by UTF-8 bytes within the prefix, up to the limit', async () => {
     const store = await open()
-    await store.commit(testBatch([], { 'p/\u{1F600}': '', 'p/\u{FFFD}': '', 'p/a': '', p: '', q: '', 'p_': '', '__proto__x': '' })) // prettier-ignore
+    await store.commit(
+      testBatch([], { 'p/\u{1F600}': '', 'p/\u{FFFD}': '', 'p/a': '', p: '', q: '', p_: '', __proto__x: '' }),
+    )
     expect(store.facts('p/', 9).map(([name]) => name)).toEqual(['p/a', 'p/\u{FFFD}', 'p/\u{1F600}'])
     expect(store.facts('p/', 2)).toHaveLength(2)
     expect(store.facts('p_', 9).map(([name]) => name)).toEqual(['p_'])

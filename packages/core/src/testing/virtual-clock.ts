@@ -10,7 +10,10 @@ interface Alarm {
 
 /** A clock that stands still until it is moved. */
 export interface VirtualClock extends Clock {
-  /** Moves to the next alarm at or before `limit` and rings it; false if there is none, and time is then `limit`. */
+  /**
+   * Moves to the next alarm at or before `limit` and rings it; false if there is none, and time is then
+   * `limit`.
+   */
   ringNext(limit: number): boolean
   /** Shifts the wall clock against the monotonic one. */
   stepWall(ms: number): void

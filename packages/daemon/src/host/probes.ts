@@ -27,7 +27,8 @@ const stuckMs = 5000
 export function watchEventLoop(options: { readonly windowMs?: number } = {}): RunningProbe {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   histogram.enable()
-  // The histogram counts the whole interval between two ticks; the lag is what exceeds the interval asked for.
+  // The histogram counts the whole interval between two ticks; the lag is what exceeds the interval asked
+  // for.
   const lagMs = (): number =>
     histogram.count === 0 ? 0 : Math.max(0, histogram.percentile(99) / 1e6 - resolutionMs)
   let settled: { readonly lag: number; readonly wall: number } | undefined

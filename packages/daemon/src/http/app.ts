@@ -1,7 +1,9 @@
 /**
- * The REST layer as an express app: order of concerns, nothing else. It listens nowhere; `createHttpServer` does that.
+ * The REST layer as an express app: order of concerns, nothing else. It listens nowhere; `createHttpServer`
+ * does that.
  *
- * Emitting `drain` on the app makes it say "not ready", ends its event streams, and asks clients to reconnect elsewhere.
+ * Emitting `drain` on the app makes it say "not ready", ends its event streams, and asks clients to reconnect
+ * elsewhere.
  */
 import type { EventEmitter } from 'node:events'
 import { routes } from '@lattice/api'

@@ -29,8 +29,10 @@ function hostName(header: string): string | undefined {
 }
 
 /** Headers by which proxies say that the caller is somebody else. */
-const forwardingHeader =
-  /^(?:forwarded|via|x-forwarded(?:-.*)?|x-real-ip|x-client-ip|x-cluster-client-ip|x-original-.*|cf-.*|true-client-ip|fly-client-ip|fastly-client-ip|client-ip)$/
+const forwardingHeader = new RegExp(
+  '^(?:forwarded|via|x-forwarded(?:-.*)?|x-real-ip|x-client-ip|x-cluster-client-ip|x-original-.*|cf-.*|' +
+    'true-client-ip|fly-client-ip|fastly-client-ip|client-ip)$',
+)
 
 function isForwarded(request: IncomingMessage): boolean {
   return Object.keys(request.headers).some(name => forwardingHeader.test(name))

@@ -1,6 +1,6 @@
 /**
- * Metrics from the read model, the node's events and the requests served. Labels are bounded: members by configured name,
- * routes by their row in the table, never keys or addresses.
+ * Metrics from the read model, the node's events and the requests served. Labels are bounded: members by
+ * configured name, routes by their row in the table, never keys or addresses.
  */
 import { routes } from '@lattice/api'
 import type { NodeEvent, NodeStatus, PeerStatus } from '@lattice/core'

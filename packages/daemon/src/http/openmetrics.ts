@@ -1,11 +1,14 @@
 /**
- * OpenMetrics text from Prometheus text. prom-client can print it too, but renames its counters while doing so, and the
- * next plain scrape would see the wrong names.
+ * OpenMetrics text from Prometheus text. prom-client can print it too, but renames its counters while doing
+ * so, and the next plain scrape would see the wrong names.
  */
 
 const typeLine = /^# TYPE (\S+) (\S+)$/gm
 
-/** Rewrites one exposition: counter families lose `_total`, their samples have it, blank lines go, `# EOF` ends it. */
+/**
+ * Rewrites one exposition: counter families lose `_total`, their samples have it, blank lines go, `# EOF`
+ * ends it.
+ */
 export function toOpenMetrics(text: string): string {
   const counters = new Set(
     [...text.matchAll(typeLine)].flatMap(([, name, type]) => (type === 'counter' ? name : [])),

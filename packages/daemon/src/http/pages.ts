@@ -10,12 +10,14 @@ import { moment, statusText, warningShapes } from './shapes.ts'
 export const stylePath = '/lattice.css'
 
 /** The style sheet: system fonts, both colour schemes, readable from 320 px on. */
-export const styleSheet = `:root{color-scheme:light dark;--line:light-dark(#c9d1d9,#3d4652);--soft:light-dark(#f4f6f8,#1a232e)}
+export const styleSheet = `:root{color-scheme:light dark;
+--line:light-dark(#c9d1d9,#3d4652);--soft:light-dark(#f4f6f8,#1a232e)}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;
 background:light-dark(#fff,#0f1720);color:light-dark(#1b2430,#e6ebf1)}
 a{color:light-dark(#0a5ba8,#79b8ff)}code,pre{font:.875rem/1.5 ui-monospace,monospace}
 pre{background:var(--soft);border:1px solid var(--line);padding:.75rem;overflow-x:auto}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;border-bottom:1px solid var(--line);
+table{border-collapse:collapse;width:100%}th,td{text-align:left;
+vertical-align:top;border-bottom:1px solid var(--line);
 padding:.375rem .75rem .375rem 0;overflow-wrap:anywhere}section{margin-top:2rem}
 summary{cursor:pointer;min-height:1.5rem}:focus-visible{outline:3px solid currentColor;outline-offset:2px}
 `
@@ -64,7 +66,8 @@ export function statusPage(info: HttpInfo, status: NodeStatus): string {
     `${info.name} - Lattice`,
     `<header><h1>Lattice: ${escapeHtml(info.name)}</h1></header><main>
 <p role="status">${escapeHtml(`${statusText(status)}: ${status.reason}`)}</p>
-<p>Version ${escapeHtml(info.version)}, role ${escapeHtml(info.role)}, ${status.keyCount} keys, root <code>${status.root}</code></p>
+<p>Version ${escapeHtml(info.version)}, role ${escapeHtml(info.role)}, ${status.keyCount} keys,
+root <code>${status.root}</code></p>
 <section><h2>Nodes</h2><table><thead><tr><th scope="col">Node</th><th scope="col">Path</th>
 <th scope="col">Why</th><th scope="col">Since</th></tr></thead><tbody>${peers}</tbody></table></section>
 <section><h2>Warnings</h2>${warnings === '' ? '<p>None.</p>' : `<ul>${warnings}</ul>`}</section>
@@ -107,7 +110,8 @@ function operationHtml(method: string, path: string, operation: Operation): stri
       ? ''
       : `<details><summary>Body schema</summary><pre>${escapeHtml(JSON.stringify(body, null, 2))}</pre></details>`
   const access = operation.security === undefined ? 'Open.' : 'Needs the admin token.'
-  return `<section><h3><code>${method} ${escapeHtml(path)}</code></h3><p>${escapeHtml(operation.summary)}. ${access}</p>
+  return `<section><h3><code>${method} ${escapeHtml(path)}</code></h3>
+<p>${escapeHtml(operation.summary)}. ${access}</p>
 <pre>${escapeHtml(exampleOf(method, path, operation))}</pre>${parameters === '' ? '' : `<table>${parameters}</table>`}
 <table>${answers}</table>${shape}</section>`
 }
@@ -137,7 +141,8 @@ export function docsPage(version: string): string {
     'Lattice API',
     `<header><h1>Lattice API ${escapeHtml(version)}</h1>
 <p>Also as <a href="/openapi.json">OpenAPI 3.1</a>. Reads are open. Writes need <code>Authorization: Bearer</code> or
-<code>X-Lattice-Token</code>, unless a program on the same machine calls a listener that is bound to loopback.</p></header>
+<code>X-Lattice-Token</code>, unless a program on the same
+machine calls a listener that is bound to loopback.</p></header>
 <main><h2>Routes</h2>${sections.join('')}<section><h2>Errors</h2>${errorsHtml()}</section></main>`,
   )
 }
