@@ -8,7 +8,9 @@ import { eventually } from './eventually.ts'
 const writers = 64
 /** Acknowledged writes to wait for before the kill: far past the first commits of a round. */
 const acknowledgedMin = 300
-/** The latest moment of a kill within a round, after that many writes; spreads kills over the commit cycle. */
+/**
+ * The latest moment of a kill within a round, after that many writes; spreads kills over the commit cycle.
+ */
 const spreadMs = 40
 
 /** One round: 64 writers, SIGKILL at some moment, restart, look. The number of writes acknowledged. */

@@ -1,6 +1,6 @@
 /**
- * Bounded polling: how the e2e ring waits for what a federation does in its own time. A call that fails counts
- * as not yet, so a daemon may be down meanwhile.
+ * Bounded polling: how the e2e ring waits for what a federation does in its own time. A call that fails
+ * counts as not yet, so a daemon may be down meanwhile.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 

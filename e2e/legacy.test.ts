@@ -1,4 +1,6 @@
-/** What deployed clients of the earlier system call, and the settings of old deployments (contract §2.1, §3). */
+/**
+ * What deployed clients of the earlier system call, and the settings of old deployments (contract §2.1, §3).
+ */
 import { createPublicKey, verify } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { World } from './daemons.ts'

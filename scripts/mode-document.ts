@@ -129,8 +129,8 @@ and \`NONE\` while nothing answers.
 
 ## Steps
 
-Each cell is what the machine does when the watchdog sees what the column says: the phase it enters, or – where
-it stays. "P2P off" means switched off, or unable to start.
+Each cell is what the machine does when the watchdog sees what the column says: the phase it enters, or –
+where it stays. "P2P off" means switched off, or unable to start.
 
 ${steps}
 

@@ -1,8 +1,9 @@
 /**
- * One P2P connection: TCP underneath, so what is sent into a cut is stuck and comes late, or ends with the connection.
+ * One P2P connection: TCP underneath, so what is sent into a cut is stuck and comes late, or ends with the
+ * connection.
  *
- * Each end pings; it declares the connection dead when nothing has come back for 8 to 14 seconds, whichever direction
- * fails. Until then everything looks healthy from there.
+ * Each end pings; it declares the connection dead when nothing has come back for 8 to 14 seconds, whichever
+ * direction fails. Until then everything looks healthy from there.
  */
 import { LatticeError, type NodeId } from '@lattice/core'
 import type { P2pPort } from './p2p-net.ts'

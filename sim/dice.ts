@@ -1,8 +1,9 @@
 /**
  * Everything random of one history comes from here, and from its seed alone.
  *
- * Each use has dice of its own, named by a label, so that one more draw in one place changes nothing elsewhere:
- * what makes two histories comparable when a fault is taken out. sfc32 (Chris Doty-Humphrey, PractRand).
+ * Each use has dice of its own, named by a label, so that one more draw in one place changes nothing
+ * elsewhere: what makes two histories comparable when a fault is taken out. sfc32 (Chris Doty-Humphrey,
+ * PractRand).
  */
 import { hash } from 'node:crypto'
 import type { Random } from '@lattice/core'

@@ -1,8 +1,8 @@
 /**
  * A disk: what is on it survives the process, what was on its way there may or may not have arrived.
  *
- * A batch is on it as a whole or not at all, torn or not: that is the store's promise (write-ahead log with checksums),
- * kept by the real one and tested there.
+ * A batch is on it as a whole or not at all, torn or not: that is the store's promise (write-ahead log with
+ * checksums), kept by the real one and tested there.
  */
 import { LatticeError, type Batch, type Incarnation, type Store } from '@lattice/core'
 import {

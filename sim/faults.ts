@@ -1,6 +1,7 @@
 /**
- * What goes wrong. Each history draws which of these it has, and how often: a history in which everything goes wrong at
- * once reaches fewer states than many in which a few things do (swarm testing, Groce et al., 2012).
+ * What goes wrong. Each history draws which of these it has, and how often: a history in which everything
+ * goes wrong at once reaches fewer states than many in which a few things do (swarm testing, Groce et al.,
+ * 2012).
  */
 import type { Dice } from './dice.ts'
 import { diskFaults, clockFaults, processFaults } from './machine-faults.ts'

@@ -1,8 +1,9 @@
 /**
- * One history: a federation is drawn, lives with faults for a while, then everything is mended and must be well again.
+ * One history: a federation is drawn, lives with faults for a while, then everything is mended and must be
+ * well again.
  *
- * Two phases, as in FoundationDB's and TigerBeetle's simulators: safety while things go wrong, progress once they have
- * stopped.
+ * Two phases, as in FoundationDB's and TigerBeetle's simulators: safety while things go wrong, progress once
+ * they have stopped.
  */
 import { wallOf } from '@lattice/core'
 import { createDice } from './dice.ts'

@@ -1,7 +1,7 @@
 /**
- * The HTTP lung as a model: every request stands alone, and everything in between may fail it. A silent cut keeps the
- * asker waiting until it gives up, whether or not the request arrived; proxies answer for a node, cut answers short,
- * repeat requests and end long ones.
+ * The HTTP lung as a model: every request stands alone, and everything in between may fail it. A silent cut
+ * keeps the asker waiting until it gives up, whether or not the request arrived; proxies answer for a node,
+ * cut answers short, repeat requests and end long ones.
  */
 import { LatticeError, type AddressStatus, type Inbox, type NodeId, type Transport } from '@lattice/core'
 import type { Life } from './life.ts'

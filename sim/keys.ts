@@ -1,7 +1,9 @@
 /**
- * Who signs: a keyed hash in most histories, because real signatures would cost most of the time, and Ed25519 in some.
+ * Who signs: a keyed hash in most histories, because real signatures would cost most of the time, and Ed25519
+ * in some.
  *
- * The world holds all secrets of the keyed hash, so its verifier can recompute; nobody in it can forge without one.
+ * The world holds all secrets of the keyed hash, so its verifier can recompute; nobody in it can forge
+ * without one.
  */
 import { createPrivateKey, createPublicKey, hash, sign, verify, type KeyObject } from 'node:crypto'
 import type { Hash, NodeId, Signer, SignedMessage, Verifier } from '@lattice/core'

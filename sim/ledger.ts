@@ -1,8 +1,8 @@
 /**
  * What clients did and what they were told: the yardstick for what the federation must still know in the end.
  *
- * An acknowledged write may be superseded by a greater version, never lost. What was refused must not be there. What
- * was never answered (the process ended first) may be there or not.
+ * An acknowledged write may be superseded by a greater version, never lost. What was refused must not be
+ * there. What was never answered (the process ended first) may be there or not.
  */
 import {
   compareEntries,

@@ -1,8 +1,8 @@
 /**
  * One life of a node's process: from its start to its end, whatever ends it.
  *
- * Everything that reaches the process from outside enters here, so that a dead process hears nothing, and a paused one
- * (SIGSTOP, a suspended machine) hears it all when it goes on.
+ * Everything that reaches the process from outside enters here, so that a dead process hears nothing, and a
+ * paused one (SIGSTOP, a suspended machine) hears it all when it goes on.
  */
 import type { Clock, Instant } from '@lattice/core'
 import type { Timeline } from './timeline.ts'

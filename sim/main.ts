@@ -25,7 +25,8 @@ const { values } = parseArgs({
   },
 })
 
-// A promise that nobody looks after is an assertion of the product: the runtime logs it, and the history fails by that.
+// A promise that nobody looks after is an assertion of the product: the runtime logs it, and the history
+// fails by that.
 process.on('unhandledRejection', () => {})
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)

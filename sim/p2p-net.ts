@@ -1,7 +1,7 @@
 /**
- * The P2P lung as a model: connections that look healthy for about ten seconds after a silent cut, requests that hang
- * until the connection is declared dead, gossip that loses, repeats, reorders and relays (measured on js-libp2p 3.3;
- * docs/reliability.md).
+ * The P2P lung as a model: connections that look healthy for about ten seconds after a silent cut, requests
+ * that hang until the connection is declared dead, gossip that loses, repeats, reorders and relays (measured
+ * on js-libp2p 3.3; docs/reliability.md).
  *
  * A connection has two ends, and each end has its own opinion of whether it lives.
  */

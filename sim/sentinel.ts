@@ -1,6 +1,6 @@
 /**
- * Watches the promises about modes, deadlines and bounds while the world goes on. What it demands is stated here, not
- * taken from the product.
+ * Watches the promises about modes, deadlines and bounds while the world goes on. What it demands is stated
+ * here, not taken from the product.
  */
 import type { NodeEvent, Phase, Transition } from '@lattice/core'
 import type { Member, Process, World } from './world.ts'
@@ -33,12 +33,15 @@ const changesWindowMs = 600_000
 const lookEveryMs = 1_000
 
 /**
- * More requests than this from one node to another within a minute are a storm: two orders of magnitude above what
- * heartbeats, polls and the busiest clients of a history need.
+ * More requests than this from one node to another within a minute are a storm: two orders of magnitude above
+ * what heartbeats, polls and the busiest clients of a history need.
  */
 const stormPerMinute = 2_500
 
-/** What HTTP may need beyond the peerless timeout: one time-out of an exchange, a redial pause and one of our looks. */
+/**
+ * What HTTP may need beyond the peerless timeout: one time-out of an exchange, a redial pause and one of our
+ * looks.
+ */
 const deadlineSlackMs = 25_000
 
 const preferred: Readonly<Record<Phase, 'p2p' | 'http' | undefined>> = {

@@ -1,9 +1,9 @@
 /**
  * True time: one queue of everything that will happen, in order.
  *
- * Between two happenings all promise callbacks run to their end, without a turn of the event loop: a microtask that
- * schedules a tick is the last of its generation, and Node drains microtasks before the tick. Deterministic, and
- * some twenty times cheaper than `setImmediate`.
+ * Between two happenings all promise callbacks run to their end, without a turn of the event loop: a
+ * microtask that schedules a tick is the last of its generation, and Node drains microtasks before the tick.
+ * Deterministic, and some twenty times cheaper than `setImmediate`.
  */
 
 /** A happening in the queue. */
@@ -35,7 +35,10 @@ export class Timeline {
     return this.#count
   }
 
-  /** Calls back at `time` (now, if that has passed), in the order of scheduling among equals; returns the cancellation. */
+  /**
+   * Calls back at `time` (now, if that has passed), in the order of scheduling among equals; returns the
+   * cancellation.
+   */
   at(time: number, callback: () => void): () => void {
     const happening: Happening = { at: Math.max(time, this.#now), order: this.#order++, callback }
     this.#push(happening)

@@ -1,4 +1,7 @@
-/** What happened, as one number: two runs of a seed took the same course if and only if their traces hash alike. */
+/**
+ * What happened, as one number: two runs of a seed took the same course if and only if their traces hash
+ * alike.
+ */
 
 /** Collects what happens. */
 export class Trace {

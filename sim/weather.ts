@@ -1,5 +1,6 @@
 /**
- * The state of the network: per path and direction, what is cut, how long a packet takes and how many are lost.
+ * The state of the network: per path and direction, what is cut, how long a packet takes and how many are
+ * lost.
  *
  * Causes overlap: a direction is open again when the last of them has ended.
  */

@@ -1,6 +1,6 @@
 /**
- * A federation in virtual time: machines with disks and clocks, two networks between them, and on each machine one
- * process after another, each a whole `Runtime`.
+ * A federation in virtual time: machines with disks and clocks, two networks between them, and on each
+ * machine one process after another, each a whole `Runtime`.
  */
 import type { EngineParams, NodeId, Random } from '@lattice/core'
 import { defaultParams } from '@lattice/core'
@@ -177,7 +177,9 @@ export class World {
     runtime.start().catch((error: unknown) => this.violate(`start failed: ${sentence(error)}`))
   }
 
-  /** The process ends without a word of its own. `silent`: the machine too, so that no connection is reset. */
+  /**
+   * The process ends without a word of its own. `silent`: the machine too, so that no connection is reset.
+   */
   crash(member: Member, silent: boolean): void {
     const { process } = member
     if (process === undefined) return

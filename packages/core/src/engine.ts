@@ -178,9 +178,8 @@ export class Engine {
       case 'committed':
         return this.#committed(at)
       case 'commit-failed':
-        this.#out.push(...this.#commits.failed(event.error))
         this.#factsLost = true
-        return
+        return void this.#out.push(...this.#commits.failed(event.error))
       case 'switch':
         this.#mode.switch(event, at, this.#peers.values())
         return this.#stageMode()
@@ -324,9 +323,10 @@ export class Engine {
   #askFailed(event: Event & { type: 'ask-failed' }, at: Instant): void {
     const ask = this.#outbox.settle(event.id)
     if (ask === undefined) return
-    const link = ask.peer.links[ask.path]
     ask.peer.descent = undefined
+    const link = ask.peer.links[ask.path]
     if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
+    else if (ask.isPoll && event.retryAfterMs === undefined) this.#outbox.pollBroke(ask, at.mono)
     else linkFailed(link, event.reason, this.#pace(link, at, event))
   }
 

@@ -16,7 +16,6 @@ import {
   antiEntropyMs,
   effectiveHeartbeatMs,
   httpIdleProbeMs,
-  longPollMs,
   trialProbeMs,
   trialProbesNeeded,
   type EngineParams,
@@ -50,6 +49,9 @@ export interface OutboxParts {
 
 /** Longest wait for the answer of an exchange, per path: a bulk frame over a slow link, and no more. */
 const answerWithinMs: Readonly<Record<PathKind, number>> = { p2p: 5_000, http: 10_000 }
+
+/** Shortest hold of a poll: more often would be polling, and cost what polling costs. */
+const holdMinMs = 5_000
 
 /** Room in an announce for beat, acks and framing. */
 const announceHeadBytes = 2_000
@@ -96,8 +98,19 @@ export class Outbox {
    * because it was empty or the disk refuses it, would come again at once, and again.
    */
   paceNextPoll(ask: Ask, empty: boolean, now: number): void {
-    const early = now - ask.sentAt < longPollMs / 2
-    ask.peer.links[ask.path].pollAt = early && empty ? ask.sentAt + this.#parts.params.pollIntervalMs : now
+    const link = ask.peer.links[ask.path]
+    const early = now - ask.sentAt < link.holdMs / 2
+    link.pollAt = early && empty ? ask.sentAt + this.#parts.params.pollIntervalMs : now
+  }
+
+  /** A poll was cut off, perhaps by a proxy with less patience than ours: no verdict, but a question. */
+  pollBroke({ peer, path, sentAt }: Ask, now: number): void {
+    const link = peer.links[path]
+    const heldMs = now - sentAt
+    link.doubted = true
+    link.pollAt = now
+    if (heldMs < holdMinMs) link.pollAt += this.#parts.params.pollIntervalMs
+    else link.holdMs = Math.max(holdMinMs, Math.min(link.holdMs, 0.8 * heldMs))
   }
 
   /** Something was committed; `local`: by a client of this node. */
@@ -220,9 +233,9 @@ export class Outbox {
   #poll(peer: Peer, own: Standing, at: Instant): Effect[] {
     const link = peer.links.http
     const proven = linkState(link, at.mono, this.#parts.params) === 'up'
-    if (!proven || !link.up || link.poll !== undefined || at.mono < link.retryAt || at.mono < link.pollAt)
-      return []
-    return [this.#ask(peer, link, { push: false, own, at, isWork: false, waitMs: longPollMs })]
+    if (!proven || !link.up || link.doubted || link.poll !== undefined) return []
+    if (at.mono < link.retryAt || at.mono < link.pollAt) return []
+    return [this.#ask(peer, link, { push: false, own, at, isWork: false, waitMs: Math.round(link.holdMs) })]
   }
 
   #beat(peer: Peer, kind: PathKind, mode: ModeState, path: PathKind | undefined, at: Instant): Effect[] {
@@ -230,8 +243,8 @@ export class Outbox {
     if (!link.up || link.exchange !== undefined || at.mono < link.retryAt) return []
     if (kind === 'http' && preferredPath(mode) === 'p2p' && mode.phase === 'FORCED') return []
     const unproven = kind === path && linkState(link, at.mono, this.#parts.params) !== 'up'
-    if (!unproven && at.mono < link.beatAt) return []
-    if (kind === 'http' && !unproven && path === 'http') return []
+    if (!unproven && !link.doubted && at.mono < link.beatAt) return []
+    if (kind === 'http' && !unproven && !link.doubted && path === 'http') return []
     return [this.#ask(peer, link, { push: false, at, isWork: false, phase: mode.phase })]
   }
 

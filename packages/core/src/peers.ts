@@ -7,7 +7,7 @@
 import type { Cursor } from './journal.ts'
 import type { Info, Want } from './message.ts'
 import type { Descent } from './exchange.ts'
-import { asleepPauseMs } from './params.ts'
+import { asleepPauseMs, longPollMs } from './params.ts'
 import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'
 
 /** First retry after a failed connection, in ms; doubles up to `REDIAL_MAX`. */
@@ -34,6 +34,10 @@ export interface Link {
   beatAt: number
   /** When the next long poll may start (HTTP only). */
   pollAt: number
+  /** How long polls hold: less than `longPollMs` where something on the way cuts them off earlier. */
+  holdMs: number
+  /** A poll was cut off: a short exchange has to prove the path before anything is concluded. */
+  doubted: boolean
   /** Id of the request under way. */
   exchange: number | undefined
   /** Id of the long poll under way (HTTP only). */
@@ -140,6 +144,8 @@ function createLink(path: PathKind, now: number): Link {
     rttMs: undefined,
     beatAt: now,
     pollAt: now,
+    holdMs: longPollMs,
+    doubted: false,
     exchange: undefined,
     poll: undefined,
     goodProbes: 0,
@@ -194,6 +200,7 @@ export function linkProven(link: Link, sentAt: number, now: number): void {
   link.lastHeard = now
   link.heardUs = Math.max(link.heardUs ?? sentAt, sentAt)
   link.failures = 0
+  link.doubted = false
   link.retryAt = now
   link.lastError = undefined
   link.asleep = false
@@ -204,6 +211,7 @@ export function linkProven(link: Link, sentAt: number, now: number): void {
 export function linkFailed(link: Link, reason: string, pace: Pace): void {
   link.connecting = false
   link.failures++
+  link.doubted = false
   link.goodProbes = 0
   link.lastError = reason
   link.asleep = pace.asleep === true
