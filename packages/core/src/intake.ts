@@ -182,8 +182,9 @@ export class Intake {
     if (askedDescent === undefined && answer.want === undefined) return
     peer.descent = this.#parts.composer.continueDescent(askedDescent ?? wantsOnly, answer)
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
-      // Who wants the same again, and has acknowledged nothing, cannot take it now.
-      if (peer.descent.fromRoot || askedDescent === undefined) peer.progress++
+      const wants = inBrief(answer.want ?? [])
+      if (peer.descent.fromRoot || (askedDescent === undefined && wants !== peer.servedWants)) peer.progress++
+      peer.servedWants = wants
       return
     }
     peer.descent = undefined
@@ -216,6 +217,12 @@ const wantsOnly: Descent = {
   next: undefined,
   push: [],
   want: [],
+}
+
+function inBrief(wants: readonly Want[]): string {
+  return (
+    [wants[0], wants.at(-1)].map(want => toHex(want?.digests[0] ?? new Uint8Array(0))).join() + wants.length
+  )
 }
 
 function covers(cursor: Cursor | undefined, position: Cursor): boolean {

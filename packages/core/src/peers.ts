@@ -71,6 +71,8 @@ export interface Peer {
   /** Entries to fetch before `cursor` may move to `upTo`. */
   fetch: { wants: readonly Want[]; upTo: Cursor } | undefined
   descent: Descent | undefined
+  /** What the peer wanted last after rows of ours, in brief: who wants the same again cannot take it now. */
+  servedWants: string | undefined
   /** Answers whose entries are not durable yet: what they mean for fetch and descent is still to come. */
   unsettledAnswers: number
   /** Since when only a descent can make us equal, or since the peer's last step of one. */
@@ -109,6 +111,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     behindSince: undefined,
     fetch: undefined,
     descent: undefined,
+    servedWants: undefined,
     unsettledAnswers: 0,
     divergedSince: undefined,
     equalAt: now,
