@@ -7,6 +7,9 @@ import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf } from './feder
 import { HostNetwork, between, namespacesMissing } from './namespaces.ts'
 
 const missing = namespacesMissing()
+// The gate never skips these rows: a machine that cannot test them has not passed.
+if (missing !== undefined && process.env['CI'] === 'true')
+  throw new Error(`partitions cannot be tested: ${missing}`)
 if (missing !== undefined) process.stderr.write(`partitions are not tested: ${missing}\n`)
 const world = new World()
 const hex64 = /^[0-9a-f]{64}$/

@@ -254,7 +254,7 @@ export class Engine {
 
   #committed(at: Instant): void {
     const { store } = this.#parts
-    const { rows, effects } = this.#commits.committed(() => (this.#root = this.#composer.rootHex()))
+    const { rows, effects } = this.#commits.committed(() => this.#composer.rootHex())
     this.#root = this.#composer.rootHex()
     this.#out.push(...effects)
     if (rows.length === 0) return

@@ -155,11 +155,6 @@ export class Replica {
     return current === undefined || compareEntries(entry, current) > 0
   }
 
-  /** The committed leaf of an entry, if that very entry is the winner. */
-  leafOf(entry: Entry): Leaf | undefined {
-    return this.#trie.get(pathOf(entry.key, entry.slot, this.#hash))
-  }
-
   /** The bytes of a committed leaf; undefined if it has been superseded meanwhile. */
   bytesOf(leaf: Leaf): Uint8Array | undefined {
     return this.#store.at(leaf.seq)?.bytes
