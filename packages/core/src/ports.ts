@@ -59,6 +59,8 @@ export interface Row {
 export interface Batch {
   /** New rows, by ascending `seq`. A row replaces the one with the same `(key, slot)`. */
   readonly rows: readonly Row[]
+  /** Rows that go without a successor. Never the newest row of the store, of this batch or before. */
+  readonly drops?: readonly Sequence[]
   /** Small named facts (clock high-water, cursors, remembered answers); `undefined` removes. */
   readonly facts: ReadonlyMap<string, Uint8Array | undefined>
 }

@@ -2,15 +2,16 @@
  * A batch as one block of memory, to hand to the writer thread.
  *
  * One transferred buffer costs a tenth of cloning thousands of small arrays, and copying into it leaves the
- * caller's memory alone. Layout, little-endian: row count and fact count (u32), then per row seq (f64),
- * lengths of key (u16), slot (u16), digest (u32) and bytes (u32), and these; per fact the length of the name
- * (u32), of the value (i32, −1 removes), and these.
+ * caller's memory alone. Layout, little-endian: row, fact and drop count (u32), then per row seq (f64), lengths
+ * of key (u16), slot (u16), digest (u32) and bytes (u32), and these; per fact the length of the name (u32), of
+ * the value (i32, −1 removes), and these; per drop the seq (f64).
  */
 import { assert, type Batch } from '@lattice/core'
 
-const headBytes = 8
+const headBytes = 12
 const rowHeadBytes = 20
 const factHeadBytes = 8
+const dropBytes = 8
 const slotPattern = /^(?:[0-9a-f]{2})+$/
 
 /** A row as the writer binds it; the arrays are views on the block. */
@@ -26,6 +27,7 @@ export interface PackedRow {
 export interface PackedBatch {
   readonly rows: readonly PackedRow[]
   readonly facts: ReadonlyArray<readonly [name: Uint8Array, value: Uint8Array | undefined]>
+  readonly drops: readonly number[]
 }
 
 /** Copies `batch` into one buffer of its own. Throws on what only our own bug can hold. */
@@ -35,6 +37,7 @@ export function packBatch(batch: Batch): Buffer<ArrayBuffer> {
   const view = new DataView(block.buffer)
   view.setUint32(0, batch.rows.length, true)
   view.setUint32(4, facts.length, true)
+  view.setUint32(8, batch.drops?.length ?? 0, true)
   let at = headBytes
   for (const { seq, key, slot, digest, bytes } of batch.rows) {
     assert(Number.isSafeInteger(seq) && seq > 0, `sequence ${seq} is not a whole number above 0`)
@@ -60,11 +63,15 @@ export function packBatch(batch: Batch): Buffer<ArrayBuffer> {
     if (value) block.set(value, at + name.length)
     at += name.length + (value?.length ?? 0)
   }
+  for (const seq of batch.drops ?? []) {
+    view.setFloat64(at, seq, true)
+    at += dropBytes
+  }
   return block
 }
 
 function sizeOf(batch: Batch, facts: ReadonlyArray<readonly [Uint8Array, Uint8Array | undefined]>): number {
-  let size = headBytes
+  let size = headBytes + dropBytes * (batch.drops?.length ?? 0)
   for (const { key, slot, digest, bytes } of batch.rows) {
     size += rowHeadBytes + Buffer.byteLength(key) + slot.length / 2 + digest.length + bytes.length
   }
@@ -96,5 +103,7 @@ export function unpackBatch(block: Uint8Array): PackedBatch {
     at += factHeadBytes
     facts.push([take(nameBytes), valueBytes < 0 ? undefined : take(valueBytes)])
   }
-  return { rows, facts }
+  const dropCount = view.getUint32(8, true)
+  const drops = Array.from({ length: dropCount }, (_, index) => view.getFloat64(at + index * dropBytes, true))
+  return { rows, facts, drops }
 }

@@ -29,7 +29,7 @@ export const tables: Readonly<Record<string, string>> = {
 }
 
 /**
- * Newest committed sequence. A row is only ever replaced by one with a greater sequence, so the newest is
- * live.
+ * Newest committed sequence. A row is only ever replaced by one with a greater sequence, and the newest is
+ * never dropped, so the newest is live.
  */
 export const newestSeqSql = 'SELECT coalesce(max(seq), 0) AS seq FROM row'

@@ -69,6 +69,7 @@ class Writer {
   readonly #insertRow: StatementSync
   readonly #deleteRow: StatementSync
   readonly #findPlace: StatementSync
+  readonly #deletePlace: StatementSync
   readonly #setPlace: StatementSync
   readonly #setFact: StatementSync
   readonly #removeFact: StatementSync
@@ -82,6 +83,9 @@ class Writer {
     this.#insertRow = database.prepare('INSERT INTO row VALUES (?, CAST(? AS TEXT), ?, ?, ?)')
     this.#deleteRow = database.prepare('DELETE FROM row WHERE seq = ?')
     this.#findPlace = database.prepare('SELECT seq FROM place WHERE key = CAST(? AS TEXT) AND slot = ?')
+    this.#deletePlace = database.prepare(
+      'DELETE FROM place WHERE (key, slot) = (SELECT key, slot FROM row WHERE seq = ?)',
+    )
     this.#setPlace = database.prepare(
       'INSERT INTO place VALUES (CAST(? AS TEXT), ?, ?) ON CONFLICT (key, slot) DO UPDATE SET seq = excluded.seq',
     )
@@ -135,7 +139,7 @@ class Writer {
   }
 
   #apply(block: Uint8Array): void {
-    const { rows, facts } = unpackBatch(block)
+    const { rows, facts, drops } = unpackBatch(block)
     for (const { seq, key, slot, digest, bytes } of rows) {
       assert(seq > this.#lastSeq, `sequence ${seq} must be above ${this.#lastSeq}`)
       this.#lastSeq = seq
@@ -145,6 +149,11 @@ class Writer {
       const superseded = this.#findPlace.get(row.key, row.slot)
       if (superseded) this.#deleteRow.run(superseded['seq'] ?? null)
       this.#setPlace.run(row.key, row.slot, row.seq)
+    }
+    for (const seq of drops) {
+      assert(seq !== this.#lastSeq, 'the newest row is never dropped')
+      this.#deletePlace.run(seq)
+      this.#deleteRow.run(seq)
     }
     for (const [name, value] of facts) {
       if (value) this.#setFact.run(name, value)

@@ -199,12 +199,25 @@ class ImageStore implements MemoryStore {
       this.image.rows.set(row.seq, row)
       this.#index(row)
     }
+    for (const seq of batch.drops ?? []) this.#drop(seq, newest)
     this.image.lastSeq = newest
     for (const [name, value] of batch.facts) {
       if (value === undefined) this.image.facts.delete(name)
       else this.image.facts.set(name, value)
     }
     if (this.#sequences.length > 2 * this.image.rows.size + 64) this.#sequences = [...this.image.rows.keys()]
+  }
+
+  #drop(seq: Sequence, newest: Sequence): void {
+    assert(seq !== newest, 'the newest row is never dropped')
+    const row = this.image.rows.get(seq)
+    if (!row) return
+    this.image.rows.delete(seq)
+    const slots = this.#places.get(row.key)
+    slots?.delete(row.slot)
+    if (slots?.size !== 0) return
+    this.#places.delete(row.key)
+    this.#sortedKeys = undefined
   }
 
   #index(row: Row): void {
@@ -222,6 +235,7 @@ class ImageStore implements MemoryStore {
 function copyOf(batch: Batch): Batch {
   return {
     rows: batch.rows.map(row => ({ ...row, digest: row.digest.slice(), bytes: row.bytes.slice() })),
+    drops: [...(batch.drops ?? [])],
     facts: new Map([...batch.facts].map(([name, value]) => [name, value?.slice()])),
   }
 }

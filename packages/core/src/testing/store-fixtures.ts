@@ -24,12 +24,16 @@ export function testRow(
   return { seq, key, slot, digest: Uint8Array.from({ length: 32 }, (_, at) => (seq * 31 + at) & 255), bytes }
 }
 
-/** A batch of rows and facts. */
-export function testBatch(rows: readonly Row[], facts: Record<string, string | undefined> = {}): Batch {
+/** A batch of rows, facts and drops. */
+export function testBatch(
+  rows: readonly Row[],
+  facts: Record<string, string | undefined> = {},
+  drops: readonly Sequence[] = [],
+): Batch {
   const entries = Object.entries(facts).map(
     ([name, value]) => [name, value === undefined ? undefined : encoder.encode(value)] as const,
   )
-  return { rows, facts: new Map(entries) }
+  return { rows, facts: new Map(entries), drops }
 }
 
 /** Everything a store shows of its rows and facts, in plain comparable form. */

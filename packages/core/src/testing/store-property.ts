@@ -29,6 +29,7 @@ const factShape = fc.tuple(names, fc.option(fc.uint8Array({ maxLength: 9 }), { n
 const batchShape = fc.record({
   rows: fc.array(rowShape, { maxLength: 8 }),
   facts: fc.array(factShape, { maxLength: 4 }),
+  drops: fc.array(fc.nat(20), { maxLength: 3 }),
   awaited: fc.boolean(),
 })
 const query = fc.record({ prefix: texts, from: texts, limit: fc.integer({ min: 0, max: 12 }) })
@@ -59,14 +60,16 @@ export function storePropertySuite(
           const store = await open(place)
           const model: Model = { rows: [], facts: new Map(), lastSeq: 0 }
           let last: Promise<void> = Promise.resolve()
-          for (const { rows: shapes, facts, awaited } of batches) {
+          for (const { rows: shapes, facts, drops: wanted, awaited } of batches) {
             const rows = shapes.map(shape => rowAfter(model, shape))
             for (const row of rows) model.rows = [...model.rows.filter(old => !samePlace(old, row)), row]
             for (const [name, value] of facts) {
               if (value === undefined) model.facts.delete(name)
               else model.facts.set(name, value)
             }
-            last = store.commit({ rows, facts: new Map(facts) })
+            const drops = wanted.filter(seq => seq !== model.lastSeq)
+            model.rows = model.rows.filter(row => !drops.includes(row.seq))
+            last = store.commit({ rows, facts: new Map(facts), drops })
             if (awaited) await last
           }
           await last

@@ -116,6 +116,22 @@ function rowPromises(open: Open): void {
     ])
   })
 
+  it('drops rows without a successor, everywhere and for good, and takes the place again', async () => {
+    const store = await open()
+    await store.commit(testBatch([testRow(1, 'a'), testRow(2, 'a', '01'), testRow(3, 'b'), testRow(4, 'c')]))
+    await store.commit(testBatch([testRow(5, 'd')], { fact: 'kept' }, [1, 3, 999]))
+    expect([store.at(1), store.at(3), store.lastSeq]).toEqual([undefined, undefined, 5])
+    expect(store.after(0, 10).map(row => row.seq)).toEqual([2, 4, 5])
+    expect(store.slots('a').map(row => row.seq)).toEqual([2])
+    expect(store.slots('b')).toEqual([])
+    expect(store.keys('', '', 10)).toEqual(['a', 'c', 'd'])
+    expect([...store.leaves()].map(leaf => leaf.seq).sort(ascending)).toEqual([2, 4, 5])
+    await store.commit(testBatch([testRow(6, 'b')], {}, [2]))
+    expect(store.keys('', '', 10)).toEqual(['b', 'c', 'd'])
+    expect(store.slots('b').map(row => row.seq)).toEqual([6])
+    expect(store.after(0, 10).map(row => row.seq)).toEqual([4, 5, 6])
+  })
+
   it('takes hostile keys as plain data', async () => {
     const store = await open()
     await store.commit(testBatch(hostileKeys.map((key, at) => testRow(at + 1, key))))
