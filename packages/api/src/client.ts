@@ -6,10 +6,11 @@
 import { readServerEvents } from './events.ts'
 import type { ServerEvent } from './events.ts'
 import { problemMediaType } from './problem.ts'
-import type { ProblemCode } from './problem.ts'
+import type { Problem, ProblemCode } from './problem.ts'
 import type { Route, RouteInput, RouteResult } from './route.ts'
 import { routes } from './routes.ts'
 import type { RouteName, Routes } from './routes.ts'
+import type { SignedKeyProof } from './schemas/proof.ts'
 
 /** What went wrong before or beside a proper answer of a node. */
 export type TransportCode = 'UNREACHABLE' | 'TIMEOUT' | 'ABORTED' | 'NOT_MODIFIED' | 'UNEXPECTED_ANSWER'
@@ -24,6 +25,8 @@ export class ApiError extends Error {
   readonly retryAfter: number | undefined
   /** Fields that are wrong, when the node named them. */
   readonly errors: readonly { readonly field: string; readonly message: string }[]
+  /** That a key is not there, when it was asked for. */
+  readonly proof: SignedKeyProof | undefined
 
   constructor(
     code: ProblemCode | TransportCode,
@@ -33,6 +36,7 @@ export class ApiError extends Error {
       status: number
       retryAfter?: number | undefined
       errors?: readonly { field: string; message: string }[] | undefined
+      proof?: SignedKeyProof | undefined
       cause?: unknown
     },
   ) {
@@ -42,6 +46,7 @@ export class ApiError extends Error {
     this.status = rest.status
     this.retryAfter = rest.retryAfter
     this.errors = rest.errors ?? []
+    this.proof = rest.proof
   }
 }
 
@@ -167,12 +172,13 @@ function problemOf(response: Response, body: string): ApiError {
     return unexpected(`HTTP ${response.status} without a problem description`)
   }
   try {
-    const problem = JSON.parse(body) as { code: string; detail: string; hint: string; errors?: [] }
+    const problem = JSON.parse(body) as Problem
     return new ApiError(problem.code as ProblemCode, problem.detail, {
       status: response.status,
       hint: problem.hint,
       retryAfter,
       errors: problem.errors,
+      proof: problem.proof,
     })
   } catch {
     return unexpected(`HTTP ${response.status} with a malformed problem description`)

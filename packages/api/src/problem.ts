@@ -6,6 +6,7 @@
  */
 import type { ErrorCode } from '@lattice/core'
 import { z } from 'zod'
+import { keyProofSchema } from './schemas/proof.ts'
 
 /** A code of the closed list, or `INTERNAL` for a bug of ours. */
 export type ProblemCode = ErrorCode | 'INTERNAL'
@@ -79,6 +80,7 @@ export const problemSchema = z.object({
   docs: z.string().describe('relative link to the documentation'),
   message: z.string().optional().describe('same as detail, where earlier clients read it'),
   errors: z.array(fieldErrorSchema).optional(),
+  proof: keyProofSchema.optional().describe('with ?proof=true: that the key is not there'),
 })
 
 /** A problem as read from the wire. */

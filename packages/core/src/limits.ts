@@ -66,3 +66,6 @@ export const pendingMarksMax = 1_000
 
 /** Writes queued for the next commit before new ones are refused as overload. */
 export const pendingWritesMax = 10_000
+
+/** Entries of one key in a proof: as many as a frame holds; a set beyond that is read, not proven. */
+export const proofEntriesMax = 4096

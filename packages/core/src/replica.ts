@@ -12,6 +12,7 @@ import { HybridClock, isFromTheFuture } from './hlc.ts'
 import { deferredBytesPerAuthorMax, deferredPerAuthorMax } from './limits.ts'
 import { keyPathNibbles, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
 import { amnesiaFact, type Batch, type Hash, type Row, type Signer, type Store } from './ports.ts'
+import { proveKey, type KeyProof } from './proof.ts'
 import { liveEntries, readKey } from './reading.ts'
 import type { KeyReading, Operation } from './status.ts'
 import { draftTransaction } from './transaction.ts'
@@ -158,6 +159,16 @@ export class Replica {
   /** The bytes of a committed leaf; undefined if it has been superseded meanwhile. */
   bytesOf(leaf: Leaf): Uint8Array | undefined {
     return this.#store.at(leaf.seq)?.bytes
+  }
+
+  /** Which entries a committed key has, provable under the root; undefined: too many for a proof. */
+  prove(key: string): KeyProof | undefined {
+    return proveKey(key, {
+      trie: this.#trie,
+      hash: this.#hash,
+      slots: each => this.#store.slots(each),
+      entryDigest: path => this.#store.at(this.#trie.get(path)?.seq ?? 0)?.digest,
+    })
   }
 
   /** Joins entries of other nodes into the forming batch. */

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import {
+  checkProof,
   decodeMessage,
   decodeValue,
   encodeMessage,
@@ -14,6 +15,7 @@ import {
   isMalformed,
   parseEntry,
   toHex,
+  type KeyProof,
   type Message,
 } from '@lattice/core'
 import { vectorFiles } from '@lattice/core/testing'
@@ -54,6 +56,18 @@ describe('vectors', () => {
     for (const { json, cbor } of valid) expect(decodeValue(bytesOf(cbor))).toEqual(JSON.parse(json))
     for (const { reason, cbor } of refused)
       expect([reason, decodeValue(bytesOf(cbor))]).toEqual([reason, undefined])
+  })
+
+  it('good proofs lead to the root, refused ones do not', () => {
+    const { root, held, absent, refused } = read<{
+      root: string
+      held: KeyProof[]
+      absent: KeyProof[]
+      refused: { reason: string; proof: KeyProof }[]
+    }>('proofs.json')
+    for (const proof of [...held, ...absent]) expect(checkProof(proof, sha256)).toMatchObject({ root })
+    for (const { reason, proof } of refused)
+      expect([reason, checkProof(proof, sha256)]).not.toMatchObject([reason, { root }])
   })
 
   it('good frames are read and written alike, refused ones are malformed', () => {

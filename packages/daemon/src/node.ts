@@ -2,6 +2,7 @@
  * The node as the REST layer and the CLI see it: reads, writes, status, mode. Implemented by the runtime.
  */
 import type {
+  KeyProof,
   KeyReading,
   NodeEvent,
   NodeStatus,
@@ -40,6 +41,11 @@ export interface StatePage {
 /** A running node. All reads show committed data only. */
 export interface LatticeNode {
   read(key: string): KeyReading | undefined
+  /**
+   * Proves under the root in `status` which entries the key has, or that it has none; undefined: it has more
+   * than a proof holds. Belongs to that root within `atRest` only.
+   */
+  prove(key: string): KeyProof | undefined
   /** Keys ≥ `from` with `prefix`, sorted; `limit` 1–1000. */
   list(query: { prefix: string; from: string; limit: number }): StatePage
   /** Applies all operations or none; resolves once durable. Rejects with a `LatticeError`. */

@@ -17,6 +17,7 @@ import {
   type EngineParts,
   type Event,
   type Inbox,
+  type KeyProof,
   type KeyReading,
   type Message,
   type NodeEvent,
@@ -113,6 +114,10 @@ export class Runtime implements LatticeNode {
 
   read(key: string): KeyReading | undefined {
     return this.#engine.replica.read(key)
+  }
+
+  prove(key: string): KeyProof | undefined {
+    return this.#engine.replica.prove(key)
   }
 
   list({ prefix, from, limit }: { prefix: string; from: string; limit: number }): StatePage {

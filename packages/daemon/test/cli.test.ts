@@ -61,10 +61,10 @@ describe('usage', () => {
   it('every command has help with an example', async () => {
     const { code, stdout } = await lattice(['help'])
     expect(code).toBe(0)
-    const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)]
+    const names = [...stdout.matchAll(/^ {2}([a-z-]+) /gm)]
       .map(([, name]) => name ?? '')
       .filter(name => name !== 'help')
-    const verbs = 'start up status peers ping get put delete tx switch wait verify id config'
+    const verbs = 'start up status peers ping get put delete tx switch wait verify verify-proof id config'
     expect(names).toEqual(verbs.split(' '))
     const helps = await Promise.all(names.map(name => lattice(['help', name])))
     for (const [index, help] of helps.entries()) {

@@ -77,6 +77,10 @@ export class MemoryNode implements LatticeNode {
     return { key, value: JSON.parse(cell.text) as JsonValue, type, version, author: this.id }
   }
 
+  prove(): never {
+    throw new Error('no trie here: proofs are tested on real daemons')
+  }
+
   list({ prefix, from, limit }: { prefix: string; from: string; limit: number }): StatePage {
     this.beforePage()
     this.#sorted ??= [...this.#cells.keys()].sort(byUtf8)

@@ -1,5 +1,6 @@
 /** The replicated state: listings, single keys, writes, transactions. */
 import { z } from 'zod'
+import { keyProofSchema } from './proof.ts'
 import {
   flagSchema,
   jsonValueSchema,
@@ -37,6 +38,7 @@ export const keyReadingSchema = z.object({
   version: versionSchema,
   author: nodeIdSchema,
   type: z.enum(['register', 'counter', 'set']),
+  proof: keyProofSchema.optional().describe('with ?proof=true'),
 })
 
 /** A durable write of one key. */
@@ -77,6 +79,13 @@ export const transactionSchema = z.strictObject({
 /** Path parameter of the single-key routes. */
 export const keyParamsSchema = z.strictObject({ key: keySchema })
 
+const proofQuery = {
+  proof: flagSchema.optional().describe('true adds a proof against the signed root'),
+}
+
+/** Query of `GET /api/lattice/state/{key}`. */
+export const keyReadQuerySchema = z.strictObject(proofQuery)
+
 /** The key as a query, for keys that a URL path cannot carry (`.` and `..`). */
 export const keyQuerySchema = z.strictObject({ key: keySchema })
 
@@ -92,4 +101,5 @@ export const stateQuerySchema = z.strictObject({
   cursor: z.string().max(2000).optional().describe('next_cursor of the page before; pages the answer'),
   summary: flagSchema.optional().describe('true leaves state out'),
   key: keySchema.optional().describe('answers like /api/lattice/state/{key}; needed for . and ..'),
+  ...proofQuery,
 })

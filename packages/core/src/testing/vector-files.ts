@@ -5,6 +5,7 @@ import { formatVersion, versionAt } from '../hlc.ts'
 import { MerkleTrie, pathOf } from '../merkle.ts'
 import type { Message } from '../message.ts'
 import type { Hash, Signer } from '../ports.ts'
+import { proveKey } from '../proof.ts'
 import { openDescent } from '../reconcile.ts'
 import { counterSlot, elementSlot } from '../slot.ts'
 import type { Incarnation, JsonValue } from '../units.ts'
@@ -152,6 +153,36 @@ function merkle(keys: VectorKeys): unknown {
   return { byEntries: roots, byPaths: [{ leaves: paths, root: toHex(trie.root()) }] }
 }
 
+/** Proofs over forty registers and a counter: of keys that are held, that are not, and forged ones. */
+function proofs({ hash, alice }: VectorKeys): unknown {
+  const registers = Array.from({ length: 40 }, (_, index) =>
+    signEntry({ key: `key ${index}`, slot: '', value: encodeValue(index), base: 0n, version }, alice, hash),
+  )
+  const sum = { key: 'n', slot: counterSlot(alice.nodeId, life), value: encodeValue(-5), base: 0n, version }
+  const entries = [...registers, signEntry(sum, alice, hash)]
+  const trie = new MerkleTrie(hash)
+  for (const [at, { key, slot, digest }] of entries.entries())
+    trie.set(pathOf(key, slot, hash), digest, at + 1)
+  const prove = (key: string): unknown =>
+    proveKey(key, {
+      trie,
+      hash,
+      slots: each => entries.filter(entry => entry.key === each).map(entry => ({ ...entry, seq: 1 })),
+      entryDigest: path => entries[(trie.get(path)?.seq ?? 0) - 1]?.digest,
+    })
+  const forged = prove('key 7') as object
+  return {
+    root: toHex(trie.root()),
+    held: ['key 7', 'key 39', 'n'].map(prove),
+    absent: ['nobody', 'key 40', 'key 41', 'key 42', ''.padEnd(512, 'x')].map(prove),
+    refused: [
+      ['another key', { ...forged, key: 'key 8' }],
+      ['no entries', { ...forged, entries: [] }],
+      ['no branches', { ...forged, branches: [] }],
+    ].map(([reason, proof]) => ({ reason, proof })),
+  }
+}
+
 function frames(keys: VectorKeys): unknown {
   const { hash, bob } = keys
   const signed = sign(keys)
@@ -220,6 +251,7 @@ export function vectorFiles(keys: VectorKeys): ReadonlyMap<string, string> {
     ],
     ['values.json', text(values())],
     ['merkle.json', text(merkle(keys))],
+    ['proofs.json', text(proofs(keys))],
     ['frames.json', text(frames(keys))],
   ])
 }

@@ -1,4 +1,5 @@
 /** `lattice get`, `put` and `delete`: one key. */
+import type { Client } from '@lattice/api'
 import type { JsonValue } from '@lattice/core'
 import type { Command } from 'commander'
 
@@ -6,7 +7,7 @@ import { CliError, exitCodes } from './exit.ts'
 import { print, printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { CommandContext, Register } from './register.ts'
-import { calling, openSession, withRemote } from './session.ts'
+import { calling, isApiError, openSession, withRemote } from './session.ts'
 
 /** Adds the three commands. */
 export const registerKeys: Register = (program, context) => {
@@ -19,10 +20,16 @@ function registerGet(program: Command, { io, run }: CommandContext): void {
   const command = withRemote(program.command('get <key>'), 'key')
     .description('print the value of a key as JSON')
     .option('--raw', 'print a string without quotes')
+    .option('--proof', 'print a document that lattice verify-proof can check without this node')
     .addHelpText('after', '\nExample:\n  $ lattice get account:alice')
   command.action(
-    run(async (key: string, options: { raw?: boolean }, self: Command) => {
+    run(async (key: string, options: { raw?: boolean; proof?: boolean }, self: Command) => {
       const session = openSession(self, io)
+      if (options.proof === true) {
+        const { found, proof } = await calling(session, client => getProof(client, key))
+        printJson(io, { schema: 'lattice.proof/v1', key, found, proof })
+        return found ? exitCodes.ok : exitCodes.failed
+      }
       const { success: _, ...reading } = await calling(session, client => client.getKey({ params: { key } }))
       if (session.json) printJson(io, { schema: 'lattice.key/v1', ...reading })
       else if (options.raw === true && typeof reading.value === 'string')
@@ -31,6 +38,17 @@ function registerGet(program: Command, { io, run }: CommandContext): void {
       return exitCodes.ok
     }),
   )
+}
+
+/** A key that is not there is proven as well: its proof comes with the refusal. */
+async function getProof(client: Client, key: string): Promise<{ found: boolean; proof: unknown }> {
+  try {
+    const { proof } = await client.getKey({ params: { key }, query: { proof: 'true' } })
+    return { found: true, proof }
+  } catch (error) {
+    if (isApiError(error) && error.proof !== undefined) return { found: false, proof: error.proof }
+    throw error
+  }
 }
 
 interface Conditions {

@@ -18,6 +18,7 @@ import { registerSwitch } from './switch.ts'
 import { registerTx } from './tx.ts'
 import { registerUp } from './up.ts'
 import { registerVerify } from './verify.ts'
+import { registerVerifyProof } from './verify-proof.ts'
 import { registerWait } from './wait.ts'
 import { programVersion } from './version.ts'
 
@@ -39,6 +40,7 @@ const commands: readonly Register[] = [
   registerSwitch,
   registerWait,
   registerVerify,
+  registerVerifyProof,
   registerId,
   registerConfig,
 ]

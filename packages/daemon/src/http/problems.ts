@@ -13,11 +13,11 @@ export interface FieldError {
   readonly message: string
 }
 
-/** A refusal with what HTTP adds to a code: wrong fields, headers, legacy members. */
+/** A refusal with what HTTP adds to a code: wrong fields, headers, further members. */
 export class HttpProblem extends LatticeError {
   readonly fields: readonly FieldError[]
   readonly headers: Readonly<Record<string, string>>
-  readonly extra: Readonly<Record<string, string>>
+  readonly extra: Readonly<Record<string, unknown>>
 
   constructor(
     code: ErrorCode,
@@ -25,7 +25,7 @@ export class HttpProblem extends LatticeError {
     more: {
       fields?: readonly FieldError[]
       headers?: Readonly<Record<string, string>>
-      extra?: Readonly<Record<string, string>>
+      extra?: Readonly<Record<string, unknown>>
     } = {},
   ) {
     super(code, detail)
@@ -46,7 +46,7 @@ const retryAfterSeconds: Partial<Record<ProblemCode, number>> = {
 export function problemBody(
   code: ProblemCode,
   detail: string | undefined,
-  more: Partial<Problem> = {},
+  more: Readonly<Record<string, unknown>> = {},
 ): Problem {
   const [title, hint] =
     code === 'INTERNAL'

@@ -34,18 +34,21 @@ interface Listing {
   readonly nextCursor?: string | null
 }
 
+/** A root in the name of this node: signed together with the time, in whole seconds. */
+function signedRoot(options: StateOptions, root: string) {
+  const timestamp = Math.floor(options.clock.now().wall / 1000)
+  const signature = Buffer.from(options.node.sign(new TextEncoder().encode(`${root}:${timestamp}`)))
+  const publicKey = options.identity.nodeId
+  return { merkle_root: root, timestamp, signature: signature.toString('hex'), public_key: publicKey }
+}
+
 /** The listing's fields besides `state`, signed. */
 function signedFields(options: StateOptions, listing: Listing): Record<string, unknown> {
-  const timestamp = Math.floor(options.clock.now().wall / 1000)
-  const signature = options.node.sign(new TextEncoder().encode(`${listing.root}:${timestamp}`))
   return {
     success: true,
-    merkle_root: listing.root,
+    ...signedRoot(options, listing.root),
     state_size: listing.stateSize,
     entry_count: listing.entryCount,
-    timestamp,
-    signature: Buffer.from(signature).toString('hex'),
-    public_key: options.identity.nodeId,
     signed: true,
     ...(listing.nextCursor === undefined ? {} : { next_cursor: listing.nextCursor }),
   }
@@ -128,6 +131,7 @@ function readCursor(cursor: string): string {
 }
 
 type StateQuery = RouteRequest<Routes['getState']>['query']
+type KeyQuery = RouteRequest<Routes['getKey']>['query']
 
 function sendPage(options: StateOptions, query: StateQuery, response: Response): void {
   const { root, keyCount } = options.node.status()
@@ -160,6 +164,21 @@ function sendKey(node: LatticeNode, key: string, request: Request, response: Res
   response.json({ success: true, key, value, version, author, type })
 }
 
+/** The key with the proof that the signed root holds it; the problem of an absent key has a proof too. */
+function sendProven(options: StateOptions, key: string, response: Response): void {
+  const { node } = options
+  const parts = node.prove(key)
+  if (parts === undefined)
+    throw new HttpProblem('BODY_TOO_LARGE', `${JSON.stringify(key)} has more elements than a proof may hold`)
+  const proof = { format: 'lattice.proof/v1', ...signedRoot(options, node.status().root), ...parts } as const
+  const reading = node.read(key)
+  if (reading === undefined)
+    throw new HttpProblem('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`, { extra: { proof } })
+  const { value, author, type } = reading
+  response.set('Cache-Control', 'no-store')
+  response.json({ success: true, key, value, version: versionText(reading.version), author, type, proof })
+}
+
 async function write(
   node: LatticeNode,
   operation: Operation,
@@ -179,8 +198,18 @@ export function mountState(mount: Mount, options: StateOptions): void {
   const { node } = options
   const snapshots = createSnapshots(node)
 
+  const readOne = (
+    key: string,
+    query: KeyQuery,
+    request: Request,
+    response: Response,
+  ): void | Promise<void> =>
+    query.proof === 'true'
+      ? node.atRest(() => sendProven(options, key, response))
+      : sendKey(node, key, request, response)
+
   mount(routes.getState, async ({ query }, request, response) => {
-    if (query.key !== undefined) return sendKey(node, query.key, request, response)
+    if (query.key !== undefined) return readOne(query.key, query, request, response)
     const paged = query.prefix !== undefined || query.limit !== undefined || query.cursor !== undefined
     if (!paged && query.summary !== 'true') {
       // A caller that has the current state costs nothing; otherwise the tag is that of the copy that is
@@ -196,7 +225,9 @@ export function mountState(mount: Mount, options: StateOptions): void {
       else sendPage(options, query, response)
     })
   })
-  mount(routes.getKey, ({ params }, request, response) => sendKey(node, params.key, request, response))
+  mount(routes.getKey, ({ params, query }, request, response) =>
+    readOne(params.key, query, request, response),
+  )
   mount(routes.putKey, ({ params, body }, request, response) =>
     write(node, { op: 'put', key: params.key, value: body }, request, response),
   )

@@ -1,0 +1,144 @@
+/**
+ * `lattice verify-proof FILE`: whether a kept answer of `GET /api/lattice/state/{key}?proof=true` proves what
+ * it says. Offline: needs no daemon, and no key but those whose word is to count.
+ */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+import { keyProofOf, keyProofSchema, type SignedKeyProof } from '@lattice/api'
+import { checkProof, isUnsound, type NodeId, type ProvenKey } from '@lattice/core'
+import type { Command } from 'commander'
+
+import { createVerifier, sha256 } from '../host/crypto.ts'
+import { CliError, exitCodes } from './exit.ts'
+import { brief, painter, print, printJson, visible, type Paint } from './io.ts'
+import { readAll } from './keys.ts'
+import type { Register } from './register.ts'
+import { loadFrom, withSettings } from './settings.ts'
+
+/** Largest file read: far above any proof, and far below what would hurt. */
+const fileBytesMax = 64 * 1024 * 1024
+
+/** Adds the command. */
+export const registerVerifyProof: Register = (program, { io, run }) => {
+  const command = withSettings(program.command('verify-proof <file>'), ['TRUSTED_KEYS'])
+    .description('check a kept proof of one key, offline; - reads it from standard input')
+    .option('--root <hex>', 'the root must be this one')
+    .option('--json', 'machine-readable answer (lattice.verify-proof/v1)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ lattice get account:alice --proof > alice.json\n  $ lattice verify-proof alice.json',
+    )
+  command.action(
+    run(async (file: string, options: { root?: string; json?: boolean }, self: Command) => {
+      const text = file === '-' ? await readAll(io) : readText(resolve(io.cwd, file))
+      const proof = findProof(parseDocument(file, text))
+      const trusted = loadFrom(self, io).lookup('TRUSTED_KEYS') ?? []
+      const verdict = await judge(proof, { trusted, root: options.root })
+      if (options.json === true) printJson(io, { schema: 'lattice.verify-proof/v1', ...documentOf(verdict) })
+      else print(io, ...linesOf(verdict, painter(io)))
+      return verdict.problems.length === 0 ? exitCodes.ok : exitCodes.failed
+    }),
+  )
+}
+
+function readText(path: string): string {
+  try {
+    const bytes = readFileSync(path)
+    if (bytes.length <= fileBytesMax) return bytes.toString('utf8')
+  } catch (error) {
+    const reason = Error.isError(error) ? error.message : String(error)
+    throw new CliError(exitCodes.usage, `cannot read ${path}: ${reason}`)
+  }
+  throw new CliError(exitCodes.usage, `${path} is too large for a proof`)
+}
+
+function parseDocument(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new CliError(exitCodes.usage, `${file === '-' ? 'standard input' : file} is not JSON`)
+  }
+}
+
+/** The proof itself, or the `proof` member of the answer it came in. */
+function findProof(document: unknown): SignedKeyProof {
+  const wrapped = typeof document === 'object' && document !== null && 'proof' in document
+  const parsed = keyProofSchema.safeParse(wrapped ? document.proof : document)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const where = issue === undefined ? '' : `: ${issue.path.join('.') || 'document'}: ${issue.message}`
+  throw new CliError(exitCodes.failed, `this is no proof of the form lattice.proof/v1${where}`, {
+    hint: 'keep the whole answer of `lattice get KEY --proof`',
+  })
+}
+
+interface Verdict {
+  readonly proof: SignedKeyProof
+  /** Absent where the proof leads nowhere. */
+  readonly proven: ProvenKey | undefined
+  readonly problems: readonly string[]
+  /** Whether the operator said whose word counts. */
+  readonly checkedAgainstTrusted: boolean
+}
+
+async function judge(
+  proof: SignedKeyProof,
+  wanted: { trusted: readonly NodeId[]; root: string | undefined },
+): Promise<Verdict> {
+  const verifier = createVerifier()
+  const problems: string[] = []
+  const claim = new TextEncoder().encode(`${proof.merkle_root}:${proof.timestamp}`)
+  const signer = proof.public_key as NodeId
+  if (!verifier.verifyOne(signer, claim, Buffer.from(proof.signature, 'hex')))
+    problems.push(`the root is not signed by ${signer}`)
+  if (wanted.root !== undefined && wanted.root !== proof.merkle_root)
+    problems.push(`the root is ${proof.merkle_root}, not ${wanted.root}`)
+  const result = checkProof(keyProofOf(proof), sha256)
+  const proven = isUnsound(result) ? undefined : result
+  if (isUnsound(result)) problems.push(result.problem)
+  else {
+    if (result.root !== proof.merkle_root) problems.push(`it leads to the root ${result.root}`)
+    const good = await verifier.verify(result.signatures)
+    if (!good.every(Boolean)) problems.push('an entry is not signed by its author')
+  }
+  const { trusted } = wanted
+  const authors = proven?.signatures.map(({ author }) => author) ?? []
+  for (const id of trusted.length === 0 ? [] : new Set([signer, ...authors]))
+    if (!trusted.includes(id)) problems.push(`${id} is not among the trusted keys`)
+  return { proof, proven, problems, checkedAgainstTrusted: trusted.length > 0 }
+}
+
+function documentOf({ proof, proven, problems, checkedAgainstTrusted }: Verdict): Record<string, unknown> {
+  const reading = problems.length === 0 ? proven?.reading : undefined
+  return {
+    ok: problems.length === 0,
+    key: proof.key,
+    exists: problems.length === 0 ? reading !== undefined : null,
+    value: reading?.value ?? null,
+    type: reading?.type ?? null,
+    version: reading === undefined ? null : reading.version.toString(16).padStart(16, '0'),
+    author: reading?.author ?? null,
+    merkle_root: proof.merkle_root,
+    signed_by: proof.public_key,
+    signed_at: new Date(proof.timestamp * 1000).toISOString(),
+    trusted: checkedAgainstTrusted ? problems.length === 0 : null,
+    problems,
+  }
+}
+
+function linesOf(verdict: Verdict, paint: Paint): readonly string[] {
+  const { proof, proven, problems } = verdict
+  const key = visible(proof.key)
+  if (problems.length > 0)
+    return [`${paint('red', '✗')} This proves nothing about ${key}.`, ...problems.map(text => `  ${text}`)]
+  const said = proven?.reading === undefined ? 'does not exist' : `is ${JSON.stringify(proven.reading.value)}`
+  const at = new Date(proof.timestamp * 1000).toISOString()
+  return [
+    `${paint('green', '✓')} ${key} ${visible(said)}`,
+    `  under the root ${brief(proof.merkle_root)}, signed by ${proof.public_key} at ${at}`,
+    ...(verdict.checkedAgainstTrusted
+      ? []
+      : ['  Whose word counts was not said: compare that key, or name yours with --trusted-keys.']),
+  ]
+}

@@ -1,0 +1,110 @@
+/** `lattice verify-proof`: what it accepts, from where, and what it says of everything else. */
+import { sign } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import {
+  encodeValue,
+  MerkleTrie,
+  pathOf,
+  proveKey,
+  signEntry,
+  toHex,
+  toUtf8,
+  type Signer,
+} from '@lattice/core'
+import { createKeys, sha256 } from './federation.ts'
+import { runInProcess, type Outcome } from './run-cli.ts'
+
+const { id, privateKey } = createKeys()
+const signer: Signer = { nodeId: id, sign: message => sign(null, message, privateKey) }
+const home = mkdtempSync(join(tmpdir(), 'lattice-proof-'))
+let proof: Record<string, unknown>
+let absent: Record<string, unknown>
+
+beforeAll(() => {
+  const entries = Array.from({ length: 40 }, (_, index) => {
+    const content = { key: `key ${index}`, slot: '', value: encodeValue(index), base: 0n, version: 1n }
+    return signEntry(content, signer, sha256)
+  })
+  const trie = new MerkleTrie(sha256)
+  for (const [at, { key, slot, digest }] of entries.entries())
+    trie.set(pathOf(key, slot, sha256), digest, at + 1)
+  const root = toHex(trie.root())
+  const timestamp = 1_700_000_000
+  const signature = toHex(signer.sign(toUtf8(`${root}:${timestamp}`)))
+  const signed = { merkle_root: root, timestamp, signature, public_key: signer.nodeId }
+  const prove = (key: string): Record<string, unknown> => {
+    const parts = proveKey(key, {
+      trie,
+      hash: sha256,
+      slots: each => entries.filter(entry => entry.key === each).map(entry => ({ ...entry, seq: 1 })),
+      entryDigest: path => entries[(trie.get(path)?.seq ?? 0) - 1]?.digest,
+    })
+    return { format: 'lattice.proof/v1', ...signed, ...parts }
+  }
+  proof = prove('key 7')
+  absent = prove('nobody')
+})
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+const check = (document: unknown, ...more: string[]): Promise<Outcome> =>
+  runInProcess(['verify-proof', '-', '--json', ...more], { cwd: home, stdin: JSON.stringify(document) })
+
+describe('lattice verify-proof', () => {
+  it('says what is proven, from a file or from standard input, as the answer or as the proof alone', async () => {
+    writeFileSync(join(home, 'answer.json'), JSON.stringify({ success: true, proof }))
+    const plain = await runInProcess(['verify-proof', 'answer.json'], { cwd: home })
+    expect(plain.code).toBe(0)
+    expect(plain.stdout).toContain('key 7 is 7')
+    expect(plain.stdout).toContain('--trusted-keys')
+    const json = await check(absent, '--trusted-keys', signer.nodeId)
+    expect(json.code).toBe(0)
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: true, key: 'nobody', exists: false, trusted: true })
+  })
+
+  it.each<[string, (original: Record<string, unknown>) => unknown, RegExp]>([
+    ['told of another key', original => ({ ...original, key: 'key 8' }), /belongs to another key/],
+    ['without its entries', original => ({ ...original, entries: [] }), /leads to the root/],
+    ['without its branches', original => ({ ...original, branches: [] }), /leads to the root/],
+    ['under another root', original => ({ ...original, merkle_root: '0'.repeat(64) }), /not signed by/],
+    ['at another time', original => ({ ...original, timestamp: 1 }), /not signed by/],
+    ['with a member more', original => ({ ...original, extra: 1 }), /lattice\.proof\/v1/],
+  ])('refuses a proof %s', async (_, change, reason) => {
+    const { code, stdout } = await check(change(proof))
+    expect(code).toBe(1)
+    expect(stdout).toMatch(reason)
+  })
+
+  it('refuses an entry that its author did not sign', async () => {
+    const forged = signEntry(
+      { key: 'key 7', slot: '', value: encodeValue(8), base: 0n, version: 2n },
+      { nodeId: signer.nodeId, sign: () => new Uint8Array(64) },
+      sha256,
+    )
+    const trie = new MerkleTrie(sha256)
+    trie.set(pathOf('key 7', '', sha256), forged.digest, 1)
+    const root = toHex(trie.root())
+    const signature = toHex(signer.sign(toUtf8(`${root}:1`)))
+    const whole = { ...proof, merkle_root: root, timestamp: 1, signature, branches: [] }
+    const { code, stdout } = await check({ ...whole, entries: [toHex(forged.bytes)] })
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout)).toMatchObject({ problems: ['an entry is not signed by its author'] })
+  })
+
+  it('refuses a signer who is not named, and a root that is not the wanted one', async () => {
+    const stranger = await check(proof, '--trusted-keys', 'ab'.repeat(32))
+    expect(stranger.stdout).toContain('not among the trusted keys')
+    const elsewhere = await check(proof, '--root', 'ab'.repeat(32))
+    expect(elsewhere.stdout).toContain('the root is')
+    expect([stranger.code, elsewhere.code]).toEqual([1, 1])
+  })
+
+  it('calls an unreadable file or a text that is no JSON a usage error', async () => {
+    const missing = await runInProcess(['verify-proof', 'missing.json'], { cwd: home })
+    const noJson = await runInProcess(['verify-proof', '-'], { cwd: home, stdin: '{' })
+    expect([missing.code, noJson.code]).toEqual([64, 64])
+    expect(missing.stderr).toContain('missing.json')
+  })
+})
