@@ -213,8 +213,19 @@ function present<T>(value: T | undefined): T[] {
   return value === undefined ? [] : [value]
 }
 
+/** Modules read so far: every rule asks for all of them, and parsing is what takes time. */
+const known = new Map<string, { readonly text: string; readonly module: Module }>()
+
 /** Reads one module; throws a SyntaxError that names the place where it is not TypeScript. */
 export function readModule(path: string, text: string): Module {
+  const before = known.get(path)
+  if (before?.text === text) return before.module
+  const module = parseModule(path, text)
+  known.set(path, { text, module })
+  return module
+}
+
+function parseModule(path: string, text: string): Module {
   const plugins = path.endsWith('.tsx') ? (['typescript', 'jsx'] as const) : (['typescript'] as const)
   const file = parse(text, {
     sourceType: 'module',
