@@ -12,6 +12,7 @@ import {
   rootAnswerSchema,
   statusSchema,
 } from './schemas/health.ts'
+import { historyQuerySchema, historySchema } from './schemas/history.ts'
 import {
   keyParamsSchema,
   keyQuerySchema,
@@ -319,6 +320,16 @@ const healthRoutes = {
     auth: 'open',
     answers: { 200: text('The metrics', 'text/plain') },
     problems: [],
+  }),
+  getHistory: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/metrics/history',
+    group: 'health',
+    summary: 'Built-in history: up to 400 days of mode, lag, latency, writes, errors, keys, availability',
+    auth: 'open',
+    query: historyQuerySchema,
+    answers: { 200: json('The points', historySchema) },
+    problems: ['REQUEST_INVALID', 'RATE_LIMITED', 'OVERLOADED', 'STORE_UNAVAILABLE'],
   }),
 } as const
 

@@ -11,6 +11,8 @@ import { configSources, formatProblem, type Secret, type Config, type Loaded } f
 import { programVersion } from './cli/version.ts'
 import { openAdminToken } from './host/admin-token.ts'
 import { openIdentity, type Identity } from './host/identity.ts'
+import { createCounts, figuresOf } from './history/figures.ts'
+import { keepHistory, type History } from './history/history.ts'
 import { createIntegrityCheck } from './host/integrity.ts'
 import { createLog, type Log } from './host/log.ts'
 import { watchDisk, watchEventLoop } from './host/probes.ts'
@@ -18,13 +20,14 @@ import {
   createDashboard,
   createHttpApp,
   createHttpServer,
+  judge,
   type HttpAppOptions,
   type HttpServer,
   type SyncHandler,
   type UpgradeHandler,
 } from './http/index.ts'
 import { Runtime } from './runtime.ts'
-import { storeFiles } from './sqlite-schema.ts'
+import { historyFile, storeFiles } from './sqlite-schema.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
 import { openStateDir } from './state-dir.ts'
 
@@ -148,19 +151,23 @@ async function serve(
     onCorrupt: report => log.error(`the store is damaged: ${report.reason}`, { code: 'STORE_CORRUPT' }),
   })
   const probes = { eventLoop: lag.probe, disk: disk.probe, persistence: () => persistence(integrity.last()) }
-  const app = createHttpApp({ ...appOptions(input), probes, integrity })
+  const counts = createCounts()
+  const options = { ...appOptions(input), probes, integrity, onAnswered: counts.onAnswered }
+  const history = startHistory(input, counts, () => judge(options).overall !== 'unhealthy')
+  const app = createHttpApp({ ...options, history })
   const upgrade = lungs.p2p?.upgrade
   const server = createHttpServer(app, upgrade === undefined ? {} : { onUpgrade: upgrade })
-  const unwatch = (): void => {
+  const unwatch = async (): Promise<void> => {
+    await history.stop()
     integrity.stop()
     lag[Symbol.dispose]()
     disk[Symbol.dispose]()
   }
   const { port } = await server
     .listen(config.httpPort, config.httpHost)
-    .catch((error: NodeJS.ErrnoException) => {
+    .catch(async (error: NodeJS.ErrnoException) => {
       // A check that waits for its time would keep the process alive.
-      unwatch()
+      await unwatch()
       const address = `${config.httpHost}:${config.httpPort}`
       const advice = 'stop the other program, or set LATTICE_HTTP_PORT'
       if (error.code === 'EADDRINUSE')
@@ -170,9 +177,29 @@ async function serve(
   const host = config.httpHost.includes(':') ? `[${config.httpHost}]` : config.httpHost
   const stop = async (): Promise<void> => {
     await server.close()
-    unwatch()
+    await unwatch()
   }
   return { server, url: `http://${host}:${port}`, stop }
+}
+
+function startHistory(
+  { config, runtime, parts, log }: ServeInput,
+  counts: ReturnType<typeof createCounts>,
+  serves: () => boolean,
+): History {
+  const uncount = runtime.subscribe(counts.onEvent)
+  const history = keepHistory({
+    path: join(config.stateDir, historyFile),
+    bytesMax: config.historyBytesMax,
+    clock: parts.clock,
+    sample: seconds => figuresOf(runtime.status(), counts.take(), seconds, serves()),
+    onFailure: message => log.warn(`the history cannot be written, charts will have a gap: ${message}`),
+  })
+  const stop = async (): Promise<void> => {
+    uncount()
+    await history.stop()
+  }
+  return { ...history, stop }
 }
 
 function persistence(

@@ -16,6 +16,9 @@ export const schemaVersion = 1
 /** Names within the state directory. */
 export const storeFiles = { database: 'store.db', incarnation: 'incarnation' } as const
 
+/** The file of the charts' history within the state directory; independent of the store. */
+export const historyFile = 'history.db'
+
 /** The tables, by name, exactly as SQLite remembers them. */
 export const tables: Readonly<Record<string, string>> = {
   life: 'CREATE TABLE life (one INTEGER PRIMARY KEY CHECK (one = 1), incarnation TEXT NOT NULL) STRICT',

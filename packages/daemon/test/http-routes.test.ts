@@ -66,6 +66,7 @@ describe('every route answers in the schema of its row', () => {
     getStatus: ['/api/status'],
     getIntegrity: ['/api/persistence/integrity'],
     getMetrics: ['/metrics'],
+    getHistory: ['/api/lattice/metrics/history?series=mode,lag'],
     getRoot: ['/'],
     getOpenapi: ['/openapi.json'],
     getDocs: ['/docs'],

@@ -41,6 +41,9 @@ export interface Config {
   readonly redialMaxMs: number
   /** Origins, or `*`. */
   readonly corsOrigins: readonly string[]
+  /** Whether anybody may read `/status`. */
+  readonly statusPage: boolean
+  readonly historyBytesMax: number
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug'
   readonly logFormat: 'auto' | 'human' | 'json'
   readonly space: Space | undefined
@@ -82,6 +85,8 @@ export function buildConfig(get: Lookup, space: Space | undefined, cwd: string):
     flapLimit: Object.freeze(must('FLAP_LIMIT')),
     redialMaxMs: must('REDIAL_MAX'),
     corsOrigins: must('CORS_ORIGINS'),
+    statusPage: must('STATUS_PAGE'),
+    historyBytesMax: must('HISTORY_MIB') * 1_048_576,
     logLevel: must('LOG_LEVEL'),
     logFormat: must('LOG_FORMAT'),
     space,

@@ -216,6 +216,16 @@ export const settings = {
     ['origins', 'web pages that may call this node', 'origins such as https://app.example.org'],
     list,
   ),
+  STATUS_PAGE: setting(values.parseBoolean, 'false', [
+    'boolean',
+    'true serves a public page at /status: verdict, nodes and the last 90 days, and nothing else',
+    'true or false',
+  ]),
+  HISTORY_MIB: setting(values.parseCountWithin(2, 4096), '64', [
+    'MiB, 2 to 4096',
+    'hard cap of the history behind the charts, in STATE_DIR/history.db; it may be deleted at any time',
+    'a number of MiB such as 64',
+  ]),
   LOG_LEVEL: setting(
     values.parseWord(['error', 'warn', 'info', 'debug'], {
       warning: 'warn',

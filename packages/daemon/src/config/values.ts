@@ -50,6 +50,16 @@ export const parsePort: Parse<number> = text => {
     : { fault: `${quoted(text)} is not a port; write 0 to 65535` }
 }
 
+/** A whole number between two bounds, both allowed. */
+export function parseCountWithin(min: number, max: number): Parse<number> {
+  return text => {
+    const count = /^\d{1,9}$/.test(text) ? Number(text) : -1
+    return count >= min && count <= max
+      ? { value: count }
+      : { fault: `${quoted(text)} is not a whole number from ${min} to ${max}` }
+  }
+}
+
 /** A plain text that matches `pattern`; `rule` says in words what it may be. */
 export function parseText(pattern: RegExp, rule: string): Parse<string> {
   return text => (pattern.test(text) ? { value: text } : { fault: `${quoted(text)} is not ${rule}` })

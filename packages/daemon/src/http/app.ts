@@ -16,6 +16,7 @@ import { createCors } from './cors.ts'
 import { mountEvents } from './events.ts'
 import type { EventHub } from './events.ts'
 import { mountFront } from './front.ts'
+import { mountHistory } from './history.ts'
 import { mountHealth, mountProbes, readinessChecks } from './health.ts'
 import { createRequestLimit, createTokenThrottle } from './limits.ts'
 import { createMetrics } from './metrics.ts'
@@ -98,6 +99,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.use(createRequestLimit(options.requestsPerMinute ?? requestsPerMinuteDefault, sparesLimit))
 
   mountHealth(mount, options)
+  mountHistory(mount, options)
   mountState(mount, options)
   mountTransactions(mount, node)
   mountP2p(mount, options)

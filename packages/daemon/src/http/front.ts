@@ -21,6 +21,7 @@ const endpoints = {
   transitions: routes.getTransitions.path,
   integrity: routes.getIntegrity.path,
   metrics: routes.getMetrics.path,
+  history: routes.getHistory.path,
   openapi: routes.getOpenapi.path,
   docs: routes.getDocs.path,
 }

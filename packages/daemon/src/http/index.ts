@@ -2,6 +2,7 @@
 export { createHttpApp } from './app.ts'
 export type { HttpApp } from './app.ts'
 export { createDashboard } from './dashboard.ts'
+export { judge } from './health.ts'
 export { createHttpServer } from './server.ts'
 export type { HttpServer, UpgradeHandler } from './server.ts'
 export type * from './options.ts'

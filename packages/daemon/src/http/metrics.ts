@@ -10,7 +10,10 @@ import type { Mount } from './mount.ts'
 import { toOpenMetrics } from './openmetrics.ts'
 import type { HttpAppOptions } from './options.ts'
 
-type MetricsOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'info' | 'clock' | 'probes' | 'metrics'>
+type MetricsOptions = Pick<
+  HttpAppOptions,
+  'node' | 'identity' | 'info' | 'clock' | 'probes' | 'metrics' | 'onAnswered'
+>
 
 /** Buckets from a cached read to a request at its time limit; goals are 5 ms, 10 ms and 100 ms. */
 const requestBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30]
@@ -270,6 +273,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       response.once('close', () => {
         const route = (response.locals['route'] as string | undefined) ?? 'unmatched'
         if (route === routes.getEvents.path) return
+        options.onAnswered?.(response.statusCode)
         const method = knownMethods.has(request.method) ? request.method : 'other'
         duration.observe({ route, method, code: response.statusCode }, (performance.now() - begin) / 1000)
       })

@@ -3,6 +3,7 @@ import type { ComponentHealth, IntegrityReport } from '@lattice/api'
 import type { AddressStatus, Clock, NodeId, PathKind } from '@lattice/core'
 import type { RequestHandler } from 'express'
 import type { Registry } from 'prom-client'
+import type { History } from '../history/history.ts'
 import type { LatticeNode } from '../node.ts'
 
 /** The part of the configuration the REST layer reads. */
@@ -126,6 +127,10 @@ export interface HttpAppOptions {
   readonly dashboard?: RequestHandler
   /** Shared with other parts that export metrics; a fresh one otherwise. */
   readonly metrics?: Registry
+  /** What the charts show; without it they stay empty. */
+  readonly history?: Pick<History, 'read'>
+  /** Told the status of every answer, streams excepted. */
+  readonly onAnswered?: (httpStatus: number) => void
   readonly log?: HttpLog
   /**
    * Requests per minute and address, for callers without token that are not on this machine. Default 1200.
