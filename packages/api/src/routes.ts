@@ -130,6 +130,17 @@ const stateRoutes = {
     problems: [...readProblems, 'BODY_TOO_LARGE'],
     unsafeSegment: 'key',
   }),
+  exportState: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/export',
+    group: 'state',
+    summary: 'Every key with type and value, a line each, in no particular order; all of one moment',
+    auth: 'open',
+    query: noQuery,
+    headers: ['If-None-Match'],
+    answers: { 200: text('{"key","type","value"} per line; ETag is the root', 'application/jsonl') },
+    problems: ['RATE_LIMITED', 'OVERLOADED'],
+  }),
   putKey: defineRoute({
     ...putKey,
     path: '/api/lattice/state/{key}',

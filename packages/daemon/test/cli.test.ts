@@ -64,7 +64,8 @@ describe('usage', () => {
     const names = [...stdout.matchAll(/^ {2}([a-z-]+) /gm)]
       .map(([, name]) => name ?? '')
       .filter(name => name !== 'help')
-    const verbs = 'start up status peers ping get put delete tx switch wait verify verify-proof id config'
+    const verbs =
+      'start up status peers ping get put delete tx switch wait verify verify-proof export import id config'
     expect(names).toEqual(verbs.split(' '))
     const helps = await Promise.all(names.map(name => lattice(['help', name])))
     for (const [index, help] of helps.entries()) {

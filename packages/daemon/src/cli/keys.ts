@@ -4,6 +4,7 @@ import type { JsonValue } from '@lattice/core'
 import type { Command } from 'commander'
 
 import { CliError, exitCodes } from './exit.ts'
+import { readInput } from './input.ts'
 import { print, printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { CommandContext, Register } from './register.ts'
@@ -69,7 +70,7 @@ function registerPut(program: Command, { io, run }: CommandContext): void {
   command.action(
     run(async (key: string, given: string, options: Conditions & { string?: boolean }, self: Command) => {
       const session = openSession(self, io)
-      const text = given === '-' ? await readAll(io) : given
+      const text = given === '-' ? await readInput(io, '-') : given
       const value = options.string === true ? text : parseJson(text)
       const receipt = await calling(session, client =>
         client.putKey({ params: { key }, body: value, ...conditions(options) }),
@@ -112,13 +113,6 @@ function tellReceipt(
   if (json) printJson(io, { schema: `lattice.${verb}/v1`, key, version, merkle_root: root })
   else print(io, `${verb} ${visible(key)}  version ${version}  root ${root}`)
   return exitCodes.ok
-}
-
-/** Everything on standard input, as text. */
-export async function readAll(io: CliIo): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of io.stdin) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** A JSON text from a user; ends the command as a usage error when it is none. */

@@ -5,7 +5,9 @@ import { Command, CommanderError } from 'commander'
 
 import { registerConfig } from './config.ts'
 import { CliError, describeError, exitCodeOf, exitCodes } from './exit.ts'
+import { registerExport } from './export.ts'
 import { registerId } from './id.ts'
+import { registerImport } from './import.ts'
 import { printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { CliActions, CommandContext, Register } from './register.ts'
@@ -41,6 +43,8 @@ const commands: readonly Register[] = [
   registerWait,
   registerVerify,
   registerVerifyProof,
+  registerExport,
+  registerImport,
   registerId,
   registerConfig,
 ]

@@ -1,16 +1,14 @@
 /** `lattice tx`: several operations, applied all or none. */
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 
 import { transactionSchema } from '@lattice/api'
 import type { Command } from 'commander'
 
-import { codeOf } from '../host/private-file.ts'
 import { CliError, exitCodes } from './exit.ts'
+import { readInput } from './input.ts'
 import { print, printJson } from './io.ts'
 import type { CliIo } from './io.ts'
-import { parseJson, readAll } from './keys.ts'
+import { parseJson } from './keys.ts'
 import type { Register } from './register.ts'
 import { calling, openSession, withRemote } from './session.ts'
 
@@ -56,12 +54,6 @@ export const registerTx: Register = (program, { io, run }) => {
 }
 
 async function textOf(given: string, io: CliIo): Promise<string> {
-  if (given === '-') return readAll(io)
-  if (!given.startsWith('@')) return given
-  const path = resolve(io.cwd, given.slice(1))
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `${path} cannot be read (${codeOf(error)})`)
-  }
+  if (given === '-') return readInput(io, given)
+  return given.startsWith('@') ? readInput(io, given.slice(1)) : given
 }

@@ -2,22 +2,16 @@
  * `lattice verify-proof FILE`: whether a kept answer of `GET /api/lattice/state/{key}?proof=true` proves what
  * it says. Offline: needs no daemon, and no key but those whose word is to count.
  */
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
-
 import { keyProofOf, keyProofSchema, type SignedKeyProof } from '@lattice/api'
 import { checkProof, isUnsound, type NodeId, type ProvenKey } from '@lattice/core'
 import type { Command } from 'commander'
 
 import { createVerifier, sha256 } from '../host/crypto.ts'
 import { CliError, exitCodes } from './exit.ts'
+import { readInput } from './input.ts'
 import { brief, painter, print, printJson, visible, type Paint } from './io.ts'
-import { readAll } from './keys.ts'
 import type { Register } from './register.ts'
 import { loadFrom, withSettings } from './settings.ts'
-
-/** Largest file read: far above any proof, and far below what would hurt. */
-const fileBytesMax = 64 * 1024 * 1024
 
 /** Adds the command. */
 export const registerVerifyProof: Register = (program, { io, run }) => {
@@ -31,7 +25,7 @@ export const registerVerifyProof: Register = (program, { io, run }) => {
     )
   command.action(
     run(async (file: string, options: { root?: string; json?: boolean }, self: Command) => {
-      const text = file === '-' ? await readAll(io) : readText(resolve(io.cwd, file))
+      const text = await readInput(io, file)
       const proof = findProof(parseDocument(file, text))
       const trusted = loadFrom(self, io).lookup('TRUSTED_KEYS') ?? []
       const verdict = await judge(proof, { trusted, root: options.root })
@@ -40,17 +34,6 @@ export const registerVerifyProof: Register = (program, { io, run }) => {
       return verdict.problems.length === 0 ? exitCodes.ok : exitCodes.failed
     }),
   )
-}
-
-function readText(path: string): string {
-  try {
-    const bytes = readFileSync(path)
-    if (bytes.length <= fileBytesMax) return bytes.toString('utf8')
-  } catch (error) {
-    const reason = Error.isError(error) ? error.message : String(error)
-    throw new CliError(exitCodes.usage, `cannot read ${path}: ${reason}`)
-  }
-  throw new CliError(exitCodes.usage, `${path} is too large for a proof`)
 }
 
 function parseDocument(file: string, text: string): unknown {

@@ -25,6 +25,7 @@ import type { HttpAppOptions, HttpConfig } from './options.ts'
 import { mountP2p } from './p2p.ts'
 import { mountPeerSync } from './peer-sync.ts'
 import { createProblemHandler, HttpProblem } from './problems.ts'
+import { mountExport } from './export.ts'
 import { mountState } from './state.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
 import { mountTransactions } from './transactions.ts'
@@ -101,6 +102,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   mountHealth(mount, options)
   mountHistory(mount, options)
   mountState(mount, options)
+  mountExport(mount, options)
   mountTransactions(mount, node)
   mountP2p(mount, options)
   app.post(routes.switchMode.path, authority.requireAdmin, refuseUnknownMode)

@@ -15,7 +15,7 @@ import { HttpProblem } from './problems.ts'
 /** A copy of the state and the root it belongs to. Not changed once made. */
 export interface StateSnapshot {
   readonly root: string
-  /** Key → its encoded member, `"key":value`. In no particular order. */
+  /** Key → the key as encoded for this answer. In no particular order. */
   readonly members: ReadonlyMap<string, string>
 }
 
@@ -47,12 +47,15 @@ export interface Snapshots {
   take(): Promise<SnapshotLease>
 }
 
-async function copyState(node: LatticeNode): Promise<StateSnapshot> {
+/** How one key is written in an answer. */
+export type Encode = (reading: KeyReading) => string
+
+async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapshot> {
   const members = new Map<string, string>()
   const refresh = (key: string): void => {
     const reading = node.read(key)
     if (reading === undefined) members.delete(key)
-    else members.set(key, encodeMember(reading))
+    else members.set(key, encode(reading))
   }
   const unsubscribe = node.subscribe(event => {
     if (event.kind === 'change') refresh(event.key)
@@ -62,7 +65,7 @@ async function copyState(node: LatticeNode): Promise<StateSnapshot> {
     let sliceEnd = performance.now() + sliceMs
     while (from !== undefined) {
       const page = node.list({ prefix: '', from, limit: pageKeys })
-      for (const reading of page.items) members.set(reading.key, encodeMember(reading))
+      for (const reading of page.items) members.set(reading.key, encode(reading))
       from = page.next
       if (from !== undefined && performance.now() > sliceEnd) {
         await nextTurn()
@@ -75,8 +78,8 @@ async function copyState(node: LatticeNode): Promise<StateSnapshot> {
   }
 }
 
-/** Makes the source of snapshots of one node. */
-export function createSnapshots(node: LatticeNode): Snapshots {
+/** Makes the source of snapshots of one node, its keys written by `encode`. */
+export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
   const uses = new Map<StateSnapshot, number>()
   let latest: StateSnapshot | undefined
   let pending: Promise<StateSnapshot> | undefined
@@ -110,7 +113,7 @@ export function createSnapshots(node: LatticeNode): Snapshots {
             'too many callers read the whole state; page it with ?limit= and ?cursor=',
           )
         }
-        pending = copyState(node).finally(() => (pending = undefined))
+        pending = copyState(node, encode).finally(() => (pending = undefined))
       }
       return lease(await pending)
     },

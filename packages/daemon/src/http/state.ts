@@ -1,5 +1,4 @@
 /** The replicated state: signed listings, single keys, writes. */
-import { once } from 'node:events'
 import { routes } from '@lattice/api'
 import type { RouteRequest, Routes } from '@lattice/api'
 import { LatticeError } from '@lattice/core'
@@ -12,15 +11,7 @@ import type { HttpAppOptions } from './options.ts'
 import { HttpProblem } from './problems.ts'
 import { createSnapshots, encodeMember } from './state-snapshot.ts'
 import type { Snapshots } from './state-snapshot.ts'
-
-/** Characters handed to the socket at once: few system calls, and no long strings. */
-const chunkChars = 64 * 1024
-
-/**
- * A reader that takes nothing for this long loses its connection, or its copy of the state would be held for
- * ever.
- */
-const stalledReaderMs = 30_000
+import { sendPieces } from './streaming.ts'
 
 /** Keys in a page when no limit is named. */
 const pageKeysDefault = 1000
@@ -59,39 +50,6 @@ function frameOf(fields: Record<string, unknown>): readonly [before: string, aft
   return [`${JSON.stringify(fields).slice(0, -1)},"state":{`, '}}']
 }
 
-async function drained(response: Response): Promise<void> {
-  const stalled = AbortSignal.timeout(stalledReaderMs)
-  const gone = new AbortController()
-  const onClose = (): void => gone.abort()
-  response.once('close', onClose)
-  try {
-    await once(response, 'drain', { signal: AbortSignal.any([stalled, gone.signal]) })
-  } catch {
-    response.destroy()
-  } finally {
-    response.off('close', onClose)
-  }
-}
-
-/** Sends the members as they are, waiting whenever the reader is slower than we are. */
-async function sendMembers(
-  response: Response,
-  frame: readonly [string, string],
-  members: Iterable<string>,
-): Promise<void> {
-  let chunk = frame[0]
-  let separator = ''
-  for (const member of members) {
-    chunk += separator + member
-    separator = ','
-    if (chunk.length < chunkChars) continue
-    if (!response.write(chunk)) await drained(response)
-    if (response.destroyed) return
-    chunk = ''
-  }
-  response.end(chunk + frame[1])
-}
-
 /** Marks the answer with its tag; true when the caller has it already and nothing else is to be sent. */
 function revalidated(request: Request, response: Response, tag: string): boolean {
   response.set({ ETag: `"${tag}"`, 'Cache-Control': 'no-cache' })
@@ -113,7 +71,10 @@ async function sendWhole(
     const fields = signedFields(options, { root: snapshot.root, stateSize: count, entryCount: count })
     response.type('json')
     if (request.method === 'HEAD') response.end()
-    else await sendMembers(response, frameOf(fields), snapshot.members.values())
+    else {
+      const [before, after] = frameOf(fields)
+      await sendPieces(response, snapshot.members.values(), { before, between: ',', after })
+    }
   } finally {
     release()
   }
@@ -196,7 +157,7 @@ async function write(
 /** Adds the state routes. */
 export function mountState(mount: Mount, options: StateOptions): void {
   const { node } = options
-  const snapshots = createSnapshots(node)
+  const snapshots = createSnapshots(node, encodeMember)
 
   const readOne = (
     key: string,

@@ -1,0 +1,56 @@
+/** `lattice export`: the whole state of one moment as JSON Lines, sorted: equal states give equal files. */
+import { createHash, randomBytes } from 'node:crypto'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+
+import type { Command } from 'commander'
+
+import { codeOf } from '../host/private-file.ts'
+import { CliError, exitCodes } from './exit.ts'
+import { sortExport } from './exported-keys.ts'
+import { print, printJson } from './io.ts'
+import { stepper } from './progress.ts'
+import type { Register } from './register.ts'
+import { calling, openSession, withRemote } from './session.ts'
+
+/** Adds the command. */
+export const registerExport: Register = (program, { io, run }) => {
+  const command = withRemote(program.command('export [file]'), 'export')
+    .description('write every key with its type and value to a file, or to standard output')
+    .option('--prefix <prefix>', 'only keys that start with this')
+    .addHelpText('after', '\nExample:\n  $ lattice export ledger.jsonl')
+  command.action(
+    run(async (file: string | undefined, options: { prefix?: string }, self: Command) => {
+      const session = openSession(self, io, 0)
+      const step = stepper(io, session.json || file === undefined)
+      const text = await step('read the state', async tell => {
+        const answer = await calling(session, client => client.exportState())
+        tell('sort the keys')
+        return sortExport(answer, options.prefix ?? '')
+      })
+      if (file === undefined) {
+        io.stdout.write(text)
+        return exitCodes.ok
+      }
+      const path = resolve(io.cwd, file)
+      await writeWhole(path, text)
+      const keys = text === '' ? 0 : text.split('\n').length - 1
+      const sha256 = createHash('sha256').update(text).digest('hex')
+      if (session.json) printJson(io, { schema: 'lattice.export/v1', file: path, keys, sha256 })
+      else print(io, `exported ${keys} keys to ${path}`, `sha256 ${sha256}`)
+      return exitCodes.ok
+    }),
+  )
+}
+
+/** The file is complete or as it was. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  const aside = `${path}.${randomBytes(4).toString('hex')}.new`
+  try {
+    await writeFile(aside, text, { mode: 0o600, flag: 'wx', flush: true })
+    await rename(aside, path)
+  } catch (error) {
+    await rm(aside, { force: true })
+    throw new CliError(exitCodes.failed, `${path} cannot be written (${codeOf(error)})`)
+  }
+}

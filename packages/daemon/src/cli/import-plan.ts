@@ -1,0 +1,108 @@
+/** What must be written so that keys read as they were exported. Pure: from what is there and what is wanted. */
+import { encodeValue, toHex, transactionOperationsMax } from '@lattice/core'
+import type { JsonValue, Operation } from '@lattice/core'
+import type { ExportedKey } from './exported-keys.ts'
+
+/** The writes of an import. */
+export interface ImportPlan {
+  /** Each list is one transaction; the operations of one key are never torn apart unless they exceed it. */
+  readonly transactions: readonly (readonly Operation[])[]
+  readonly writtenKeys: number
+  readonly unchangedKeys: number
+  /** Keys that hold another type, and were not to be replaced. */
+  readonly conflicts: readonly string[]
+}
+
+/** Half the largest body: what JSON adds around the operations fits the other half. */
+const transactionCharsMax = 512 * 1024
+
+/** Plans an import. `replace`: a key of another type is deleted first. */
+export function planImport(
+  wanted: readonly ExportedKey[],
+  present: ReadonlyMap<string, ExportedKey>,
+  replace: boolean,
+): ImportPlan {
+  const conflicts: string[] = []
+  const perKey: Operation[][] = []
+  let unchangedKeys = 0
+  for (const key of wanted) {
+    const current = present.get(key.key)
+    if (current !== undefined && current.type !== key.type && !replace) {
+      conflicts.push(`${JSON.stringify(key.key)} is a ${current.type}, not a ${key.type}`)
+      continue
+    }
+    const operations = operationsFor(key, current)
+    if (operations.length === 0) unchangedKeys++
+    else perKey.push(operations)
+  }
+  return { transactions: batches(perKey), writtenKeys: perKey.length, unchangedKeys, conflicts }
+}
+
+function operationsFor(wanted: ExportedKey, current: ExportedKey | undefined): Operation[] {
+  const { key } = wanted
+  if (current !== undefined && current.type !== wanted.type)
+    return [{ op: 'delete', key }, ...operationsFor(wanted, undefined)]
+  switch (wanted.type) {
+    case 'register':
+      return current !== undefined && identityOf(current.value) === identityOf(wanted.value)
+        ? []
+        : [{ op: 'put', key, value: wanted.value }]
+    case 'counter': {
+      if (current === undefined && wanted.value === 0)
+        return [
+          { op: 'increment', key, by: 1 },
+          { op: 'increment', key, by: -1 },
+        ]
+      const by = wanted.value - (current?.type === 'counter' ? current.value : 0)
+      return by === 0 ? [] : [{ op: 'increment', key, by }]
+    }
+    case 'set':
+      return setOperations(key, wanted.value, current?.type === 'set' ? current.value : undefined)
+  }
+}
+
+/** Elements to add and to remove; an empty set is one that had an element. */
+function setOperations(
+  key: string,
+  wanted: readonly JsonValue[],
+  current: readonly JsonValue[] | undefined,
+): Operation[] {
+  if (current === undefined && wanted.length === 0)
+    return [
+      { op: 'add', key, element: null },
+      { op: 'remove', key, element: null },
+    ]
+  const [before, after] = [new Set(current?.map(identityOf)), new Set(wanted.map(identityOf))]
+  const added = wanted.filter(element => !before.has(identityOf(element)))
+  const removed = (current ?? []).filter(element => !after.has(identityOf(element)))
+  return [
+    ...added.map(element => ({ op: 'add', key, element }) as const),
+    ...removed.map(element => ({ op: 'remove', key, element }) as const),
+  ]
+}
+
+/** What makes two values one: their canonical bytes, whatever the order of members. */
+function identityOf(value: JsonValue): string {
+  return toHex(encodeValue(value))
+}
+
+function batches(perKey: readonly (readonly Operation[])[]): Operation[][] {
+  const all: Operation[][] = []
+  let open: Operation[] = []
+  let chars = 0
+  for (const operations of perKey) {
+    for (const operation of operations) {
+      const size = JSON.stringify(operation).length
+      if (
+        open.length === transactionOperationsMax ||
+        (open.length > 0 && chars + size > transactionCharsMax)
+      ) {
+        all.push(open)
+        ;[open, chars] = [[], 0]
+      }
+      open.push(operation)
+      chars += size
+    }
+  }
+  return open.length === 0 ? all : [...all, open]
+}

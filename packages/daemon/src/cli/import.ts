@@ -1,0 +1,131 @@
+/**
+ * `lattice import`: makes keys read as an export says, or takes in a snapshot of the earlier system.
+ *
+ * Nothing is written before the whole file has been found good. What is written are ordinary transactions, so
+ * an import that was cut off is simply run again: keys that read as wanted are left alone.
+ */
+import type { Command } from 'commander'
+
+import { CliError, exitCodes } from './exit.ts'
+import { parseExport, type ExportedKey } from './exported-keys.ts'
+import { planImport, type ImportPlan } from './import-plan.ts'
+import { readInput } from './input.ts'
+import { print, printJson } from './io.ts'
+import type { CliIo } from './io.ts'
+import { readLegacySnapshot } from './legacy-snapshot.ts'
+import { stepper } from './progress.ts'
+import type { Register } from './register.ts'
+import { calling, openSession, withRemote, type Session } from './session.ts'
+
+interface Options {
+  readonly legacy?: boolean
+  readonly acceptRootMismatch?: boolean
+  readonly replace?: boolean
+  readonly dryRun?: boolean
+}
+
+/** Adds the command. */
+export const registerImport: Register = (program, { io, run }) => {
+  const command = withRemote(program.command('import <file>'), 'import')
+    .description('make keys read as in an export (JSON Lines); - reads it from standard input')
+    .option('--legacy', 'the file is a snapshot of the earlier system: {"state":{…},"merkle_root":…}')
+    .option('--accept-root-mismatch', 'take a legacy snapshot whose root is not that of its state')
+    .option('--replace', 'delete keys that hold another type, instead of refusing')
+    .option('--dry-run', 'say what would be written, and write nothing')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ lattice import ledger.jsonl\n  $ lattice import --legacy state.json',
+    )
+  command.action(
+    run(async (file: string, options: Options, self: Command) => {
+      const session = openSession(self, io, 0)
+      const text = await readInput(io, file)
+      const source = options.legacy === true ? fromLegacy(text, options) : fromExport(text)
+      if (!session.json && source.notes.length > 0) print(io, ...source.notes)
+      const present = await presentKeys(session)
+      const plan = planImport(source.keys, present, options.replace === true)
+      if (plan.conflicts.length > 0) {
+        throw new CliError(exitCodes.failed, plan.conflicts.slice(0, 20).join('\n'), {
+          code: 'TYPE_CONFLICT',
+          hint: 'nothing was written; --replace deletes these keys first',
+        })
+      }
+      const root = options.dryRun === true ? null : await apply(plan, session, io)
+      tell(io, session, { plan, root, source })
+      return exitCodes.ok
+    }),
+  )
+}
+
+interface Source {
+  readonly keys: readonly ExportedKey[]
+  /** For people, before anything is written. */
+  readonly notes: readonly string[]
+  /** For machines, beside the outcome. */
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+function fromExport(text: string): Source {
+  const { keys, problems } = parseExport(text)
+  if (problems.length > 0)
+    throw new CliError(exitCodes.failed, problems.join('\n'), {
+      hint: 'nothing was written; mend these lines',
+    })
+  return { keys, notes: [], facts: {} }
+}
+
+/** Both roots are always told: in snapshots known to us they differ, and nobody should learn that later. */
+function fromLegacy(text: string, options: Options): Source {
+  const snapshot = readLegacySnapshot(text)
+  if ('problem' in snapshot)
+    throw new CliError(exitCodes.failed, `this is no snapshot of the earlier system: ${snapshot.problem}`)
+  const { items, rootInFile, rootRecomputed } = snapshot
+  const equal = rootInFile === rootRecomputed
+  const roots = [
+    `legacy root in the file:   ${rootInFile ?? 'none'}`,
+    `legacy root of its state:  ${rootRecomputed}${equal ? '  (equal)' : '  (they differ)'}`,
+  ]
+  if (!equal && options.acceptRootMismatch !== true) {
+    const hint = 'nothing was written; --accept-root-mismatch takes the state as it stands in the file'
+    throw new CliError(exitCodes.failed, ['the snapshot does not match its root', ...roots].join('\n'), {
+      hint,
+    })
+  }
+  const lines = items.map(({ key, value }) => JSON.stringify({ key, type: 'register', value }))
+  const { keys, problems } = parseExport(lines.join('\n'))
+  if (problems.length > 0) throw new CliError(exitCodes.failed, problems.join('\n'))
+  const facts = { legacy_root_in_file: rootInFile ?? null, legacy_root_recomputed: rootRecomputed }
+  return { keys, notes: roots, facts }
+}
+
+async function presentKeys(session: Session): Promise<ReadonlyMap<string, ExportedKey>> {
+  const { keys } = parseExport(await calling(session, client => client.exportState()))
+  return new Map(keys.map(each => [each.key, each]))
+}
+
+async function apply(plan: ImportPlan, session: Session, io: CliIo): Promise<string | null> {
+  const step = stepper(io, session.json)
+  return step('write', async progress => {
+    let root: string | null = null
+    for (const [index, operations] of plan.transactions.entries()) {
+      progress(`transaction ${index + 1} of ${plan.transactions.length}`)
+      const receipt = await calling(session, client =>
+        client.transact({ body: { operations: [...operations] } }),
+      )
+      root = receipt.merkle_root
+    }
+    return root
+  })
+}
+
+function tell(
+  io: CliIo,
+  session: Session,
+  { plan, root, source }: { plan: ImportPlan; root: string | null; source: Source },
+): void {
+  const { writtenKeys, unchangedKeys, transactions } = plan
+  const counts = { written: writtenKeys, unchanged: unchangedKeys, transactions: transactions.length }
+  if (session.json)
+    printJson(io, { schema: 'lattice.import/v1', ...counts, merkle_root: root, ...source.facts })
+  else print(io, `${writtenKeys} keys written, ${unchangedKeys} as wanted already`)
+}

@@ -1,0 +1,163 @@
+/** What an import reads and plans: exports of this system, and snapshots of the earlier one. */
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { encodeValue, toHex, type JsonValue, type Operation } from '@lattice/core'
+import { anyElement, anyJson, anyKey, assertProperty } from '@lattice/core/testing'
+import { parseExport, sortExport, type ExportedKey } from '../src/cli/exported-keys.ts'
+import { planImport } from '../src/cli/import-plan.ts'
+import { pythonNumber, readLegacySnapshot } from '../src/cli/legacy-snapshot.ts'
+
+const elements = fc.uniqueArray(anyElement, { selector: each => toHex(encodeValue(each)) })
+/** What REST takes: no whole number beyond ±(2^53 − 1). */
+const isRounded = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null
+    ? Object.values(value).some(isRounded)
+    : Number.isInteger(value) && !Number.isSafeInteger(value)
+const restJson = anyJson.filter(value => !isRounded(value))
+const exported: fc.Arbitrary<ExportedKey> = fc.oneof(
+  fc.record({ key: anyKey, type: fc.constant('register' as const), value: restJson }),
+  fc.record({ key: anyKey, type: fc.constant('counter' as const), value: fc.integer() }),
+  fc.record({ key: anyKey, type: fc.constant('set' as const), value: elements }),
+)
+const states = fc.uniqueArray(exported, { selector: each => each.key, maxLength: 12 })
+
+/** How one key reads, whatever the order of its elements and members. */
+function readingOf({ type, value }: ExportedKey): string {
+  const canonical = (each: JsonValue): string => toHex(encodeValue(each))
+  return type === 'set' ? `set ${value.map(canonical).sort().join()}` : `${type} ${canonical(value)}`
+}
+
+/** The simplest model of a node: applies operations to exported keys as the contract says. */
+function applyAll(state: Map<string, ExportedKey>, operations: readonly Operation[]): void {
+  for (const operation of operations) {
+    const { key } = operation
+    const current = state.get(key)
+    if (operation.op === 'delete') state.delete(key)
+    else if (operation.op === 'put') state.set(key, { key, type: 'register', value: operation.value })
+    else if (operation.op === 'increment') {
+      const before = current?.type === 'counter' ? current.value : 0
+      state.set(key, { key, type: 'counter', value: before + operation.by })
+    } else {
+      const name = toHex(encodeValue(operation.element))
+      const before = current?.type === 'set' ? current.value : []
+      const others = before.filter(each => toHex(encodeValue(each)) !== name)
+      state.set(key, {
+        key,
+        type: 'set',
+        value: operation.op === 'add' ? [...others, operation.element] : others,
+      })
+    }
+  }
+}
+
+const byKey = (keys: readonly ExportedKey[]): Map<string, ExportedKey> =>
+  new Map(keys.map(each => [each.key, each]))
+
+describe('an import', () => {
+  it('makes every key read as wanted, leaves the others alone, and has nothing to do a second time', () => {
+    assertProperty(
+      fc.property(states, states, (wanted, present) => {
+        const state = byKey(present)
+        const plan = planImport(wanted, state, true)
+        const after = new Map(state)
+        for (const operations of plan.transactions) applyAll(after, operations)
+        for (const each of wanted) expect(readingOf(after.get(each.key) as ExportedKey)).toBe(readingOf(each))
+        const named = new Set(wanted.map(({ key }) => key))
+        for (const each of present) if (!named.has(each.key)) expect(after.get(each.key)).toBe(each)
+        expect(plan.writtenKeys + plan.unchangedKeys).toBe(wanted.length)
+        expect(planImport(wanted, after, true).transactions).toEqual([])
+      }),
+      300,
+    )
+  })
+
+  it('names keys of another type instead of touching them', () => {
+    const wanted: ExportedKey[] = [{ key: 'k', type: 'counter', value: 1 }]
+    const plan = planImport(wanted, byKey([{ key: 'k', type: 'register', value: 1 }]), false)
+    expect(plan).toMatchObject({ transactions: [], conflicts: ['"k" is a register, not a counter'] })
+  })
+
+  it('keeps within the limits of a transaction', () => {
+    const small = Array.from(
+      { length: 2500 },
+      (_, at) => ({ key: `k${at}`, type: 'register', value: at }) as const,
+    )
+    expect(planImport(small, new Map(), false).transactions.map(each => each.length)).toEqual([
+      1000, 1000, 500,
+    ])
+    const large = small.slice(0, 20).map(each => ({ ...each, value: 'x'.repeat(100_000) }))
+    for (const operations of planImport(large, new Map(), false).transactions)
+      expect(JSON.stringify({ operations }).length).toBeLessThan(1024 * 1024)
+  })
+})
+
+describe('an export', () => {
+  it('is read back as it was, whatever the order of its lines, and sorted into one text', () => {
+    assertProperty(
+      fc.property(states, fc.nat(), (keys, turn) => {
+        const lines = keys.map(each => `${JSON.stringify(each)}\n`)
+        const turned = [
+          ...lines.slice(turn % (lines.length + 1)),
+          ...lines.slice(0, turn % (lines.length + 1)),
+        ]
+        const text = sortExport(turned.join(''))
+        expect(text).toBe(sortExport(lines.join('')))
+        expect(byKey(parseExport(text).keys)).toEqual(
+          byKey(JSON.parse(`[${lines.join(',')}]`) as ExportedKey[]),
+        )
+      }),
+      100,
+    )
+  })
+
+  it('with faults is refused with the lines that hold them', () => {
+    const lines = [
+      '{"key":"a","type":"register","value":1}',
+      '{"key":"a","type":"register","value":2}',
+      'no json',
+      '{"key":"b","type":"counter","value":1.5}',
+      '{"key":"","type":"set","value":[]}',
+      '{"key":"c","type":"register","value":9007199254740993}',
+      '{"key":"d","type":"register","value":1,"more":1}',
+    ]
+    const { problems } = parseExport(lines.join('\n'))
+    expect(problems.map(problem => problem.split(':')[0])).toEqual([2, 3, 4, 5, 6, 7].map(at => `line ${at}`))
+  })
+})
+
+describe('a snapshot of the earlier system', () => {
+  // Written by Python 3.11: json.dumps of a dict, and the root as the earlier system computed it.
+  const python = String.raw`{"state": {"account:alice": {"balance": 1000, "nonce": 0}, "account:bob": {"nonce": 3, "balance": 12.5, "10": 1, "2": [1.0, -0.0, 1e-07, 1e-05, true, null]}, "\u00e9\ud83d\ude00": "caf\u00e9 \ud83d\ude00 \u007f \" / \n", "z\uffff": "after", "\ud83d\ude00": []}, "merkle_root": "c1852a488be03c599a8aad5d0f2b4030ddb1911972570e71e70b4a6a9a3dce16", "timestamp": 1700000000}`
+
+  it('gives the root that Python gave: floats, order of members, escapes, order of keys', () => {
+    const snapshot = readLegacySnapshot(python)
+    if ('problem' in snapshot) throw new Error(snapshot.problem)
+    expect(snapshot.rootRecomputed).toBe(snapshot.rootInFile)
+    expect(snapshot.items.find(({ key }) => key === 'account:alice')?.value).toEqual({
+      balance: 1000,
+      nonce: 0,
+    })
+  })
+
+  it('shows by its root that a value was changed', () => {
+    const snapshot = readLegacySnapshot(python.replace('1000', '1001'))
+    if ('problem' in snapshot) throw new Error(snapshot.problem)
+    expect(snapshot.rootRecomputed).not.toBe(snapshot.rootInFile)
+  })
+
+  it.each([
+    ['1.0', '1.0'], ['1e16', '1e+16'], ['1e15', '1000000000000000.0'], ['0.00001', '1e-05'],
+    ['12345678901234567890', '12345678901234567890'], ['-0', '0'], ['-0.0', '-0.0'], ['1e-7', '1e-07'],
+    ['123456789.25', '123456789.25'], ['0.0001', '0.0001'], ['5e-324', '5e-324'], ['1e22', '1e+22'],
+  ])('writes the number %s as Python writes it: %s', (source, written) => {
+    expect(pythonNumber(source)).toBe(written)
+  }) // prettier-ignore
+
+  it.each([
+    ['no JSON', '{', /not JSON/],
+    ['another document', '{"a":1}', /no object "state"/],
+    ['a number that would be rounded', '{"state":{"a":{"b":9007199254740993}}}', /a\.b holds a number/],
+  ])('that is %s is refused', (_, text, reason) => {
+    expect(readLegacySnapshot(text)).toEqual({ problem: expect.stringMatching(reason) })
+  })
+})
