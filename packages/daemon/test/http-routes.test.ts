@@ -45,6 +45,7 @@ describe('every route answers in the schema of its row', () => {
   const asks: Record<string, readonly [path: string, ask?: Ask]> = {
     getState: ['/api/lattice/state'],
     getKey: ['/api/lattice/state/account%3Aalice'],
+    exportState: ['/api/lattice/export'],
     putKey: ['/api/lattice/state/new', jsonBody({ a: [1] })],
     deleteKey: ['/api/lattice/state/account%3Aalice', { method: 'DELETE' }],
     putKeyByQuery: ['/api/lattice/state?key=..', jsonBody(1)],

@@ -1,4 +1,6 @@
-/** What must be written so that keys read as they were exported. Pure: from what is there and what is wanted. */
+/**
+ * What must be written so that keys read as they were exported. Pure: from what is there and what is wanted.
+ */
 import { encodeValue, toHex, transactionOperationsMax } from '@lattice/core'
 import type { JsonValue, Operation } from '@lattice/core'
 import type { ExportedKey } from './exported-keys.ts'

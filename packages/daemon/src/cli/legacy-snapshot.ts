@@ -1,9 +1,9 @@
 /**
  * Snapshots of the earlier Python system: `{"state": {key: value, …}, "merkle_root": …, "timestamp": …}`.
  *
- * Its root was SHA-256 over the joined hex digits of SHA-256("<key>:<json.dumps(value)>") of the sorted keys. So
- * the text that Python would write has to be made again, from the very digits and order of members in the file:
- * Python keeps 1.0 apart from 1, and the order of members; JSON.parse keeps neither.
+ * Its root was SHA-256 over the joined hex digits of SHA-256("<key>:<json.dumps(value)>") of the sorted keys.
+ * So the text that Python would write has to be made again, from the very digits and order of members in the
+ * file: Python keeps 1.0 apart from 1, and the order of members; JSON.parse keeps neither.
  */
 import { createHash } from 'node:crypto'
 import { compareBytes, toUtf8 } from '@lattice/core'
@@ -63,7 +63,9 @@ function memberOf(node: Node, name: string): Node | undefined {
   return node.type === 'object' ? lastOfEach(node).find(([key]) => key === name)?.[1] : undefined
 }
 
-/** Members in the order of their first appearance, with the value of their last, as a Python dict has them. */
+/**
+ * Members in the order of their first appearance, with the value of their last, as a Python dict has them.
+ */
 function lastOfEach(node: Node): (readonly [name: string, value: Node])[] {
   const members = new Map<string, Node>()
   for (const property of node.children ?? []) {
