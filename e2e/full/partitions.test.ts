@@ -67,8 +67,9 @@ rows('partitions', () => {
       },
       60_000,
     )
-    const { warnings } = await statusOf(one)
-    expect(warnings.map(({ code }) => code)).toContain('isolated')
+    await eventually('the lonely node says so', async () =>
+      (await statusOf(one)).warnings.some(({ code }) => code === 'isolated'),
+    )
     expect(await statusOf(two)).toMatchObject({ phase: 'P2P', peer_count: 1 })
     network.cut()
     await arrives([two, three], 'n1/alone', 1)

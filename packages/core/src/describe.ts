@@ -47,7 +47,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     ...(synced.length === 0 ? {} : { lastSyncWall: Math.max(...synced) }),
     peers,
   }
-  return { ...node, warnings: warningsOf(node, at) }
+  return { ...node, warnings: warningsOf(node, at, params.heartbeatMs) }
 }
 
 /** One member. */

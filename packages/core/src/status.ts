@@ -67,6 +67,8 @@ export interface Warning {
   readonly text: string
   readonly severity: 'low' | 'medium' | 'high'
   readonly sinceWall: number
+  /** How long it must have lasted before it is shown: what passes by itself sooner is no news. */
+  readonly timeToVisibleMs: number
   /** Codes that explain this one; while one of them shows, this one stays silent. */
   readonly dependsOn: readonly string[]
   readonly impactsConnectivity: boolean

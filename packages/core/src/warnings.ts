@@ -1,21 +1,46 @@
 /**
  * What needs a look, in words, with one thing to do. One cause does not shout twice: `dependsOn` silences
- * what follows from it.
+ * what follows from it, peers in the same trouble share one warning, and what passes by itself within
+ * `timeToVisibleMs` is never shown (after Tailscale's health warnables).
  */
 import type { NodeStatus, PeerStatus, Warning } from './status.ts'
 import type { Instant } from './units.ts'
 
-/** The warnings of a node in this state, the most severe first. */
-export function warningsOf(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[] {
-  const all = [...nodeWarnings(node, at), ...node.peers.flatMap(peer => peerWarnings(peer, node))]
+type Facts = Omit<NodeStatus, 'warnings'>
+
+/** Heartbeats that all peers may miss before it is said: one is enough to notice, and a blink is not. */
+const isolatedBeats = 1
+
+/** Heartbeats that one peer of several may miss before it is said: a restart takes less. */
+const unreachableBeats = 2
+
+/**
+ * The warnings of a node in this state, the most severe first.
+ *
+ * @param heartbeatMs how often peers are heard of: what is shorter than that says nothing yet
+ */
+export function warningsOf(node: Facts, at: Instant, heartbeatMs: number): Warning[] {
+  return visibleWarnings(
+    [...nodeWarnings(node, at, heartbeatMs), ...peersWarnings(node, heartbeatMs)],
+    at.wall,
+  )
+}
+
+/**
+ * The warnings to show, the most severe first: not those that another one explains, also where that one is
+ * not old enough to be shown, and not those younger than their time. A moment in the future counts as long
+ * past: a stepped clock must not hide anything.
+ */
+export function visibleWarnings(all: readonly Warning[], wall: number): Warning[] {
   const codes = new Set(all.map(warning => warning.code))
   const order = { high: 0, medium: 1, low: 2 }
   return all
-    .filter(warning => !warning.dependsOn.some(code => codes.has(code)))
+    .filter(({ code, dependsOn }) => !dependsOn.some(cause => cause !== code && codes.has(cause)))
+    .filter(({ sinceWall, timeToVisibleMs }) => sinceWall > wall || wall - sinceWall >= timeToVisibleMs)
     .sort((a, b) => order[a.severity] - order[b.severity])
 }
 
-function nodeWarnings(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[] {
+function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] {
   const warnings: Warning[] = []
   if (node.peers.length === 0) {
     warnings.push({
@@ -24,6 +49,7 @@ function nodeWarnings(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[
       text: 'No trusted keys are configured: the node serves its own clients and refuses all sync.',
       severity: 'medium',
       sinceWall: node.sinceWall,
+      timeToVisibleMs: 0,
       dependsOn: [],
       impactsConnectivity: true,
       primaryAction: {
@@ -38,6 +64,7 @@ function nodeWarnings(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[
       text: 'Local reads and writes go on; changes will be exchanged when a peer answers again.',
       severity: 'high',
       sinceWall: Math.max(...node.peers.map(peer => peer.sinceWall)),
+      timeToVisibleMs: isolatedBeats * heartbeatMs,
       dependsOn: [],
       impactsConnectivity: true,
       primaryAction: { label: 'See why', command: 'lattice peers' },
@@ -50,6 +77,7 @@ function nodeWarnings(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[
       text: 'The data directory was empty, replaced or restored; the state is being learnt from the other nodes.',
       severity: 'medium',
       sinceWall: node.sinceWall,
+      timeToVisibleMs: 0,
       dependsOn: [],
       impactsConnectivity: false,
       primaryAction: { label: 'Wait until it agrees with them', command: 'lattice wait --in-sync' },
@@ -63,6 +91,7 @@ function nodeWarnings(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning[
       text: `${node.deferredCount} entries are stamped more than 10 minutes ahead of this clock; roots differ until they are due.`,
       severity: 'medium',
       sinceWall: at.wall,
+      timeToVisibleMs: 0,
       dependsOn: [],
       impactsConnectivity: false,
       primaryAction: { label: 'Compare the clocks of all nodes', command: 'timedatectl' },
@@ -83,50 +112,79 @@ function forced(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning {
     text: `The operator forced ${node.requested} (${node.reason}).${left}`,
     severity: dead ? 'high' : 'low',
     sinceWall: node.sinceWall,
+    timeToVisibleMs: 0,
     dependsOn: [],
     impactsConnectivity: dead,
     primaryAction: { label: 'Return to auto', command: 'lattice switch auto' },
   }
 }
 
-function peerWarnings(peer: PeerStatus, node: Omit<NodeStatus, 'warnings'>): Warning[] {
-  const name = peer.name ?? peer.nodeId.slice(0, 8)
+function nameOf(peer: PeerStatus): string {
+  return peer.name ?? peer.nodeId.slice(0, 8)
+}
+
+/** `node1`, `node1 and node3`, `node1, node3 and node4`. */
+function namesOf(peers: readonly PeerStatus[]): string {
+  const names = peers.map(nameOf)
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+}
+
+/** Why, for each; the name only where there are several. */
+function whysOf(peers: readonly PeerStatus[]): string {
+  const [first] = peers
+  return peers.length === 1 && first !== undefined
+    ? first.why
+    : peers.map(peer => `${nameOf(peer)}: ${peer.why}`).join('; ')
+}
+
+function peersWarnings(node: Facts, heartbeatMs: number): Warning[] {
+  const asleep = node.peers.filter(peer => peer.asleep === true)
+  const lost = node.peers.filter(peer => peer.path === 'none' && peer.asleep !== true)
   const warnings: Warning[] = []
-  if (peer.asleep === true) {
+  if (asleep.length > 0) {
     warnings.push({
       code: 'peer-asleep',
-      title: `${name} sleeps`,
-      text: peer.why,
+      title: `${namesOf(asleep)} ${asleep.length === 1 ? 'sleeps' : 'sleep'}`,
+      text: whysOf(asleep),
       severity: 'low',
-      sinceWall: peer.sinceWall,
+      sinceWall: Math.min(...asleep.map(peer => peer.sinceWall)),
+      timeToVisibleMs: 0,
       dependsOn: ['isolated'],
       impactsConnectivity: false,
       primaryAction: { label: 'Open its page to wake it', command: 'lattice peers' },
     })
-  } else if (peer.path === 'none') {
+  }
+  if (lost.length > 0) {
     warnings.push({
       code: 'peer-unreachable',
-      title: `${name} does not answer`,
-      text: peer.why,
+      title: `${namesOf(lost)} ${lost.length === 1 ? 'does' : 'do'} not answer`,
+      text: whysOf(lost),
       severity: 'medium',
-      sinceWall: peer.sinceWall,
+      sinceWall: Math.min(...lost.map(peer => peer.sinceWall)),
+      timeToVisibleMs: unreachableBeats * heartbeatMs,
       dependsOn: ['isolated'],
       impactsConnectivity: true,
       primaryAction: { label: 'See the last error of each address', command: 'lattice peers' },
     })
   }
-  const quiet = peer.behind === 0 && peer.ahead === 0 && peer.path !== 'none'
-  if (quiet && peer.root !== undefined && peer.root !== node.root && node.deferredCount === 0) {
+  const diverged = node.deferredCount > 0 ? [] : node.peers.filter(peer => holdsAnother(peer, node.root))
+  if (diverged.length > 0) {
     warnings.push({
       code: 'diverged',
-      title: `${name} holds another state`,
+      title: `${namesOf(diverged)} ${diverged.length === 1 ? 'holds' : 'hold'} another state`,
       text: 'Both sides have applied everything the other committed, and the roots differ: a full comparison is under way.',
       severity: 'high',
-      sinceWall: peer.sinceWall,
+      sinceWall: Math.min(...diverged.map(peer => peer.sinceWall)),
+      timeToVisibleMs: 0,
       dependsOn: [],
       impactsConnectivity: false,
       primaryAction: { label: 'Compare all nodes', command: 'lattice verify' },
     })
   }
   return warnings
+}
+
+/** Nothing is on its way in either direction, and yet the roots differ. */
+function holdsAnother({ path, behind, ahead, root }: PeerStatus, ownRoot: string): boolean {
+  return path !== 'none' && behind === 0 && ahead === 0 && root !== undefined && root !== ownRoot
 }

@@ -20,6 +20,7 @@ import {
   createDashboard,
   createHttpApp,
   createHttpServer,
+  createWarnings,
   judge,
   type HttpAppOptions,
   type HttpServer,
@@ -152,8 +153,12 @@ async function serve(
   })
   const probes = { eventLoop: lag.probe, disk: disk.probe, persistence: () => persistence(integrity.last()) }
   const counts = createCounts()
-  const options = { ...appOptions(input), probes, integrity, onAnswered: counts.onAnswered }
-  const history = startHistory(input, counts, () => judge(options).overall !== 'unhealthy')
+  const base = { ...appOptions(input), probes, integrity, onAnswered: counts.onAnswered }
+  const options = { ...base, warnings: createWarnings(base) }
+  const history = startHistory(input, counts, () => {
+    options.warnings()
+    return judge(options).overall !== 'unhealthy'
+  })
   const app = createHttpApp({ ...options, history })
   const upgrade = lungs.p2p?.upgrade
   const server = createHttpServer(app, upgrade === undefined ? {} : { onUpgrade: upgrade })

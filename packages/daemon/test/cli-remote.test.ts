@@ -99,6 +99,7 @@ describe('status and peers', () => {
       text: `node3 ${'is away '.repeat(30)}`,
       severity: 'low' as const,
       since,
+      timeToVisible: 0,
       dependsOn: [],
       impactsConnectivity: true,
       primaryAction: { label: 'look', command: 'lattice peers' },

@@ -20,6 +20,7 @@ export const warningSchema = z.object({
   since: momentSchema,
   dependsOn: z.array(z.string()).describe('codes that explain this one'),
   impactsConnectivity: z.boolean(),
+  timeToVisible: z.number().min(0).describe('seconds it has lasted at least before it is shown'),
   primaryAction: z.object({
     label: z.string(),
     command: z.string().optional(),

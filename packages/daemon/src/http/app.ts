@@ -29,6 +29,7 @@ import { mountExport } from './export.ts'
 import { mountState } from './state.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
 import { mountTransactions } from './transactions.ts'
+import { createWarnings } from './warnings.ts'
 
 /** Requests per minute and address: twenty a second, far above what dashboards and scripts need. */
 const requestsPerMinuteDefault = 1200
@@ -69,8 +70,9 @@ function configure(app: Express, config: HttpConfig): void {
 }
 
 /** Builds the app. Starts nothing but the ping timer of the event stream, which `drain` stops. */
-export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const { node, config, info, log } = options
+export function createHttpApp(given: HttpAppOptions): HttpApp {
+  const { node, config, info, log } = given
+  const options = { ...given, warnings: given.warnings ?? createWarnings(given) }
   const app = express()
   configure(app, config)
   let draining = false

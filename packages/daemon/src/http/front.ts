@@ -3,6 +3,7 @@ import { createOpenapiDocument, routes } from '@lattice/api'
 import type { Express } from 'express'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
+import type { Warnings } from './warnings.ts'
 import { docsPage, statusPage, stylePath, styleSheet } from './pages.ts'
 
 /** The calls a newcomer needs, under the names that deployed clients know. */
@@ -30,8 +31,12 @@ const endpoints = {
 const pageCache = 'public, max-age=3600'
 
 /** Adds the front doors. */
-export function mountFront(app: Express, mount: Mount, options: HttpAppOptions): void {
-  const { info, node, dashboard } = options
+export function mountFront(
+  app: Express,
+  mount: Mount,
+  options: HttpAppOptions & { readonly warnings: Warnings },
+): void {
+  const { info, node, dashboard, warnings } = options
   const openapi = JSON.stringify(createOpenapiDocument({ version: info.version }))
   const docs = docsPage(info.version)
 
@@ -40,7 +45,7 @@ export function mountFront(app: Express, mount: Mount, options: HttpAppOptions):
     if (request.accepts(['application/json', 'text/html']) !== 'text/html') return next()
     response.locals['route'] = '/'
     if (dashboard) return void dashboard(request, response, next)
-    return void response.type('html').send(statusPage(info, node.status()))
+    return void response.type('html').send(statusPage(info, node.status(), warnings()))
   })
   mount(routes.getRoot, (_input, _request, response) => {
     response.json({ name: 'Lattice', version: info.version, status: 'operational', endpoints })

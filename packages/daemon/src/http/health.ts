@@ -16,7 +16,7 @@ import { moment } from './shapes.ts'
 /** What health looks at. */
 export type HealthOptions = Pick<
   HttpAppOptions,
-  'node' | 'config' | 'info' | 'clock' | 'p2p' | 'probes' | 'integrity'
+  'node' | 'config' | 'info' | 'clock' | 'p2p' | 'probes' | 'integrity' | 'warnings'
 >
 
 type Verdict = 'healthy' | 'degraded' | 'unhealthy'
@@ -114,7 +114,8 @@ export function judge(options: HealthOptions): {
   return { overall: 'healthy', reason: 'everything works', parts }
 }
 
-function figures(status: NodeStatus): Record<string, number> {
+function figures({ node, warnings }: HealthOptions): Record<string, number> {
+  const status = node.status()
   const { rss, heapUsed } = process.memoryUsage()
   return {
     key_count: status.keyCount,
@@ -127,7 +128,7 @@ function figures(status: NodeStatus): Record<string, number> {
     http_peer_count: linksUp(status, 'http'),
     behind_max: Math.max(0, ...status.peers.map(peer => peer.behind ?? 0)),
     ahead_max: Math.max(0, ...status.peers.map(peer => peer.ahead ?? 0)),
-    warning_count: status.warnings.length,
+    warning_count: (warnings?.() ?? status.warnings).length,
     rss_bytes: rss,
     heap_used_bytes: heapUsed,
   }
@@ -155,7 +156,7 @@ export function mountHealth(mount: Mount, options: HealthOptions): void {
       role: info.role,
       uptime_seconds: Math.max(0, (wall - info.startedWall) / 1000),
       components: parts,
-      metrics: figures(node.status()),
+      metrics: figures(options),
     })
   })
   mount(routes.getStatus, (_input, _request, response) => {

@@ -12,7 +12,7 @@ import type { HttpAppOptions } from './options.ts'
 
 type MetricsOptions = Pick<
   HttpAppOptions,
-  'node' | 'identity' | 'info' | 'clock' | 'probes' | 'metrics' | 'onAnswered'
+  'node' | 'identity' | 'info' | 'clock' | 'probes' | 'metrics' | 'onAnswered' | 'warnings'
 >
 
 /** Buckets from a cached read to a request at its time limit; goals are 5 ms, 10 ms and 100 ms. */
@@ -87,15 +87,6 @@ const gauges: readonly (readonly [name: string, help: string, labels: readonly s
     'Newest commit of this incarnation',
     [],
     (gauge, status) => gauge.set(status.seq),
-  ],
-  [
-    'lattice_warnings',
-    'Warnings shown to the operator',
-    ['severity'],
-    (gauge, { warnings }) => {
-      for (const severity of ['low', 'medium', 'high'])
-        gauge.set({ severity }, warnings.filter(warning => warning.severity === severity).length)
-    },
   ],
 ]
 
@@ -186,6 +177,17 @@ function registerGauges(registry: Registry, options: MetricsOptions): void {
     }
     const gauge: Gauge<string> = new Gauge({ name, help, labelNames, registers, collect })
   }
+  const shown: Gauge<string> = new Gauge({
+    name: 'lattice_warnings',
+    help: 'Warnings shown to the operator',
+    labelNames: ['severity'],
+    registers,
+    collect: () => {
+      const warnings = options.warnings?.() ?? node.status().warnings
+      for (const severity of ['low', 'medium', 'high'])
+        shown.set({ severity }, warnings.filter(warning => warning.severity === severity).length)
+    },
+  })
   const disk: Gauge = new Gauge({
     name: 'lattice_store_free_ratio',
     help: 'Free part of the disk under the store',

@@ -1,6 +1,6 @@
 /** What the REST layer needs from the composition root, as plain interfaces. */
 import type { ComponentHealth, IntegrityReport } from '@lattice/api'
-import type { AddressStatus, Clock, NodeId, PathKind } from '@lattice/core'
+import type { AddressStatus, Clock, NodeId, PathKind, Warning } from '@lattice/core'
 import type { RequestHandler } from 'express'
 import type { Registry } from 'prom-client'
 import type { History } from '../history/history.ts'
@@ -122,6 +122,8 @@ export interface HttpAppOptions {
   readonly peer: (nodeId: NodeId) => PeerInfo
   readonly probes?: Probes
   readonly integrity?: Integrity
+  /** The list to show, where others read it too; one of its own otherwise. */
+  readonly warnings?: () => readonly Warning[]
   readonly syncHandler?: SyncHandler
   /** Serves the dashboard at `/` to browsers, and its files. */
   readonly dashboard?: RequestHandler

@@ -2,11 +2,15 @@
 import { routes } from '@lattice/api'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
-import { moment, momentOrNull, peerShape, statusText, transitionShape, warningShapes } from './shapes.ts'
+import { warningShape } from './warnings.ts'
+import type { Warnings } from './warnings.ts'
+import { moment, momentOrNull, peerShape, statusText, transitionShape } from './shapes.ts'
 
-type P2pOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'config' | 'p2p' | 'peer'>
+type P2pOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'config' | 'p2p' | 'peer'> & {
+  readonly warnings: Warnings
+}
 
-function p2pStatus({ node, config, p2p }: P2pOptions): Record<string, unknown> {
+function p2pStatus({ node, config, p2p, warnings }: P2pOptions): Record<string, unknown> {
   const status = node.status()
   const lung = p2p()
   return {
@@ -31,7 +35,7 @@ function p2pStatus({ node, config, p2p }: P2pOptions): Record<string, unknown> {
     last_sync: momentOrNull(status.lastSyncWall),
     merkle_root: status.root,
     status_text: statusText(status),
-    warnings: warningShapes(status),
+    warnings: warnings().map(warningShape),
   }
 }
 

@@ -2,9 +2,9 @@
 import { createOpenapiDocument, problemStatus, routes } from '@lattice/api'
 import type { JsonObject, ProblemCode, Route } from '@lattice/api'
 import { errorCatalog } from '@lattice/core'
-import type { NodeStatus } from '@lattice/core'
+import type { NodeStatus, Warning } from '@lattice/core'
 import type { HttpInfo } from './options.ts'
-import { moment, statusText, warningShapes } from './shapes.ts'
+import { moment, statusText } from './shapes.ts'
 
 /** Path of the style sheet of both pages. */
 export const stylePath = '/lattice.css'
@@ -44,11 +44,11 @@ function page(title: string, body: string): string {
 }
 
 /** The page a browser gets at `/` when no dashboard is installed. */
-export function statusPage(info: HttpInfo, status: NodeStatus): string {
-  const warnings = warningShapes(status)
+export function statusPage(info: HttpInfo, status: NodeStatus, warned: readonly Warning[]): string {
+  const warnings = warned
     .map(
-      ({ title, text, since }) =>
-        `<li><strong>${escapeHtml(title)}</strong>: ${escapeHtml(text)} (since ${since})</li>`,
+      ({ title, text, sinceWall }) =>
+        `<li><strong>${escapeHtml(title)}</strong>: ${escapeHtml(text)} (since ${moment(sinceWall)})</li>`,
     )
     .join('')
   const peers = status.peers

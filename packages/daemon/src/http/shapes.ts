@@ -1,7 +1,6 @@
 /** The read model in the words of the REST contract. */
-import { createHash } from 'node:crypto'
 import type { peerSchema, statusTextSchema, transitionSchema, warningSchema } from '@lattice/api'
-import type { LinkStatus, NodeStatus, PeerStatus, Transition, Warning } from '@lattice/core'
+import type { LinkStatus, NodeStatus, PeerStatus, Transition } from '@lattice/core'
 import type { z } from 'zod'
 import type { PeerInfo } from './options.ts'
 
@@ -25,29 +24,6 @@ export function moment(wall: number): string {
 /** The same for a moment that may not have come yet. */
 export function momentOrNull(wall: number | undefined): string | null {
   return wall === undefined ? null : moment(wall)
-}
-
-function warningShape(warning: Warning): WarningShape {
-  const { code, title, text, severity, impactsConnectivity, primaryAction } = warning
-  const body = {
-    code,
-    title,
-    text,
-    severity,
-    since: moment(warning.sinceWall),
-    dependsOn: [...warning.dependsOn],
-    impactsConnectivity,
-    primaryAction: { ...primaryAction },
-  }
-  return { ...body, etag: createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 16) }
-}
-
-/** The warnings to show: one that another shown one explains stays silent. */
-export function warningShapes(status: NodeStatus): WarningShape[] {
-  const present = new Set(status.warnings.map(warning => warning.code))
-  return status.warnings
-    .filter(warning => !warning.dependsOn.some(code => code !== warning.code && present.has(code)))
-    .map(warningShape)
 }
 
 function linkShape(link: LinkStatus): PeerShape['links']['p2p'] {

@@ -1,0 +1,133 @@
+/**
+ * Everything that needs a look, in one list: what the core sees of the federation, and what the host knows of
+ * this machine. Status, health, CLI, page, metrics and alerts all read this one.
+ */
+import { createHash } from 'node:crypto'
+import type { ComponentHealth } from '@lattice/api'
+import { visibleWarnings } from '@lattice/core'
+import type { NodeStatus, Warning } from '@lattice/core'
+import type { HttpAppOptions } from './options.ts'
+import { moment } from './shapes.ts'
+import type { WarningShape } from './shapes.ts'
+
+/** What the list is made of. */
+export type WarningFacts = Pick<HttpAppOptions, 'node' | 'p2p' | 'probes' | 'clock'>
+
+/**
+ * The warnings to show now, the most severe first. Each call notes which have begun: call it now and then.
+ */
+export type Warnings = () => readonly Warning[]
+
+type HostWarning = Omit<Warning, 'sinceWall'> & { readonly sinceWall?: number }
+
+/**
+ * AUTO may need HTTP for a while; after this long somebody should ask why P2P is silent (experience §8.2).
+ */
+const fallbackMsMax = 1_800_000
+
+/** A busy minute is no trouble; a busy half hour in pieces of ten seconds is. */
+const slowMs = 30_000
+
+const isIll = (part: ComponentHealth | undefined): part is ComponentHealth =>
+  part?.status === 'degraded' || part?.status === 'unhealthy'
+
+function machineWarnings({ probes }: WarningFacts): HostWarning[] {
+  const store = probes?.persistence?.()
+  const disk = probes?.disk?.()
+  const loop = probes?.eventLoop?.()
+  const base = { impactsConnectivity: false, dependsOn: [], timeToVisibleMs: 0 }
+  const severity = (part: ComponentHealth): Warning['severity'] =>
+    part.status === 'unhealthy' ? 'high' : 'medium'
+  return [
+    isIll(store) && {
+      ...base,
+      code: 'store-damaged',
+      title: 'The store of this node is damaged',
+      text: store.reason,
+      severity: severity(store),
+      primaryAction: { label: 'See what is damaged', url: '/api/persistence/integrity' },
+    },
+    isIll(disk) && {
+      ...base,
+      code: 'disk-low',
+      title: 'The disk under the store is nearly full',
+      text: disk.reason,
+      severity: severity(disk),
+      primaryAction: { label: 'See what fills it', command: 'df -h' },
+    },
+    isIll(loop) && {
+      ...base,
+      code: 'slow',
+      title: 'This node is slow to answer',
+      text: loop.reason,
+      severity: severity(loop),
+      timeToVisibleMs: slowMs,
+      primaryAction: { label: 'See what loads this machine', command: 'top' },
+    },
+  ].filter(warning => warning !== false)
+}
+
+function p2pWarnings({ p2p }: WarningFacts, status: NodeStatus): HostWarning[] {
+  const lung = p2p()
+  if (!lung.enabled) return []
+  const base = { impactsConnectivity: true, severity: 'medium' as const }
+  if (!lung.started && lung.error !== undefined) {
+    return [
+      {
+        ...base,
+        code: 'p2p-failed',
+        title: 'P2P could not start',
+        text: `${lung.error}. HTTP carries the state meanwhile.`,
+        timeToVisibleMs: 0,
+        dependsOn: [],
+        primaryAction: { label: 'See where it should listen', command: 'lattice config' },
+      },
+    ]
+  }
+  if (status.requested !== 'auto' || status.syncMode !== 'HTTP') return []
+  return [
+    {
+      ...base,
+      code: 'on-fallback',
+      title: 'P2P has been silent for long',
+      text: `Auto uses HTTP: ${status.reason}. Changes arrive later than they could.`,
+      sinceWall: status.sinceWall,
+      timeToVisibleMs: fallbackMsMax,
+      // A peer that is down or asleep is silent over P2P too.
+      dependsOn: ['p2p-failed', 'isolated', 'peer-unreachable', 'peer-asleep'],
+      primaryAction: { label: 'See why P2P is silent', command: 'lattice peers' },
+    },
+  ]
+}
+
+/** Makes the one list of a node. */
+export function createWarnings(facts: WarningFacts): Warnings {
+  let since = new Map<string, number>()
+  return () => {
+    const { wall } = facts.clock.now()
+    const status = facts.node.status()
+    const host = [...machineWarnings(facts), ...p2pWarnings(facts, status)].map(warning => ({
+      sinceWall: since.get(warning.code) ?? wall,
+      ...warning,
+    }))
+    since = new Map(host.map(({ code, sinceWall }) => [code, sinceWall]))
+    return visibleWarnings([...status.warnings, ...host], wall)
+  }
+}
+
+/** A warning as REST shows it. */
+export function warningShape(warning: Warning): WarningShape {
+  const { code, title, text, severity, impactsConnectivity, primaryAction } = warning
+  const body = {
+    code,
+    title,
+    text,
+    severity,
+    since: moment(warning.sinceWall),
+    dependsOn: [...warning.dependsOn],
+    impactsConnectivity,
+    timeToVisible: warning.timeToVisibleMs / 1000,
+    primaryAction: { ...primaryAction },
+  }
+  return { ...body, etag: createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 16) }
+}

@@ -1,0 +1,85 @@
+/** One list of warnings, whoever asks: status, health, metrics and the page without a dashboard. */
+import { afterEach, expect, it } from '@jest/globals'
+import { p2pStatusSchema } from '@lattice/api'
+import type { ComponentHealth } from '@lattice/api'
+import { createWarnings } from '../src/http/index.ts'
+import { MemoryNode, startWorld } from './http-world.ts'
+import type { World } from './http-world.ts'
+
+let world: World | undefined
+afterEach(async () => {
+  await world?.close()
+  world = undefined
+})
+
+const start = 1_700_000_000_000
+
+/** A node whose host the test plays, at a time of the test's own. */
+function host() {
+  const node = new MemoryNode()
+  const state = {
+    wall: start,
+    disk: { status: 'healthy', reason: '80 % free' } as ComponentHealth,
+    p2pError: undefined as string | undefined,
+  }
+  const facts = {
+    node,
+    clock: { now: () => ({ mono: state.wall, wall: state.wall }) },
+    probes: { disk: () => state.disk },
+    p2p: () => ({
+      enabled: true,
+      available: true,
+      listenAddresses: [],
+      started: state.p2pError === undefined,
+      ...(state.p2pError === undefined ? {} : { error: state.p2pError }),
+    }),
+  }
+  return { node, state, facts, warnings: createWarnings(facts) }
+}
+
+const codes = (list: readonly { readonly code: string }[]): string[] => list.map(({ code }) => code)
+
+it('a full disk is a warning from when it was first seen, and ends with its cause', () => {
+  const { state, warnings } = host()
+  expect(warnings()).toEqual([])
+  state.disk = { status: 'degraded', reason: '3 % free; make room' }
+  const [first] = warnings()
+  expect(first).toMatchObject({ code: 'disk-low', severity: 'medium', sinceWall: start })
+  state.wall += 60_000
+  state.disk = { status: 'unhealthy', reason: '0 % free; make room' }
+  expect(warnings()[0]).toMatchObject({ severity: 'high', sinceWall: start, text: '0 % free; make room' })
+  state.disk = { status: 'healthy', reason: '' }
+  expect(warnings()).toEqual([])
+  state.wall += 60_000
+  state.disk = { status: 'degraded', reason: '' }
+  expect(warnings()[0]?.sinceWall).toBe(start + 120_000)
+})
+
+it('a long fallback is said after half an hour, and not where its cause is said already', () => {
+  const { node, state, warnings } = host()
+  node.overlay = { requested: 'auto', syncMode: 'HTTP', sinceWall: start }
+  state.wall = start + 1_799_000
+  expect(warnings()).toEqual([])
+  state.wall = start + 1_800_000
+  expect(codes(warnings())).toEqual(['on-fallback'])
+  state.p2pError = 'the port is taken'
+  expect(codes(warnings())).toEqual(['p2p-failed'])
+  state.p2pError = undefined
+  const isolated = { code: 'isolated', title: '', text: '', severity: 'high', sinceWall: 0 } as const
+  const rest = { timeToVisibleMs: 0, dependsOn: [], impactsConnectivity: true, primaryAction: { label: '' } }
+  node.overlay = { ...node.overlay, warnings: [{ ...isolated, ...rest }] }
+  expect(codes(warnings())).toEqual(['isolated'])
+})
+
+it('status, health, metrics and the plain page say the same', async () => {
+  const { node, state, facts } = host()
+  state.p2pError = 'the port is taken'
+  world = await startWorld({ node, p2p: facts.p2p })
+  const status = p2pStatusSchema.parse((await world.ask('/api/lattice/p2p/status')).json)
+  expect(codes(status.warnings)).toEqual(['p2p-failed'])
+  expect(status.warnings[0]).toMatchObject({ timeToVisible: 0, impactsConnectivity: true, dependsOn: [] })
+  const health = (await world.ask('/api/lattice/health')).json
+  expect(health['metrics']).toMatchObject({ warning_count: 1 })
+  expect((await world.ask('/metrics')).text).toContain('lattice_warnings{severity="medium"} 1')
+  expect((await world.ask('/', { headers: { accept: 'text/html' } })).text).toContain('P2P could not start')
+})
