@@ -80,6 +80,7 @@ const answers: fc.Arbitrary<Answers> = fc
       severity: 'medium' as const,
       dependsOn: [],
       impactsConnectivity: false,
+      timeToVisible: 0,
       primaryAction: { label: each.title, command: 'lattice status' },
       etag: '0',
     }))

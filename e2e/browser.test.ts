@@ -66,6 +66,20 @@ describe('the page at /', () => {
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(' ')}`)).toEqual([])
   })
 
+  it('draws what the node remembers, and says it in words', async () => {
+    const mode = page.locator('[data-chart=Mode]')
+    await eventually('the last minute is in the ribbon', async () => {
+      // The page's clock is the test's: news come with a press of the button.
+      await page.getByRole('button', { name: 'Refresh' }).click()
+      return /Peer-to-peer (?!0 %)/.test((await mode.locator('.chart-summary').textContent()) ?? '')
+    })
+    expect(await mode.locator('[data-lane=p2p] .ribbon-bar').count()).toBeGreaterThan(0)
+    expect(await page.locator('.chart-canvas canvas').count()).toBe(4)
+    await page.locator('[data-chart=Latency]').getByRole('button', { name: 'Show as table' }).click()
+    const heads = await page.locator('[data-chart=Latency] thead th').allTextContents()
+    expect(heads).toEqual(expect.arrayContaining(['node2, P2P', 'node3, P2P']))
+  })
+
   it('loads at most 130 kB, zipped', () => {
     const files = readdirSync(dashboardBuild, { recursive: true, withFileTypes: true })
     const sizes = files
@@ -159,7 +173,10 @@ describe('the page follows reality', () => {
   it('names the node that is gone, and takes it back', async () => {
     await three.kill()
     await shows('degraded', /2 of 3 nodes are connected, not node3/)
-    expect(await page.locator('[data-warning=peer-unreachable]').isVisible()).toBe(true)
+    await eventually('the warning is shown', () =>
+      page.locator('[data-warning=peer-unreachable]').isVisible(),
+    )
+    expect(await page.locator('[data-warning]').count()).toBe(1)
     await three.start()
     await shows('p2p', /All 3 nodes/)
   })

@@ -63,6 +63,7 @@ function warning(over: Partial<Warning>): Warning {
     since: minutesAgo(7),
     dependsOn: [],
     impactsConnectivity: true,
+    timeToVisible: 10,
     primaryAction: { label: 'See the last error of each address', command: 'lattice peers' },
     etag: '0123456789abcdef',
     ...over,

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { routes } from '@lattice/api'
 import type { RouteResult, Routes } from '@lattice/api'
+import { scriptedSeries } from './scripted-history.ts'
 
 /** Everything the dashboard asks for. */
 export interface Answers {
@@ -90,6 +91,8 @@ export class ScriptedNode {
           transitions,
           count: transitions.length,
         })
+      case routes.getHistory.path:
+        return historyAnswer(url.searchParams)
       case routes.getState.path:
         return this.#state(url.searchParams, state)
       default:
@@ -133,6 +136,18 @@ export class ScriptedNode {
     this.#streams.add(response)
     response.on('close', () => this.#streams.delete(response))
   }
+}
+
+function historyAnswer(query: URLSearchParams): unknown {
+  const { series, from = 0, to = 0, step = 0 } = routes.getHistory.query.parse(Object.fromEntries(query))
+  const all = scriptedSeries(from / 1000, to / 1000, step / 1000)
+  return routes.getHistory.answers[200].schema.parse({
+    success: true,
+    from: new Date(from).toISOString(),
+    to: new Date(to).toISOString(),
+    step_seconds: step / 1000,
+    series: all.filter(each => series.includes(each.series)),
+  })
 }
 
 function serveFile(pathname: string, response: ServerResponse): void {

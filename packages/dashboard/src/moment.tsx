@@ -6,13 +6,19 @@ import { useNow } from './use-poll.ts'
 /** A second is the smallest step the words show. */
 const tickMs = 1000
 
-/** `14:02:11 (2 h 11 m ago)`, and the exact moment for machines and on hovering. */
-export function Moment(props: { readonly at: string | null; readonly never?: string }): ReactElement {
+/** `14:02:11 (2 h 11 m ago)`, in brief `2 h 11 m ago`, and the exact moment for machines and on hovering. */
+export function Moment(props: { readonly at: string | null; readonly brief?: boolean }): ReactElement {
   const now = useNow(tickMs)
-  if (props.at === null) return <>{props.never ?? 'never'}</>
+  if (props.at === null) return <>never</>
   return (
     <time dateTime={props.at} title={props.at}>
-      {clockWords(props.at, now)} <span className="lat-soft">({agoWords(props.at, now)})</span>
+      {props.brief === true ? (
+        agoWords(props.at, now)
+      ) : (
+        <>
+          {clockWords(props.at, now)} <span className="lat-soft">({agoWords(props.at, now)})</span>
+        </>
+      )}
     </time>
   )
 }

@@ -25,6 +25,9 @@ export type Transition = RouteResult<Routes['getTransitions']>['transitions'][nu
 /** `GET /api/lattice/health`. */
 export type HealthReport = RouteResult<Routes['getHealthReport']>
 
+/** `GET /api/lattice/metrics/history`. */
+export type History = RouteResult<Routes['getHistory']>
+
 /** One page of keys. */
 export interface StatePage {
   readonly entries: readonly (readonly [key: string, value: unknown])[]
@@ -49,10 +52,18 @@ export interface NodeApi {
   peers(signal?: AbortSignal): Promise<readonly Peer[]>
   health(signal?: AbortSignal): Promise<HealthReport>
   transitions(signal?: AbortSignal): Promise<readonly Transition[]>
+  history(query: HistoryQuery, signal?: AbortSignal): Promise<History>
   page(query: StateQuery, signal?: AbortSignal): Promise<StatePage>
   key(key: string, signal?: AbortSignal): Promise<KeyReading>
   /** `forText` as `parseDuration` of @lattice/api reads it; left out, the mode stays. */
   switchMode(mode: Mode, forText: string | undefined, token: string | undefined): Promise<SwitchReceipt>
+}
+
+/** Which part of the history to read, in Unix seconds. */
+export interface HistoryQuery {
+  readonly from: number
+  readonly to: number
+  readonly stepSeconds: number
 }
 
 /** Which keys to list. */
@@ -67,6 +78,7 @@ const paths = {
   peers: '/api/lattice/peers' satisfies Routes['getPeers']['path'],
   health: '/api/lattice/health' satisfies Routes['getHealthReport']['path'],
   transitions: '/api/lattice/transitions' satisfies Routes['getTransitions']['path'],
+  history: '/api/lattice/metrics/history' satisfies Routes['getHistory']['path'],
   state: '/api/lattice/state' satisfies Routes['getState']['path'],
   switchMode: '/api/lattice/sync/switch' satisfies Routes['switchMode']['path'],
 }
@@ -76,6 +88,9 @@ export const eventsPath = '/api/lattice/events' satisfies Routes['getEvents']['p
 
 /** Spelt out, since importing the value would bring the schemas along; the type keeps it true. */
 const problemType: typeof problemMediaType = 'application/problem+json'
+
+/** What the charts show. */
+const chartSeries = 'mode,lag,latency,writes,errors'
 
 /** A daemon answers in milliseconds; after this long a retry is worth more than waiting. */
 const timeoutMs = 8000
@@ -131,6 +146,12 @@ const shapes = {
       duration_seconds: 'number',
     }),
   },
+  history: {
+    from: 'string',
+    to: 'string',
+    step_seconds: 'number',
+    series: listOf({ series: 'string', labels: 'object' }),
+  },
   page: { public_key: 'string', entry_count: 'number', state: 'object', next_cursor: nullable('string') },
   key: { key: 'string', version: 'string', author: 'string', type: 'string' },
   switchMode: { message: 'string', requested: 'string', mode: 'string' },
@@ -156,6 +177,11 @@ export function createNodeApi(baseUrl: string): NodeApi {
     health: signal => get(paths.health, shapes.health, signal),
     transitions: async signal =>
       (await get<{ transitions: Transition[] }>(paths.transitions, shapes.transitions, signal)).transitions,
+    history: ({ from, to, stepSeconds }, signal) => {
+      const span = { from: String(from), to: String(to), step: `${stepSeconds}s` }
+      const query = new URLSearchParams({ series: chartSeries, ...span })
+      return get(`${paths.history}?${query.toString()}`, shapes.history, signal)
+    },
     page: async ({ prefix, cursor, limit }, signal) => {
       const query = new URLSearchParams({ limit: String(limit) })
       if (prefix !== '') query.set('prefix', prefix)

@@ -75,7 +75,7 @@ function PeerRow({ peer }: { readonly peer: Peer }): ReactElement {
       <td>{peer.behind ?? 'not known'}</td>
       <td>{peer.ahead ?? 'not known'}</td>
       <td>
-        <Moment at={peer.last_seen} />
+        <Moment at={peer.last_seen} brief />
       </td>
       <td>
         {peer.merkle_root === null ? (

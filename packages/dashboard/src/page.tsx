@@ -2,6 +2,7 @@
 import { useCallback, useEffect, useMemo } from 'react'
 import type { ReactElement } from 'react'
 import { FailureBanner } from './freshness.tsx'
+import { HistorySection } from './history-section.tsx'
 import { LinkMatrix } from './link-matrix.tsx'
 import { useLiveEvents } from './live-events.ts'
 import { ModeControl } from './mode-control.tsx'
@@ -60,7 +61,7 @@ export function Page({ baseUrl }: { readonly baseUrl: string }): ReactElement {
         {data === undefined ? (
           <p className="page-skeleton">Waiting for the first answer.</p>
         ) : (
-          <Parts api={api} data={data} refresh={reading.refresh} />
+          <Parts api={api} data={data} reading={reading} theme={theme} />
         )}
       </main>
     </div>
@@ -83,18 +84,25 @@ function shownVerdict(verdict: Verdict | undefined, stale: boolean, failed: bool
 function Parts(props: {
   readonly api: NodeApi
   readonly data: Snapshot
-  readonly refresh: () => void
+  readonly reading: { readonly receivedWall: number | undefined; readonly refresh: () => void }
+  readonly theme: string
 }): ReactElement {
-  const { api, data, refresh } = props
+  const { api, data, reading, theme } = props
   const { status, peers, health, transitions } = data
   return (
     <>
       <div className="page-columns">
-        <section className="page-card" aria-labelledby="page-mode">
-          <h2 id="page-mode">Sync mode</h2>
-          <ModeControl api={api} status={status} onSwitched={refresh} />
-          <StatusFacts status={status} />
-        </section>
+        <div className="page-narrow">
+          <section className="page-card" aria-labelledby="page-mode">
+            <h2 id="page-mode">Sync mode</h2>
+            <ModeControl api={api} status={status} onSwitched={reading.refresh} />
+            <StatusFacts status={status} />
+          </section>
+          <section className="page-card" aria-labelledby="page-changes">
+            <h2 id="page-changes">Last changes of the mode</h2>
+            <TransitionList transitions={transitions} />
+          </section>
+        </div>
         <div className="page-wide">
           <section className="page-card" aria-labelledby="page-nodes">
             <h2 id="page-nodes">Nodes</h2>
@@ -108,12 +116,12 @@ function Parts(props: {
             <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>
             <WarningList warnings={status.warnings} />
           </section>
-          <section className="page-card" aria-labelledby="page-changes">
-            <h2 id="page-changes">Last changes of the mode</h2>
-            <TransitionList transitions={transitions} />
-          </section>
         </div>
       </div>
+      <section className="page-card" aria-labelledby="page-history">
+        <h2 id="page-history">History</h2>
+        <HistorySection api={api} renewedWall={reading.receivedWall ?? 0} theme={theme} />
+      </section>
       <section className="page-card" aria-labelledby="page-state">
         <h2 id="page-state">State</h2>
         <StateBrowser api={api} root={status.merkle_root} ownName={health.name} peers={peers} />

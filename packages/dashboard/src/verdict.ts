@@ -33,6 +33,7 @@ export function peerName(peer: Peer): string {
 /** How one other node is. */
 export function peerState(peer: Peer): { readonly state: StateName; readonly word: string } {
   if (peer.path === 'none') {
+    if (peer.asleep === true) return { state: 'asleep', word: stateWords.asleep }
     if (sleepsOnSpace(peer)) return { state: 'asleep', word: 'May be asleep' }
     if (peer.last_seen === null) return { state: 'unknown', word: 'Not heard yet' }
     return { state: 'down', word: stateWords.down }
@@ -62,8 +63,11 @@ export function verdictOf(facts: Facts): Verdict {
   if (lost.length > 0) {
     const reached = peers.length + 1 - lost.length
     const names = lost.map(peerName).join(', ')
-    const sentence = `${reached} of ${peers.length + 1} nodes are connected, not ${names}. ${using}`
-    return { state: 'degraded', sentence }
+    const connected = `${reached} of ${peers.length + 1} nodes are connected`
+    // A host that sleeps has said so itself: no failure, and no agreement either.
+    return lost.every(peer => peer.asleep === true)
+      ? { state: 'asleep', sentence: `${connected}; asleep: ${names}. ${using}` }
+      : { state: 'degraded', sentence: `${connected}, not ${names}. ${using}` }
   }
   const diverged = status.warnings.find(warning => warning.code === 'diverged')
   if (diverged !== undefined)
@@ -79,7 +83,9 @@ export function verdictOf(facts: Facts): Verdict {
 function isolated(peers: readonly Peer[]): Verdict {
   if (peers.every(peer => peer.last_seen === null))
     return { state: 'down', sentence: 'No other node has answered yet. Local reads and writes work.' }
-  if (peers.every(sleepsOnSpace))
+  if (peers.every(peer => peer.asleep === true))
+    return { state: 'asleep', sentence: 'The other nodes are asleep. Local reads and writes work.' }
+  if (peers.every(peer => peer.asleep === true || sleepsOnSpace(peer)))
     return { state: 'asleep', sentence: 'The other nodes do not answer; Spaces may be asleep.' }
   return { state: 'down', sentence: 'No other node answers. Local reads and writes work.' }
 }

@@ -108,6 +108,18 @@ describe('the verdict', () => {
       'down',
       'No other node answers. Local reads and writes work.',
     ],
+    [
+      'one asleep',
+      facts([peer({ name: 'node1', path: 'none', asleep: true }), peer()]),
+      'asleep',
+      '2 of 3 nodes are connected; asleep: node1. Auto is using peer-to-peer.',
+    ],
+    [
+      'all asleep',
+      facts([peer({ path: 'none', asleep: true })]),
+      'asleep',
+      'The other nodes are asleep. Local reads and writes work.',
+    ],
     ['alone', facts([]), 'degraded', 'This node is alone: it knows no other nodes.'],
   ]
   it.each(cases)('%s', (_name, given, state, sentence) => {
@@ -132,5 +144,6 @@ describe('a peer', () => {
     const space = peer({ path: 'none', url: 'https://org-node1.hf.space' })
     expect(peerState(space)).toEqual({ state: 'asleep', word: 'May be asleep' })
     expect(peerState(peer({ path: 'none', url: 'https://hf.space.example' })).state).toBe('down')
+    expect(peerState(peer({ path: 'none', asleep: true }))).toEqual({ state: 'asleep', word: 'Asleep' })
   })
 })
