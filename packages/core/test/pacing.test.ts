@@ -1,0 +1,48 @@
+/** How often a node repeats what the other cannot take. */
+import { describe, expect, it } from '@jest/globals'
+import { encodeValue, signEntry, type Signer, type VerifiedEntry } from '@lattice/core'
+import { testWall } from '@lattice/core/testing'
+import { alice, bob, carol, sha256 } from './crypto.ts'
+import { openPair } from './engine-pair.ts'
+
+const hourMs = 3_600_000
+
+/** More than a frame holds, of a third author, stamped an hour ahead of true time. */
+const fromTheFuture = Array.from({ length: 20 }, (_, index): VerifiedEntry => {
+  const version = BigInt(testWall + hourMs) * 65_536n + BigInt(index)
+  const value = encodeValue('x'.repeat(60_000))
+  return signEntry({ key: `k${index}`, slot: '', value, base: 0n, version }, carol, sha256)
+})
+
+/**
+ * Pauses between fruitless exchanges grow to 10 s; each is a question and what was wanted in the answer.
+ * Without them it is ten a second.
+ */
+const perMinuteMax = 24
+
+describe('entries that a peer has to defer', () => {
+  it.each([
+    ['the lesser', 0],
+    ['the greater', 1],
+  ] as const)(
+    'are offered at a growing distance: %s node id holds them, and only it can dial',
+    async (_, holder) => {
+      const signers = [alice, bob].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)) as [Signer, Signer]
+      const onlyHolder = [holder === 0, holder === 1] as const
+      const pair = await openPair(
+        signers,
+        [onlyHolder[0] ? hourMs : 0, onlyHolder[1] ? hourMs : 0],
+        onlyHolder,
+      )
+      const [giver, taker] = [pair.nodes[holder], pair.nodes[holder === 0 ? 1 : 0]]
+      await pair.pass(2_000)
+      await pair.announce(holder, carol.nodeId, fromTheFuture)
+      await pair.pass(30_000)
+      expect(taker.engine.replica.deferredCount).toBeGreaterThan(0)
+      const before = giver.asked.length
+      await pair.pass(60_000)
+      expect(giver.asked.length - before).toBeGreaterThan(1)
+      expect(giver.asked.length - before).toBeLessThanOrEqual(perMinuteMax)
+    },
+  )
+})
