@@ -75,13 +75,31 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
   return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
+/** What is made of answers that no peer has signed. */
+function hostAnswers(): string {
+  return table(
+    ['answer', 'taken for', 'asked again'],
+    [
+      [
+        '503 that asks for no pause, or for 30 s and more',
+        'the peer sleeps or wakes',
+        'after 30–33 s or that pause; amid a talk the first time after 1 s',
+      ],
+      ['503 with `Retry-After` below 30 s', 'the host is busy', 'after that pause'],
+      ['429', 'too many requests', 'after `Retry-After`, or after `t` of the used-up quota in `RateLimit`'],
+      ['500, 502, 504', 'a failure', 'after 1 s, doubled up to `REDIAL_MAX`; from the fifth on up to 30 s'],
+    ],
+  )
+}
+
 /** Both tables, from one walk through everything. */
 function walk(): { readonly steps: string; readonly reasons: string } {
   const reasons = new Map<string, Set<string>>()
   const rows = situations().map(situation => {
     const { phase, when, mode, p2pSilentMs = 0, trialPassed = false } = situation
     const cells = sights.map(([, sight]) => {
-      const facts: ModeFacts = { ...sight, p2pLastAlive: now - p2pSilentMs, trialPassed }
+      const httpFresh = sight.httpAlive
+      const facts: ModeFacts = { ...sight, httpFresh, p2pLastAlive: now - p2pSilentMs, trialPassed }
       const step = stepMode(mode, facts, now, defaultParams)
       if (step === undefined) return '–'
       const to = step.mode.state.phase
@@ -102,7 +120,9 @@ function walk(): { readonly steps: string; readonly reasons: string } {
 const beliefs: Readonly<Record<Phase, string>> = {
   NONE: 'Nothing is proven yet, or nothing answers. Local reads and writes go on; what is written waits.',
   P2P: 'P2P carries. A peer that P2P does not reach is reached over HTTP all the same.',
-  GRACE: 'P2P has fallen silent, but not for long. Every peer is already backed up over HTTP.',
+  GRACE:
+    'P2P has fallen silent, but not for long. Every peer is already backed up over HTTP, which has to' +
+    ' answer anew before HTTP is declared.',
   HTTP: 'HTTP carries, by held polls. P2P is dialled for ever and not trusted before HOLD_DOWN is over.',
   TRIAL: 'HTTP carries while P2P proves itself for P2P_STABLE_AFTER in both directions.',
   FORCED: 'The operator has spoken (`lattice switch`); both receive paths stay open.',
@@ -143,6 +163,15 @@ Every step is logged, kept in \`GET /api/lattice/transitions\`, and sent as the 
 sentences.
 
 ${reasons}
+
+## Hosts that answer for a peer
+
+What stands before a peer (a platform, a proxy) answers without the peer's signature. Such answers prove
+nothing of the peer; they say when to ask again.
+
+${hostAnswers()}
+
+Pauses asked for are kept up to 5 minutes. The other path to that peer, and all other peers, are not affected.
 
 ## What to do
 

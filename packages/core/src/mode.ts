@@ -51,6 +51,8 @@ export interface Facts {
   /** When P2P last was alive; the start of the node if never. */
   readonly p2pLastAlive: number
   readonly httpAlive: boolean
+  /** HTTP has answered since P2P fell silent: what it proved before says nothing of now. */
+  readonly httpFresh: boolean
   /** P2P has passed the trial that began with the current state. */
   readonly trialPassed: boolean
 }
@@ -84,6 +86,8 @@ export function stepMode(mode: Mode, facts: Facts, now: number, params: EnginePa
       if (!facts.p2pUsable) return leaveP2p(mode, facts, now, params, 'P2P is not available')
       if (facts.p2pAlive) return enter(mode, { phase: 'P2P', since: now }, 'a P2P peer answers again', params)
       if (now < facts.p2pLastAlive + params.peerlessTimeoutMs) return undefined
+      // Its probe is under way: the answer leads to HTTP, its absence to NONE.
+      if (facts.httpAlive && !facts.httpFresh) return undefined
       return leaveP2p(mode, facts, now, params, peerlessReason(params))
     case 'HTTP':
       return stepHttp(mode, state, facts, now, params)

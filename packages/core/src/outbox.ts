@@ -152,6 +152,8 @@ export class Outbox {
     const { params } = this.#parts
     const effects = this.#dial(peer, at, mode)
     const path = choosePath(peer, mode.state, at.mono, params)
+    // P2P has just failed this peer: whether HTTP reaches it now is not known from before.
+    if (path === 'http' && peer.path === 'p2p') peer.links.http.doubted = true
     if (path !== undefined) {
       effects.push(...this.#work(peer, path, own, at))
       const overdue = path === 'p2p' && due(pushAt(peer, 'p2p', own, params), at)

@@ -7,7 +7,7 @@
 import type { Cursor } from './journal.ts'
 import type { Info, Want } from './message.ts'
 import type { Descent } from './exchange.ts'
-import { asleepPauseMs, longPollMs } from './params.ts'
+import { asleepPauseMs, httpSilenceMaxMs, longPollMs } from './params.ts'
 import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'
 
 /** First retry after a failed connection, in ms; doubles up to `REDIAL_MAX`. */
@@ -36,7 +36,7 @@ export interface Link {
   pollAt: number
   /** How long polls hold: less than `longPollMs` where something on the way cuts them off earlier. */
   holdMs: number
-  /** A poll was cut off: a short exchange has to prove the path before anything is concluded. */
+  /** A poll was cut off, or the other path failed: a short exchange has to prove this one anew. */
   doubted: boolean
   /** Id of the request under way. */
   exchange: number | undefined
@@ -218,8 +218,11 @@ export function linkFailed(link: Link, reason: string, pace: Pace): void {
   link.goodProbes = 0
   link.lastError = reason
   link.asleep = pace.asleep === true
+  // Nobody falls asleep in the midst of a talk: one such answer may be a busy proxy's, two in a row are not.
+  const inUse = link.lastHeard !== undefined && pace.now - link.lastHeard < httpSilenceMaxMs
+  const long = link.asleep && !(inUse && link.failures === 1)
   const exponential = Math.min(pace.capMs, redialFirstMs * 2 ** Math.min(link.failures - 1, 20))
-  const pause = link.asleep
+  const pause = long
     ? asleepPauseMs.least + pace.unit * asleepPauseMs.jitter
     : exponential * (0.5 + pace.unit / 2)
   link.retryAt = pace.now + Math.max(pace.retryAfterMs, pause)

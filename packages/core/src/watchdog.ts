@@ -47,18 +47,25 @@ export function factsOf(
   memory: { p2pUsable: boolean; p2pLastAlive: number; trialMark: Cursor | undefined },
   mode: Mode,
 ): Facts {
+  const members = [...peers]
   let p2pAlive = false
   let { p2pLastAlive } = memory
-  let httpAlive = false
   let trialPassed = false
-  for (const peer of peers) {
+  for (const peer of members) {
     const proven = linkState(peer.links.p2p, now, params) === 'up'
     p2pAlive ||= proven
     if (proven) p2pLastAlive = Math.max(p2pLastAlive, lastProof(peer.links.p2p))
-    httpAlive ||= linkState(peer.links.http, now, params) === 'up'
     trialPassed ||= proven && passedTrial(peer, now, params, memory.trialMark, mode)
   }
-  return { p2pUsable: memory.p2pUsable, p2pAlive, p2pLastAlive, httpAlive, trialPassed }
+  const answering = members
+    .map(({ links }) => links.http)
+    .filter(http => linkState(http, now, params) === 'up')
+  // A peer that only dials out cannot be probed: it has to ask us.
+  const httpFresh = answering.some(({ up, doubted, lastHeard = 0 }) =>
+    up ? !doubted : lastHeard >= p2pLastAlive,
+  )
+  const httpAlive = answering.length > 0
+  return { p2pUsable: memory.p2pUsable, p2pAlive, p2pLastAlive, httpAlive, httpFresh, trialPassed }
 }
 
 /** Enough good probes over enough time, and the peer holds everything committed before the trial began. */

@@ -22,113 +22,121 @@ import { everybody } from './replicas.ts'
 /** One way, in ms: a fast network. */
 const hopMs = 5
 
+/** One of the two, by place. */
+export type Place = 0 | 1
+
 /** One engine and what it asked. */
 export interface PairedEngine {
+  readonly signer: Signer
   readonly engine: Engine
   readonly store: MemoryStore
+  /** How far its wall clock is ahead of true time. */
+  readonly aheadMs: number
+  /** Whether it knows where the other is. */
+  readonly dials: boolean
   readonly asked: Message[]
 }
 
-/** Two engines on one timeline. */
-export interface EnginePair {
-  readonly nodes: readonly [PairedEngine, PairedEngine]
-  /** Gives entries to one node as if a third one had announced them. */
-  announce(to: 0 | 1, from: NodeId, entries: readonly VerifiedEntry[]): Promise<void>
-  /** Lets `ms` pass. */
-  pass(ms: number): Promise<void>
-}
+/** What differs between the two. */
+export type PairedPlan = Pick<PairedEngine, 'signer' | 'aheadMs' | 'dials'>
 
 interface Post {
   readonly at: number
-  readonly to: 0 | 1
+  readonly to: Place
   readonly event: Event
 }
 
-/** Opens two engines: how far the wall clock of each is ahead, and whether it knows where the other is. */
-export async function openPair(
-  signers: readonly [Signer, Signer],
-  aheadMs: readonly [number, number],
-  dials: readonly [boolean, boolean],
-): Promise<EnginePair> {
-  let now = 0
-  let posts: Post[] = []
-  /** Requests under way: who asked, by the id that the asked one knows. */
-  const askers = new Map<number, number>()
-  const at = (node: 0 | 1): { mono: number; wall: number } => ({
-    mono: now,
-    wall: testWall + now + aheadMs[node],
-  })
-  const open = (node: 0 | 1): PairedEngine => {
-    const store = createMemoryStore()
-    const engine = new Engine({
-      info: { name: `node${node}`, role: 'node', software: 'test' },
-      store,
-      hash: sha256,
-      signer: signers[node],
-      random: createSeededRandom(node + 1),
-      params: { ...defaultParams, p2pEnabled: false },
-      members: everybody,
-      at: at(node),
-    })
-    return { engine, store, asked: [] }
-  }
-  const nodes = [open(0), open(1)] as const
+/** Two engines on one timeline. */
+export class EnginePair {
+  readonly nodes: readonly [PairedEngine, PairedEngine]
+  #now = 0
+  #posts: Post[] = []
+  /** Questions so far: what each asker calls its own. */
+  readonly #askers: number[] = []
 
-  const perform = async (self: 0 | 1, effect: Effect): Promise<void> => {
-    const other = self === 0 ? 1 : 0
-    const post = (to: 0 | 1, event: Event, later: number): void =>
-      void posts.push({ at: now + later, to, event })
-    if (effect.type === 'persist') {
-      await nodes[self].store.commit(effect.batch)
-      await step(self, { type: 'committed' })
-    } else if (effect.type === 'connect') {
-      if (dials[self] && effect.peer === signers[other].nodeId)
-        post(self, { type: 'peer-up', path: 'http', peer: effect.peer }, hopMs)
-    } else if (effect.type === 'ask') {
-      nodes[self].asked.push(effect.message)
-      const id = askers.size + 1
-      askers.set(id, effect.id)
-      const peer = signers[self].nodeId
-      post(other, { type: 'request', id, path: 'http', peer, ...deliver(effect.message) }, hopMs)
-    } else if (effect.type === 'reply') {
-      const id = askers.get(effect.id) ?? 0
-      post(other, { type: 'answer', id, ...deliver(effect.message) }, hopMs)
-    }
+  constructor(plans: readonly [PairedPlan, PairedPlan]) {
+    this.nodes = [open(plans[0], 1), open(plans[1], 2)]
   }
-  const step = async (node: 0 | 1, event: Event): Promise<void> => {
-    for (const effect of nodes[node].engine.step(event, at(node))) await perform(node, effect)
+
+  /** Starts both transports. */
+  async start(): Promise<void> {
+    for (const place of places) await this.#step(place, { type: 'transport', path: 'http', started: true })
   }
-  const pass = async (ms: number): Promise<void> => {
-    const end = now + ms
+
+  /** Gives entries to one node as if a third one had announced them. */
+  announce(to: Place, from: NodeId, entries: readonly VerifiedEntry[]): Promise<void> {
+    const message = { entries: entries.map(({ bytes }) => bytes) }
+    return this.#step(to, { type: 'announced', peer: from, message, entries })
+  }
+
+  /** Lets `ms` pass. */
+  async pass(ms: number): Promise<void> {
+    const end = this.#now + ms
     for (;;) {
-      const due = posts.reduce<Post | undefined>(
-        (first, each) => (first === undefined || each.at < first.at ? each : first),
-        undefined,
-      )
-      const wakes = ([0, 1] as const).map(node => ({ node, at: nodes[node].engine.wakeAt }))
-      const [wake] = wakes.sort((a, b) => a.at - b.at)
-      const next = Math.min(due?.at ?? Infinity, wake?.at ?? Infinity)
+      const [post] = this.#posts.toSorted((a, b) => a.at - b.at)
+      const [first = 0] = places.toSorted((a, b) => this.#wakeAt(a) - this.#wakeAt(b))
+      const next = Math.min(post?.at ?? Infinity, this.#wakeAt(first))
       if (next > end) break
-      now = Math.max(now, next)
-      if (due !== undefined && due.at <= next) {
-        posts = posts.filter(each => each !== due)
-        await step(due.to, due.event)
-      } else if (wake !== undefined) await step(wake.node, { type: 'tick' })
+      this.#now = Math.max(this.#now, next)
+      if (post?.at === next) {
+        this.#posts = this.#posts.filter(each => each !== post)
+        await this.#step(post.to, post.event)
+      } else await this.#step(first, { type: 'tick' })
     }
-    now = end
+    this.#now = end
   }
-  for (const node of [0, 1] as const) await step(node, { type: 'transport', path: 'http', started: true })
-  return {
-    nodes,
-    pass,
-    announce: (to, from, entries) => {
-      const rows = entries.map(({ bytes }) => bytes)
-      return step(to, { type: 'announced', peer: from, message: { entries: rows }, entries })
-    },
+
+  #wakeAt(place: Place): number {
+    return this.nodes[place].engine.wakeAt
+  }
+
+  async #step(place: Place, event: Event): Promise<void> {
+    const { engine, aheadMs } = this.nodes[place]
+    const at = { mono: this.#now, wall: testWall + this.#now + aheadMs }
+    for (const effect of engine.step(event, at)) await this.#perform(place, effect)
+  }
+
+  async #perform(self: Place, effect: Effect): Promise<void> {
+    const other = self === 0 ? 1 : 0
+    const own = this.nodes[self]
+    if (effect.type === 'persist') {
+      await own.store.commit(effect.batch)
+      await this.#step(self, { type: 'committed' })
+    } else if (effect.type === 'connect') {
+      if (own.dials && effect.peer === this.nodes[other].signer.nodeId)
+        this.#post(self, { type: 'peer-up', path: 'http', peer: effect.peer })
+    } else if (effect.type === 'ask') {
+      own.asked.push(effect.message)
+      const id = this.#askers.push(effect.id) - 1
+      this.#post(other, { type: 'request', id, path: 'http', peer: own.signer.nodeId, ...delivery(effect) })
+    } else if (effect.type === 'reply') {
+      this.#post(other, { type: 'answer', id: this.#askers[effect.id] ?? 0, ...delivery(effect) })
+    }
+  }
+
+  #post(to: Place, event: Event): void {
+    this.#posts.push({ at: this.#now + hopMs, to, event })
   }
 }
 
-function deliver(message: Message): Delivery {
+const places: readonly Place[] = [0, 1]
+
+function open(plan: PairedPlan, seed: number): PairedEngine {
+  const store = createMemoryStore()
+  const engine = new Engine({
+    info: { name: `node${seed}`, role: 'node', software: 'test' },
+    store,
+    hash: sha256,
+    signer: plan.signer,
+    random: createSeededRandom(seed),
+    params: { ...defaultParams, p2pEnabled: false },
+    members: everybody,
+    at: { mono: 0, wall: testWall + plan.aheadMs },
+  })
+  return { ...plan, engine, store, asked: [] }
+}
+
+function delivery({ message }: { message: Message }): Delivery {
   const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
   const entries = bytes.flatMap(each => {
     const entry = parseEntry(each, sha256)

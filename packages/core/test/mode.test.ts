@@ -54,6 +54,7 @@ class Node {
       p2pAlive: alive,
       p2pLastAlive: this.p2pLastAlive,
       httpAlive: world.http,
+      httpFresh: world.http,
       trialPassed,
     }
   }
@@ -126,7 +127,8 @@ describe('the machine', () => {
               tried++
               const now = start + time
               const p2pLastAlive = now - age
-              const facts = { p2pUsable: usable, p2pAlive: p2p, p2pLastAlive, httpAlive: http, trialPassed }
+              const sight = { p2pUsable: usable, p2pAlive: p2p, httpAlive: http, httpFresh: http }
+              const facts = { ...sight, p2pLastAlive, trialPassed }
               let state = mode
               let steps = 0
               for (;;) {
@@ -187,6 +189,15 @@ describe('the machine', () => {
       node.run({ p2p: false, http: true, usable: true }, peerlessTimeoutMs)
       expect([node.phase, mode.state.phase]).toEqual(['HTTP', mode.state.phase])
     }
+  })
+
+  it('does not declare HTTP on what it proved before P2P fell silent: the probe decides', () => {
+    const mode: Mode = { ...initialMode(start), state: { phase: 'GRACE', since: start } }
+    const p2pGone = { p2pUsable: true, p2pAlive: false, p2pLastAlive: start, trialPassed: false }
+    const step = (httpAlive: boolean, httpFresh: boolean): string | undefined =>
+      stepMode(mode, { ...p2pGone, httpAlive, httpFresh }, start + peerlessTimeoutMs, params)?.mode.state
+        .phase
+    expect([step(true, false), step(true, true), step(false, false)]).toEqual([undefined, 'HTTP', 'NONE'])
   })
 
   it('is on HTTP at once where P2P cannot start and HTTP answers', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import { encodeValue, signEntry, type Signer, type VerifiedEntry } from '@lattice/core'
 import { testWall } from '@lattice/core/testing'
 import { alice, bob, carol, sha256 } from './crypto.ts'
-import { openPair } from './engine-pair.ts'
+import { EnginePair, type PairedPlan } from './engine-pair.ts'
 
 const hourMs = 3_600_000
 
@@ -28,13 +28,13 @@ describe('entries that a peer has to defer', () => {
     'are offered at a growing distance: %s node id holds them, and only it can dial',
     async (_, holder) => {
       const signers = [alice, bob].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)) as [Signer, Signer]
-      const onlyHolder = [holder === 0, holder === 1] as const
-      const pair = await openPair(
-        signers,
-        [onlyHolder[0] ? hourMs : 0, onlyHolder[1] ? hourMs : 0],
-        onlyHolder,
-      )
+      const plan = (place: 0 | 1): PairedPlan => {
+        const holds = place === holder
+        return { signer: signers[place], aheadMs: holds ? hourMs : 0, dials: holds }
+      }
+      const pair = new EnginePair([plan(0), plan(1)])
       const [giver, taker] = [pair.nodes[holder], pair.nodes[holder === 0 ? 1 : 0]]
+      await pair.start()
       await pair.pass(2_000)
       await pair.announce(holder, carol.nodeId, fromTheFuture)
       await pair.pass(30_000)

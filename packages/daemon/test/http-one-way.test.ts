@@ -197,6 +197,18 @@ describe('a peer that sleeps', () => {
     expect(world.logs.filter(line => line.startsWith('warn'))).toEqual([])
   })
 
+  it('is believed at the second word: one busy answer amid a talk costs a second, not thirty', async () => {
+    const world = await start()
+    await world.pass(60_000)
+    world.sleep()
+    const written = world.awake.write([{ op: 'put', key: 'k', value: 1 }])
+    await world.pass(10)
+    await written
+    world.wake()
+    await world.pass(1_500)
+    expect(world.sleeper.read('k')?.value).toBe(1)
+  })
+
   it('is met again within 35 s of waking, with all that was written meanwhile', async () => {
     const world = await start()
     world.sleep()

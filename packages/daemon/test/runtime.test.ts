@@ -133,6 +133,24 @@ describe('runtime over both lungs', () => {
     expect(rootsEqual(world)).toBe(true)
   })
 
+  it('a peer that falls silent on both paths at once is never declared reached over HTTP', async () => {
+    const world = await start(2, { heartbeatMs: 500, peerlessTimeoutMs: 3_000 })
+    await world.until(allOnP2p(world), 1_000)
+    const http = (): boolean =>
+      world.members.every(({ runtime }) =>
+        runtime.status().peers.every(peer => peer.links.http.state === 'up'),
+      )
+    await world.until(http, 90_000)
+    for (const network of [world.p2p, world.http]) world.cut(network, 0, 1)
+    await world.pass(60_000)
+    for (const { runtime } of world.members) {
+      const steps = runtime.transitions().map(({ from, to }) => `${from}>${to}`)
+      expect(steps).toEqual(['NONE>P2P', 'P2P>GRACE', 'GRACE>NONE'])
+    }
+    for (const network of [world.p2p, world.http]) world.heal(network, 0, 1)
+    await world.until(allOnP2p(world), 15_000)
+  })
+
   it('forced to HTTP a node sends over HTTP only, still takes P2P in, and returns to auto', async () => {
     const world = await start()
     await world.until(allOnP2p(world), 1_000)

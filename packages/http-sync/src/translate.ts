@@ -9,6 +9,9 @@ import { headerOf, type Headers } from './frames.ts'
 /** Longest wait a Retry-After may ask for that is passed on: a day; more is a mistake of the sender. */
 const retryAfterMaxMs = 24 * 3600 * 1000
 
+/** Waking takes 30 s and more: who asks for less is busy, and does not sleep (reliability H1). */
+const wakingMs = 30_000
+
 /** Error code of Node or OpenSSL → what it means for the operator. */
 const sentences: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there: start the peer, or correct host and port',
@@ -56,11 +59,17 @@ export function translateFailure(cause: unknown, url: string): LatticeError {
 
 /** The `LatticeError` for an answer that bears no signature: somebody before the peer gave it. */
 export function translateStatus(url: string, status: number, headers: Headers, wall: number): LatticeError {
-  const error = statusError(url, status, headerOf(headers, 'content-type'))
-  return withRetryAfter(error, headers, wall)
+  const waitMs = waitMsOf(headers, wall)
+  const error = statusError(url, status, headerOf(headers, 'content-type'), waitMs)
+  return waitMs === undefined ? error : Object.assign(error, { retryAfterMs: waitMs })
 }
 
-function statusError(url: string, status: number, contentType: string | undefined): LatticeError {
+function statusError(
+  url: string,
+  status: number,
+  contentType: string | undefined,
+  waitMs: number | undefined,
+): LatticeError {
   if (status >= 300 && status < 400)
     return new LatticeError(
       'PEER_REFUSED',
@@ -73,6 +82,8 @@ function statusError(url: string, status: number, contentType: string | undefine
   if (status === 429) return new LatticeError('PEER_REFUSED', `${url}: too many requests (429)`)
   if (status === 404 || status === 405)
     return new LatticeError('PEER_MALFORMED', `${url}: no Lattice node takes frames there (${status})`)
+  if (status === 503 && waitMs !== undefined && waitMs < wakingMs)
+    return new LatticeError('PEER_UNREACHABLE', `${url}: its host is overloaded and asks to wait (503)`)
   if (status === 503)
     return new LatticeError('PEER_ASLEEP', `${url}: its host says that it is asleep or starting (503)`)
   if (status >= 500)
@@ -92,13 +103,25 @@ export function retryAfterMs(error: unknown): number | undefined {
   return typeof error.retryAfterMs === 'number' ? error.retryAfterMs : undefined
 }
 
-/** Adds `retryAfterMs` to `error` where the headers hold a valid Retry-After. `wall` in Unix ms. */
+/** Adds `retryAfterMs` to `error` where the headers ask for a pause. `wall` in Unix ms. */
 export function withRetryAfter(error: LatticeError, headers: Headers, wall: number): LatticeError {
+  const waitMs = waitMsOf(headers, wall)
+  return waitMs === undefined ? error : Object.assign(error, { retryAfterMs: waitMs })
+}
+
+/** The pause that Retry-After asks for, or else the end of a used-up quota in RateLimit. */
+function waitMsOf(headers: Headers, wall: number): number | undefined {
   const header = headerOf(headers, 'retry-after')?.trim()
-  if (header === undefined) return error
+  if (header === undefined) return quotaResetMs(headerOf(headers, 'ratelimit') ?? '')
   const waitMs = /^[0-9]+$/.test(header) ? Number(header) * 1000 : untilDateMs(header, headers, wall)
-  if (!Number.isFinite(waitMs)) return error
-  return Object.assign(error, { retryAfterMs: Math.min(Math.max(waitMs, 0), retryAfterMaxMs) })
+  return Number.isFinite(waitMs) ? Math.min(Math.max(waitMs, 0), retryAfterMaxMs) : undefined
+}
+
+/** `"name";r=<left>;t=<seconds>` (draft-ietf-httpapi-ratelimit-headers), of the first quota that is used up. */
+function quotaResetMs(header: string): number | undefined {
+  const used = header.split(',').find(quota => /;\s*r=0(?=;|\s|$)/.test(quota))
+  const [, seconds] = /;\s*t=([0-9]{1,9})(?=;|\s|$)/.exec(used ?? '') ?? []
+  return seconds === undefined ? undefined : Math.min(Number(seconds) * 1000, retryAfterMaxMs)
 }
 
 /** Until an HTTP date, by the clock of the sender where it shows it, so that skewed clocks do no harm. */

@@ -154,6 +154,35 @@ describe('Retry-After', () => {
     expect(retryAfterMs(error)).toBe(expected)
   })
 
+  it.each([
+    ['"default";r=0;t=9', 9000],
+    ['"burst";r=3;t=2, "daily";r=0;t=70', 70_000],
+    ['"default";r=5;t=9', undefined],
+    ['nonsense;r=0', undefined],
+  ])('and RateLimit %s is %p ms', async (ratelimit, expected) => {
+    const peer = newSigner()
+    const { transport } = await openAgainst(
+      impostor(peer, res => res.writeHead(429, { ratelimit }).end()),
+      peer,
+    )
+    await transport.connect(peer.nodeId, patience())
+    const { error } = await failureOf(transport.request(peer.nodeId, frame, patience()))
+    expect(retryAfterMs(error)).toBe(expected)
+  })
+
+  it.each([
+    ['29', 'PEER_UNREACHABLE'],
+    ['30', 'PEER_ASLEEP'],
+  ])('a 503 that asks for %s s means %s', async (value, code) => {
+    const peer = newSigner()
+    const { transport } = await openAgainst(
+      impostor(peer, res => res.writeHead(503, { 'retry-after': value }).end()),
+      peer,
+    )
+    await transport.connect(peer.nodeId, patience())
+    expect((await failureOf(transport.request(peer.nodeId, frame, patience()))).code).toBe(code)
+  })
+
   it('reaches whoever connects, too', async () => {
     const peer = newSigner()
     const { transport } = await openAgainst(
