@@ -49,7 +49,7 @@ describe('H1: a Space that sleeps and wakes', () => {
     const [next] = proxy.asked.slice(tries)
     expect((next?.atMono ?? 0) - asleepAt).toBeGreaterThanOrEqual(asleep.pauseMs)
     expect(await rowOf(caller, server)).not.toHaveProperty('asleep')
-  }, 60_000)
+  }, 90_000)
 })
 
 describe('H6: an answer that ends in the middle of its body', () => {

@@ -10,11 +10,15 @@ import type { Settings } from './command.ts'
 import { quick, settingsOf } from './daemons.ts'
 import type { Daemon, World } from './daemons.ts'
 
-/** What stands between two hosts. Packets from `from` to `to`, on one port of `to` or all. */
+/** What stands between two hosts. Packets from `from` to `to`, on one port or all. */
 export interface Cut {
   readonly from: number
   readonly to: number
   readonly port?: 'p2p' | 'http'
+  /** Of the packets of `port`, only those that the serving side sends. */
+  readonly only?: 'replies'
+  /** How many of them, chosen at random; all by default. */
+  readonly percent?: number
   /** drop: in silence. reject: with a reset. */
   readonly how?: 'drop' | 'reject'
 }
@@ -72,6 +76,7 @@ export class HostNetwork {
       }),
     )
     const network = new HostNetwork(name, subnet, nodes)
+    for (const host of nodes.keys()) network.#countDials(host)
     await Promise.all(nodes.map(node => node.start()))
     return network
   }
@@ -83,6 +88,24 @@ export class HostNetwork {
     for (const host of hosts) this.#apply(host)
   }
 
+  /** Packets of one host that the cuts in force have dropped or rejected. */
+  lost(host: number): number {
+    return this.#counted(host, 'cuts', 'lost')
+  }
+
+  /** How often one host has tried to connect to the P2P port of another, with what its kernel repeated. */
+  dials(from: number, to: number): number {
+    return this.#counted(from, 'dials', `to${to}`)
+  }
+
+  /** Connections of one host with another over a port of either, as its kernel sees them. */
+  connections(host: number, other: number, port: 'p2p' | 'http'): number {
+    const peer = addressOf(this.#subnet, other)
+    const either = `( sport = :${ports[port]} or dport = :${ports[port]} )`
+    const listed = this.#within(host, ['ss', '-Htn', 'state', 'established', 'dst', peer, 'and', either])
+    return listed.split('\n').filter(line => line !== '').length
+  }
+
   /** Ends the daemons and removes hosts and bridge. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map(node => node.kill()))
@@ -91,24 +114,65 @@ export class HostNetwork {
   }
 
   #apply(host: number): void {
-    const rules = this.#cuts
-      .filter(({ from }) => from === host)
-      .flatMap(({ to, port, how }) => {
-        const address = `ip daddr ${addressOf(this.#subnet, to)}`
-        const verdict = how === 'reject' ? 'counter reject with tcp reset' : 'counter drop'
-        if (port === undefined)
-          return [how === 'reject' ? `${address} meta l4proto tcp ${verdict}` : `${address} ${verdict}`]
-        // A port is cut for both who serves and who calls.
-        return ['dport', 'sport'].map(side => `${address} tcp ${side} ${ports[port]} ${verdict}`)
-      })
-    const lines = ['table inet e2e', 'delete table inet e2e', 'table inet e2e {', ' chain out {']
-    lines.push('  type filter hook output priority 0', ...rules.map(rule => `  ${rule}`), ' }', '}', '')
-    const space = ['netns', 'exec', `${this.#name}-${host}`]
-    const done = spawnSync('ip', [...space, 'nft', '-f', '-'], {
-      input: lines.join('\n'),
-      env: environment(),
-    })
-    if (done.status !== 0) throw new Error(`nft: ${done.stderr.toString()}`)
+    const rules = this.#cuts.filter(({ from }) => from === host).flatMap(cut => this.#rulesOf(cut))
+    this.#filter(host, 'cuts', 0, ['lost'], rules)
+  }
+
+  #rulesOf({ to, port, only, percent, how }: Cut): string[] {
+    const share = percent === undefined ? '' : `numgen random mod 100 < ${percent} `
+    const verdict = how === 'reject' ? 'reject with tcp reset' : 'drop'
+    // A port is cut for both who serves and who calls.
+    const sides = only === 'replies' ? ['sport'] : ['dport', 'sport']
+    const whole = how === 'reject' ? ['meta l4proto tcp '] : ['']
+    const which = port === undefined ? whole : sides.map(side => `tcp ${side} ${ports[port]} `)
+    const address = addressOf(this.#subnet, to)
+    return which.map(each => `ip daddr ${address} ${each}${share}counter name lost ${verdict}`)
+  }
+
+  /** Before the cuts, so that what they take counts as well. */
+  #countDials(host: number): void {
+    const others = [...this.nodes.keys()].filter(other => other !== host)
+    const opening = `tcp dport ${ports.p2p} tcp flags & (syn | ack) == syn`
+    const rules = others.map(
+      other => `ip daddr ${addressOf(this.#subnet, other)} ${opening} counter name to${other}`,
+    )
+    const counters = others.map(other => `to${other}`)
+    this.#filter(host, 'dials', -10, counters, rules)
+  }
+
+  /** Replaces a table of rules for what a host sends. */
+  #filter(
+    host: number,
+    table: string,
+    priority: number,
+    counters: readonly string[],
+    rules: readonly string[],
+  ): void {
+    const lines = [`table inet ${table}`, `delete table inet ${table}`, `table inet ${table} {`]
+    lines.push(...counters.map(name => ` counter ${name} { }`), ' chain out {')
+    lines.push(
+      `  type filter hook output priority ${priority}`,
+      ...rules.map(rule => `  ${rule}`),
+      ' }',
+      '}',
+      '',
+    )
+    this.#within(host, ['nft', '-f', '-'], lines.join('\n'))
+  }
+
+  #counted(host: number, table: string, name: string): number {
+    const listed = this.#within(host, ['nft', '-j', 'list', 'counter', 'inet', table, name])
+    const { nftables } = JSON.parse(listed) as { nftables: { counter?: { packets: number } }[] }
+    const [packets] = nftables.flatMap(({ counter }) => counter?.packets ?? [])
+    if (packets === undefined) throw new Error(`no counter ${name}: ${listed}`)
+    return packets
+  }
+
+  #within(host: number, command: readonly string[], input = ''): string {
+    const space = ['netns', 'exec', `${this.#name}-${host}`, ...command]
+    const done = spawnSync('ip', space, { input, encoding: 'utf8', env: environment() })
+    if (done.status !== 0) throw new Error(`${command.join(' ')}: ${done.stderr}`)
+    return done.stdout
   }
 }
 
