@@ -35,6 +35,9 @@ const link = fc.record({
   last_error: fc.option(words),
 })
 
+const links = fc.record({ p2p: link, http: link })
+const idOf = (index: number): string => String(index + 1).repeat(64)
+
 const onePeer = fc.record({
   name: fc.option(words),
   path: fc.constantFrom('p2p', 'http', 'none'),
@@ -44,7 +47,7 @@ const onePeer = fc.record({
   in_sync: fc.option(fc.boolean()),
   behind: fc.option(count),
   ahead: fc.option(count),
-  links: fc.record({ p2p: link, http: link }),
+  links,
 })
 
 const answers: fc.Arbitrary<Answers> = fc
@@ -65,19 +68,26 @@ const answers: fc.Arbitrary<Answers> = fc
         '🔴 Degraded (No Peers)',
       ),
     }),
-    warnings: fc.array(fc.record({ code: words, title: words, text: words, since: moment }), {
-      maxLength: 4,
-    }),
+    warnings: fc.array(
+      fc.record({
+        code: words,
+        title: words,
+        text: words,
+        since: moment,
+        severity: fc.constantFrom('low', 'medium', 'high'),
+      }),
+      { maxLength: 4 },
+    ),
+    rows: fc.array(fc.record({ known: fc.boolean(), back: links, across: links }), { maxLength: 4 }),
     peers: fc.array(onePeer, { maxLength: 4 }),
     transitions: fc.array(fc.record({ from: phase, to: phase, reason: words, at: moment }), {
       maxLength: 14,
     }),
   })
-  .map(({ status, warnings, peers, transitions }) => {
+  .map(({ status, warnings, peers, transitions, rows }) => {
     const well = wellAnswers()
     const full = warnings.map(each => ({
       ...each,
-      severity: 'medium' as const,
       dependsOn: [],
       impactsConnectivity: false,
       timeToVisible: 0,
@@ -88,6 +98,17 @@ const answers: fc.Arbitrary<Answers> = fc
       ...well,
       status: { ...well.status, ...status, warnings: full },
       peers: peers.map((over, index) => peer(index + 1, over)),
+      links: rows.slice(0, peers.length).map(({ known, back, across }, index) => ({
+        node_id: idOf(index),
+        name: null,
+        why: known ? null : 'it does not answer',
+        links: known
+          ? [
+              { node_id: 'ab'.repeat(32), ...back },
+              ...peers.map((_, other) => ({ node_id: idOf(other), ...across })),
+            ]
+          : [],
+      })),
       transitions: transitions.map((each, index) => ({
         ...each,
         epoch: index + 1,
@@ -98,6 +119,7 @@ const answers: fc.Arbitrary<Answers> = fc
   })
 
 const modeWords = { auto: 'Auto', p2p: 'P2P only', http: 'HTTP only' }
+const severityWords = { high: 'High', medium: 'Medium', low: 'Low' }
 const carriers = { P2P: 'Peer-to-peer', HTTP: 'HTTP', NONE: 'No path' }
 
 function wordOf({ path, last_seen: seen, in_sync: equal, behind }: Answers['peers'][number]): string {
@@ -107,7 +129,7 @@ function wordOf({ path, last_seen: seen, in_sync: equal, behind }: Answers['peer
 }
 
 /** What must stand on the page; written without a look at the page's own code. */
-function expected({ status, peers, transitions }: Answers): unknown {
+function expected({ status, peers, transitions, links: rows = [] }: Answers): unknown {
   return {
     facts: {
       Status: status.status_text,
@@ -131,7 +153,20 @@ function expected({ status, peers, transitions }: Answers): unknown {
       root: each.merkle_root,
       links: [each.links.p2p.state, each.links.http.state],
     })),
-    warnings: status.warnings.map(({ code, title, text, since }) => ({ code, title, text, since })),
+    matrix: peers.map((each, index) => {
+      const row = rows[index]
+      if (row === undefined || row.why !== null) return null
+      return row.links
+        .filter(({ node_id: seen }) => seen !== each.node_id)
+        .flatMap(({ p2p, http }) => [p2p.state, http.state])
+    }),
+    warnings: status.warnings.map(({ code, title, text, since, severity }) => ({
+      code,
+      title,
+      text,
+      since,
+      severity: severityWords[severity],
+    })),
     transitions: transitions
       .slice(-10)
       .map(({ at }) => at)
@@ -147,6 +182,7 @@ const readPage = `(() => {
   const value = name => text(fact(name), 'dd')
   const states = { up: 'up', silent: 'suspected', down: 'down' }
   const linkWord = cell => states[text(cell, '.lat-word').split(' ')[1]]
+  const others = [...document.querySelectorAll('.page-matrix tbody tr')].slice(1)
   const matrix = [...document.querySelectorAll('.page-matrix tbody tr:first-child td')].slice(1)
   const stateWord = row => text(row, '.lat-word')
   const named = ['Status', 'Requested mode', 'Why', 'P2P peers', 'Heartbeat monitor']
@@ -170,11 +206,14 @@ const readPage = `(() => {
         links: [...matrix[index].querySelectorAll('.page-link')].map(linkWord),
       }
     }),
+    matrix: others.map(row =>
+      row.querySelector('td[colspan]') ? null : [...row.querySelectorAll('.page-link')].map(linkWord)),
     warnings: [...document.querySelectorAll('[data-warning]')].map(item => ({
       code: item.dataset.warning,
       title: item.querySelector('h3').lastChild.textContent,
       text: text(item, 'p'),
       since: time(item),
+      severity: text(item, '.lat-word'),
     })),
     transitions: [...document.querySelectorAll('.page-transitions time')].map(each => each.dateTime),
   }

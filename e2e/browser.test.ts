@@ -9,6 +9,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { factOf, launchBrowser, openPage, stateOf, verdictOf } from './browser.ts'
+import { documentOf, lattice } from './command.ts'
 import { World } from './daemons.ts'
 import type { Daemon } from './daemons.ts'
 import { eventually } from './eventually.ts'
@@ -57,6 +58,10 @@ describe('the page at /', () => {
     expect(await page.locator('.lat-facts code').first().getAttribute('title')).toBe(await rootOf(one))
     const names = await page.locator('.page-nodes tbody th bdi').allTextContents()
     expect(names.toSorted()).toEqual(['node1', 'node2', 'node3'])
+    await eventually('every direction of every link is known', async () => {
+      await page.getByRole('button', { name: 'Refresh' }).click()
+      return (await page.locator('.page-matrix .page-link .lat-p2p').count()) === 6
+    })
     await eventually('events arrive', () => page.locator('[data-live=true]').isVisible())
   })
 
@@ -166,6 +171,12 @@ describe('keys and values of a stranger', () => {
     await keys.first().click()
     await page.locator('.page-details').waitFor()
     expect(await page.locator('.page-details').textContent()).toContain('register')
+    const downloaded = page.waitForEvent('download')
+    await page.getByRole('link', { name: 'Download the proof' }).click()
+    const file = await downloaded
+    expect(file.suggestedFilename()).toBe('proof-__proto__.json')
+    const checked = await lattice(['verify-proof', await file.path(), '--json'])
+    expect(documentOf(checked)).toMatchObject({ key: '__proto__', value: { polluted: true } })
   })
 })
 

@@ -70,6 +70,25 @@ function warning(over: Partial<Warning>): Warning {
   }
 }
 
+const ownId = 'ab'.repeat(32)
+
+/** What a peer says of its links to this node and to the other peer. */
+function linksOf(index: 1 | 3): NonNullable<Answers['links']>[number] {
+  const up = { state: 'up', rtt_ms: 9.4 * index, last_heard: minutesAgo(0), last_error: null } as const
+  const other = String(4 - index).repeat(64)
+  return {
+    node_id: String(index).repeat(64),
+    name: `node${index}`,
+    why: null,
+    links: [ownId, other].map(node_id => ({ node_id, p2p: up, http: up })),
+  }
+}
+
+/** A peer that could not be asked. */
+function deafPeer(index: 1 | 3): NonNullable<Answers['links']>[number] {
+  return { ...linksOf(index), why: 'it does not answer over HTTP', links: [] }
+}
+
 /** A federation of three that is well. */
 export function wellAnswers(): Answers {
   return {
@@ -99,6 +118,7 @@ export function wellAnswers(): Answers {
     },
     peers: [peer(1), peer(3)],
     health: health(),
+    links: [linksOf(1), linksOf(3)],
     transitions: [
       transition(1, 'NONE', 'P2P', 'a P2P peer answers', 'startup', 900, 0.5),
       transition(2, 'P2P', 'GRACE', 'no P2P peer answers', 'watchdog', 140, 45_600),
@@ -197,16 +217,19 @@ export function answersByState(): Readonly<Record<'p2p' | 'http' | 'degraded' | 
       ...well,
       status: status({ peer_count: 1, warnings: [warning({})] }),
       peers: [peer(1, { behind: 12, in_sync: false }), lostPeer(3)],
+      links: [linksOf(1), deafPeer(3)],
     },
     down: {
       ...well,
       status: status({ ...red, reason: 'nothing answers', status_text: redText, warnings: [isolated] }),
       peers: [lostPeer(1), lostPeer(3)],
+      links: [deafPeer(1), deafPeer(3)],
     },
     asleep: {
       ...well,
       status: status({ ...red, reason: 'nothing answers', status_text: redText, warnings: [isolated] }),
       peers: [lostPeer(1, sleeper)],
+      links: [deafPeer(1)],
     },
   }
 }

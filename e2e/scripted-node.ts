@@ -18,6 +18,8 @@ export interface Answers {
   readonly health: RouteResult<Routes['getHealthReport']>
   readonly transitions: RouteResult<Routes['getTransitions']>['transitions']
   readonly state: Readonly<Record<string, unknown>>
+  /** None where left out: then no other node could be asked. */
+  readonly links?: RouteResult<Routes['getLinks']>['rows']
 }
 
 /** The built page. */
@@ -90,6 +92,12 @@ export class ScriptedNode {
           success: true,
           transitions,
           count: transitions.length,
+        })
+      case routes.getLinks.path:
+        return routes.getLinks.answers[200].schema.parse({
+          success: true,
+          asked_at: new Date().toISOString(),
+          rows: this.answers.links ?? [],
         })
       case routes.getHistory.path:
         return historyAnswer(url.searchParams)

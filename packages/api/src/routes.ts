@@ -6,14 +6,6 @@
  */
 import { jsonValueSchema } from './schemas/scalars.ts'
 import {
-  healthReportSchema,
-  healthSchema,
-  integritySchema,
-  rootAnswerSchema,
-  statusSchema,
-} from './schemas/health.ts'
-import { historyQuerySchema, historySchema } from './schemas/history.ts'
-import {
   keyParamsSchema,
   keyQuerySchema,
   keyReadingSchema,
@@ -26,6 +18,7 @@ import {
 } from './schemas/state.ts'
 import {
   identitySchema,
+  linksSchema,
   nodesSchema,
   p2pStatusSchema,
   peersSchema,
@@ -33,27 +26,11 @@ import {
   switchSchema,
   transitionsSchema,
 } from './schemas/sync.ts'
+import { healthRoutes, nodeRoutes } from './health-routes.ts'
+import { json, text } from './route-answers.ts'
 import { defineRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { z } from 'zod'
-
-const json = <S extends z.ZodType>(description: string, schema: S): { description: string; schema: S } => ({
-  description,
-  schema,
-})
-const text = (description: string, mediaType: string): { description: string; mediaType: string } => ({
-  description,
-  mediaType,
-})
-
-/** Probes may append anything; only these two mean something. */
-const checkQuerySchema = z.object({
-  verbose: z.string().optional().describe('lists the checks'),
-  exclude: z
-    .union([z.string(), z.array(z.string())])
-    .optional()
-    .describe('checks to leave out'),
-})
 
 const noQuery = z.strictObject({})
 
@@ -212,6 +189,15 @@ const syncRoutes = {
     answers: { 200: json('The peers', peersSchema) },
     problems: ['RATE_LIMITED'],
   }),
+  getLinks: defineRoute({
+    method: 'GET',
+    path: '/api/lattice/links',
+    group: 'sync',
+    summary: 'How the other nodes reach each other, as they say themselves; asked at most every 10 s',
+    auth: 'open',
+    answers: { 200: json('The links', linksSchema) },
+    problems: ['RATE_LIMITED'],
+  }),
   getP2pStatus: defineRoute({
     method: 'GET',
     path: '/api/lattice/p2p/status',
@@ -260,117 +246,6 @@ const syncRoutes = {
     auth: 'open',
     answers: { 200: text('A signed frame', 'application/octet-stream') },
     problems: ['SIGNATURE_INVALID', 'NOT_TRUSTED', 'REPLAYED', 'CLOCK_SKEWED', 'BODY_TOO_LARGE', 'NOT_READY'],
-  }),
-} as const
-
-const healthRoutes = {
-  getHealth: defineRoute({
-    method: 'GET',
-    path: '/health',
-    group: 'health',
-    summary: 'The verdict in one word',
-    auth: 'open',
-    answers: { 200: json('healthy or degraded', healthSchema), 503: json('unhealthy', healthSchema) },
-    problems: [],
-  }),
-  getHealthReport: defineRoute({
-    method: 'GET',
-    path: '/api/lattice/health',
-    group: 'health',
-    summary: 'Health of every component, with reasons and figures',
-    auth: 'open',
-    answers: {
-      200: json('healthy or degraded', healthReportSchema),
-      503: json('unhealthy', healthReportSchema),
-    },
-    problems: ['RATE_LIMITED'],
-  }),
-  getLiveness: defineRoute({
-    method: 'GET',
-    path: '/livez',
-    group: 'health',
-    summary: 'Whether the process answers',
-    auth: 'open',
-    query: checkQuerySchema,
-    answers: { 200: text('alive', 'text/plain') },
-    problems: [],
-  }),
-  getReadiness: defineRoute({
-    method: 'GET',
-    path: '/readyz',
-    group: 'health',
-    summary: 'Whether to send requests here: store open, a transport usable, not stopping',
-    auth: 'open',
-    query: checkQuerySchema,
-    answers: { 200: text('ready', 'text/plain'), 503: text('not ready', 'text/plain') },
-    problems: [],
-  }),
-  getStatus: defineRoute({
-    method: 'GET',
-    path: '/api/status',
-    group: 'health',
-    summary: 'Settings at a glance',
-    auth: 'open',
-    answers: { 200: json('The status', statusSchema) },
-    problems: ['RATE_LIMITED'],
-  }),
-  getIntegrity: defineRoute({
-    method: 'GET',
-    path: '/api/persistence/integrity',
-    group: 'health',
-    summary: 'Result and age of the last re-hash of the store',
-    auth: 'open',
-    answers: { 200: json('The last result', integritySchema) },
-    problems: ['RATE_LIMITED'],
-  }),
-  getMetrics: defineRoute({
-    method: 'GET',
-    path: '/metrics',
-    group: 'health',
-    summary: 'Prometheus text, or OpenMetrics by Accept',
-    auth: 'open',
-    answers: { 200: text('The metrics', 'text/plain') },
-    problems: [],
-  }),
-  getHistory: defineRoute({
-    method: 'GET',
-    path: '/api/lattice/metrics/history',
-    group: 'health',
-    summary: 'Built-in history: up to 400 days of mode, lag, latency, writes, errors, keys, availability',
-    auth: 'open',
-    query: historyQuerySchema,
-    answers: { 200: json('The points', historySchema) },
-    problems: ['REQUEST_INVALID', 'RATE_LIMITED', 'OVERLOADED', 'STORE_UNAVAILABLE'],
-  }),
-} as const
-
-const nodeRoutes = {
-  getRoot: defineRoute({
-    method: 'GET',
-    path: '/',
-    group: 'node',
-    summary: 'The dashboard to a browser, a table of contents to anything else',
-    auth: 'open',
-    answers: { 200: json('Name, version, endpoints', rootAnswerSchema) },
-    problems: [],
-  }),
-  getOpenapi: defineRoute({
-    method: 'GET',
-    path: '/openapi.json',
-    group: 'node',
-    summary: 'This contract as OpenAPI 3.1',
-    auth: 'open',
-    answers: { 200: json('OpenAPI 3.1', z.record(z.string(), z.unknown())) },
-    problems: [],
-  }),
-  getDocs: defineRoute({
-    method: 'GET',
-    path: '/docs',
-    group: 'node',
-    summary: 'This contract as a page',
-    auth: 'open',
-    answers: { 200: text('HTML', 'text/html') },
-    problems: [],
   }),
 } as const
 

@@ -228,6 +228,7 @@ function appOptions(input: ServeInput): HttpAppOptions {
       frameAncestors: ["'self'", ...embedders],
       trustedProxyHops: config.space === undefined ? 0 : 1,
       nodes: config.nodes,
+      statusPage: config.statusPage,
       topic: config.p2pTopic,
       bootstrap: config.p2pBootstrap.map(each => each.address),
     },

@@ -10,7 +10,7 @@ import type { Answer, Ask, World } from './http-world.ts'
 
 let world: World
 beforeEach(async () => {
-  world = await startWorld()
+  world = await startWorld({ config: { statusPage: true } })
 })
 afterEach(() => world.close())
 
@@ -56,6 +56,7 @@ describe('every route answers in the schema of its row', () => {
     ],
     getNodes: ['/api/lattice/nodes'],
     getPeers: ['/api/lattice/peers'],
+    getLinks: ['/api/lattice/links'],
     getP2pStatus: ['/api/lattice/p2p/status'],
     getIdentity: ['/api/lattice/p2p/identity'],
     switchMode: ['/api/lattice/sync/switch?mode=http&for=30m&reason=move', { method: 'POST' }],
@@ -71,6 +72,7 @@ describe('every route answers in the schema of its row', () => {
     getRoot: ['/'],
     getOpenapi: ['/openapi.json'],
     getDocs: ['/docs'],
+    getStatusPage: ['/status'],
   }
 
   it('and no row of the table is left out', () => {

@@ -48,29 +48,8 @@ export function KeyDetails({ api, keyText, root, nameOf }: Props): ReactElement 
   const author = nameOf(reading.author)
   return (
     <div className="page-details">
-      <dl className="lat-facts">
-        <div className="lat-fact">
-          <dt>Type</dt>
-          <dd>{visible(reading.type, 40)}</dd>
-        </div>
-        <div className="lat-fact">
-          <dt>Author</dt>
-          <dd>
-            {author === undefined ? null : <bdi>{visible(author, 64)} </bdi>}
-            <code title={visible(reading.author)}>{shortHex(reading.author)}</code>
-          </dd>
-        </div>
-        <div className="lat-fact">
-          <dt>Version</dt>
-          <dd>
-            <code>{visible(reading.version, 40)}</code>
-          </dd>
-        </div>
-        <div className="lat-fact">
-          <dt>Written</dt>
-          <dd>{writtenAt(reading.version)}</dd>
-        </div>
-      </dl>
+      <KeyFacts reading={reading} author={author} />
+      <ProofLink api={api} keyText={keyText} />
       <p className="lat-label">Key</p>
       <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label="Key">
         {visible(keyText)}
@@ -80,5 +59,54 @@ export function KeyDetails({ api, keyText, root, nameOf }: Props): ReactElement 
         {valueBlock(reading.value, valueCharsMax)}
       </pre>
     </div>
+  )
+}
+
+function KeyFacts(props: {
+  readonly reading: KeyReading
+  readonly author: string | undefined
+}): ReactElement {
+  const { reading, author } = props
+  return (
+    <dl className="lat-facts">
+      <div className="lat-fact">
+        <dt>Type</dt>
+        <dd>{visible(reading.type, 40)}</dd>
+      </div>
+      <div className="lat-fact">
+        <dt>Author</dt>
+        <dd>
+          {author === undefined ? null : <bdi>{visible(author, 64)} </bdi>}
+          <code title={visible(reading.author)}>{shortHex(reading.author)}</code>
+        </dd>
+      </div>
+      <div className="lat-fact">
+        <dt>Version</dt>
+        <dd>
+          <code>{visible(reading.version, 40)}</code>
+        </dd>
+      </div>
+      <div className="lat-fact">
+        <dt>Written</dt>
+        <dd>{writtenAt(reading.version)}</dd>
+      </div>
+    </dl>
+  )
+}
+
+/** The answer of the node with its proof, as a file: the link works without any script. */
+function ProofLink({ api, keyText }: Pick<Props, 'api' | 'keyText'>): ReactElement {
+  return (
+    <p className="page-proof">
+      <a
+        href={api.proofUrl(keyText)}
+        download={`proof-${keyText.replace(/[^\w.-]+/g, '_').slice(0, 60)}.json`}
+      >
+        Download the proof
+      </a>{' '}
+      <span className="lat-soft">
+        that the signed root holds this. <code>lattice verify-proof FILE</code> checks it offline.
+      </span>
+    </p>
   )
 }

@@ -1,10 +1,10 @@
 /**
- * Every direction of every link. A node knows its own row; what the others see, only they can say, so their
- * rows lead to their own pages instead of guessing.
+ * Every direction of every link. A node knows its own row; what the others see, they were asked. Whom it
+ * could not ask has a row that says so and leads to the page of that node, instead of guessing.
  */
 import { useId } from 'react'
 import type { ReactElement } from 'react'
-import type { Peer } from './node-api.ts'
+import type { LinkRow, Peer } from './node-api.ts'
 import { PeerPage } from './peer-page.tsx'
 import { safeUrl } from './safe-url.ts'
 import { StateMark } from './state-mark.tsx'
@@ -19,8 +19,9 @@ type Link = Peer['links']['p2p']
 export function LinkMatrix(props: {
   readonly ownName: string
   readonly peers: readonly Peer[]
+  readonly rows: readonly LinkRow[]
 }): ReactElement {
-  const { ownName, peers } = props
+  const { ownName, peers, rows } = props
   const noteId = useId()
   if (peers.length === 0) return <p>No other nodes are known, so there are no links.</p>
   return (
@@ -57,21 +58,58 @@ export function LinkMatrix(props: {
               ))}
             </tr>
             {peers.map(peer => (
-              <tr key={peer.peer_id}>
-                <th scope="row">
-                  <bdi>{peerName(peer)}</bdi>
-                </th>
-                <td colSpan={peers.length + 1} className="lat-soft">
-                  Not known here.{' '}
-                  {safeUrl(peer.url) === undefined ? null : (
-                    <PeerPage peer={peer}>Its own page says it.</PeerPage>
-                  )}
-                </td>
-              </tr>
+              <OtherRow
+                key={peer.peer_id}
+                peer={peer}
+                peers={peers}
+                row={rows.find(({ node_id: looks }) => looks === peer.node_id)}
+              />
             ))}
           </tbody>
         </table>
       </div>
+    </>
+  )
+}
+
+/** The row of another node: what it says, or why that is not known. */
+function OtherRow(props: {
+  readonly peer: Peer
+  readonly peers: readonly Peer[]
+  readonly row: LinkRow | undefined
+}): ReactElement {
+  const { peer, peers, row } = props
+  const to = (target: Peer): LinkRow['links'][number] | undefined =>
+    row?.links.find(({ node_id: seen }) => seen === target.node_id)
+  // Whoever it knows beside the peers of this node is this node itself.
+  const back = row?.links.find(({ node_id: seen }) => peers.every(({ node_id: known }) => known !== seen))
+  return (
+    <tr>
+      <th scope="row">
+        <bdi>{peerName(peer)}</bdi>
+      </th>
+      {row === undefined || row.why !== null ? (
+        <td colSpan={peers.length + 1} className="lat-soft">
+          Not known here{row?.why ? `: ${visible(row.why, 160)}` : ''}.{' '}
+          {safeUrl(peer.url) === undefined ? null : <PeerPage peer={peer}>Its own page says it.</PeerPage>}
+        </td>
+      ) : (
+        [undefined, ...peers].map(target => (
+          <td key={target?.peer_id ?? 'this node'}>
+            {target === peer ? '–' : <LinkCells links={target === undefined ? back : to(target)} />}
+          </td>
+        ))
+      )}
+    </tr>
+  )
+}
+
+function LinkCells({ links }: { readonly links: LinkRow['links'][number] | undefined }): ReactElement {
+  if (links === undefined) return <span className="lat-soft">not a peer of it</span>
+  return (
+    <>
+      <LinkCell name="P2P" state="p2p" link={links.p2p} />
+      <LinkCell name="HTTP" state="http" link={links.http} />
     </>
   )
 }

@@ -16,6 +16,9 @@ export type SyncStatus = RouteResult<Routes['getP2pStatus']>
 /** One other node, as the asked node sees it. */
 export type Peer = RouteResult<Routes['getPeers']>['peers'][number]
 
+/** What the other nodes say of their links. */
+export type LinkRow = RouteResult<Routes['getLinks']>['rows'][number]
+
 /** Something that needs a look. */
 export type Warning = SyncStatus['warnings'][number]
 
@@ -51,10 +54,13 @@ export interface NodeApi {
   status(signal?: AbortSignal): Promise<SyncStatus>
   peers(signal?: AbortSignal): Promise<readonly Peer[]>
   health(signal?: AbortSignal): Promise<HealthReport>
+  links(signal?: AbortSignal): Promise<readonly LinkRow[]>
   transitions(signal?: AbortSignal): Promise<readonly Transition[]>
   history(query: HistoryQuery, signal?: AbortSignal): Promise<History>
   page(query: StateQuery, signal?: AbortSignal): Promise<StatePage>
   key(key: string, signal?: AbortSignal): Promise<KeyReading>
+  /** Where the key can be loaded together with the proof of what the signed root holds of it. */
+  proofUrl(key: string): string
   /** `forText` as `parseDuration` of @lattice/api reads it; left out, the mode stays. */
   switchMode(mode: Mode, forText: string | undefined, token: string | undefined): Promise<SwitchReceipt>
 }
@@ -76,6 +82,7 @@ export interface StateQuery {
 const paths = {
   status: '/api/lattice/p2p/status' satisfies Routes['getP2pStatus']['path'],
   peers: '/api/lattice/peers' satisfies Routes['getPeers']['path'],
+  links: '/api/lattice/links' satisfies Routes['getLinks']['path'],
   health: '/api/lattice/health' satisfies Routes['getHealthReport']['path'],
   transitions: '/api/lattice/transitions' satisfies Routes['getTransitions']['path'],
   history: '/api/lattice/metrics/history' satisfies Routes['getHistory']['path'],
@@ -135,6 +142,13 @@ const shapes = {
       links: { p2p: link, http: link },
     }),
   },
+  links: {
+    rows: listOf({
+      node_id: 'string',
+      why: nullable('string'),
+      links: listOf({ node_id: 'string', p2p: link, http: link }),
+    }),
+  },
   health: { overall: 'string', reason: 'string', version: 'string', name: 'string', role: 'string' },
   transitions: {
     transitions: listOf({
@@ -174,6 +188,7 @@ export function createNodeApi(baseUrl: string): NodeApi {
   return {
     status: signal => get(paths.status, shapes.status, signal),
     peers: async signal => (await get<{ peers: Peer[] }>(paths.peers, shapes.peers, signal)).peers,
+    links: async signal => (await get<{ rows: LinkRow[] }>(paths.links, shapes.links, signal)).rows,
     health: signal => get(paths.health, shapes.health, signal),
     transitions: async signal =>
       (await get<{ transitions: Transition[] }>(paths.transitions, shapes.transitions, signal)).transitions,
@@ -196,6 +211,7 @@ export function createNodeApi(baseUrl: string): NodeApi {
     },
     // As a query: a URL path cannot carry every key.
     key: (key, signal) => get(`${paths.state}?${new URLSearchParams({ key })}`, shapes.key, signal),
+    proofUrl: key => `${base}${paths.state}?${new URLSearchParams({ key, proof: 'true' })}`,
     switchMode: async (mode, forText, token) => {
       const query = new URLSearchParams({ mode })
       if (forText !== undefined) query.set('for', forText)

@@ -88,7 +88,7 @@ function Parts(props: {
   readonly theme: string
 }): ReactElement {
   const { api, data, reading, theme } = props
-  const { status, peers, health, transitions } = data
+  const { status, peers, health, transitions, linkRows } = data
   return (
     <>
       <div className="page-columns">
@@ -110,7 +110,7 @@ function Parts(props: {
           </section>
           <section className="page-card" aria-labelledby="page-links">
             <h2 id="page-links">Links</h2>
-            <LinkMatrix ownName={visible(health.name, 64)} peers={peers} />
+            <LinkMatrix ownName={visible(health.name, 64)} peers={peers} rows={linkRows} />
           </section>
           <section className="page-card" aria-labelledby="page-warnings">
             <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>

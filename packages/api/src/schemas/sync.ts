@@ -158,6 +158,24 @@ export const peersSchema = z.object({
   count: z.int().min(0),
 })
 
+/** `GET /api/lattice/links`. */
+export const linksSchema = z.object({
+  success: z.literal(true),
+  asked_at: momentSchema,
+  rows: z
+    .array(
+      z.object({
+        node_id: nodeIdSchema.describe('who looks'),
+        name: z.string().nullable(),
+        why: z.string().nullable().describe('why its links are not known; null when they are'),
+        links: z.array(
+          z.object({ node_id: nodeIdSchema.describe('who is looked at'), p2p: linkSchema, http: linkSchema }),
+        ),
+      }),
+    )
+    .describe('one for each other node; the links of this node are in /api/lattice/peers'),
+})
+
 /** Data of the SSE event `change`. */
 export const changeEventSchema = z.object({
   key: z.string(),

@@ -18,6 +18,7 @@ import type { EventHub } from './events.ts'
 import { mountFront } from './front.ts'
 import { mountHistory } from './history.ts'
 import { mountHealth, mountProbes, readinessChecks } from './health.ts'
+import { mountLinks } from './links.ts'
 import { createRequestLimit, createTokenThrottle } from './limits.ts'
 import { createMetrics } from './metrics.ts'
 import { createMount, refuseOtherMethods } from './mount.ts'
@@ -27,6 +28,7 @@ import { mountPeerSync } from './peer-sync.ts'
 import { createProblemHandler, HttpProblem } from './problems.ts'
 import { mountExport } from './export.ts'
 import { mountState } from './state.ts'
+import { mountStatusPage } from './status-page.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
 import { mountTransactions } from './transactions.ts'
 import { createWarnings } from './warnings.ts'
@@ -103,10 +105,12 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
 
   mountHealth(mount, options)
   mountHistory(mount, options)
+  mountStatusPage(mount, options)
   mountState(mount, options)
   mountExport(mount, options)
   mountTransactions(mount, node)
   mountP2p(mount, options)
+  mountLinks(mount, options)
   app.post(routes.switchMode.path, authority.requireAdmin, refuseUnknownMode)
   mountSwitch(mount, node, log)
   const hub = mountEvents(mount, options)

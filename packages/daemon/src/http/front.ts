@@ -16,6 +16,7 @@ const endpoints = {
   events: routes.getEvents.path,
   nodes: routes.getNodes.path,
   peers: routes.getPeers.path,
+  links: routes.getLinks.path,
   p2p_status: routes.getP2pStatus.path,
   p2p_identity: routes.getIdentity.path,
   sync_switch: routes.switchMode.path,

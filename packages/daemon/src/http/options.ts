@@ -20,6 +20,8 @@ export interface HttpConfig {
   readonly trustedProxyHops: number
   /** Base URLs of the other nodes. */
   readonly nodes: readonly string[]
+  /** Whether anybody may read `/status`. Default false. */
+  readonly statusPage?: boolean
   readonly topic: string
   readonly bootstrap: readonly string[]
 }

@@ -1,4 +1,6 @@
-/** HTML without scripts: the documentation page, and a status page for nodes that carry no dashboard. */
+/**
+ * HTML without scripts: the documentation page, a page for nodes that carry no dashboard, and their frame.
+ */
 import { createOpenapiDocument, problemStatus, routes } from '@lattice/api'
 import type { JsonObject, ProblemCode, Route } from '@lattice/api'
 import { errorCatalog } from '@lattice/core'
@@ -6,7 +8,7 @@ import type { NodeStatus, Warning } from '@lattice/core'
 import type { HttpInfo } from './options.ts'
 import { moment, statusText } from './shapes.ts'
 
-/** Path of the style sheet of both pages. */
+/** Path of the style sheet of all of them. */
 export const stylePath = '/lattice.css'
 
 /** The style sheet: system fonts, both colour schemes, readable from 320 px on. */
@@ -20,6 +22,15 @@ table{border-collapse:collapse;width:100%}th,td{text-align:left;
 vertical-align:top;border-bottom:1px solid var(--line);
 padding:.375rem .75rem .375rem 0;overflow-wrap:anywhere}section{margin-top:2rem}
 summary{cursor:pointer;min-height:1.5rem}:focus-visible{outline:3px solid currentColor;outline-offset:2px}
+.soft{font-size:.875rem;color:light-dark(#505a66,#a9b2bd)}.mark{font-weight:600;white-space:nowrap}
+.up{--ink:light-dark(#0b6e4f,#4cd7a5)}.degraded{--ink:light-dark(#8a5a00,#f2b84b)}
+.down{--ink:light-dark(#b3261e,#ff8a80)}.asleep{--ink:light-dark(#5e4b8b,#c3b1f5)}
+.blank{--ink:var(--line)}.mark{color:var(--ink)}.ribbon rect{fill:var(--ink)}
+.verdict{font-size:1.125rem;padding:.875rem 1rem;border:2px solid var(--ink);border-radius:.5rem;
+background:var(--soft)}.node{margin-top:1.5rem}.node h2{display:flex;flex-wrap:wrap;gap:.25rem 1rem;
+justify-content:space-between;font-size:1.125rem;margin:0 0 .375rem;overflow-wrap:anywhere}
+.ribbon{display:block;width:100%;height:2.25rem}.ends{display:flex;justify-content:space-between;
+gap:0 1rem;margin:.25rem 0 0;flex-wrap:wrap}details{margin-top:2rem}.scroll{overflow:auto;max-height:24rem}
 `
 
 const escapes: Readonly<Record<string, string>> = {
@@ -35,10 +46,11 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, character => escapes[character] ?? character)
 }
 
-function page(title: string, body: string): string {
+/** A page without scripts; `head` is markup of ours. */
+export function htmlPage(title: string, body: string, head = ''): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>${escapeHtml(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="${stylePath}"></head>
+<title>${escapeHtml(title)}</title><link rel="icon" href="data:,"><link rel="stylesheet" href="${stylePath}">${head}</head>
 <body>${body}</body></html>
 `
 }
@@ -62,7 +74,7 @@ export function statusPage(info: HttpInfo, status: NodeStatus, warned: readonly 
     .filter(({ method, path }) => method === 'GET' && !path.includes('{') && path !== '/')
     .map(({ path, summary }) => `<li><a href="${path}"><code>${path}</code></a> ${escapeHtml(summary)}</li>`)
     .join('')
-  return page(
+  return htmlPage(
     `${info.name} - Lattice`,
     `<header><h1>Lattice: ${escapeHtml(info.name)}</h1></header><main>
 <p role="status">${escapeHtml(`${statusText(status)}: ${status.reason}`)}</p>
@@ -137,7 +149,7 @@ export function docsPage(version: string): string {
       operationHtml(method.toUpperCase(), path, operation),
     ),
   )
-  return page(
+  return htmlPage(
     'Lattice API',
     `<header><h1>Lattice API ${escapeHtml(version)}</h1>
 <p>Also as <a href="/openapi.json">OpenAPI 3.1</a>. Reads are open. Writes need <code>Authorization: Bearer</code> or
