@@ -6,10 +6,11 @@ import { createPublicKey, verify, type KeyObject } from 'node:crypto'
 import {
   defaultParams,
   encodeValue,
+  rowOf,
   signEntry,
   type Incarnation,
+  type NewRow,
   type NodeId,
-  type Row,
   type Store,
   type Verifier,
   type Version,
@@ -34,7 +35,7 @@ export const keyBytes = 40
 export const payloadBytes = keyBytes + 100 + 32 + 64
 
 /** A signed row, without its place in a journal. */
-export type SignedRow = Omit<Row, 'seq'>
+export type SignedRow = Omit<NewRow, 'seq'>
 
 /** Signs `count` registers with random keys and values. */
 export function signRows(author: Identity, count: number): SignedRow[] {
@@ -42,8 +43,7 @@ export function signRows(author: Identity, count: number): SignedRow[] {
   const version: Version = 1_690_000_000_000n << 16n
   return randomKeys(count, keyBytes).map(key => {
     const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version }
-    const { digest, bytes } = signEntry(content, author.signer, sha256)
-    return { key, slot: '', digest, bytes }
+    return rowOf(signEntry(content, author.signer, sha256), 0, sha256)
   })
 }
 

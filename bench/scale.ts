@@ -9,7 +9,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { encodeValue, signEntry, type Signer, type Version } from '@lattice/core'
+import { encodeValue, rowOf, signEntry, type Signer, type Version } from '@lattice/core'
 import { openSqliteStore, sha256 } from '@lattice/daemon'
 import { createDirectory, createIdentity } from './bench-node.ts'
 import { print, progress, readNumbers, readOptions, round, verdict, type Cell } from './report.ts'
@@ -32,8 +32,7 @@ async function fill(directory: string, count: number): Promise<void> {
     progress(`scale: filling ${seq} of ${count}`)
     const rows = randomKeys(Math.min(rowsPerCommit, count - seq), 40).map((key, at) => {
       const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version }
-      const { digest, bytes } = signEntry(content, signer, sha256)
-      return { seq: seq + at + 1, key, slot: '', digest, bytes }
+      return rowOf(signEntry(content, signer, sha256), seq + at + 1, sha256)
     })
     // As the replica keeps it with every commit: the number of keys that can be read, 8 bytes.
     const keyCount = Buffer.alloc(8)

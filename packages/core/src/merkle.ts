@@ -12,10 +12,11 @@
  *
  * Hashes are computed when asked for, so a batch of updates shares the work near the root.
  */
-import { concatBytes, toUtf8, fromHex, uintToBytes } from './bytes.ts'
+import { concatBytes, toUtf8, fromHex } from './bytes.ts'
 import { assert } from './errors.ts'
-import type { Hash } from './ports.ts'
-import { isBranch, TrieArena, type Ref } from './trie-arena.ts'
+import type { Hash, LeafBlock } from './ports.ts'
+import { isBranch, pathNibbles, TrieArena, type Ref } from './trie-arena.ts'
+import { buildTrie } from './trie-build.ts'
 import type { Sequence } from './units.ts'
 
 /** What is hashed for a leaf, made in place: millions are. The first byte is its domain. */
@@ -23,9 +24,9 @@ const leafScratch = new Uint8Array(1 + 64 + 32)
 
 /** The same for a branch, at its largest. */
 const branchScratch = new Uint8Array(1 + 1 + 64 + 6 + 2 + 16 * 32)
+const scratchView = new DataView(branchScratch.buffer)
 
-/** Nibbles in a path. */
-export const pathNibbles = 128
+export { pathNibbles }
 
 /** Nibbles that all slots of a key share: those of `H(key)`. */
 export const keyPathNibbles = pathNibbles / 2
@@ -52,6 +53,13 @@ export function pathOf(key: string, slot: string, hash: Hash): Uint8Array {
   return concatBytes(hash(toUtf8(key)), hash(fromHex(slot) as Uint8Array))
 }
 
+/** Digest of the leaf at `path` that stands for the entry with `entryDigest`. */
+export function leafDigest(path: Uint8Array, entryDigest: Uint8Array, hash: Hash): Uint8Array {
+  leafScratch.set(path, 1)
+  leafScratch.set(entryDigest, 1 + path.length)
+  return hash(leafScratch)
+}
+
 /** The nibble of `path` at `index`. */
 export function nibbleAt(path: Uint8Array, index: number): number {
   const byte = path[index >> 1] as number
@@ -73,10 +81,12 @@ export class MerkleTrie {
   readonly #arena: TrieArena
   #top: Ref = 0
 
-  constructor(hash: Hash) {
+  /** @param leaves what it holds from the start, in any order: far cheaper than one by one */
+  constructor(hash: Hash, leaves: Iterable<LeafBlock> = []) {
     this.#hash = hash
     this.#emptyRoot = hash(Uint8Array.of(2))
     this.#arena = new TrieArena(hash(new Uint8Array(0)))
+    this.#top = buildTrie(this.#arena, leaves)
   }
 
   /** Number of leaves. */
@@ -91,9 +101,11 @@ export class MerkleTrie {
 
   /** Puts the entry with `entryDigest`, held in row `seq`, at `path`; replaces what stood there. */
   set(path: Uint8Array, entryDigest: Uint8Array, seq: Sequence): void {
-    leafScratch.set(path, 1)
-    leafScratch.set(entryDigest, 1 + path.length)
-    const digest = this.#hash(leafScratch)
+    this.setLeaf(path, leafDigest(path, entryDigest, this.#hash), seq)
+  }
+
+  /** The same with the digest of the leaf, `leafDigest` of path and entry, already in hand. */
+  setLeaf(path: Uint8Array, digest: Uint8Array, seq: Sequence): void {
     this.#top = this.#insert(this.#top, path, digest, seq)
   }
 
@@ -231,28 +243,26 @@ export class MerkleTrie {
     // First, because making a child's digest uses the same scratch memory.
     for (let nibble = 0; nibble < 16; nibble++) this.#refresh(arena.child(branch, nibble))
     const depth = arena.depth(branch)
-    const prefix = prefixBytes(arena.path(arena.sample(branch)), depth)
     branchScratch[0] = 1
     branchScratch[1] = depth
-    branchScratch.set(prefix, 2)
-    const head = 2 + prefix.length
-    branchScratch.set(uintToBytes(BigInt(arena.count(branch)), 6), head)
+    const head = 2 + arena.copyPrefix(arena.sample(branch), depth, branchScratch, 2)
+    scratchView.setUint16(head, 0)
+    scratchView.setUint32(head + 2, arena.count(branch))
     let bitmap = 0
     let end = head + 8
     for (let nibble = 0; nibble < 16; nibble++) {
       const child = arena.child(branch, nibble)
       if (child === 0) continue
       bitmap |= 1 << nibble
-      branchScratch.set(this.#digestOf(child), end)
+      arena.copyDigest(child, branchScratch, end)
       end += 32
     }
-    branchScratch[head + 6] = bitmap >> 8
-    branchScratch[head + 7] = bitmap & 0xff
+    scratchView.setUint16(head + 6, bitmap)
     return this.#hash(branchScratch.subarray(0, end))
   }
 
   #refresh(ref: Ref): void {
-    if (ref > 0) this.#digestOf(ref)
+    if (ref > 0 && !this.#arena.isFresh(ref)) this.#arena.setDigest(ref, this.#hashBranch(ref))
   }
 }
 

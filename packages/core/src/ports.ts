@@ -55,10 +55,28 @@ export interface Row {
   readonly bytes: Uint8Array
 }
 
+/** A row with its place in the Merkle trie, kept beside it so that a start hashes no leaf again. */
+export interface NewRow extends Row {
+  /** `H(key) ‖ H(slot)`. */
+  readonly path: Uint8Array
+  /** Digest of the leaf at `path`. */
+  readonly leaf: Uint8Array
+}
+
+/** Leaves of the trie in columns: 32 bytes each in `keys` and `digests`. */
+export interface LeafBlock {
+  readonly seqs: readonly Sequence[]
+  /** First halves of the paths. */
+  readonly keys: Uint8Array
+  /** Second halves, by index, of those that are not the hash of the empty slot. */
+  readonly slots: ReadonlyMap<number, Uint8Array>
+  readonly digests: Uint8Array
+}
+
 /** What one commit changes: all of it or none. */
 export interface Batch {
   /** New rows, by ascending `seq`. A row replaces the one with the same `(key, slot)`. */
-  readonly rows: readonly Row[]
+  readonly rows: readonly NewRow[]
   /** Rows that go without a successor. Never the newest row of the store, of this batch or before. */
   readonly drops?: readonly Sequence[]
   /** Small named facts (clock high-water, cursors, remembered answers); `undefined` removes. */
@@ -83,8 +101,8 @@ export interface Store {
   at(seq: Sequence): Row | undefined
   /** Live rows with a sequence > `seq`, ascending, at most `limit`. */
   after(seq: Sequence, limit: number): readonly Row[]
-  /** Every row without its bytes, in no particular order: what the trie is built from at start. */
-  leaves(): Iterable<Pick<Row, 'seq' | 'key' | 'slot' | 'digest'>>
+  /** The trie's leaf of every row, in no particular order: what the trie is built from at start. */
+  leaves(): Iterable<LeafBlock>
   /** Keys ≥ `from` that start with `prefix`, ascending by UTF-8 bytes, at most `limit`. */
   keys(prefix: string, from: string, limit: number): readonly string[]
   fact(name: string): Uint8Array | undefined

@@ -10,8 +10,16 @@ import { compareEntries, parseStored, signEntry, type Entry, type VerifiedEntry 
 import { assert } from './errors.ts'
 import { HybridClock, isFromTheFuture } from './hlc.ts'
 import { deferredBytesPerAuthorMax, deferredPerAuthorMax } from './limits.ts'
-import { keyPathNibbles, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
-import { amnesiaFact, type Batch, type Hash, type Row, type Signer, type Store } from './ports.ts'
+import { keyPathNibbles, leafDigest, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
+import {
+  amnesiaFact,
+  type Batch,
+  type Hash,
+  type NewRow,
+  type Row,
+  type Signer,
+  type Store,
+} from './ports.ts'
 import { proveKey, type KeyProof } from './proof.ts'
 import { liveEntries, readKey } from './reading.ts'
 import type { KeyReading, Operation } from './status.ts'
@@ -25,7 +33,7 @@ export type Origin = PathKind | 'local'
 export type Verdict = 'staged' | 'held' | 'deferred' | 'refused'
 
 /** A row on its way to the disk. */
-export interface StagedRow extends Row {
+export interface StagedRow extends NewRow {
   readonly entry: VerifiedEntry
   readonly origin: Origin
 }
@@ -44,6 +52,9 @@ const clockFact = 'clock'
 
 /** Name of the fact that holds the number of keys that can be read. */
 const keyCountFact = 'keys'
+
+/** Keys looked at together where they have to be counted. */
+const countPage = 1_000
 
 type StagedKey = Map<string, StagedRow>
 
@@ -76,9 +87,7 @@ export class Replica {
     this.#trusted = trusted
     const highWater = store.fact(clockFact)
     this.#clock = new HybridClock(highWater === undefined ? 0n : BigInt(`0x${toHex(highWater)}`))
-    this.#trie = new MerkleTrie(hash)
-    for (const leaf of store.leaves())
-      this.#trie.set(pathOf(leaf.key, leaf.slot, hash), leaf.digest, leaf.seq)
+    this.#trie = new MerkleTrie(hash, store.leaves())
     this.#committedSeq = store.lastSeq
     this.#nextSeq = store.lastSeq + 1
     this.#recovering = store.fact(amnesiaFact) !== undefined
@@ -230,7 +239,7 @@ export class Replica {
     this.#keyCount = this.#sealedKeyCount
     this.#committedSeq = rows.at(-1)?.seq ?? this.#committedSeq
     for (const row of rows) {
-      this.#trie.set(pathOf(row.key, row.slot, this.#hash), row.digest, row.seq)
+      this.#trie.setLeaf(row.path, row.leaf, row.seq)
       const staged = this.#staged.get(row.key)
       if (staged?.get(row.slot) === row) staged.delete(row.slot)
       if (staged?.size === 0) this.#staged.delete(row.key)
@@ -274,8 +283,8 @@ export class Replica {
   }
 
   #stage(entry: VerifiedEntry, origin: Origin): void {
-    const { key, slot, digest, bytes } = entry
-    const row: StagedRow = { seq: this.#nextSeq++, key, slot, digest, bytes, entry, origin }
+    const { key, slot } = entry
+    const row: StagedRow = { ...rowOf(entry, this.#nextSeq++, this.#hash), entry, origin }
     this.#forming.push(row)
     const slots = this.#staged.get(key) ?? new Map<string, StagedRow>()
     this.#staged.set(key, slots.set(slot, row))
@@ -293,10 +302,15 @@ export class Replica {
     return gained
   }
 
+  /** Of stores that kept no count. By pages, so that it needs no memory. */
   #countKeys(): number {
-    const keys = new Set<string>()
-    for (const { key } of this.#store.leaves()) keys.add(key)
-    return [...keys].filter(key => this.read(key) !== undefined).length
+    let count = 0
+    for (let from: string | undefined = ''; from !== undefined;) {
+      const keys: readonly string[] = this.#store.keys('', from, countPage + 1)
+      count += keys.slice(0, countPage).filter(key => this.read(key) !== undefined).length
+      from = keys[countPage]
+    }
+    return count
   }
 
   #current(key: string, slot: string): Entry | undefined {
@@ -319,6 +333,13 @@ export class Replica {
   #rowsOf(key: string): readonly Row[] {
     return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#store.slots(key) : []
   }
+}
+
+/** The row of an entry, with its place in the trie. */
+export function rowOf(entry: Entry, seq: Sequence, hash: Hash): NewRow {
+  const { key, slot, digest, bytes } = entry
+  const path = pathOf(key, slot, hash)
+  return { seq, key, slot, digest, bytes, path, leaf: leafDigest(path, digest, hash) }
 }
 
 function stored(row: Row): VerifiedEntry {

@@ -7,7 +7,11 @@
  * of their path.
  */
 import { concatBytes, equalBytes } from './bytes.ts'
+import type { LeafBlock } from './ports.ts'
 import type { Sequence } from './units.ts'
+
+/** Nibbles in a path. */
+export const pathNibbles = 128
 
 /** A node: 0 none, > 0 a branch, < 0 a leaf. */
 export type Ref = number
@@ -67,6 +71,22 @@ export class TrieArena {
     if (!equalBytes(slot, this.#wholeKeySlot)) this.#otherSlots.set(ref, slot.slice())
     this.setLeaf(ref, digest, seq)
     return ref
+  }
+
+  /** Takes in many leaves that hang nowhere yet, in order; how many leaves there are then. */
+  addLeaves({ seqs, keys, slots, digests }: LeafBlock): number {
+    for (const [index, slot] of slots) this.#otherSlots.set(-(this.#leafCount + index + 1), slot)
+    for (let done = 0; done < seqs.length;) {
+      const ref = -(this.#leafCount + 1)
+      const [chunk, at] = [this.#leafChunk(ref), leafAt(ref)]
+      const count = Math.min(seqs.length - done, chunkSize - at)
+      chunk.keys.set(keys.subarray(done * digestBytes, (done + count) * digestBytes), at * digestBytes)
+      chunk.digests.set(digests.subarray(done * digestBytes, (done + count) * digestBytes), at * digestBytes)
+      chunk.seqs.set(seqs.slice(done, done + count), at)
+      done += count
+      this.#leafCount += count
+    }
+    return this.#leafCount
   }
 
   /** Another entry takes the place of a leaf. */
@@ -162,6 +182,25 @@ export class TrieArena {
     return chunk.fresh[at] === 0 ? undefined : slice(chunk.digests, at)
   }
 
+  /** Copies the digest of a node, up to date or not, to `target` at `to`. A loop: a view would cost more. */
+  copyDigest(ref: Ref, target: Uint8Array, to: number): void {
+    const digests = isBranch(ref) ? this.#branchChunk(ref).digests : this.#leafChunk(ref).digests
+    const from = (isBranch(ref) ? branchAt(ref) : leafAt(ref)) * digestBytes
+    for (let at = 0; at < digestBytes; at++) target[to + at] = digests[from + at] as number
+  }
+
+  isFresh(branch: Ref): boolean {
+    return this.#branchChunk(branch).fresh[branchAt(branch)] === 1
+  }
+
+  /** Copies the first `length` nibbles of a leaf's path, the odd last half zero; how many bytes that were. */
+  copyPrefix(leaf: Ref, length: number, target: Uint8Array, to: number): number {
+    const bytes = (length + 1) >> 1
+    for (let at = 0; at < bytes; at++) target[to + at] = this.byte(leaf, at)
+    if (length % 2 === 1) target[to + bytes - 1] = (target[to + bytes - 1] as number) & 0xf0
+    return bytes
+  }
+
   setDigest(branch: Ref, digest: Uint8Array): void {
     const chunk = this.#branchChunk(branch)
     const at = branchAt(branch)
@@ -192,14 +231,42 @@ export class TrieArena {
     return this.nibble(leaf, 2 * byte) === (path[byte] as number) >> 4 ? 2 * byte + 1 : 2 * byte
   }
 
+  /** How many leading nibbles the paths of two leaves share. */
+  sharedByLeaves(a: Ref, b: Ref): number {
+    let byte = 0
+    while (2 * byte < pathNibbles && this.byte(a, byte) === this.byte(b, byte)) byte++
+    if (2 * byte >= pathNibbles) return pathNibbles
+    return this.nibble(a, 2 * byte) === this.nibble(b, 2 * byte) ? 2 * byte + 1 : 2 * byte
+  }
+
+  /** Which of two leaves comes first in path order: negative, zero or positive. */
+  compare(a: Ref, b: Ref): number {
+    for (let byte = 0; 2 * byte < pathNibbles; byte++) {
+      const difference = this.byte(a, byte) - this.byte(b, byte)
+      if (difference !== 0) return difference
+    }
+    return 0
+  }
+
+  /** The first six bytes of a leaf's path as a number. */
+  head(leaf: Ref): number {
+    const { keys } = this.#leafChunk(leaf)
+    const at = leafAt(leaf) * digestBytes
+    const byte = (index: number): number => keys[at + index] as number
+    const high = byte(0) * 2 ** 16 + byte(1) * 2 ** 8 + byte(2)
+    return high * 2 ** 24 + byte(3) * 2 ** 16 + byte(4) * 2 ** 8 + byte(5)
+  }
+
   /** The nibble of a leaf's path at `index`. */
   nibble(leaf: Ref, index: number): number {
-    const chunk = this.#leafChunk(leaf)
-    const at = leafAt(leaf)
-    const byte = index >> 1
-    const value =
-      byte < digestBytes ? chunk.keys[at * digestBytes + byte] : this.#slotOf(leaf)[byte - digestBytes]
-    return index % 2 === 0 ? (value as number) >> 4 : (value as number) & 15
+    const value = this.byte(leaf, index >> 1)
+    return index % 2 === 0 ? value >> 4 : value & 15
+  }
+
+  /** The byte of a leaf's path at `index`. */
+  byte(leaf: Ref, index: number): number {
+    if (index >= digestBytes) return this.#slotOf(leaf)[index - digestBytes] as number
+    return this.#leafChunk(leaf).keys[leafAt(leaf) * digestBytes + index] as number
   }
 
   #slotOf(leaf: Ref): Uint8Array {

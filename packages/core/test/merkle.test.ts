@@ -1,7 +1,17 @@
 /** The trie: equal sets have equal roots, whatever their history; different sets do not. */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { compareBytes, concatBytes, MerkleTrie, pathOf, toHex, toUtf8, uintToBytes } from '@lattice/core'
+import {
+  compareBytes,
+  concatBytes,
+  leafDigest,
+  MerkleTrie,
+  pathOf,
+  toHex,
+  toUtf8,
+  uintToBytes,
+  type LeafBlock,
+} from '@lattice/core'
 import { assertProperty } from '@lattice/core/testing'
 import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from '../src/merkle.ts'
 import { sha256 } from './crypto.ts'
@@ -33,6 +43,26 @@ function build(leaves: Iterable<Held>): MerkleTrie {
   let seq = 0
   for (const { path, digest } of leaves) trie.set(path, digest, ++seq)
   return trie
+}
+
+/** Leaves as a store keeps them, `size` to a block; the sequence is the place in the list, from 1. */
+function* blocksOf(leaves: readonly Held[], size: number): Generator<LeafBlock> {
+  const wholeKey = toHex(sha256(new Uint8Array(0)))
+  for (let from = 0; from < leaves.length; from += size) {
+    const block = leaves.slice(from, from + size)
+    const slots = block.map(({ path }, index) => [index, path.subarray(32)] as const)
+    yield {
+      seqs: block.map((_, index) => from + index + 1),
+      keys: concatBytes(...block.map(({ path }) => path.subarray(0, 32))),
+      slots: new Map(slots.filter(([, slot]) => toHex(slot) !== wholeKey)),
+      digests: concatBytes(...block.map(({ path, digest }) => leafDigest(path, digest, sha256))),
+    }
+  }
+}
+
+/** What is left of leaves set one after the other, sorted. */
+function contentOf(leaves: readonly Held[]): readonly Held[] {
+  return [...new Map(leaves.map(leaf => [toHex(leaf.path), leaf])).values()].sort(byPath)
 }
 
 const byPath = (a: Held, b: Held): number => compareBytes(a.path, b.path)
@@ -82,6 +112,41 @@ describe('the Merkle trie', () => {
       }),
       400,
     )
+  })
+
+  it('built at once from leaves in any order is the trie built leaf by leaf, and changes like it', () => {
+    assertProperty(
+      fc.property(
+        fc.array(held, { maxLength: 60 }),
+        fc.array(change, { maxLength: 20 }),
+        fc.integer({ min: 1, max: 7 }),
+        (leaves, changes, blockSize) => {
+          const one = build(leaves)
+          const bulk = new MerkleTrie(sha256, blocksOf(leaves, blockSize))
+          expect(bulk.count).toBe(one.count)
+          expect([...bulk.leaves(new Uint8Array(0), 0)]).toEqual([...one.leaves(new Uint8Array(0), 0)])
+          for (const trie of [one, bulk]) {
+            expect(toHex(trie.root())).toBe(toHex(rootBySpecification(contentOf(leaves))))
+            for (const { path, digest } of changes) {
+              if (digest === undefined) trie.delete(path)
+              else trie.set(path, digest, 99)
+            }
+          }
+          expect(toHex(bulk.root())).toBe(toHex(one.root()))
+        },
+      ),
+      300,
+    )
+  })
+
+  it('built at once from thousands of keys and slots has the root of the specification', () => {
+    const slots = ['', 'aa', 'bb'.repeat(33)]
+    const leaves = Array.from({ length: 3_000 }, (_, at): Held => {
+      const slot = slots[at % 3] ?? ''
+      return { path: pathOf(`k${at - (at % 3)}`, slot, sha256), digest: sha256(Uint8Array.of(at & 255)) }
+    })
+    const trie = new MerkleTrie(sha256, blocksOf(leaves, 1_000))
+    expect(toHex(trie.root())).toBe(toHex(rootBySpecification(contentOf(leaves))))
   })
 
   it('the order of insertion makes no difference', () => {

@@ -3,8 +3,8 @@
  *
  * One transferred buffer costs a tenth of cloning thousands of small arrays, and copying into it leaves the
  * caller's memory alone. Layout, little-endian: row, fact and drop count (u32), then per row seq (f64),
- * lengths of key (u16), slot (u16), digest (u32) and bytes (u32), and these; per fact the length of the name
- * (u32), of the value (i32, −1 removes), and these; per drop the seq (f64).
+ * lengths of key (u16), slot (u16), digest (u32) and bytes (u32), these, path and leaf; per fact the length of
+ * the name (u32), of the value (i32, −1 removes), and these; per drop the seq (f64).
  */
 import { assert, type Batch } from '@lattice/core'
 
@@ -12,6 +12,8 @@ const headBytes = 12
 const rowHeadBytes = 20
 const factHeadBytes = 8
 const dropBytes = 8
+const pathBytes = 64
+const leafBytes = 32
 const slotPattern = /^(?:[0-9a-f]{2})+$/
 
 /** A row as the writer binds it; the arrays are views on the block. */
@@ -21,6 +23,10 @@ export interface PackedRow {
   readonly slot: Uint8Array
   readonly digest: Uint8Array
   readonly bytes: Uint8Array
+  /** 64 bytes. */
+  readonly path: Uint8Array
+  /** 32 bytes. */
+  readonly leaf: Uint8Array
 }
 
 /** A batch as the writer binds it. */
@@ -39,7 +45,8 @@ export function packBatch(batch: Batch): Buffer<ArrayBuffer> {
   view.setUint32(4, facts.length, true)
   view.setUint32(8, batch.drops?.length ?? 0, true)
   let at = headBytes
-  for (const { seq, key, slot, digest, bytes } of batch.rows) {
+  for (const { seq, key, slot, digest, bytes, path, leaf } of batch.rows) {
+    assert(path.length === pathBytes && leaf.length === leafBytes, 'path and leaf have their lengths')
     assert(Number.isSafeInteger(seq) && seq > 0, `sequence ${seq} is not a whole number above 0`)
     assert(slot === '' || slotPattern.test(slot), `slot ${slot} is not lower-case hex`)
     const keyBytes = block.write(key, at + rowHeadBytes)
@@ -54,6 +61,9 @@ export function packBatch(batch: Batch): Buffer<ArrayBuffer> {
     block.set(digest, at)
     block.set(bytes, at + digest.length)
     at += digest.length + bytes.length
+    block.set(path, at)
+    block.set(leaf, at + pathBytes)
+    at += pathBytes + leafBytes
   }
   for (const [name, value] of facts) {
     view.setUint32(at, name.length, true)
@@ -74,6 +84,7 @@ function sizeOf(batch: Batch, facts: ReadonlyArray<readonly [Uint8Array, Uint8Ar
   let size = headBytes + dropBytes * (batch.drops?.length ?? 0)
   for (const { key, slot, digest, bytes } of batch.rows) {
     size += rowHeadBytes + Buffer.byteLength(key) + slot.length / 2 + digest.length + bytes.length
+    size += pathBytes + leafBytes
   }
   for (const [name, value] of facts) size += factHeadBytes + name.length + (value?.length ?? 0)
   return Math.ceil(size)
@@ -94,6 +105,8 @@ export function unpackBatch(block: Uint8Array): PackedBatch {
       slot: take(view.getUint16(head + 10, true)),
       digest: take(view.getUint32(head + 12, true)),
       bytes: take(view.getUint32(head + 16, true)),
+      path: take(pathBytes),
+      leaf: take(leafBytes),
     })
   }
   const facts: Array<readonly [Uint8Array, Uint8Array | undefined]> = []

@@ -10,7 +10,7 @@ import * as fs from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { LatticeError, isIncarnation, type Incarnation } from '@lattice/core'
-import { applicationId, schemaVersion, tables } from './sqlite-schema.ts'
+import { applicationId, schemaVersion, tablesOf } from './sqlite-schema.ts'
 
 /** Length of SQLite's header, with the offsets used here (sqlite.org/fileformat.html §1.3). */
 const header = { bytes: 100, userVersionAt: 60, applicationIdAt: 68 } as const
@@ -61,7 +61,7 @@ export function inspectStore(path: string): Incarnation | undefined {
     refuseNewer(version, path)
     const found = database.prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'").all()
     if (version === 0 && found.length === 0) return undefined
-    const expected = Object.entries(tables)
+    const expected = Object.entries(tablesOf(version))
     const same = expected.every(([name, sql]) =>
       found.some(table => table['name'] === name && table['sql'] === sql),
     )
@@ -70,7 +70,7 @@ export function inspectStore(path: string): Incarnation | undefined {
     const incarnation = database.prepare('SELECT incarnation FROM life').get()?.['incarnation']
     if (typeof incarnation !== 'string' || !isIncarnation(incarnation))
       return damaged(path, 'it has no incarnation')
-    probe(database, path)
+    probe(database, path, version)
     return incarnation
   } finally {
     database.close()
@@ -85,8 +85,9 @@ function openUntouched(path: string): DatabaseSync {
   return new DatabaseSync(url, { readOnly: true, timeout: busyTimeoutMs })
 }
 
-/** Rows and places must point at each other, at both ends and in between. */
-function probe(database: DatabaseSync, path: string): void {
+/** Rows and places must point at each other, at both ends and in between; from version 2 on rows have leaves. */
+function probe(database: DatabaseSync, path: string, version: number): void {
+  const leafAt = version < 2 ? undefined : database.prepare('SELECT 1 FROM leaf WHERE seq = ?')
   const placeOf = database.prepare('SELECT seq FROM place WHERE key = ? AND slot = ?')
   const rowAt = database.prepare('SELECT key, slot, length(digest), length(bytes) FROM row WHERE seq = ?')
   const rowFrom = database.prepare(
@@ -98,6 +99,8 @@ function probe(database: DatabaseSync, path: string): void {
     const row = rowFrom.get(low + Math.floor(((high - low) * sample) / samples))
     const place = row && placeOf.get(row['key'] as SQLOutputValue, row['slot'] as SQLOutputValue)
     if (!row || place?.['seq'] !== row['seq']) damaged(path, `row ${String(row?.['seq'])} has no place`)
+    if (leafAt && !leafAt.get(row['seq'] as SQLOutputValue))
+      damaged(path, `row ${String(row['seq'])} has no leaf`)
   }
   const outermost = [false, true].map(last => {
     const order = last ? 'DESC' : 'ASC'

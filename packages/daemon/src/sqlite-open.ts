@@ -11,6 +11,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { amnesiaFact, LatticeError, isIncarnation, type Incarnation } from '@lattice/core'
 import { flushDirectory, readSentinel, writeSentinel } from './incarnation-file.ts'
 import { inspectStore, readHeader, refuseHeader } from './sqlite-inspect.ts'
+import { migrateToLeaves } from './sqlite-migrate.ts'
 import { applicationId, schemaVersion, storeFiles, tables } from './sqlite-schema.ts'
 import { openError } from './sqlite-error.ts'
 
@@ -56,6 +57,7 @@ export function openDatabase(directory: string): OpenedDatabase {
     createEmptyFile(path, directory)
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     configure(database, path)
+    if (known !== undefined && pragma(database, 'user_version') === 1) migrate(database, notes)
     const incarnation = settleIncarnation(database, known, sentinel, lost, notes)
     if (sentinel.state !== 'present' || sentinel.incarnation !== incarnation)
       writeSentinel(directory, incarnation)
@@ -64,6 +66,12 @@ export function openDatabase(directory: string): OpenedDatabase {
     database?.close()
     throw openError(error, path)
   }
+}
+
+function migrate(database: DatabaseSync, notes: StoreNote[]): void {
+  const count = migrateToLeaves(database)
+  const text = `the store was brought from format 1 to ${schemaVersion}: ${count} rows got their leaf`
+  notes.push({ level: 'info', text })
 }
 
 /** A log without its database is all that is left of an earlier life: kept for whoever wants to rescue it. */

@@ -10,8 +10,11 @@
 /** "LATT": marks the file as ours (SQLite file format §1.3.15). */
 export const applicationId = 0x4c415454
 
-/** Version of the tables below; a store of a later one is refused. */
-export const schemaVersion = 1
+/**
+ * Version of the tables below; a store of a later one is refused, one of an earlier one is brought up to it
+ * (sqlite-migrate.ts).
+ */
+export const schemaVersion = 2
 
 /** Names within the state directory. */
 export const storeFiles = { database: 'store.db', incarnation: 'incarnation' } as const
@@ -19,8 +22,7 @@ export const storeFiles = { database: 'store.db', incarnation: 'incarnation' } a
 /** The file of the charts' history within the state directory; independent of the store. */
 export const historyFile = 'history.db'
 
-/** The tables, by name, exactly as SQLite remembers them. */
-export const tables: Readonly<Record<string, string>> = {
+const firstTables: Readonly<Record<string, string>> = {
   life: 'CREATE TABLE life (one INTEGER PRIMARY KEY CHECK (one = 1), incarnation TEXT NOT NULL) STRICT',
   row:
     'CREATE TABLE row (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, slot BLOB NOT NULL, ' +
@@ -29,6 +31,26 @@ export const tables: Readonly<Record<string, string>> = {
     'CREATE TABLE place (key TEXT NOT NULL, slot BLOB NOT NULL, seq INTEGER NOT NULL, ' +
     'PRIMARY KEY (key, slot)) STRICT, WITHOUT ROWID',
   fact: 'CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID',
+}
+
+/**
+ * What version 2 adds: the trie's leaf of each row, narrow and in commit order, so that a start reads 80
+ * bytes an entry and hashes none. `slot` is NULL for the whole-key slot. Whoever removes a row removes its
+ * leaf.
+ */
+export const leafTables: Readonly<Record<string, string>> = {
+  leaf:
+    'CREATE TABLE leaf (seq INTEGER PRIMARY KEY, key BLOB NOT NULL CHECK (length(key) = 32), ' +
+    'slot BLOB CHECK (length(slot) = 32), digest BLOB NOT NULL CHECK (length(digest) = 32)) STRICT',
+  leafless: 'CREATE TRIGGER leafless AFTER DELETE ON row BEGIN DELETE FROM leaf WHERE seq = old.seq; END',
+}
+
+/** The tables and triggers, by name, exactly as SQLite remembers them. */
+export const tables: Readonly<Record<string, string>> = { ...firstTables, ...leafTables }
+
+/** Those of a store of `version`. */
+export function tablesOf(version: number): Readonly<Record<string, string>> {
+  return version === 1 ? firstTables : tables
 }
 
 /**

@@ -67,6 +67,7 @@ class Writer {
   readonly #database: DatabaseSync
   readonly #directory: string
   readonly #insertRow: StatementSync
+  readonly #insertLeaf: StatementSync
   readonly #deleteRow: StatementSync
   readonly #findPlace: StatementSync
   readonly #deletePlace: StatementSync
@@ -81,6 +82,7 @@ class Writer {
     this.#database = database
     this.#directory = directory
     this.#insertRow = database.prepare('INSERT INTO row VALUES (?, CAST(? AS TEXT), ?, ?, ?)')
+    this.#insertLeaf = database.prepare('INSERT INTO leaf VALUES (?, ?, ?, ?)')
     this.#deleteRow = database.prepare('DELETE FROM row WHERE seq = ?')
     this.#findPlace = database.prepare('SELECT seq FROM place WHERE key = CAST(? AS TEXT) AND slot = ?')
     this.#deletePlace = database.prepare(
@@ -140,10 +142,12 @@ class Writer {
 
   #apply(block: Uint8Array): void {
     const { rows, facts, drops } = unpackBatch(block)
-    for (const { seq, key, slot, digest, bytes } of rows) {
+    for (const { seq, key, slot, digest, bytes, path, leaf } of rows) {
       assert(seq > this.#lastSeq, `sequence ${seq} must be above ${this.#lastSeq}`)
       this.#lastSeq = seq
       this.#insertRow.run(seq, key, slot, digest, bytes)
+      const slotPath = slot.length === 0 ? null : path.subarray(32)
+      this.#insertLeaf.run(seq, path.subarray(0, 32), slotPath, leaf)
     }
     for (const row of rows.length > 1 ? [...rows].sort(byPlace) : rows) {
       const superseded = this.#findPlace.get(row.key, row.slot)

@@ -181,7 +181,7 @@ describe('a database that cannot be trusted is refused and left as it is', () =>
     newer.exec('PRAGMA user_version = 7')
     newer.close()
     await refuses('STORE_NEWER')
-    await expect(open()).rejects.toThrow(/format 7.*up to 1/)
+    await expect(open()).rejects.toThrow(/format 7.*up to 2/)
   })
 })
 

@@ -4,8 +4,9 @@
  *
  * The image is the disk; it outlives the store, so that a reopen and a crash can be played.
  */
+import { concatBytes } from '../bytes.ts'
 import { LatticeError, assert } from '../errors.ts'
-import type { Batch, Row, Store } from '../ports.ts'
+import type { Batch, LeafBlock, NewRow, Row, Store } from '../ports.ts'
 import type { Incarnation, Sequence } from '../units.ts'
 import { compareUtf8 } from './utf8-order.ts'
 
@@ -14,7 +15,7 @@ export interface MemoryImage {
   readonly incarnation: Incarnation
   lastSeq: Sequence
   /** Live rows; insertion order is ascending sequence. */
-  readonly rows: Map<Sequence, Row>
+  readonly rows: Map<Sequence, NewRow>
   readonly facts: Map<string, Uint8Array>
 }
 
@@ -64,7 +65,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
 
 class ImageStore implements MemoryStore {
   readonly image: MemoryImage
-  readonly #places = new Map<string, Map<string, Row>>()
+  readonly #places = new Map<string, Map<string, NewRow>>()
   #sequences: Sequence[] = []
   #sortedKeys: readonly string[] | undefined
   #queue: Waiting[] = []
@@ -111,8 +112,17 @@ class ImageStore implements MemoryStore {
     return found
   }
 
-  *leaves(): Iterable<Row> {
-    yield* this.image.rows.values()
+  *leaves(): Iterable<LeafBlock> {
+    const rows = [...this.image.rows.values()]
+    const slots = rows.flatMap(({ slot, path }, index) =>
+      slot === '' ? [] : [[index, path.slice(32)] as const],
+    )
+    yield {
+      seqs: rows.map(row => row.seq),
+      keys: concatBytes(...rows.map(row => row.path.subarray(0, 32))),
+      slots: new Map(slots),
+      digests: concatBytes(...rows.map(row => row.leaf)),
+    }
   }
 
   keys(prefix: string, from: string, limit: number): readonly string[] {
@@ -220,7 +230,7 @@ class ImageStore implements MemoryStore {
     this.#sortedKeys = undefined
   }
 
-  #index(row: Row): void {
+  #index(row: NewRow): void {
     this.#sequences.push(row.seq)
     const slots = this.#places.get(row.key)
     if (slots) slots.set(row.slot, row)
@@ -234,7 +244,13 @@ class ImageStore implements MemoryStore {
 /** The caller may reuse its buffers once `commit` has returned. */
 function copyOf(batch: Batch): Batch {
   return {
-    rows: batch.rows.map(row => ({ ...row, digest: row.digest.slice(), bytes: row.bytes.slice() })),
+    rows: batch.rows.map(row => ({
+      ...row,
+      digest: row.digest.slice(),
+      bytes: row.bytes.slice(),
+      path: row.path.slice(),
+      leaf: row.leaf.slice(),
+    })),
     drops: [...(batch.drops ?? [])],
     facts: new Map([...batch.facts].map(([name, value]) => [name, value?.slice()])),
   }

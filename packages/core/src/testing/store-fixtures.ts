@@ -1,5 +1,5 @@
 /** Rows, batches and keys for tests of stores. */
-import type { Batch, Row, Store } from '../ports.ts'
+import type { Batch, LeafBlock, NewRow, Row, Store } from '../ports.ts'
 import type { Sequence } from '../units.ts'
 
 /**
@@ -14,19 +14,21 @@ export const hostileKeys: readonly string[] = [
 
 const encoder = new TextEncoder()
 
-/** A row whose bytes say where it came from. The digest is arbitrary: a store does not check it. */
+/** A row whose bytes say where it came from. Digests and path are arbitrary: a store does not check them. */
 export function testRow(
   seq: Sequence,
   key: string,
   slot = '',
   bytes = encoder.encode(`${key}/${slot}@${seq}`),
-): Row {
-  return { seq, key, slot, digest: Uint8Array.from({ length: 32 }, (_, at) => (seq * 31 + at) & 255), bytes }
+): NewRow {
+  const pattern = (length: number, factor: number): Uint8Array =>
+    Uint8Array.from({ length }, (_, at) => (seq * factor + at) & 255)
+  return { seq, key, slot, digest: pattern(32, 31), bytes, path: pattern(64, 37), leaf: pattern(32, 41) }
 }
 
 /** A batch of rows, facts and drops. */
 export function testBatch(
-  rows: readonly Row[],
+  rows: readonly NewRow[],
   facts: Record<string, string | undefined> = {},
   drops: readonly Sequence[] = [],
 ): Batch {
@@ -46,9 +48,28 @@ export function contentOf(store: Store): unknown {
 }
 
 /** A row in plain comparable form. */
-export const plain = (row: Row): unknown => ({
-  ...row,
-  digest: row.digest.join(),
-  bytes: row.bytes.join(),
+export const plain = ({ seq, key, slot, digest, bytes }: Row): unknown => ({
+  seq,
+  key,
+  slot,
+  digest: digest.join(),
+  bytes: bytes.join(),
 })
+
+/** Leaves in plain comparable form, ascending by sequence. */
+export function plainLeaves(blocks: Iterable<LeafBlock>): { seq: Sequence; leaf: string }[] {
+  const found = [...blocks].flatMap(({ seqs, keys, slots, digests }) =>
+    seqs.map((seq, index) => {
+      const [key, digest] = [keys, digests].map(all => all.subarray(index * 32, index * 32 + 32).join())
+      return { seq, leaf: [key, slots.get(index)?.join() ?? 'whole key', digest].join('/') }
+    }),
+  )
+  return found.sort((a, b) => a.seq - b.seq)
+}
+
+/** The leaf of a row as `plainLeaves` shows it. */
+export function plainLeaf({ seq, slot, path, leaf }: NewRow): { seq: Sequence; leaf: string } {
+  const place = [path.subarray(0, 32).join(), slot === '' ? 'whole key' : path.subarray(32).join()]
+  return { seq, leaf: [...place, leaf.join()].join('/') }
+}
 const plainFact = ([name, value]: readonly [string, Uint8Array]): unknown => [name, [...value]]

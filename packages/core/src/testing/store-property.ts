@@ -4,8 +4,9 @@
  */
 import type * as Jest from '@jest/globals'
 import fc from 'fast-check'
-import type { Row, Store } from '../ports.ts'
+import type { NewRow, Row, Store } from '../ports.ts'
 import type { Sequence } from '../units.ts'
+import { plainLeaf, plainLeaves, testRow } from './store-fixtures.ts'
 import type { Reopen } from './store-suite.ts'
 import { compareUtf8 } from './utf8-order.ts'
 
@@ -35,7 +36,7 @@ const batchShape = fc.record({
 const query = fc.record({ prefix: texts, from: texts, limit: fc.integer({ min: 0, max: 12 }) })
 
 interface Model {
-  rows: Row[]
+  rows: NewRow[]
   facts: Map<string, Uint8Array>
   lastSeq: Sequence
 }
@@ -85,10 +86,13 @@ export function storePropertySuite(
   )
 }
 
-function rowAfter(model: Model, shape: { key: string; slot: string; gap: number; bytes: Uint8Array }): Row {
+function rowAfter(
+  model: Model,
+  shape: { key: string; slot: string; gap: number; bytes: Uint8Array<ArrayBuffer> },
+): NewRow {
   model.lastSeq += shape.gap
   const { key, slot, bytes } = shape
-  return { seq: model.lastSeq, key, slot, digest: new Uint8Array(32).fill(model.lastSeq), bytes }
+  return testRow(model.lastSeq, key, slot, bytes)
 }
 
 const samePlace = (a: Row, b: Row): boolean => a.key === b.key && a.slot === b.slot
@@ -123,10 +127,7 @@ function compare(
     )
     expect([...(store.fact(prefix) ?? [])]).toEqual([...(model.facts.get(prefix) ?? [])])
   }
-  const leaves = [...store.leaves()].sort((a, b) => a.seq - b.seq)
-  expect(leaves.map(({ seq, key, slot }) => [seq, key, slot])).toEqual(
-    model.rows.map(({ seq, key, slot }) => [seq, key, slot]),
-  )
+  expect(plainLeaves(store.leaves())).toEqual(model.rows.map(plainLeaf))
 }
 
 /** FC_SEED replays the failure that fast-check printed. */

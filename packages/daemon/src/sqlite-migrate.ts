@@ -1,0 +1,47 @@
+/**
+ * Brings a store of an earlier version up to this one, in one transaction: a crash leaves the old or the new,
+ * never something between.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { leafDigest, pathOf, type Hash } from '@lattice/core'
+import { sha256 } from './host/crypto.ts'
+import { leafTables, schemaVersion } from './sqlite-schema.ts'
+
+/** Rows read at a time: some hundred KiB. */
+const pageRows = 1_000
+
+/** How many rows were given their leaf. The caller has checked that the store is of version 1. */
+export function migrateToLeaves(database: DatabaseSync): number {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    for (const sql of Object.values(leafTables)) database.exec(sql)
+    const count = fillLeaves(database, sha256)
+    database.exec(`PRAGMA user_version = ${schemaVersion}`)
+    database.exec('COMMIT')
+    return count
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** Derives the leaf of every row from its key, slot and digest. */
+function fillLeaves(database: DatabaseSync, hash: Hash): number {
+  const read = database.prepare(
+    'SELECT seq, key, lower(hex(slot)), digest FROM row WHERE seq > ? ORDER BY seq LIMIT ?',
+  )
+  read.setReturnArrays(true)
+  const insert = database.prepare('INSERT INTO leaf VALUES (?, ?, ?, ?)')
+  let count = 0
+  for (let seq = 0; ;) {
+    const page = read.all(seq, pageRows) as unknown as Array<[number, string, string, Uint8Array]>
+    for (const [rowSeq, key, slot, digest] of page) {
+      const path = pathOf(key, slot, hash)
+      const slotPath = slot === '' ? null : path.subarray(32)
+      insert.run(rowSeq, path.subarray(0, 32), slotPath, leafDigest(path, digest, hash))
+      seq = rowSeq
+    }
+    count += page.length
+    if (page.length < pageRows) return count
+  }
+}

@@ -1,0 +1,79 @@
+/** A store of the first format is brought up to this one, with everything in it. */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { MerkleTrie, leafDigest, pathOf, type NewRow } from '@lattice/core'
+import { contentOf, testBatch, testRow } from '@lattice/core/testing'
+import { sha256 } from '../src/host/crypto.ts'
+import { openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
+
+let directory = ''
+const opened: SqliteStore[] = []
+let log: string[] = []
+
+const open = async (): Promise<SqliteStore> => {
+  log = []
+  const store = await openSqliteStore(directory, { log: (level, text) => log.push(`${level}: ${text}`) })
+  opened.push(store)
+  return store
+}
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'lattice-migrate-'))
+})
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map(store => store.close()))
+  fs.rmSync(directory, { recursive: true, force: true })
+})
+
+/** More than a page, with slots, and with rows that have been replaced. */
+function trueRows(): NewRow[] {
+  return Array.from({ length: 2_500 }, (_, at) => {
+    const [key, slot] = [`key ${at % 2_000}`, at % 5 === 0 ? 'a1b2' : '']
+    const row = testRow(at + 1, key, slot)
+    const path = pathOf(key, slot, sha256)
+    return { ...row, path, leaf: leafDigest(path, row.digest, sha256) }
+  })
+}
+
+/** Takes from a closed store what format 1 did not have. */
+function turnBack(): void {
+  const database = new DatabaseSync(join(directory, 'store.db'))
+  database.exec('DROP TRIGGER leafless; DROP TABLE leaf; PRAGMA user_version = 1')
+  database.close()
+}
+
+it('keeps every row and fact, and derives the leaves that a commit would have written', async () => {
+  const store = await open()
+  await store.commit(testBatch(trueRows(), { fact: 'value' }))
+  const before = { content: contentOf(store), root: new MerkleTrie(sha256, store.leaves()).root() }
+  await store.close()
+  turnBack()
+  const migrated = await open()
+  expect(log).toEqual([
+    `info: the store was brought from format 1 to 2: ${migrated.after(0, 1e6).length} rows got their leaf`,
+  ])
+  expect(migrated.incarnation).toBe(store.incarnation)
+  const after = { content: contentOf(migrated), root: new MerkleTrie(sha256, migrated.leaves()).root() }
+  expect(after).toEqual(before)
+  await migrated.commit(testBatch([testRow(9_000, 'key 1')]))
+  await migrated.close()
+  const again = await open()
+  expect(log).toEqual([])
+  expect([...again.leaves()].flatMap(block => block.seqs)).toEqual(again.after(0, 1e6).map(row => row.seq))
+})
+
+it('refuses a store of format 1 that is damaged, and leaves it as it is', async () => {
+  const store = await open()
+  await store.commit(testBatch(trueRows()))
+  await store.close()
+  turnBack()
+  const database = new DatabaseSync(join(directory, 'store.db'))
+  database.exec('DELETE FROM place WHERE seq = (SELECT max(seq) FROM place)')
+  database.close()
+  const bytes = fs.readFileSync(join(directory, 'store.db'))
+  await expect(open()).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+  expect(fs.readFileSync(join(directory, 'store.db')).equals(bytes)).toBe(true)
+})
