@@ -19,6 +19,8 @@ export type Ref = number
 /** Bytes of a digest, and of each half of a path. */
 const digestBytes = 32
 
+const digestWords = digestBytes / 4
+
 /** Nodes per chunk: small, because most tries are; a thousand chunks hold a million nodes. */
 const chunkBits = 10
 const chunkSize = 1 << chunkBits
@@ -28,6 +30,8 @@ interface LeafChunk {
   readonly keys: Uint8Array
   readonly digests: Uint8Array
   readonly seqs: Float64Array
+  /** Keys and digests by four bytes, to move leaves. */
+  readonly words: readonly [keys: Uint32Array, digests: Uint32Array]
 }
 
 interface BranchChunk {
@@ -87,6 +91,44 @@ export class TrieArena {
       this.#leafCount += count
     }
     return this.#leafCount
+  }
+
+  /**
+   * Moves all leaves, none of which hangs anywhere yet: the one that is now `order[i]` becomes number i, that
+   * is reference −i − 1. In place, cycle by cycle; `order` is used up.
+   */
+  arrange(order: Int32Array): void {
+    const slots = new Map(this.#otherSlots)
+    this.#otherSlots.clear()
+    if (slots.size > 0)
+      for (const [index, ref] of order.entries()) {
+        const slot = slots.get(ref)
+        if (slot !== undefined) this.#otherSlots.set(-index - 1, slot)
+      }
+    const spare = -this.#leafCount - 1
+    for (let start = 0; start < order.length; start++) {
+      if (order[start] === -start - 1) continue
+      this.#copyLeaf(-start - 1, spare)
+      let hole = start
+      for (let from = order[hole] as Ref; from !== -start - 1; from = order[hole] as Ref) {
+        this.#copyLeaf(from, -hole - 1)
+        order[hole] = -hole - 1
+        hole = -from - 1
+      }
+      this.#copyLeaf(spare, -hole - 1)
+      order[hole] = -hole - 1
+    }
+  }
+
+  #copyLeaf(from: Ref, to: Ref): void {
+    const [source, target] = [this.#leafChunk(from), this.#leafChunk(to)]
+    const [a, b] = [leafAt(from), leafAt(to)]
+    target.seqs[b] = source.seqs[a] as number
+    for (const half of [0, 1] as const) {
+      const [words, into] = [source.words[half], target.words[half]]
+      for (let at = 0; at < digestWords; at++)
+        into[b * digestWords + at] = words[a * digestWords + at] as number
+    }
   }
 
   /** Another entry takes the place of a leaf. */
@@ -275,11 +317,7 @@ export class TrieArena {
 
   #leafChunk(ref: Ref): LeafChunk {
     const index = (-ref - 1) >>> chunkBits
-    return (this.#leaves[index] ??= {
-      keys: new Uint8Array(chunkSize * digestBytes),
-      digests: new Uint8Array(chunkSize * digestBytes),
-      seqs: new Float64Array(chunkSize),
-    })
+    return (this.#leaves[index] ??= createLeafChunk())
   }
 
   #branchChunk(ref: Ref): BranchChunk {
@@ -293,6 +331,13 @@ export class TrieArena {
       samples: new Int32Array(chunkSize),
     })
   }
+}
+
+function createLeafChunk(): LeafChunk {
+  const keys = new Uint8Array(chunkSize * digestBytes)
+  const digests = new Uint8Array(chunkSize * digestBytes)
+  const words = [new Uint32Array(keys.buffer), new Uint32Array(digests.buffer)] as const
+  return { keys, digests, seqs: new Float64Array(chunkSize), words }
 }
 
 function leafAt(ref: Ref): number {

@@ -18,7 +18,9 @@ export function buildTrie(arena: TrieArena, blocks: Iterable<LeafBlock>): Ref {
   let count = 0
   for (const block of blocks) count = arena.addLeaves(block)
   if (count === 0) return 0
-  return new Builder(arena, sortedLeaves(arena, count)).build(0, count)
+  // Side by side in memory as well: what follows walks them in this order several times over.
+  arena.arrange(sortedLeaves(arena, count))
+  return build(arena, 0, count)
 }
 
 /**
@@ -54,46 +56,39 @@ function order(arena: TrieArena, leaves: Int32Array): void {
   if (leaves.length > 1) leaves.sort((a, b) => arena.compare(a, b))
 }
 
-class Builder {
-  readonly #arena: TrieArena
-  readonly #leaves: Int32Array
-
-  constructor(arena: TrieArena, leaves: Int32Array) {
-    this.#arena = arena
-    this.#leaves = leaves
+/** The node over the leaves number `low` to below `high`, at least one. */
+function build(arena: TrieArena, low: number, high: number): Ref {
+  const first = leafNumber(low)
+  if (high - low === 1) return first
+  const depth = arena.sharedByLeaves(first, leafNumber(high - 1))
+  if (depth === pathNibbles) return newest(arena, low, high)
+  const branch = arena.addBranch(depth, first)
+  let count = 0
+  for (let at = low; at < high;) {
+    const nibble = arena.nibble(leafNumber(at), depth)
+    let end = at + 1
+    while (end < high && arena.nibble(leafNumber(end), depth) === nibble) end++
+    const child = build(arena, at, end)
+    arena.setChild(branch, nibble, child)
+    count += arena.count(child)
+    at = end
   }
+  arena.setCount(branch, count)
+  return branch
+}
 
-  /** The node over the leaves from `low` to below `high`, at least one. */
-  build(low: number, high: number): Ref {
-    const arena = this.#arena
-    const first = this.#leaves[low] as Ref
-    if (high - low === 1) return first
-    const depth = arena.sharedByLeaves(first, this.#leaves[high - 1] as Ref)
-    if (depth === pathNibbles) return this.#newest(low, high)
-    const branch = arena.addBranch(depth, first)
-    let count = 0
-    for (let at = low; at < high;) {
-      const nibble = arena.nibble(this.#leaves[at] as Ref, depth)
-      let end = at + 1
-      while (end < high && arena.nibble(this.#leaves[end] as Ref, depth) === nibble) end++
-      const child = this.build(at, end)
-      arena.setChild(branch, nibble, child)
-      count += arena.count(child)
-      at = end
-    }
-    arena.setCount(branch, count)
-    return branch
+/** Several rows for one place are damage; the latest stands, as if set one after the other. */
+function newest(arena: TrieArena, low: number, high: number): Ref {
+  let best = leafNumber(low)
+  for (let at = low + 1; at < high; at++) {
+    const leaf = leafNumber(at)
+    const later = arena.seq(leaf) > arena.seq(best)
+    arena.dropLeaf(later ? best : leaf)
+    if (later) best = leaf
   }
+  return best
+}
 
-  /** Several rows for one place are damage; the latest stands, as if set one after the other. */
-  #newest(low: number, high: number): Ref {
-    const [first = 0, ...others] = this.#leaves.subarray(low, high)
-    let newest = first
-    for (const leaf of others) {
-      const later = this.#arena.seq(leaf) > this.#arena.seq(newest)
-      this.#arena.dropLeaf(later ? newest : leaf)
-      if (later) newest = leaf
-    }
-    return newest
-  }
+function leafNumber(index: number): Ref {
+  return -index - 1
 }
