@@ -3,8 +3,8 @@
  *
  * One transferred buffer costs a tenth of cloning thousands of small arrays, and copying into it leaves the
  * caller's memory alone. Layout, little-endian: row, fact and drop count (u32), then per row seq (f64),
- * lengths of key (u16), slot (u16), digest (u32) and bytes (u32), these, path and leaf; per fact the length of
- * the name (u32), of the value (i32, −1 removes), and these; per drop the seq (f64).
+ * lengths of key (u16), slot (u16), digest (u32) and bytes (u32), these, path and leaf; per fact the length
+ * of the name (u32), of the value (i32, −1 removes), and these; per drop the seq (f64).
  */
 import { assert, type Batch } from '@lattice/core'
 

@@ -85,7 +85,9 @@ function openUntouched(path: string): DatabaseSync {
   return new DatabaseSync(url, { readOnly: true, timeout: busyTimeoutMs })
 }
 
-/** Rows and places must point at each other, at both ends and in between; from version 2 on rows have leaves. */
+/**
+ * Rows and places must point at each other, at both ends and in between; from version 2 on rows have leaves.
+ */
 function probe(database: DatabaseSync, path: string, version: number): void {
   const leafAt = version < 2 ? undefined : database.prepare('SELECT 1 FROM leaf WHERE seq = ?')
   const placeOf = database.prepare('SELECT seq FROM place WHERE key = ? AND slot = ?')
