@@ -5,7 +5,7 @@
  * entries that is ten times as much work, and a node must be ready in seconds.
  */
 import type { LeafBlock } from './ports.ts'
-import { pathNibbles, TrieArena, type Ref } from './trie-arena.ts'
+import { pathNibbles, type Ref, type TrieArena } from './trie-arena.ts'
 
 /** Bits of a path that fit a number beside nothing else: whole bytes, so that they are read cheaply. */
 const headBits = 48
