@@ -33,6 +33,7 @@ const config: Config = {
       testMatch: [
         '<rootDir>/packages/*/test/**/*.test.ts',
         '<rootDir>/sim/**/*.test.ts',
+        '<rootDir>/fuzz/**/*.test.ts',
         '<rootDir>/scripts/**/*.test.ts',
       ],
     },

@@ -30,7 +30,9 @@ interface Step {
   readonly heard: number
 }
 
-/** A history by its number: mixed radix over kinds, places, what was heard (6 bits) and whether clocks tick. */
+/**
+ * A history by its number: mixed radix over kinds, places, what was heard (6 bits) and whether clocks tick.
+ */
 function historyOf(number: number): { history: Step[]; ticking: boolean } {
   let rest = number
   const digit = (radix: number): number => {
