@@ -26,42 +26,44 @@ export interface CountedFrame {
 /** Where frames are written down. Clear it to begin anew. */
 export type FrameLog = CountedFrame[]
 
-/** A transport that writes down what `inner` sends, and what it gets in answer. */
-export function countFrames(inner: Transport, log: FrameLog): Transport {
+/** A transport of `self` that writes down what `inner` sends, and what it gets in answer. */
+export function countFrames(inner: Transport, self: NodeId, log: FrameLog): Transport {
   return {
     kind: inner.kind,
     start: (inbox: Inbox) => inner.start(inbox),
     stop: () => inner.stop(),
     connect: (peer: NodeId, signal: AbortSignal) => inner.connect(peer, signal),
     request: async (peer, frame, signal) => {
-      log.push(describe('request', frame))
+      log.push(describe('request', frame, self))
       const answer = await inner.request(peer, frame, signal)
-      log.push(describe('answer', answer))
+      log.push(describe('answer', answer, peer))
       return answer
     },
     announce: async frame => {
-      log.push(describe('announce', frame))
+      log.push(describe('announce', frame, self))
       await inner.announce(frame)
     },
     addresses: (peer: NodeId): readonly AddressStatus[] => inner.addresses(peer),
   }
 }
 
-function describe(as: CountedFrame['as'], frame: Uint8Array): CountedFrame {
-  const message = decodeMessage(frame)
+function describe(as: CountedFrame['as'], frame: Uint8Array, from: NodeId): CountedFrame {
+  const message = decodeMessage(frame, from)
   if (isMalformed(message)) throw new Error(`a node sent a malformed frame: ${message.malformed}`)
   const { rows, entries, want, compare, pull, ...greeting } = message
   const isDescent = compare !== undefined
-  const works = [rows, entries, want, compare, pull].some(section => section !== undefined)
+  const pulls = pull !== undefined || message.standing?.pull !== undefined
+  const works = pulls || [rows, entries, want, compare].some(section => section !== undefined)
   const greetingBytes = encodeMessage(greeting satisfies Message).length
   const sections = [
+    greeting.info && 'introduces itself',
     rows && `rows ${rows.after}–${rows.upTo}: ${rows.entries.length} + ${rows.locators.length} located`,
     entries && `entries ${entries.length}`,
     want && `wants ${want.length}`,
     compare && `compares ${compare.summaries.length}`,
-    pull && `pulls after ${pull.after}`,
+    pulls && 'pulls',
   ]
-  const told = sections.filter(section => section !== undefined).join(', ')
+  const told = sections.filter(section => typeof section === 'string').join(', ')
   return { as, bytes: frame.length, greetingBytes, works, isDescent, sections: told }
 }
 

@@ -55,6 +55,8 @@ export interface MemoryPair {
   verificationMs(): number
   resetVerification(): void
   cut(): void
+  /** Both ends give their connection up. */
+  part(): void
   heal(): void
   /** Lets virtual time pass. */
   pass(ms: number): Promise<void>
@@ -89,7 +91,7 @@ export async function startPair(
       params: { ...defaultParams, p2pEnabled: kind === 'p2p' },
       members,
       clock,
-      transports: [countFrames(network.join(nodeId, members), log)],
+      transports: [countFrames(network.join(nodeId, members), nodeId, log)],
       log: () => {},
     })
   }
@@ -115,6 +117,7 @@ export async function startPair(
     verificationMs,
     resetVerification,
     cut: () => both((from, to) => network.cut(from, to)),
+    part: () => network.part(a, b),
     heal: () => both((from, to) => network.heal(from, to)),
     pass: ms => passTime(clock, ms),
     untilEqual: limitMs => until(limitMs, () => areEqual(runtimes)),

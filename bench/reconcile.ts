@@ -28,10 +28,13 @@ const options = readOptions({
   d: { type: 'string', default: '0,1,100,1000' },
   ways: { type: 'string', default: 'cursor,descent' },
   kind: { type: 'string', default: 'p2p' },
+  trace: { type: 'boolean', default: false },
 })
 
 /** Silence of a partition in virtual time: long enough for every time-out of the engine. */
 const partitionMs = 90_000
+/** When libp2p gives up a connection over which nothing comes any more (measured: 10–14 s). */
+const noticedMs = 14_000
 /** Virtual time within which any pair must be equal again. */
 const equalWithinMs = 600_000
 
@@ -51,6 +54,10 @@ async function measure(pair: MemoryPair, n: number, d: number, way: Way): Promis
   const elapsed = d === 0 ? await pair.untilAnswered(equalWithinMs) : await pair.untilEqual(equalWithinMs)
   const { user, system } = process.cpuUsage(before)
   const cpuMs = (user + system) / 1000 - pair.verificationMs()
+  if (options.trace === true)
+    pair.log.forEach(frame =>
+      console.error(`${frame.as} ${frame.bytes} (${frame.greetingBytes}) ${frame.sections}`),
+    )
   const sums = sumFrames(pair.log)
   const meta = sums.bytes - d * payloadBytes
   const each = meta / Math.max(1, d)
@@ -81,6 +88,8 @@ async function byCursor(pair: MemoryPair, n: number, d: number): Promise<Cell[]>
     const writing = (index % 2 === 0 ? left : right).write([put])
     await writing
   }
+  await pair.pass(noticedMs)
+  pair.part()
   await pair.pass(partitionMs)
   pair.log.length = 0
   pair.heal()

@@ -49,7 +49,7 @@ function onReceived(change: (message: Message, from: NodeId, parts: RuntimeParts
 
 function rewriting(inner: Transport, change: (message: Message, from: NodeId) => Message): Transport {
   const rewrite = (frame: Uint8Array, from: NodeId): Uint8Array => {
-    const message = decodeMessage(frame)
+    const message = decodeMessage(frame, from)
     return isMalformed(message) ? frame : encodeMessage(change(message, from))
   }
   const inboxOf = (inbox: Inbox): Inbox => ({
@@ -113,10 +113,14 @@ export const planted: readonly Planted[] = [
     tamper: (parts, member, world) =>
       onReceived(message => {
         const root = world.members[member.index]?.process?.runtime.status().root
-        const { beat } = message
-        return beat === undefined || root === undefined
-          ? message
-          : { ...message, beat: { ...beat, root: Uint8Array.from(Buffer.from(root, 'hex')) } }
+        if (root === undefined) return message
+        const equal = { root: Uint8Array.from(Buffer.from(root, 'hex')) }
+        const { beat, standing } = message
+        return {
+          ...message,
+          ...(beat === undefined ? {} : { beat: { ...beat, ...equal } }),
+          ...(standing === undefined ? {} : { standing: { ...standing, ...equal } }),
+        }
       })(parts, member, world),
   },
   {
@@ -124,16 +128,12 @@ export const planted: readonly Planted[] = [
     withinSeeds: 60,
     tamper: (parts, member, world) =>
       onReceived((message, from) => {
-        const { beat, rows } = message
-        if (beat === undefined) return message
+        const { standing } = message
+        if (standing === undefined || 'tag' in standing.lives) return message
         const pair = `${world.dice.fork('name').unit()} ${member.index} ${from}`
-        const incarnation = firstSeen.get(pair) ?? beat.incarnation
-        firstSeen.set(pair, incarnation)
-        return {
-          ...message,
-          beat: { ...beat, incarnation },
-          ...(rows === undefined ? {} : { rows: { ...rows, incarnation } }),
-        }
+        const own = firstSeen.get(pair) ?? standing.lives.own
+        firstSeen.set(pair, own)
+        return { ...message, standing: { ...standing, lives: { ...standing.lives, own } } }
       })(parts, member, world),
   },
   {

@@ -2,8 +2,8 @@
 import type { ModeKeeper } from './mode-keeper.ts'
 import type { EngineParams } from './params.ts'
 import type { Link, Peer } from './peers.ts'
-import type { Replica } from './replica.ts'
-import type { LinkStatus, NodeStatus, PeerStatus } from './status.ts'
+import type { Replica, StagedRow } from './replica.ts'
+import type { LinkStatus, NodeEvent, NodeStatus, PeerStatus } from './status.ts'
 import { isBehind, resumes, type Standing } from './sync-plan.ts'
 import type { Instant, NodeId, PathKind } from './units.ts'
 import { linkState } from './watchdog.ts'
@@ -136,5 +136,18 @@ function syncModeOf(mode: ModeKeeper, peers: readonly PeerStatus[]): NodeStatus[
       return mode.state.path === 'p2p' ? 'P2P' : 'HTTP'
     case 'NONE':
       return peers.some(peer => peer.links.http.state === 'up') ? 'HTTP' : 'NONE'
+  }
+}
+
+/** A committed row, as those hear of it who follow the changes. */
+export function describeChange(row: StagedRow): NodeEvent & { kind: 'change' } {
+  const { key, version, author, slot, value } = row.entry
+  return {
+    kind: 'change',
+    key,
+    deleted: slot === '' && value === undefined,
+    version,
+    author,
+    via: row.origin,
   }
 }

@@ -4,13 +4,14 @@
  * Every event may change what is known; after that the node *settles*: what is due is sent, what is durable
  * is answered, and `wakeAt` says when time alone will matter again. Decisions depend on state (sync-plan.ts).
  */
+import { CommitMarks } from './commit-marks.ts'
 import { CommitPipeline } from './commits.ts'
+import { Dialect } from './dialect.ts'
 import { assert, type ErrorCode } from './errors.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
 import { cursorFact, decodeCursor } from './journal.ts'
-import { pendingMarksMax } from './limits.ts'
 import type { Info } from './message.ts'
 import { bothRoots, Intake } from './intake.ts'
 import { ModeKeeper } from './mode-keeper.ts'
@@ -20,6 +21,7 @@ import {
   circuitPauseMs,
   clockJumpMs,
   effectiveHeartbeatMs,
+  followPauseMs,
   ownPauseMs,
   retryAfterMaxMs,
   type EngineParams,
@@ -38,11 +40,11 @@ import {
 } from './peers.ts'
 import type { Hash, Random, Signer, Store } from './ports.ts'
 import { Responder } from './responder.ts'
-import { Replica, type StagedRow } from './replica.ts'
-import { describeNode, describePeer } from './describe.ts'
+import { Replica } from './replica.ts'
+import { describeChange, describeNode, describePeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
-import { followPauseMs, type Standing } from './sync-plan.ts'
-import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
+import { firstWord, type Standing } from './sync-plan.ts'
+import type { Instant, NodeId, PathKind } from './units.ts'
 
 /** What an engine is made of. */
 export interface EngineParts {
@@ -66,13 +68,13 @@ export class Engine {
   readonly #replica: Replica
   readonly #commits: CommitPipeline
   readonly #composer: Composer
+  readonly #dialect: Dialect
   readonly #peers = new Map<NodeId, Peer>()
   readonly #responder: Responder
   readonly #mode: ModeKeeper
   readonly #outbox: Outbox
   readonly #intake: Intake
-  /** When each of the latest commits became durable: how long a peer has failed to acknowledge it. */
-  #marks: { seq: Sequence; at: number }[] = []
+  readonly #marks = new CommitMarks()
   #root: string
   #out: Effect[] = []
   /** A refused commit took cursors and the operator's word with it: they go with the next one. */
@@ -87,14 +89,16 @@ export class Engine {
     this.#parts = parts
     this.#replica = new Replica({ store, hash, signer, trusted: members })
     this.#commits = new CommitPipeline(this.#replica, store, hash)
+    this.#dialect = new Dialect(signer.nodeId, store.incarnation)
     this.#composer = new Composer({ self: signer.nodeId, info, hash, store, replica: this.#replica })
     for (const id of members) {
       if (id !== signer.nodeId)
         this.#peers.set(id, createPeer(id, decodeCursor(store.fact(cursorFact(id))), at.mono))
     }
     this.#mode = new ModeKeeper(params, store, at)
-    this.#outbox = new Outbox({ params, random, composer: this.#composer, peers: this.#peers })
-    this.#responder = new Responder(this.#composer, this.#commits)
+    const [composer, dialect] = [this.#composer, this.#dialect]
+    this.#outbox = new Outbox({ params, random, composer, dialect, peers: this.#peers })
+    this.#responder = new Responder(composer, dialect, this.#commits)
     this.#intake = new Intake({
       self: signer.nodeId,
       store,
@@ -156,7 +160,9 @@ export class Engine {
       case 'transport':
         return this.#mode.transport(event)
       case 'peer-up':
-        return this.#withLink(event, link => linkUp(link, at.mono))
+        return this.#withLink(event, (link, peer) =>
+          linkUp(link, at.mono, firstWord(link.path, peer, this.#parts.signer.nodeId)),
+        )
       case 'peer-down':
         return this.#withLink(event, link => linkDown(link, event.reason, this.#pace(link, at)))
       case 'connect-failed':
@@ -206,8 +212,10 @@ export class Engine {
       this.#out.push(...this.#outbox.plan(peer, own, at, this.#mode))
       this.#notePath(peer, own, at)
     }
-    this.#out.push(...this.#outbox.announce(own, at, this.#mode))
+    // Our own writes go out first; what came from others need not be announced to whom an answer tells it.
+    if (this.#outbox.hasOwnNews) this.#out.push(...this.#outbox.announce(own, at, this.#mode))
     this.#out.push(...this.#responder.answer(peer => this.#outbox.hasNewsFor(peer, own), at))
+    this.#out.push(...this.#outbox.announce(own, at, this.#mode))
     const wakes = [
       this.#outbox.wakeAt(own, at, this.#mode),
       this.#mode.wakeAt(at, this.#peers.values()),
@@ -258,45 +266,47 @@ export class Engine {
     this.#root = this.#composer.rootHex()
     this.#out.push(...effects)
     if (rows.length === 0) return
-    this.#marks.push({ seq: this.#replica.committedSeq, at: at.mono })
-    if (this.#marks.length > pendingMarksMax) this.#marks.splice(1, 1)
     const acked = [...this.#peers.values()].map(peer =>
       peer.acked?.incarnation === store.incarnation ? peer.acked.seq : 0,
     )
-    const oldest = Math.min(...acked, this.#replica.committedSeq)
-    this.#marks = this.#marks.filter(mark => mark.seq > oldest)
-    this.#outbox.noteCommit(rows.some(row => row.origin === 'local'))
-    for (const row of rows) this.#out.push({ type: 'emit', event: changeOf(row) })
+    this.#marks.add(this.#replica.committedSeq, at.mono, Math.min(...acked))
+    this.#outbox.noteCommit(
+      rows.some(row => row.origin === 'local'),
+      at.mono,
+    )
+    for (const row of rows) this.#out.push({ type: 'emit', event: describeChange(row) })
     for (const peer of this.#peers.values()) this.#intake.compareRoots(peer, at)
   }
 
   #announced(event: Event & { type: 'announced' }, at: Instant): void {
     const peer = this.#peers.get(event.peer)
     if (peer === undefined) return
-    const { beat } = event.message
+    const { message } = this.#dialect.understand(peer, event.message)
+    const { beat } = message
     const { known } = peer
     // What was overtaken says nothing new of its sender, but may bring entries.
     const overtaken = beat !== undefined && beat.incarnation === known?.incarnation && beat.seq < known.seq
-    if (!overtaken) this.#intake.absorb(peer, event.message, at)
-    this.#intake.takeIn(peer, event, 'p2p', at)
+    if (!overtaken) this.#intake.absorb(peer, message, 'p2p', at)
+    this.#intake.takeIn(peer, { ...event, message }, 'p2p', at)
   }
 
   #requested(event: Event & { type: 'request' }, at: Instant): void {
     const peer = this.#peers.get(event.peer)
     if (peer === undefined) {
-      this.#out.push({ type: 'reply', id: event.id, message: {} })
+      this.#out.push({ type: 'reply', id: event.id, message: { version: event.message.version ?? 1 } })
       return
     }
     linkHeard(peer.links[event.path], at.mono)
-    const { rows, pull, compare, waitMs } = event.message
+    const { message, manner } = this.#dialect.understand(peer, event.message)
+    const { rows, pull, compare, waitMs } = message
     if (compare !== undefined) peer.divergedSince = at.mono
     // The peer leads: what we have for it goes into our answer.
     if ((rows ?? pull ?? compare) !== undefined && waitMs === undefined) {
       peer.syncAt = Math.max(peer.syncAt, at.mono + followPauseMs)
     }
-    this.#intake.absorb(peer, event.message, at)
-    this.#intake.takeIn(peer, event, event.path, at)
-    this.#responder.take(event.id, peer, event.message, at)
+    this.#intake.absorb(peer, message, event.path, at)
+    this.#intake.takeIn(peer, { ...event, message }, event.path, at)
+    this.#responder.take(event.id, peer, message, manner, at)
   }
 
   #answered(event: Event & { type: 'answer' }, at: Instant): void {
@@ -307,16 +317,17 @@ export class Engine {
     linkProven(link, ask.sentAt, at.mono)
     if (!ask.isPoll) link.rttMs = at.mono - ask.sentAt
     else this.#outbox.holdNextPoll(ask, at.mono)
-    const { beat } = event.message
+    const { message } = this.#dialect.understand(peer, event.message, ask)
+    const { beat } = message
     const beyond = beat !== undefined && beat.incarnation === cursor?.incarnation && beat.seq < cursor.seq
     if (beyond && peer.cursor?.seq === cursor.seq) peer.cursor = undefined
     const before = peer.progress
-    this.#intake.absorb(peer, event.message, at)
-    this.#intake.takeIn(peer, event, path, at)
+    this.#intake.absorb(peer, message, path, at)
+    this.#intake.takeIn(peer, { ...event, message }, path, at)
     peer.unsettledAnswers++
     this.#commits.whenSettled(durable => {
-      if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || event.message.rows === undefined, at.mono)
-      this.#intake.followUp(ask, event.message, durable, before, at)
+      if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || message.rows === undefined, at.mono)
+      this.#intake.followUp(ask, message, durable, before, at)
     })
   }
 
@@ -325,6 +336,7 @@ export class Engine {
     if (ask === undefined) return
     ask.peer.descent = undefined
     const link = ask.peer.links[ask.path]
+    if (event.speaks !== undefined && this.#dialect.agreeOn(ask.peer, event.speaks, ask, at.mono)) return
     if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
     else if (ask.isPoll && event.retryAfterMs === undefined) this.#outbox.pollBroke(ask, at.mono)
     else linkFailed(link, event.reason, this.#pace(link, at, event))
@@ -335,7 +347,8 @@ export class Engine {
     this.#stageMode()
     this.#out.push(...this.#responder.farewell(at))
     const farewell = { beat: this.#composer.beat(at), leaving: true }
-    this.#out.push({ type: 'announce', message: farewell })
+    const message = this.#dialect.phraseForAll(farewell, this.#peers.values())
+    this.#out.push({ type: 'announce', message })
   }
 
   /** Our own pause is no proof of anybody's silence; a jump of the wall clock breaks libp2p's timers. */
@@ -363,14 +376,13 @@ export class Engine {
       count: this.#replica.trie.count,
       root: this.#root,
       settled: this.#commits.isIdle,
-      uncoveredSince: seq =>
-        seq >= this.#replica.committedSeq ? undefined : (this.#marks.find(mark => mark.seq > seq)?.at ?? 0),
+      uncoveredSince: seq => (seq >= this.#replica.committedSeq ? undefined : this.#marks.since(seq)),
     }
   }
 
-  #withLink(event: { peer: NodeId; path: PathKind }, change: (link: Peer['links'][PathKind]) => void): void {
+  #withLink(event: { peer: NodeId; path: PathKind }, change: (link: Link, peer: Peer) => void): void {
     const peer = this.#peers.get(event.peer)
-    if (peer !== undefined) change(peer.links[event.path])
+    if (peer !== undefined) change(peer.links[event.path], peer)
   }
 
   #pace(link: Link, at: Instant, failure: { code?: ErrorCode; retryAfterMs?: number } = {}): Pace {
@@ -384,17 +396,5 @@ export class Engine {
 
   #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {
     this.#out.push({ type: 'log', level, message, fields })
-  }
-}
-
-function changeOf(row: StagedRow): (Effect & { type: 'emit' })['event'] {
-  const { key, version, author, slot, value } = row.entry
-  return {
-    kind: 'change',
-    key,
-    deleted: slot === '' && value === undefined,
-    version,
-    author,
-    via: row.origin,
   }
 }

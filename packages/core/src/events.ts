@@ -57,6 +57,8 @@ export type Event =
       readonly type: 'ask-failed'
       readonly id: number
       readonly reason: string
+      /** The peer answered, but not in our frame version: the range that it speaks. */
+      readonly speaks?: readonly [lowest: number, highest: number]
       readonly code?: ErrorCode
       readonly retryAfterMs?: number
     }

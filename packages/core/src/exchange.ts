@@ -21,7 +21,7 @@ import {
 import type { Replica } from './replica.ts'
 import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
 import { pathKinds } from './units.ts'
-import { locatorPathBytes } from './wire.ts'
+import { locatorPathBytes } from './rows.ts'
 
 /** Bytes of wants and summaries for which the budget for entries leaves room in a frame. */
 const stepBytesSpared = 32 * 1024

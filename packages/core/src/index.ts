@@ -19,7 +19,14 @@ export { checkProof, isUnsound } from './proof-check.ts'
 export type { ProvenKey, UnsoundProof } from './proof-check.ts'
 export { Replica, rowOf } from './replica.ts'
 export * from './message.ts'
-export { decodeMessage, encodeMessage, encodeVersionAnswer, isMalformed, protocolVersion } from './wire.ts'
+export {
+  decodeMessage,
+  encodeMessage,
+  encodeVersionAnswer,
+  isMalformed,
+  oldestProtocolVersion,
+  protocolVersion,
+} from './wire.ts'
 export type { Malformed } from './wire.ts'
 export * from './params.ts'
 export { forceMode, initialMode, phases, stepMode } from './mode.ts'

@@ -4,15 +4,15 @@
  *
  * Positions move only once the entries they cover are durable; equal roots prove more than any position.
  */
-import { toHex } from './bytes.ts'
+import { equalBytes, toHex } from './bytes.ts'
 import type { CommitPipeline } from './commits.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer, Descent } from './exchange.ts'
-import { continues, type Cursor } from './journal.ts'
+import { continues, covers, type Cursor } from './journal.ts'
 import { descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
-import { revivalMs } from './params.ts'
+import { followPauseMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { shortDigestBytes } from './reconcile.ts'
@@ -60,9 +60,9 @@ export class Intake {
   }
 
   /** Learns what a message says of its sender. */
-  absorb(peer: Peer, message: Message, at: Instant): void {
+  absorb(peer: Peer, message: Message, path: PathKind, at: Instant): void {
     const { store, self } = this.#parts
-    this.#notice(peer, at)
+    this.#notice(peer, path, at)
     peer.leaving = message.leaving === true
     if (message.info !== undefined) peer.info = message.info
     const ack = message.ack ?? message.acks?.find(each => each.node === self)
@@ -101,20 +101,31 @@ export class Intake {
     const { peer } = ask
     peer.unsettledAnswers--
     if (durable) {
-      this.#followFetch(ask, answer)
+      this.#followFetch(ask, answer, at)
       this.#followDescent(ask, answer, at)
     }
     this.compareRoots(peer, at)
+    this.#noteTold(ask, answer)
     if (!ask.isWork) return
     peer.fruitless = peer.progress > progressBefore ? 0 : peer.fruitless + 1
     peer.syncAt = peer.fruitless === 0 ? at.mono : at.mono + pause(fruitlessPauseMs, peer.fruitless)
   }
 
-  /** Equal roots mean equal sets: whatever the peer has committed up to now, we hold. */
+  /** What an answered question has told: our cursor, and by equal roots that we hold all the peer has. */
+  #noteTold({ peer, cursor, root }: Ask, { beat }: Message): void {
+    if (root === undefined) return
+    peer.toldCursor = cursor
+    if (beat === undefined || !equalBytes(beat.root, root)) return
+    peer.toldCursor = { incarnation: beat.incarnation, seq: beat.seq }
+  }
+
+  /** Equal roots mean equal sets: whatever either has committed up to now, both hold. */
   compareRoots(peer: Peer, at: Instant): void {
     const { known } = peer
+    const { store, replica } = this.#parts
     if (known === undefined || known.root !== this.#parts.root()) return
-    this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq })
+    peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
+    this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
     this.#parts.replica.recovered()
     peer.lastSyncWall = at.wall
     peer.equalAt = at.mono
@@ -126,13 +137,14 @@ export class Intake {
     peer.fruitless = 0
   }
 
-  /** A sign of life after a silence: whatever path failed before is worth a new try. */
-  #notice(peer: Peer, at: Instant): void {
+  /** A sign of life after a silence: whatever path failed before is worth a new try; here the peer leads. */
+  #notice(peer: Peer, path: PathKind, at: Instant): void {
     const revived = peer.lastSeen === undefined || at.mono - peer.lastSeen > revivalMs
     peer.lastSeen = at.mono
     peer.lastSeenWall = at.wall
     if (!revived) return
-    for (const path of pathKinds) peer.links[path].retryAt = Math.min(peer.links[path].retryAt, at.mono)
+    for (const kind of pathKinds) peer.links[kind].retryAt = Math.min(peer.links[kind].retryAt, at.mono)
+    peer.links[path].greetAt = Math.max(peer.links[path].greetAt, at.mono + followPauseMs)
   }
 
   #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
@@ -153,26 +165,26 @@ export class Intake {
     if (covers(peer.cursor, upTo)) return
     const wants = this.#parts.composer.missing(rows, given)
     if (wants.length > 0) peer.fetch = { wants, upTo }
-    else this.#moveCursor(peer, upTo)
+    else this.#moveCursor(peer, upTo, at.mono)
     peer.behindSince = isBehind(peer) ? at.mono : undefined
   }
 
-  #moveCursor(peer: Peer, cursor: Cursor): void {
+  #moveCursor(peer: Peer, cursor: Cursor, now: number): void {
     if (covers(peer.cursor, cursor)) return
     peer.cursor = cursor
     peer.progress++
     this.#moved.add(peer.id)
-    this.#parts.outbox.noteAck()
+    this.#parts.outbox.noteAck(now)
   }
 
   /** What was asked for and did not come has been superseded there: its successor is a later row. */
-  #followFetch({ peer, askedFetch }: Ask, answer: Message): void {
+  #followFetch({ peer, askedFetch }: Ask, answer: Message, at: Instant): void {
     if (askedFetch === undefined || peer.fetch !== askedFetch) return
     const { entries = [] } = answer
     const lacking = askedFetch.wants.filter(want => !this.#holds(want))
     const wants = this.#parts.composer.unmet(lacking, entries)
     const done = wants.length === 0 || entries.length === 0
-    if (done) this.#moveCursor(peer, askedFetch.upTo)
+    if (done) this.#moveCursor(peer, askedFetch.upTo, at.mono)
     peer.fetch = done ? undefined : { wants, upTo: askedFetch.upTo }
     if (done || wants.length < askedFetch.wants.length) peer.progress++
   }
@@ -223,10 +235,6 @@ function inBrief(wants: readonly Want[]): string {
   return (
     [wants[0], wants.at(-1)].map(want => toHex(want?.digests[0] ?? new Uint8Array(0))).join() + wants.length
   )
-}
-
-function covers(cursor: Cursor | undefined, position: Cursor): boolean {
-  return cursor?.incarnation === position.incarnation && cursor.seq >= position.seq
 }
 
 function pause({ first, last }: { first: number; last: number }, times: number): number {

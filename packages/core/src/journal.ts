@@ -11,7 +11,7 @@ import { pathOf, type MerkleTrie } from './merkle.ts'
 import type { Locator, Rows } from './message.ts'
 import type { Hash, Row, Store } from './ports.ts'
 import { isIncarnation, type Incarnation, type NodeId, type Sequence } from './units.ts'
-import { locatorDigestBytes, locatorPathBytes } from './wire.ts'
+import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
 
 /** A position in the journal of one incarnation of a node. */
 export interface Cursor {
@@ -47,6 +47,11 @@ export function decodeCursor(bytes: Uint8Array | undefined): Cursor | undefined 
 /** Whether two cursors name the same position. */
 export function sameCursor(a: Cursor | undefined, b: Cursor | undefined): boolean {
   return a !== undefined && b !== undefined && a.incarnation === b.incarnation && a.seq === b.seq
+}
+
+/** Whether everything before a position is applied. */
+export function covers(cursor: Cursor | undefined, position: Cursor): boolean {
+  return cursor?.incarnation === position.incarnation && cursor.seq >= position.seq
 }
 
 /** Whether `rows` go on where the cursor stands, without a gap. A node never heard of starts at 0. */

@@ -85,6 +85,33 @@ export interface Compare {
   readonly summaries: readonly Summary[]
 }
 
+/** How beat, acknowledgement and pull travel in frames of version 2: what both sides know is not repeated. */
+export interface Standing {
+  /**
+   * Whose positions these are: the incarnations themselves, or, where each side knows both, a few bytes of
+   * them combined. A receiver that cannot make sense of the tag takes no notice of any position.
+   */
+  readonly lives: { readonly own: Incarnation; readonly yours?: Incarnation } | { readonly tag: Uint8Array }
+  /** Newest position of the sender. */
+  readonly seq: Sequence
+  /** Root of the sender; `same`: the very root that the request had, in the answer to it. */
+  readonly root: Uint8Array | 'same'
+  /** The sender's cursor for the receiver; absent: it keeps none. */
+  readonly ack?: Sequence
+  /** Send your rows after `ack`, or after 0 without; `full`: none as locators. */
+  readonly pull?: 'brief' | 'full'
+  readonly heardMs: Beat['heardMs']
+  /** What need not be told every time. */
+  readonly details?: Pick<Beat, 'count' | 'wall'>
+}
+
+/** An acknowledgement in an announce of version 2: the last bytes of its names, enough for their owner. */
+export interface AckMark {
+  readonly node: Uint8Array
+  readonly incarnation: Uint8Array
+  readonly seq: Sequence
+}
+
 /** Who the sender is, for people. Never used for decisions. */
 export interface Info {
   readonly name: string
@@ -92,8 +119,13 @@ export interface Info {
   readonly software: string
 }
 
+/** The versions of frames that this build speaks. */
+export type FrameVersion = 1 | 2
+
 /** The message. Absent sections say nothing. */
 export interface Message {
+  /** Of the frame; absent: 1. */
+  readonly version?: FrameVersion
   readonly beat?: Beat
   /** How far the receiver's journal is applied: in requests and answers. */
   readonly ack?: OwnAck
@@ -108,6 +140,14 @@ export interface Message {
   /** Long poll: the answer may wait this many milliseconds for something to tell. */
   readonly waitMs?: number
   readonly info?: Info
+  /** In answers to `compare`: how many of its summaries were dealt with. Absent: all. */
+  readonly compared?: number
+  /** In frames of version 1: the newest version that the sender speaks. Absent: 1. */
+  readonly speaks?: number
+  /** In frames of version 2, instead of `beat`, `ack` and `pull` (abbreviation.ts). */
+  readonly standing?: Standing
+  /** In announces of version 2, instead of `acks`. */
+  readonly ackMarks?: readonly AckMark[]
   /** The sender is shutting down in good order. */
   readonly leaving?: boolean
 }

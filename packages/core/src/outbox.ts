@@ -4,9 +4,10 @@
  *
  * At most one exchange per peer and path is under way, and one long poll; a slow peer delays nobody else.
  */
+import type { Dialect } from './dialect.ts'
 import type { Effect } from './events.ts'
 import type { Composer, Descent } from './exchange.ts'
-import type { Cursor } from './journal.ts'
+import { covers, type Cursor } from './journal.ts'
 import { announceBytesMax } from './limits.ts'
 import type { Message } from './message.ts'
 import { preferredPath, type ModeState } from './mode.ts'
@@ -16,6 +17,7 @@ import {
   antiEntropyMs,
   effectiveHeartbeatMs,
   httpIdleProbeMs,
+  introduceMs,
   trialProbeMs,
   trialProbesNeeded,
   type EngineParams,
@@ -23,7 +25,7 @@ import {
 import type { Link, Peer } from './peers.ts'
 import type { Random } from './ports.ts'
 import { canPull, choosePath, followMs, isDiverged, pullAt, pushAt, type Standing } from './sync-plan.ts'
-import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
+import { pathKinds, type Instant, type NodeId, type PathKind, type Sequence } from './units.ts'
 import { linkState, provenUntil } from './watchdog.ts'
 
 /** A question under way. */
@@ -35,6 +37,10 @@ export interface Ask {
   /** Was sent to get something done, not just to say hello. */
   readonly isWork: boolean
   readonly cursor: Cursor | undefined
+  /** The root that the question told. */
+  readonly root: Uint8Array | undefined
+  /** It named both incarnations, for a peer that may not know us. */
+  readonly inFull: boolean
   readonly askedFetch: Peer['fetch']
   readonly askedDescent: Descent | undefined
 }
@@ -44,6 +50,7 @@ export interface OutboxParts {
   readonly params: EngineParams
   readonly random: Random
   readonly composer: Composer
+  readonly dialect: Dialect
   readonly peers: ReadonlyMap<NodeId, Peer>
 }
 
@@ -71,7 +78,8 @@ export class Outbox {
   #announceAt: number | undefined
   #lastAnnounce = Number.NEGATIVE_INFINITY
   #localNews = false
-  #ackNews = false
+  /** Since when there may be something to acknowledge. */
+  #ackNewsAt: number | undefined
 
   constructor(parts: OutboxParts) {
     this.#parts = parts
@@ -113,15 +121,20 @@ export class Outbox {
     else link.holdMs = Math.max(holdMinMs, Math.min(link.holdMs, 0.8 * heldMs))
   }
 
-  /** Something was committed; `local`: by a client of this node. */
-  noteCommit(local: boolean): void {
-    this.#localNews ||= local
-    this.#ackNews = true
+  /** Whether a client of this node has written something that is not announced yet. */
+  get hasOwnNews(): boolean {
+    return this.#localNews
   }
 
-  /** A cursor has moved: the peer wants to hear of it. */
-  noteAck(): void {
-    this.#ackNews = true
+  /** Something was committed; `local`: by a client of this node. */
+  noteCommit(local: boolean, now: number): void {
+    this.#localNews ||= local
+    this.noteAck(now)
+  }
+
+  /** A cursor has moved: the peer may want to hear of it. */
+  noteAck(now: number): void {
+    this.#ackNewsAt ??= now
   }
 
   /** Whether a peer that waits in a long poll should be answered now. */
@@ -174,20 +187,26 @@ export class Outbox {
     const listeners = [...this.#parts.peers.values()].filter(peer => peer.links.p2p.up)
     this.#announcedSeq = Math.max(
       this.#announcedSeq,
-      Math.min(...listeners.map(peer => peer.toldSeq), own.seq),
+      Math.min(...listeners.map(peer => heldSeq(peer, own)), own.seq),
     )
-    if (!mode.announces || listeners.length === 0) {
+    const knowAll = listeners.every(peer => knowsAll(peer, own))
+    if (!mode.announces || knowAll) {
       this.#announcedSeq = own.seq
-      this.#localNews = this.#ackNews = false
+      this.#localNews = false
+      this.#announceAt = this.#ackNewsAt = undefined
       return []
     }
-    if (!this.#localNews && !this.#ackNews) return []
-    const earliest = this.#localNews ? at.mono : this.#lastAnnounce + ackIntervalMs
+    if (!this.#localNews && this.#ackNewsAt === undefined) return []
+    // What an exchange under way will tell anyway is worth waiting for.
+    const inExchange = listeners.some(peer => peer.descent !== undefined || peer.syncAt > at.mono)
+    const noted = (this.#ackNewsAt ?? at.mono) + (inExchange ? ackIntervalMs : 0)
+    const earliest = this.#localNews ? at.mono : Math.max(noted, this.#lastAnnounce + ackIntervalMs)
     this.#announceAt = earliest
     if (at.mono < earliest) return []
-    this.#localNews = this.#ackNews = false
+    this.#localNews = false
+    this.#announceAt = this.#ackNewsAt = undefined
     this.#lastAnnounce = at.mono
-    this.#announceAt = undefined
+    for (const peer of listeners) peer.toldCursor = peer.cursor
     return this.#announceRows(own, at)
   }
 
@@ -203,7 +222,14 @@ export class Outbox {
     const times = [peer.syncAt, peer.descentAt, (peer.divergedSince ?? 0) + followMs(peer, own)]
     for (const kind of pathKinds) {
       const link = peer.links[kind]
-      times.push(link.retryAt, link.beatAt, link.pollAt, provenUntil(link, params))
+      times.push(
+        link.retryAt,
+        link.beatAt,
+        link.speakAt,
+        link.greetAt,
+        link.pollAt,
+        provenUntil(link, params),
+      )
       for (const time of [pushAt(peer, kind, own, params), pullAt(peer, kind, own)])
         if (time !== undefined) times.push(time)
     }
@@ -224,7 +250,7 @@ export class Outbox {
   #work(peer: Peer, path: PathKind, own: Standing, at: Instant): Effect[] {
     const link = peer.links[path]
     if (!link.up || link.exchange !== undefined || peer.unsettledAnswers > 0) return []
-    if (at.mono < link.retryAt || at.mono < peer.syncAt) return []
+    if (at.mono < Math.max(link.retryAt, link.speakAt, peer.syncAt)) return []
     const { params } = this.#parts
     const push = due(pushAt(peer, path, own, params), at)
     const pull = due(pullAt(peer, path, own), at)
@@ -242,7 +268,8 @@ export class Outbox {
 
   #beat(peer: Peer, kind: PathKind, mode: ModeState, path: PathKind | undefined, at: Instant): Effect[] {
     const link = peer.links[kind]
-    if (!link.up || link.exchange !== undefined || at.mono < link.retryAt) return []
+    if (!link.up || link.exchange !== undefined) return []
+    if (at.mono < Math.max(link.retryAt, link.greetAt)) return []
     if (kind === 'http' && preferredPath(mode) === 'p2p' && mode.phase === 'FORCED') return []
     const unproven = kind === path && linkState(link, at.mono, this.#parts.params) !== 'up'
     if (!unproven && !link.doubted && at.mono < link.beatAt) return []
@@ -262,14 +289,20 @@ export class Outbox {
       phase?: ModeState['phase']
     },
   ): Effect {
-    const { composer } = this.#parts
+    const { composer, dialect } = this.#parts
     const { at, isWork, waitMs, own } = how
-    const greeting = composer.greeting(peer, at, peer.info === undefined)
+    const version = dialect.versionFor(peer)
     const pull = own !== undefined && canPull(peer, own)
     const sections =
       own === undefined || (!isWork && waitMs === undefined)
         ? {}
         : composer.ask(peer, { push: how.push, pull })
+    const positions = sections.rows ?? sections.pull ?? peer.fetch
+    // In the middle of a descent nobody cares how the other stands.
+    const isStep = version > 1 && sections.compare !== undefined && positions === undefined
+    // Who a peer is matters to people only, and can wait until the first words are over.
+    const introduce = peer.info === undefined && peer.known !== undefined
+    const greeting = isStep ? {} : composer.greeting(peer, at, introduce)
     const message: Message = { ...greeting, ...sections, ...(waitMs === undefined ? {} : { waitMs }) }
     const id = this.#nextId++
     this.#asks.set(id, {
@@ -279,14 +312,18 @@ export class Outbox {
       isPoll: waitMs !== undefined,
       isWork,
       cursor: peer.cursor,
+      root: message.beat?.root,
+      inFull: !isWork || !peer.knowsUs,
       askedFetch: isWork ? peer.fetch : undefined,
       askedDescent: isWork ? peer.descent : undefined,
     })
     if (waitMs === undefined) link.exchange = id
     else link.poll = id
-    link.beatAt = at.mono + this.#beatInterval(link.path, how.phase)
+    const interval = this.#beatInterval(link.path, how.phase)
+    link.beatAt = at.mono + (peer.known === undefined ? Math.min(interval, introduceMs) : interval)
     const timeoutMs = answerWithinMs[link.path] + (waitMs ?? 0)
-    return { type: 'ask', id, path: link.path, peer: peer.id, message, timeoutMs }
+    const phrased = dialect.phrase(message, peer, { version, lone: !isWork })
+    return { type: 'ask', id, path: link.path, peer: peer.id, message: phrased, timeoutMs }
   }
 
   /** ± 20 %, so that nodes do not beat in step. */
@@ -303,16 +340,31 @@ export class Outbox {
     const effects: Effect[] = []
     const head = { beat: composer.beat(at), acks: composer.acks(peers.values()) }
     const roomBytes = announceBytesMax - announceHeadBytes
+    const announce = (message: Message): Effect => ({
+      type: 'announce',
+      message: this.#parts.dialect.phraseForAll(message, peers.values()),
+    })
     while ((this.#announcedSeq ?? 0) < own.seq && effects.length < announceBurstMax) {
       const rows = composer.rows(this.#announcedSeq ?? 0, roomBytes, true)
       if (rows === undefined) break
       this.#announcedSeq = rows.upTo
       const size = rows.entries.reduce((sum, entry) => sum + entry.length, 0)
-      effects.push({ type: 'announce', message: size > roomBytes ? head : { ...head, rows } })
+      effects.push(announce(size > roomBytes ? head : { ...head, rows }))
     }
     this.#announcedSeq = own.seq
-    return effects.length > 0 ? effects : [{ type: 'announce', message: head }]
+    return effects.length > 0 ? effects : [announce(head)]
   }
+}
+
+/** Whether a peer has been told all our rows, and how far we have applied its own. */
+function knowsAll(peer: Peer, own: Standing): boolean {
+  const { cursor, toldCursor } = peer
+  return heldSeq(peer, own) >= own.seq && (cursor === undefined || covers(toldCursor, cursor))
+}
+
+/** How far a peer has heard of our rows, as far as we know. */
+function heldSeq({ acked, toldSeq }: Peer, own: Standing): Sequence {
+  return Math.max(toldSeq, acked?.incarnation === own.incarnation ? acked.seq : 0)
 }
 
 function due(time: number | undefined, at: Instant): boolean {

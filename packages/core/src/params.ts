@@ -66,6 +66,18 @@ export const trialProbeMs = 2_000
 /** Good probes in a row that a TRIAL takes (reliability §2). */
 export const trialProbesNeeded = 5
 
+/**
+ * First words on a new P2P connection, of which both ends learn in the same instant: the lesser node id speaks
+ * at once if it has something to tell, the other one frame later; who has nothing leaves them the word.
+ */
+export const firstWordMs = { second: 100, greeting: 200 } as const
+
+/** A peer that has not been asked who it is gets its next greeting after this: people want to see names. */
+export const introduceMs = 1_000
+
+/** Patience of the node that does not lead: several round trips, and short enough for a hedged write. */
+export const followPauseMs = 400
+
 /** How often HTTP is tried while P2P carries: keeps the status honest at about 25 B/s. */
 export const httpIdleProbeMs = 60_000
 

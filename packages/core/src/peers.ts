@@ -5,7 +5,7 @@
  * Plain mutable records, owned by the engine. Times are `mono` milliseconds unless they end in `Wall`.
  */
 import type { Cursor } from './journal.ts'
-import type { Info, Want } from './message.ts'
+import type { FrameVersion, Info, Want } from './message.ts'
 import type { Descent } from './exchange.ts'
 import { asleepPauseMs, httpSilenceMaxMs, longPollMs } from './params.ts'
 import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'
@@ -32,6 +32,10 @@ export interface Link {
   heardUs: number | undefined
   rttMs: number | undefined
   beatAt: number
+  /** Nothing is told before this, where the peer may be telling the same. */
+  speakAt: number
+  /** No greeting before this, where the peer probably speaks first. */
+  greetAt: number
   /** When the next long poll may start (HTTP only). */
   pollAt: number
   /** How long polls hold: less than `longPollMs` where something on the way cuts them off earlier. */
@@ -60,12 +64,18 @@ export interface Peer {
   readonly id: NodeId
   readonly links: Readonly<Record<PathKind, Link>>
   known: Known | undefined
+  /** Newest frame version it is known to speak; undefined until it has spoken. */
+  speaks: FrameVersion | undefined
+  /** It knows our incarnation: positions need not name it. */
+  knowsUs: boolean
   /** Everything of the peer up to here is applied and durable here. */
   cursor: Cursor | undefined
   /** Everything of ours up to here is applied and durable there. */
   acked: Cursor | undefined
   /** How far we have told our rows to this peer itself; it may not have heard. */
   toldSeq: Sequence
+  /** The cursor that we last told it; it may not have heard. */
+  toldCursor: Cursor | undefined
   /** Since when the peer has told of commits that we have not applied. */
   behindSince: number | undefined
   /** Entries to fetch before `cursor` may move to `upTo`. */
@@ -105,9 +115,12 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     id,
     links: { p2p: createLink('p2p', now), http: createLink('http', now) },
     known: undefined,
+    speaks: undefined,
+    knowsUs: false,
     cursor,
     acked: undefined,
     toldSeq: 0,
+    toldCursor: undefined,
     behindSince: undefined,
     fetch: undefined,
     descent: undefined,
@@ -146,6 +159,8 @@ function createLink(path: PathKind, now: number): Link {
     heardUs: undefined,
     rttMs: undefined,
     beatAt: now,
+    speakAt: now,
+    greetAt: now,
     pollAt: now,
     holdMs: longPollMs,
     doubted: false,
@@ -167,14 +182,26 @@ export interface Pace {
   readonly asleep?: boolean
 }
 
-/** The transport can reach the peer now: ask it at once. Failures are forgotten only once it has answered. */
-export function linkUp(link: Link, now: number): void {
-  if (!link.up) link.since = now
-  link.up = true
+/** How long to wait on a new connection, with something to tell and without. */
+export interface Patience {
+  readonly speakMs: number
+  readonly greetMs: number
+}
+
+/**
+ * The transport can reach the peer now: ask it at once. Failures are forgotten only once it has answered.
+ * @param patience how long to leave it the first word
+ */
+export function linkUp(link: Link, now: number, patience: Patience): void {
   link.connecting = false
   link.retryAt = now
-  link.beatAt = now
   link.pollAt = now
+  if (link.up) return
+  link.up = true
+  link.since = now
+  link.beatAt = now
+  link.speakAt = now + patience.speakMs
+  link.greetAt = now + patience.greetMs
 }
 
 /** The transport has lost the peer: reconnect at once if it had proven itself for a while, else back off. */

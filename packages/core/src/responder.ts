@@ -1,5 +1,6 @@
 /** Answers requests once what they brought is durable; long polls wait for something to tell. */
 import type { CommitPipeline } from './commits.ts'
+import type { AnswerManner, Dialect } from './dialect.ts'
 import type { Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
 import type { Message } from './message.ts'
@@ -15,6 +16,7 @@ interface Held {
   readonly id: number
   readonly peer: Peer
   readonly request: Message
+  readonly manner: AnswerManner
   readonly holdUntil: number
   settled: boolean
 }
@@ -22,19 +24,21 @@ interface Held {
 /** Keeps the requests that are not answered yet. */
 export class Responder {
   readonly #composer: Composer
+  readonly #dialect: Dialect
   readonly #commits: CommitPipeline
   readonly #held = new Map<number, Held>()
 
-  constructor(composer: Composer, commits: CommitPipeline) {
+  constructor(composer: Composer, dialect: Dialect, commits: CommitPipeline) {
     this.#composer = composer
+    this.#dialect = dialect
     this.#commits = commits
   }
 
   /** Takes a request in whose entries have been staged. */
-  take(id: number, peer: Peer, request: Message, at: Instant): void {
+  take(id: number, peer: Peer, request: Message, manner: AnswerManner, at: Instant): void {
     const waiting = [...this.#held.values()].filter(held => held.peer === peer).length
     const waitMs = waiting < heldPerPeerMax ? (request.waitMs ?? 0) : 0
-    const held: Held = { id, peer, request, holdUntil: at.mono + waitMs, settled: false }
+    const held: Held = { id, peer, request, manner, holdUntil: at.mono + waitMs, settled: false }
     this.#held.set(id, held)
     this.#commits.whenSettled(() => (held.settled = true))
   }
@@ -47,11 +51,13 @@ export class Responder {
   /** Answers whatever is durable and has waited long enough, or whose asker should hear the news. */
   answer(hasNewsFor: (peer: Peer) => boolean, at: Instant): Effect[] {
     const effects: Effect[] = []
-    for (const { id, peer, request, holdUntil, settled } of this.#held.values()) {
+    for (const { id, peer, request, manner, holdUntil, settled } of this.#held.values()) {
       if (!settled || (at.mono < holdUntil && !hasNewsFor(peer))) continue
       this.#held.delete(id)
-      const greeting = this.#composer.greeting(peer, at, request.info !== undefined)
-      effects.push({ type: 'reply', id, message: { ...greeting, ...this.#composer.answer(request, peer) } })
+      const greeting = manner.greets ? this.#composer.greeting(peer, at, request.info !== undefined) : {}
+      const message = { ...greeting, ...this.#composer.answer(request, peer) }
+      effects.push({ type: 'reply', id, message: this.#phrase(message, peer, manner, request) })
+      if (manner.greets) peer.toldCursor = peer.cursor
     }
     return effects
   }
@@ -60,10 +66,14 @@ export class Responder {
   farewell(at: Instant): Effect[] {
     const waiting = [...this.#held.values()]
     this.#held.clear()
-    return waiting.map(({ id, peer }) => {
+    return waiting.map(({ id, peer, manner, request }) => {
       const message = { ...this.#composer.greeting(peer, at, false), leaving: true }
-      return { type: 'reply', id, message }
+      return { type: 'reply', id, message: this.#phrase(message, peer, manner, request) }
     })
+  }
+
+  #phrase(message: Message, peer: Peer, { version }: AnswerManner, { beat }: Message): Message {
+    return this.#dialect.phrase(message, peer, { version, root: beat?.root })
   }
 
   /** When waiting ends for each request. */

@@ -5,8 +5,8 @@
 import { sameCursor } from './journal.ts'
 import type { ModeState } from './mode.ts'
 import { preferredPath } from './mode.ts'
-import { ackIntervalMs, type EngineParams } from './params.ts'
-import type { Peer } from './peers.ts'
+import { ackIntervalMs, firstWordMs, followPauseMs, type EngineParams } from './params.ts'
+import type { Patience, Peer } from './peers.ts'
 import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
 import { linkState } from './watchdog.ts'
 
@@ -31,9 +31,6 @@ const bulkRatio = 8
  * of.
  */
 const announceSlackMs = 2 * ackIntervalMs
-
-/** Patience of the node that does not lead: several round trips, and short enough for a hedged write. */
-export const followPauseMs = 400
 
 /** The path to ask a peer over; undefined if there is none to try. */
 export function choosePath(
@@ -83,6 +80,14 @@ export function unackedSince(peer: Peer, own: Standing): number | undefined {
  */
 export function followMs(peer: Peer, own: Standing): number {
   return own.nodeId < peer.id ? 0 : followPauseMs
+}
+
+/** How long to leave a peer the first word when a connection to it has just come up. */
+export function firstWord(path: PathKind, peer: Peer, self: NodeId): Patience {
+  if (path === 'http') return { speakMs: 0, greetMs: 0 }
+  // Nobody has news for somebody who keeps no cursor.
+  if (self < peer.id) return { speakMs: 0, greetMs: peer.acked === undefined ? 0 : firstWordMs.greeting }
+  return { speakMs: firstWordMs.second, greetMs: followPauseMs }
 }
 
 /**

@@ -3,42 +3,49 @@
  *
  * Section numbers are append-only; unknown ones are skipped, so newer nodes can say more. Entries travel
  * grouped by author, with the 32 author bytes left out and put back by the reader: the signed bytes arrive
- * exactly as they were. Every length is bounded before it is believed (docs/protocol.md §4).
+ * exactly as they were. Every length is bounded before it is believed (docs/protocol.md §7). Version 2 differs in
+ * what nearly every frame carries: beat, acknowledgement, rows and pull (standing.ts).
  */
 import { decode, encode } from 'cborg'
-import { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts'
-import { compareNodesMax, frameBytesMax, frameEntriesMax, entryBytesMax, membersMax } from './limits.ts'
+import { concatBytes, equalBytes, fromHex } from './bytes.ts'
+import { compareNodesMax, frameBytesMax, membersMax } from './limits.ts'
 import type {
   Ack,
   Beat,
   Compare,
+  FrameVersion,
   Info,
-  Locator,
   Message,
   OwnAck,
   Pull,
-  Rows,
   Summary,
   Want,
 } from './message.ts'
-import { isIncarnation, isNodeId, type Incarnation, type NodeId } from './units.ts'
+import {
+  encodeRows,
+  encodeRowsOfStanding,
+  groupByAuthor,
+  readEntries,
+  readRows,
+  readRowsOfStanding,
+} from './rows.ts'
+import { packAckMarks, packStanding, unpackAckMarks, unpackStanding } from './standing.ts'
+import type { NodeId } from './units.ts'
+import { bytes, fail, list, readIncarnation, readNode, text, uint } from './wire-fields.ts'
 
-/** The one protocol version this build speaks. */
-export const protocolVersion = 1
+/** The newest frame version this build speaks. */
+export const protocolVersion = 2
 
-/** Bytes of the path in a locator: 2^32 places, so a prefix holds one leaf, rarely two. */
-export const locatorPathBytes = 4
-
-/** Bytes of the leaf digest in a locator; with the path 80 bits, and the root is checked afterwards. */
-export const locatorDigestBytes = 6
+/** The oldest: nodes that speak no other are still understood, and spoken to. */
+export const oldestProtocolVersion = 1
 
 /** A frame that was not understood, and why. */
 export interface Malformed {
   readonly malformed: string
-  /**
-   * Set where the frame is of another protocol version: the versions its sender names, or the version byte.
-   */
+  /** Set where the frame is of another protocol version: its version byte. */
   readonly version?: number
+  /** Set where the frame says which versions its sender speaks. */
+  readonly speaks?: readonly [lowest: number, highest: number]
 }
 
 const section = {
@@ -53,6 +60,11 @@ const section = {
   info: 9,
   leaving: 10,
   ack: 11,
+  speaks: 12,
+  standing: 13,
+  rowsOfStanding: 14,
+  ackMarks: 15,
+  compared: 16,
 } as const
 
 /** Leaves told one by one under a prefix: a sender lists some twenty before it descends instead. */
@@ -61,54 +73,63 @@ const summaryLeavesMax = 256
 /** First byte of the answer to a frame of an unknown version; the range spoken follows as two bytes. */
 const versionAnswer = 0
 
-const authorStart = 1
-const authorEnd = 33
-
-/** The frame that carries `message`. The caller keeps within the budgets; see `frameBytesMax`. */
-export function encodeMessage(message: Message): Uint8Array {
+/**
+ * The frame that carries `message`. The caller keeps within the budgets; see `frameBytesMax`.
+ * @param self the sender: in version 2 its own entries need not name their author
+ */
+export function encodeMessage(message: Message, self?: NodeId): Uint8Array {
   const sections = new Map<number, unknown>()
   const put = (number: number, value: unknown): unknown => value !== undefined && sections.set(number, value)
+  const { version = 1, standing, rows, ack, acks, ackMarks, pull, info, compare, want } = message
+  const implied = version === 1 || self === undefined ? undefined : fromHex(self)
   put(section.beat, message.beat && encodeBeat(message.beat))
   put(
     section.acks,
-    message.acks?.map(ack => [fromHex(ack.node), fromHex(ack.incarnation), ack.seq]),
+    acks?.map(each => [fromHex(each.node), fromHex(each.incarnation), each.seq]),
   )
-  put(section.rows, message.rows && encodeRows(message.rows))
-  const { ack, pull, info, compare } = message
+  if (version === 1) put(section.rows, rows && encodeRows(rows))
   put(section.ack, ack && [fromHex(ack.incarnation), ack.seq])
   put(section.pull, pull && [fromHex(pull.incarnation), pull.after, pull.full])
-  put(section.entries, message.entries && groupByAuthor(message.entries))
+  put(section.entries, message.entries && groupByAuthor(message.entries, implied))
   put(
     section.want,
-    message.want?.map(want => [want.prefix, want.length, joinDigests(want.digests)]),
+    want?.map(each => [each.prefix, each.length, joinDigests(each.digests)]),
   )
   put(section.compare, compare && [compare.digestBytes, ...compare.summaries.map(encodeSummary)])
   put(section.waitMs, message.waitMs)
   put(section.info, info && [info.name, info.role, info.software])
   put(section.leaving, message.leaving === true ? true : undefined)
-  return concatBytes(Uint8Array.of(protocolVersion), encode(sections))
+  put(section.speaks, message.speaks)
+  put(section.standing, standing && packStanding(standing))
+  if (version === 2) put(section.rowsOfStanding, rows && encodeRowsOfStanding(rows, standing, implied))
+  put(section.ackMarks, ackMarks && packAckMarks(ackMarks))
+  put(section.compared, message.compared)
+  return concatBytes(Uint8Array.of(version), encode(sections))
 }
 
 /** The answer to a frame of a version we do not speak: names the range that we do. */
 export function encodeVersionAnswer(): Uint8Array {
-  return Uint8Array.of(versionAnswer, protocolVersion, protocolVersion)
+  return Uint8Array.of(versionAnswer, oldestProtocolVersion, protocolVersion)
 }
 
-/** Reads a frame. */
-export function decodeMessage(frame: Uint8Array): Message | Malformed {
+/**
+ * Reads a frame.
+ * @param from its sender: the author of the entries that name none
+ */
+export function decodeMessage(frame: Uint8Array, from?: NodeId): Message | Malformed {
   if (frame.length === 0) return { malformed: 'the frame is empty' }
   if (frame.length > frameBytesMax) return { malformed: `the frame takes more than ${frameBytesMax} bytes` }
-  const version = frame[0] as number
+  const [version, lowest, highest] = frame as Iterable<number> as [number, number, number]
   if (version === versionAnswer && frame.length === 3) {
-    const range = `${frame[1]} to ${frame[2]}`
+    const range = `${oldestProtocolVersion} to ${protocolVersion}`
     return {
-      malformed: `the peer speaks protocol ${range}, this node ${protocolVersion}`,
-      version: frame[2] as number,
+      malformed: `the peer speaks protocol ${lowest} to ${highest}, this node ${range}`,
+      speaks: [lowest, highest],
     }
   }
-  if (version !== protocolVersion) return { malformed: `protocol version ${version} is unknown`, version }
+  if (version !== 1 && version !== 2) return { malformed: `protocol version ${version} is unknown`, version }
   try {
-    return readMessage(decode(frame.subarray(1), decodeOptions))
+    return readMessage(decode(frame.subarray(1), decodeOptions), version, from)
   } catch (error) {
     // The readers below and the decoder throw on the first thing that is not as specified; nothing else is
     // called.
@@ -137,23 +158,6 @@ function encodeBeat(beat: Beat): unknown[] {
   return [fromHex(beat.incarnation), beat.seq, beat.root, beat.count, beat.wall, p2p ?? null, http ?? null]
 }
 
-function encodeRows(rows: Rows): unknown[] {
-  const locators = concatBytes(...rows.locators.flatMap(locator => [locator.path, locator.digest]))
-  return [fromHex(rows.incarnation), rows.after, rows.upTo, groupByAuthor(rows.entries), locators]
-}
-
-function groupByAuthor(entries: readonly Uint8Array[]): unknown[] {
-  const groups = new Map<string, { author: Uint8Array; rest: Uint8Array[] }>()
-  for (const entry of entries) {
-    const author = entry.subarray(authorStart, authorEnd)
-    const name = toHex(author)
-    const group = groups.get(name) ?? { author, rest: [] }
-    groups.set(name, group)
-    group.rest.push(concatBytes(entry.subarray(0, authorStart), entry.subarray(authorEnd)))
-  }
-  return [...groups.values()].flatMap(({ author, rest }) => [author, rest])
-}
-
 function encodeSummary(summary: Summary): unknown[] {
   const { prefix, length, children, depth, leaves } = summary
   if (children === undefined) return [prefix, length, joinDigests(leaves ?? [])]
@@ -167,26 +171,33 @@ function joinDigests(digests: readonly Uint8Array[]): Uint8Array {
   return concatBytes(Uint8Array.of(digests[0]?.length ?? 1), ...digests)
 }
 
-function fail(what: string): never {
-  throw new RangeError(`${what} is malformed`)
-}
-
-function readMessage(value: unknown): Message {
+function readMessage(value: unknown, version: FrameVersion, from: NodeId | undefined): Message {
   if (!(value instanceof Map)) return fail('the frame')
   const read = <T>(number: number, reader: (value: unknown) => T): T | undefined =>
     value.has(number) ? reader(value.get(number)) : undefined
+  const sender = version === 1 || from === undefined ? undefined : fromHex(from)
+  const standing = read(section.standing, packed =>
+    unpackStanding(bytes(packed, 'standing', 1, frameBytesMax)),
+  )
   return present({
+    version: version === 1 ? undefined : version,
     beat: read(section.beat, readBeat),
     acks: read(section.acks, acks => list(acks, 'acks', membersMax).map(readAck)),
     ack: read(section.ack, readOwnAck),
-    rows: read(section.rows, readRows),
+    rows:
+      read(section.rows, readRows) ??
+      read(section.rowsOfStanding, rows => readRowsOfStanding(rows, standing, sender)),
     pull: read(section.pull, readPull),
-    entries: read(section.entries, readEntries),
+    entries: read(section.entries, entries => readEntries(entries, sender)),
     want: read(section.want, wants => list(wants, 'want', compareNodesMax).map(readWant)),
     compare: read(section.compare, readCompare),
     waitMs: read(section.waitMs, wait => uint(wait, 'wait', 60_000)),
     info: read(section.info, readInfo),
     leaving: read(section.leaving, leaving => leaving === true || fail('leaving')),
+    speaks: read(section.speaks, speaks => uint(speaks, 'speaks', 255)),
+    standing,
+    ackMarks: read(section.ackMarks, marks => unpackAckMarks(bytes(marks, 'acks', 0, frameBytesMax))),
+    compared: read(section.compared, compared => uint(compared, 'compared', compareNodesMax)),
   })
 }
 
@@ -223,44 +234,9 @@ function readOwnAck(value: unknown): OwnAck {
   return { incarnation: readIncarnation(incarnation), seq: uint(seq, 'ack.seq') }
 }
 
-function readRows(value: unknown): Rows {
-  const [incarnation, after, upTo, entries, locators] = list(value, 'rows', 8)
-  const size = locatorPathBytes + locatorDigestBytes
-  const packed = bytes(locators, 'rows.locators', 0, frameBytesMax)
-  if (packed.length % size !== 0) fail('rows.locators')
-  const readLocator = (_: unknown, index: number): Locator => {
-    const at = index * size
-    return {
-      path: packed.subarray(at, at + locatorPathBytes),
-      digest: packed.subarray(at + locatorPathBytes, at + size),
-    }
-  }
-  const rows = {
-    incarnation: readIncarnation(incarnation),
-    after: uint(after, 'rows.after'),
-    upTo: uint(upTo, 'rows.upTo'),
-    entries: readEntries(entries),
-    locators: Array.from({ length: packed.length / size }, readLocator),
-  }
-  return rows.upTo >= rows.after ? rows : fail('rows.upTo')
-}
-
 function readPull(value: unknown): Pull {
   const [incarnation, after, full] = list(value, 'pull', 8)
   return { incarnation: readIncarnation(incarnation), after: uint(after, 'pull.after'), full: full === true }
-}
-
-function readEntries(value: unknown): Uint8Array[] {
-  const groups = list(value, 'entries', 2 * frameEntriesMax)
-  const entries: Uint8Array[] = []
-  for (let i = 0; i < groups.length; i += 2) {
-    const author = bytes(groups[i], 'entries.author', 32, 32)
-    for (const item of list(groups[i + 1], 'entries', frameEntriesMax)) {
-      const rest = bytes(item, 'entries.entry', 1, entryBytesMax)
-      entries.push(concatBytes(rest.subarray(0, authorStart), author, rest.subarray(authorStart)))
-    }
-  }
-  return entries.length <= frameEntriesMax ? entries : fail('entries')
 }
 
 function readWant(value: unknown): Want {
@@ -316,35 +292,6 @@ function splitDigests(value: unknown): Uint8Array[] {
 function readInfo(value: unknown): Info {
   const [name, role, software] = list(value, 'info', 8)
   return { name: text(name), role: text(role), software: text(software) }
-}
-
-function readNode(value: unknown): NodeId {
-  const id = toHex(bytes(value, 'node id', 32, 32))
-  return isNodeId(id) ? id : fail('node id')
-}
-
-function readIncarnation(value: unknown): Incarnation {
-  const id = toHex(bytes(value, 'incarnation', 8, 8))
-  return isIncarnation(id) ? id : fail('incarnation')
-}
-
-function list(value: unknown, what: string, lengthMax: number): unknown[] {
-  return Array.isArray(value) && value.length <= lengthMax ? value : fail(what)
-}
-
-function bytes(value: unknown, what: string, lengthMin: number, lengthMax: number): Uint8Array {
-  const fits = value instanceof Uint8Array && value.length >= lengthMin && value.length <= lengthMax
-  return fits ? value : fail(what)
-}
-
-function uint(value: unknown, what: string, max = Number.MAX_SAFE_INTEGER): number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max
-    ? value
-    : fail(what)
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' && value.length <= 256 ? value : fail('info')
 }
 
 /** Whether `digest` starts with `short`. */

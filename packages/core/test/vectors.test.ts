@@ -17,6 +17,7 @@ import {
   toHex,
   type KeyProof,
   type Message,
+  type NodeId,
 } from '@lattice/core'
 import { vectorFiles } from '@lattice/core/testing'
 import { alice, bob, sha256, verifies } from './crypto.ts'
@@ -71,15 +72,16 @@ describe('vectors', () => {
   })
 
   it('good frames are read and written alike, refused ones are malformed', () => {
-    const { valid, refused, skipped } = read<{
+    const { sender, valid, refused, skipped } = read<{
+      sender: NodeId
       valid: { frame: string }[]
       refused: { reason: string; frame: string }[]
       skipped: { frame: string; sameAs: string }
     }>('frames.json')
     for (const { frame } of valid)
-      expect(toHex(encodeMessage(decodeMessage(bytesOf(frame)) as Message))).toBe(frame)
+      expect(toHex(encodeMessage(decodeMessage(bytesOf(frame), sender) as Message, sender))).toBe(frame)
     for (const { reason, frame } of refused)
-      expect([reason, isMalformed(decodeMessage(bytesOf(frame)))]).toEqual([reason, true])
+      expect([reason, isMalformed(decodeMessage(bytesOf(frame), sender))]).toEqual([reason, true])
     expect(decodeMessage(bytesOf(skipped.frame))).toEqual(decodeMessage(bytesOf(skipped.sameAs)))
   })
 })

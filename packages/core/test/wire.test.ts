@@ -15,12 +15,11 @@ import {
   fromHex,
   isMalformed,
   membersMax,
-  protocolVersion,
   toHex,
   type Incarnation,
   type Message,
 } from '@lattice/core'
-import { anyEntry, anyMessage, assertProperty } from '@lattice/core/testing'
+import { anyEntry, anyMessage, anyShortMessage, assertProperty } from '@lattice/core/testing'
 import { alice, bob, carol, sha256 } from './crypto.ts'
 import { entryOf } from './replicas.ts'
 
@@ -39,11 +38,11 @@ function asReceived(message: Message): Message {
 }
 
 /** A frame with these sections, as anybody could write it. */
-const frame = (sections: readonly (readonly [number, unknown])[], version = protocolVersion): Uint8Array =>
+const frame = (sections: readonly (readonly [number, unknown])[], version = 1): Uint8Array =>
   concatBytes(Uint8Array.of(version), encode(new Map(sections)))
 
-const malformed = (sections: readonly (readonly [number, unknown])[]): string | undefined => {
-  const result = decodeMessage(frame(sections))
+const malformed = (sections: readonly (readonly [number, unknown])[], version = 1): string | undefined => {
+  const result = decodeMessage(frame(sections, version), alice.nodeId)
   return isMalformed(result) ? result.malformed : undefined
 }
 
@@ -99,12 +98,74 @@ describe('a message', () => {
   })
 })
 
+describe('a message of version 2', () => {
+  const short = anyShortMessage([alice, bob, carol], sha256)
+
+  it('arrives as it was sent, and what was received encodes to the same bytes', () => {
+    assertProperty(
+      fc.property(short, message => {
+        const sent = encodeMessage(message, alice.nodeId)
+        const received = decodeMessage(sent, alice.nodeId) as Message
+        expect(received).toEqual(asReceived(message))
+        expect(toHex(encodeMessage(received, alice.nodeId))).toBe(toHex(sent))
+      }),
+      300,
+    )
+  })
+
+  it('does not name its sender as the author of entries', () => {
+    const entry = entryOf({ tick: 1, value: encodeValue(1) }, alice).bytes
+    const named = encodeMessage({ version: 2, entries: [entry] })
+    const unnamed = encodeMessage({ version: 2, entries: [entry] }, alice.nodeId)
+    expect(named.length - unnamed.length).toBe(33)
+    expect(decodeMessage(unnamed, alice.nodeId)).toEqual({ version: 2, entries: [entry] })
+    expect(isMalformed(decodeMessage(unnamed))).toBe(true)
+    const misread = decodeMessage(unnamed, bob.nodeId) as Message
+    expect(toHex(misread.entries?.[0]?.subarray(1, 33) as Uint8Array)).toBe(bob.nodeId)
+  })
+
+  it('with damage is a message or malformed, never an error', () => {
+    const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 })
+    assertProperty(
+      fc.property(short, damage, (message, changes) => {
+        const damaged = encodeMessage(message, alice.nodeId).slice()
+        for (const [at, byte] of changes) damaged[at % damaged.length] = byte
+        const result = decodeMessage(damaged, alice.nodeId)
+        if (!isMalformed(result)) encodeMessage(result, alice.nodeId)
+      }),
+      500,
+    )
+  })
+
+  it('has bounds as well: whole standings, rows within them, as many marks as members', () => {
+    const standing = (...tail: number[]): [number, unknown] => [13, Uint8Array.of(...tail)]
+    const same = [1 | 2, 7, 7, 7, 7]
+    expect(malformed([standing(...same, 100)], 2)).toBeUndefined()
+    expect(malformed([standing(...same)], 2)).toBe('standing is malformed')
+    expect(malformed([standing(...same, 255, 255, 255, 255, 255, 255, 255, 15)], 2)).toBeUndefined()
+    expect(malformed([standing(...same, 255, 255, 255, 255, 255, 255, 255, 16)], 2)).toBe(
+      'standing is malformed',
+    )
+    expect(malformed([standing(...same, 255, 255, 255, 255, 255, 255, 255, 255)], 2)).toBe(
+      'standing is malformed',
+    )
+    expect(malformed([[14, [1, []]]], 2)).toBe('rows is malformed')
+    expect(malformed([standing(...same, 9), [14, [9, []]]], 2)).toBeUndefined()
+    expect(malformed([standing(...same, 9), [14, [10, []]]], 2)).toBe('rows.span is malformed')
+    expect(malformed([standing(...same, 9), [14, [0, [], bytes(0), 10]]], 2)).toBe('rows.behind is malformed')
+    expect(malformed([[15, bytes(9 * membersMax)]], 2)).toBeUndefined()
+    expect(malformed([[15, bytes(9 * membersMax + 9)]], 2)).toBe('acks is malformed')
+    expect(malformed([[16, compareNodesMax + 1]], 2)).toBe('compared is malformed')
+  })
+})
+
 describe('whatever arrives', () => {
   it('arbitrary bytes are a message or malformed, never an error', () => {
     assertProperty(
       fc.property(fc.uint8Array({ maxLength: 300 }), body => {
         expect(decodeMessage(body)).toBeDefined()
-        expect(decodeMessage(concatBytes(Uint8Array.of(protocolVersion), body))).toBeDefined()
+        for (const version of [1, 2])
+          expect(decodeMessage(concatBytes(Uint8Array.of(version), body), alice.nodeId)).toBeDefined()
       }),
       3000,
     )
@@ -144,7 +205,7 @@ describe('whatever arrives', () => {
 
   it('deep and endless structures end at once', () => {
     for (const byte of [0x81, 0xa1, 0xbf, 0x9f, 0x5b, 0x9b, 0xbb, 0xdb]) {
-      const bomb = concatBytes(Uint8Array.of(protocolVersion), bytes(frameBytesMax - 1, byte))
+      const bomb = concatBytes(Uint8Array.of(1), bytes(frameBytesMax - 1, byte))
       expect(isMalformed(decodeMessage(bomb))).toBe(true)
     }
     const huge = fromHex('01a1059b001fffffffffffff00') as Uint8Array
@@ -181,15 +242,15 @@ describe('versions', () => {
   })
 
   it('a frame of another version is malformed and says which', () => {
-    for (const version of [2, 9, 255]) expect(decodeMessage(frame([], version))).toMatchObject({ version })
+    for (const version of [3, 9, 255]) expect(decodeMessage(frame([], version))).toMatchObject({ version })
     expect(decodeMessage(Uint8Array.of(0, 1))).toMatchObject({ version: 0 })
   })
 
   it('the answer to such a frame names the range spoken', () => {
-    expect(toHex(encodeVersionAnswer())).toBe('000101')
+    expect(toHex(encodeVersionAnswer())).toBe('000102')
     expect(decodeMessage(Uint8Array.of(0, 2, 7))).toEqual({
-      version: 7,
-      malformed: 'the peer speaks protocol 2 to 7, this node 1',
+      speaks: [2, 7],
+      malformed: 'the peer speaks protocol 2 to 7, this node 1 to 2',
     })
   })
 })

@@ -41,7 +41,7 @@ export class Admission {
 
   /** Reads a frame of `peer`. */
   decode(frame: Uint8Array, peer: NodeId): Message | Malformed {
-    const message = decodeMessage(frame)
+    const message = decodeMessage(frame, peer)
     if (isMalformed(message)) {
       this.#parts.log('warn', 'a malformed frame was dropped', { peer, reason: message.malformed })
     }

@@ -285,7 +285,7 @@ export class Runtime implements LatticeNode {
       case 'announce':
         return this.#spawn(this.#announce(effect.message))
       case 'reply':
-        this.#replies.get(effect.id)?.resolve(encodeMessage(effect.message))
+        this.#replies.get(effect.id)?.resolve(this.#encode(effect.message))
         this.#replies.delete(effect.id)
         return
       case 'written':
@@ -339,8 +339,10 @@ export class Runtime implements LatticeNode {
   async #ask({ id, path, peer, message, timeoutMs }: Effect & { type: 'ask' }): Promise<void> {
     const done = this.#deadlines.start(timeoutMs)
     try {
-      const frame = await this.#transport(path).request(peer, encodeMessage(message), done.signal)
-      const answer = decodeMessage(frame)
+      const frame = await this.#transport(path).request(peer, this.#encode(message), done.signal)
+      const answer = decodeMessage(frame, peer)
+      if (isMalformed(answer) && answer.speaks !== undefined)
+        return this.#dispatch({ type: 'ask-failed', id, reason: answer.malformed, speaks: answer.speaks })
       if (isMalformed(answer)) throw new LatticeError('PEER_MALFORMED', answer.malformed)
       const delivery = await this.#admission.admit(answer, peer)
       this.#dispatch({ type: 'answer', id, ...delivery })
@@ -353,10 +355,14 @@ export class Runtime implements LatticeNode {
 
   async #announce(message: Message): Promise<void> {
     try {
-      await this.#transport('p2p').announce(encodeMessage(message))
+      await this.#transport('p2p').announce(this.#encode(message))
     } catch (error) {
       this.#parts.log('warn', 'an announce could not be sent', { reason: sentence(error) })
     }
+  }
+
+  #encode(message: Message): Uint8Array {
+    return encodeMessage(message, this.#parts.signer.nodeId)
   }
 
   #emit(event: NodeEvent): void {

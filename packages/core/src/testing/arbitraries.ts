@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import { toHex } from '../bytes.ts'
 import { signEntry, type EntryContent, type VerifiedEntry } from '../entry.ts'
 import { versionAt } from '../hlc.ts'
-import type { Compare, Message, Rows, Summary, Want } from '../message.ts'
+import type { Compare, Message, Rows, Summary, Want, Standing } from '../message.ts'
 import { prefixBytes } from '../merkle.ts'
 import type { Hash, Signer } from '../ports.ts'
 import { counterSlot, elementSlot, wholeKey } from '../slot.ts'
@@ -240,4 +240,48 @@ export function anyMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary
     },
     { requiredKeys: [] },
   )
+}
+
+const standings: fc.Arbitrary<Standing> = fc
+  .record(
+    {
+      lives: fc.oneof(
+        bytes(4).map(tag => ({ tag })),
+        fc.record({ own: incarnations, yours: incarnations }),
+      ),
+      seq: fc.integer({ min: 2000, max: Number.MAX_SAFE_INTEGER }),
+      root: fc.oneof(bytes(32), fc.constant('same' as const)),
+      ack: numbers,
+      pull: fc.constantFrom('brief' as const, 'full' as const),
+      heardMs: fc.record({ p2p: fc.nat(), http: fc.nat() }, { requiredKeys: [] }),
+      details: fc.record({ count: numbers, wall: numbers }),
+    },
+    { requiredKeys: ['lives', 'seq', 'root', 'heardMs'] },
+  )
+  .map(standing => {
+    const { lives, ack, pull } = standing
+    // The receiver's incarnation is told with what belongs to it.
+    return 'own' in lives && (ack ?? pull) === undefined
+      ? { ...standing, lives: { own: lives.own } }
+      : standing
+  })
+
+/** Any message as it travels in frames of version 2. */
+export function anyShortMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary<Message> {
+  const mark = fc.record({ node: bytes(4), incarnation: bytes(4), seq: numbers })
+  const extras = fc.record(
+    { ackMarks: fc.array(mark, { maxLength: 4 }), compared: fc.nat(1024) },
+    { requiredKeys: [] },
+  )
+  return fc.tuple(anyMessage(signers, hash), standings, extras).map(([message, standing, extra]) => {
+    const { beat, acks, pull, rows: told, ...rest } = message
+    const unnamed = '0000000000000000' as Incarnation
+    return {
+      ...rest,
+      ...extra,
+      version: 2,
+      ...((beat ?? acks ?? pull ?? told) === undefined ? {} : { standing }),
+      ...(told === undefined ? {} : { rows: { ...told, incarnation: unnamed } }),
+    }
+  })
 }

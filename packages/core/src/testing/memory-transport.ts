@@ -19,6 +19,8 @@ export interface MemoryNetwork {
   join(nodeId: NodeId, trusted?: ReadonlySet<NodeId>): Transport
   /** From now on everything `from` sends to `to` is lost without a sign. */
   cut(from: NodeId, to: NodeId): void
+  /** Both ends lose their connection, as their libraries do when a link has been silent for long. */
+  part(one: NodeId, other: NodeId): void
   /** Ends `cut`; what was lost stays lost. */
   heal(from: NodeId, to: NodeId): void
 }
@@ -33,6 +35,10 @@ export function createMemoryNetwork(kind: PathKind = 'p2p'): MemoryNetwork {
       return port
     },
     cut: (from, to) => void wires.lost.add(`${from}>${to}`),
+    part(one, other) {
+      wires.ports.get(one)?.hangUp(other)
+      wires.ports.get(other)?.hangUp(one)
+    },
     heal: (from, to) => void wires.lost.delete(`${from}>${to}`),
   }
 }

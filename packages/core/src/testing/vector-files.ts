@@ -184,7 +184,7 @@ function proofs({ hash, alice }: VectorKeys): unknown {
 }
 
 function frames(keys: VectorKeys): unknown {
-  const { hash, bob } = keys
+  const { hash, alice, bob } = keys
   const signed = sign(keys)
   const incarnation = life
   const trie = new MerkleTrie(hash)
@@ -225,12 +225,70 @@ function frames(keys: VectorKeys): unknown {
       { info: { name: 'n1', role: 'node', software: 'lattice/0.1.0' }, leaving: true },
     ],
   ]
+  const short: readonly [string, Message][] = [
+    ['version 2: nothing', { version: 2 }],
+    [
+      'version 2: a greeting between strangers',
+      {
+        version: 2,
+        standing: {
+          lives: { own: incarnation },
+          seq: 7,
+          root: trie.root(),
+          heardMs: {},
+          details: { count: trie.count, wall: testWall },
+        },
+      },
+    ],
+    [
+      'version 2: rows up to where alice stands, by her and by bob, and a pull of all after 300',
+      {
+        version: 2,
+        standing: {
+          lives: { tag: Uint8Array.of(1, 2, 3, 4) },
+          seq: 7,
+          root: trie.root(),
+          ack: 300,
+          pull: 'brief',
+          heardMs: { http: 20 },
+        },
+        rows: { incarnation, after: 3, upTo: 7, entries, locators: [] },
+      },
+    ],
+    [
+      'version 2: equal roots, and rows with a locator that end before',
+      {
+        version: 2,
+        standing: { lives: { tag: Uint8Array.of(1, 2, 3, 4) }, seq: 9, root: 'same', ack: 300, heardMs: {} },
+        rows: { incarnation, after: 3, upTo: 7, entries: [], locators: [locator] },
+        compared: 2,
+      },
+    ],
+    [
+      'version 2: an announce that acknowledges 300 to bob',
+      {
+        version: 2,
+        standing: { lives: { own: incarnation }, seq: 7, root: trie.root(), heardMs: {} },
+        ackMarks: [
+          {
+            node: (fromHex(bob.nodeId) as Uint8Array).slice(-4),
+            incarnation: (fromHex(incarnation) as Uint8Array).slice(-4),
+            seq: 300,
+          },
+        ],
+      },
+    ],
+  ]
   return {
-    valid: messages.map(([name, message]) => ({ name, frame: toHex(encodeMessage(message)) })),
+    sender: alice.nodeId,
+    valid: [...messages, ...short].map(([name, message]) => ({
+      name,
+      frame: toHex(encodeMessage(message, alice.nodeId)),
+    })),
     versionAnswer: toHex(encodeVersionAnswer()),
     refused: [
-      ['empty', ''], ['unknown version', '02a0'], ['not a map', '0180'], ['section twice', '01a208010802'],
-      ['wait beyond 60 s', '01a10819ea61'], ['rows without their members', '01a10380'], ['cut short', '01a1'],
+      ['empty', ''], ['unknown version', '03a0'], ['not a map', '0180'], ['section twice', '01a208010802'],
+      ['wait beyond 60 s', '01a10819ea61'], ['rows without their members', '01a10380'], ['rows without a standing', '02a10e820080'], ['cut short', '01a1'],
     ].map(([reason, frame]) => ({ reason, frame })), // prettier-ignore
     skipped: { reason: 'unknown section, ignored', frame: '01a1186300', sameAs: '01a0' },
   }
