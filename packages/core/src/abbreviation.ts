@@ -1,8 +1,8 @@
 /**
  * Messages in few bytes, and back: what frames of version 2 leave out because both sides know it.
  *
- * A frame still presumes no other frame: positions are bound to both incarnations by a tag, and a receiver that
- * cannot make sense of it takes the entries, no notice of any position, and answers in full.
+ * A frame still presumes no other frame: positions are bound to both incarnations by a tag, and a receiver
+ * that cannot make sense of it takes the entries, no notice of any position, and answers in full.
  */
 import { equalBytes, fromHex } from './bytes.ts'
 import type { Cursor } from './journal.ts'

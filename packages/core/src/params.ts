@@ -67,8 +67,9 @@ export const trialProbeMs = 2_000
 export const trialProbesNeeded = 5
 
 /**
- * First words on a new P2P connection, of which both ends learn in the same instant: the lesser node id speaks
- * at once if it has something to tell, the other one frame later; who has nothing leaves them the word.
+ * First words on a new P2P connection, of which both ends learn in the same instant: the lesser node id
+ * speaks at once if it has something to tell, the other one frame later; who has nothing leaves them the
+ * word.
  */
 export const firstWordMs = { second: 100, greeting: 200 } as const
 

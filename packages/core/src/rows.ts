@@ -1,6 +1,6 @@
 /**
- * Entries and journal rows in frames. Entries travel grouped by author, with the author's 32 bytes left out and
- * put back by the reader: the signed bytes arrive exactly as they were.
+ * Entries and journal rows in frames. Entries travel grouped by author, with the author's 32 bytes left out
+ * and put back by the reader: the signed bytes arrive exactly as they were.
  */
 import { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts'
 import { assert } from './errors.ts'
@@ -30,7 +30,9 @@ export function encodeRows(rows: Rows): unknown[] {
   return [fromHex(incarnation), after, upTo, groupByAuthor(entries), packLocators(locators)]
 }
 
-/** Rows in version 2: their incarnation is the sender's, and their end where it stands unless they say less. */
+/**
+ * Rows in version 2: their incarnation is the sender's, and their end where it stands unless they say less.
+ */
 export function encodeRowsOfStanding(
   rows: Rows,
   standing: Standing | undefined,

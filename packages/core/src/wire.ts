@@ -3,8 +3,8 @@
  *
  * Section numbers are append-only; unknown ones are skipped, so newer nodes can say more. Entries travel
  * grouped by author, with the 32 author bytes left out and put back by the reader: the signed bytes arrive
- * exactly as they were. Every length is bounded before it is believed (docs/protocol.md §7). Version 2 differs in
- * what nearly every frame carries: beat, acknowledgement, rows and pull (standing.ts).
+ * exactly as they were. Every length is bounded before it is believed (docs/protocol.md §7). Version 2
+ * differs in what nearly every frame carries: beat, acknowledgement, rows and pull (standing.ts).
  */
 import { decode, encode } from 'cborg'
 import { concatBytes, equalBytes, fromHex } from './bytes.ts'

@@ -1,5 +1,5 @@
 /** Errors of whatever kind as what the engine and the log are told. */
-import { isLatticeError, type ErrorCode } from '@lattice/core'
+import { isLatticeError, type ErrorCode, type Malformed } from '@lattice/core'
 
 /** An error as a sentence. */
 export function sentence(error: unknown): string {
@@ -15,4 +15,13 @@ export function failureOf(error: unknown): { reason: string; code?: ErrorCode; r
     ...(isLatticeError(error) ? { code: error.code } : {}),
     ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),
   }
+}
+
+/** An answer that could not be read, as the engine is told. */
+export function unreadAnswer({ malformed, speaks }: Malformed): {
+  reason: string
+  code: ErrorCode
+  speaks?: readonly [lowest: number, highest: number]
+} {
+  return { reason: malformed, code: 'PEER_MALFORMED', ...(speaks === undefined ? {} : { speaks }) }
 }

@@ -32,7 +32,7 @@ import {
 } from '@lattice/core'
 import { Admission } from './admission.ts'
 import { Deadlines } from './deadlines.ts'
-import { failureOf, sentence } from './failure.ts'
+import { failureOf, sentence, unreadAnswer } from './failure.ts'
 import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from './node.ts'
 
 /** What a runtime is made of. */
@@ -341,9 +341,7 @@ export class Runtime implements LatticeNode {
     try {
       const frame = await this.#transport(path).request(peer, this.#encode(message), done.signal)
       const answer = decodeMessage(frame, peer)
-      if (isMalformed(answer) && answer.speaks !== undefined)
-        return this.#dispatch({ type: 'ask-failed', id, reason: answer.malformed, speaks: answer.speaks })
-      if (isMalformed(answer)) throw new LatticeError('PEER_MALFORMED', answer.malformed)
+      if (isMalformed(answer)) return this.#dispatch({ type: 'ask-failed', id, ...unreadAnswer(answer) })
       const delivery = await this.#admission.admit(answer, peer)
       this.#dispatch({ type: 'answer', id, ...delivery })
     } catch (error) {

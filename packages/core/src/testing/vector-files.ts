@@ -183,12 +183,14 @@ function proofs({ hash, alice }: VectorKeys): unknown {
   }
 }
 
-function frames(keys: VectorKeys): unknown {
-  const { hash, alice, bob } = keys
-  const signed = sign(keys)
-  const incarnation = life
-  const trie = new MerkleTrie(hash)
-  for (const [, { key, slot, digest }] of signed) trie.set(pathOf(key, slot, hash), digest, 1)
+const locator = { path: new Uint8Array(4).fill(1), digest: new Uint8Array(6).fill(2) }
+const incarnation = life
+
+function longMessages(
+  trie: MerkleTrie,
+  entries: readonly Uint8Array[],
+  bob: Signer,
+): (readonly [name: string, message: Message])[] {
   const beat = {
     incarnation,
     seq: 7,
@@ -197,11 +199,6 @@ function frames(keys: VectorKeys): unknown {
     wall: testWall,
     heardMs: { http: 20 },
   }
-  const entries = [
-    ...signed.slice(0, 2).map(([, entry]) => entry.bytes),
-    signEntry(contentsOf(keys)[0]?.[1] as EntryContent, bob, hash).bytes,
-  ]
-  const locator = { path: new Uint8Array(4).fill(1), digest: new Uint8Array(6).fill(2) }
   const want = [{ prefix: Uint8Array.of(0xab, 0xc0), length: 3, digests: [new Uint8Array(6).fill(3)] }]
   const branch = {
     prefix: Uint8Array.of(0xab),
@@ -209,7 +206,7 @@ function frames(keys: VectorKeys): unknown {
     depth: 2,
     children: new Map([0, 9].map(nibble => [nibble, new Uint8Array(6).fill(nibble)])),
   }
-  const messages: readonly [string, Message][] = [
+  return [
     ['nothing', {}],
     ['beat and acknowledgement', { beat, acks: [{ node: bob.nodeId, incarnation, seq: 3 }] }],
     [
@@ -225,16 +222,27 @@ function frames(keys: VectorKeys): unknown {
       { info: { name: 'n1', role: 'node', software: 'lattice/0.1.0' }, leaving: true },
     ],
   ]
-  const short: readonly [string, Message][] = [
-    ['version 2: nothing', { version: 2 }],
+}
+
+function shortMessages(
+  trie: MerkleTrie,
+  entries: readonly Uint8Array[],
+  bob: Signer,
+): (readonly [name: string, message: Message])[] {
+  const version = 2
+  const root = trie.root()
+  const tag = Uint8Array.of(1, 2, 3, 4)
+  const lastOf = (id: string): Uint8Array => (fromHex(id) as Uint8Array).slice(-4)
+  return [
+    ['version 2: nothing', { version }],
     [
       'version 2: a greeting between strangers',
       {
-        version: 2,
+        version,
         standing: {
           lives: { own: incarnation },
           seq: 7,
-          root: trie.root(),
+          root,
           heardMs: {},
           details: { count: trie.count, wall: testWall },
         },
@@ -243,11 +251,11 @@ function frames(keys: VectorKeys): unknown {
     [
       'version 2: rows up to where alice stands, by her and by bob, and a pull of all after 300',
       {
-        version: 2,
+        version,
         standing: {
-          lives: { tag: Uint8Array.of(1, 2, 3, 4) },
+          lives: { tag },
           seq: 7,
-          root: trie.root(),
+          root,
           ack: 300,
           pull: 'brief',
           heardMs: { http: 20 },
@@ -258,8 +266,8 @@ function frames(keys: VectorKeys): unknown {
     [
       'version 2: equal roots, and rows with a locator that end before',
       {
-        version: 2,
-        standing: { lives: { tag: Uint8Array.of(1, 2, 3, 4) }, seq: 9, root: 'same', ack: 300, heardMs: {} },
+        version,
+        standing: { lives: { tag }, seq: 9, root: 'same', ack: 300, heardMs: {} },
         rows: { incarnation, after: 3, upTo: 7, entries: [], locators: [locator] },
         compared: 2,
       },
@@ -267,21 +275,33 @@ function frames(keys: VectorKeys): unknown {
     [
       'version 2: an announce that acknowledges 300 to bob',
       {
-        version: 2,
-        standing: { lives: { own: incarnation }, seq: 7, root: trie.root(), heardMs: {} },
+        version,
+        standing: { lives: { own: incarnation }, seq: 7, root, heardMs: {} },
         ackMarks: [
           {
-            node: (fromHex(bob.nodeId) as Uint8Array).slice(-4),
-            incarnation: (fromHex(incarnation) as Uint8Array).slice(-4),
+            node: lastOf(bob.nodeId),
+            incarnation: lastOf(incarnation),
             seq: 300,
           },
         ],
       },
     ],
   ]
+}
+
+function frames(keys: VectorKeys): unknown {
+  const { hash, alice, bob } = keys
+  const signed = sign(keys)
+  const trie = new MerkleTrie(hash)
+  for (const [, { key, slot, digest }] of signed) trie.set(pathOf(key, slot, hash), digest, 1)
+  const entries = [
+    ...signed.slice(0, 2).map(([, entry]) => entry.bytes),
+    signEntry(contentsOf(keys)[0]?.[1] as EntryContent, bob, hash).bytes,
+  ]
+  const messages = [...longMessages(trie, entries, bob), ...shortMessages(trie, entries, bob)]
   return {
     sender: alice.nodeId,
-    valid: [...messages, ...short].map(([name, message]) => ({
+    valid: messages.map(([name, message]) => ({
       name,
       frame: toHex(encodeMessage(message, alice.nodeId)),
     })),
