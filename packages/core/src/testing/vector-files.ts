@@ -232,6 +232,7 @@ function shortMessages(
   const version = 2
   const root = trie.root()
   const tag = Uint8Array.of(1, 2, 3, 4)
+  const strange = { lives: { own: incarnation }, seq: 7, root, heardMs: {} }
   const lastOf = (id: string): Uint8Array => (fromHex(id) as Uint8Array).slice(-4)
   return [
     ['version 2: nothing', { version }],
@@ -239,13 +240,7 @@ function shortMessages(
       'version 2: a greeting between strangers',
       {
         version,
-        standing: {
-          lives: { own: incarnation },
-          seq: 7,
-          root,
-          heardMs: {},
-          details: { count: trie.count, wall: testWall },
-        },
+        standing: { ...strange, details: { count: trie.count, wall: testWall } },
       },
     ],
     [
@@ -276,14 +271,8 @@ function shortMessages(
       'version 2: an announce that acknowledges 300 to bob',
       {
         version,
-        standing: { lives: { own: incarnation }, seq: 7, root, heardMs: {} },
-        ackMarks: [
-          {
-            node: lastOf(bob.nodeId),
-            incarnation: lastOf(incarnation),
-            seq: 300,
-          },
-        ],
+        standing: strange,
+        ackMarks: [{ node: lastOf(bob.nodeId), incarnation: lastOf(incarnation), seq: 300 }],
       },
     ],
   ]
