@@ -4,6 +4,7 @@
  */
 import { format, resolveConfig } from 'prettier'
 import { errorCatalog } from '@lattice/core'
+import { deploymentConfigs } from './deployment-configs.ts'
 import { modeDocument } from './mode-document.ts'
 import { readModule } from './tidy/syntax.ts'
 import { columnsMax } from './tidy/form.ts'
@@ -68,6 +69,7 @@ export async function generatedDocuments(tree: Tree): Promise<ReadonlyMap<string
     throw new Error('ARCHITECTURE.md:1 has no <!-- tree: … --> … <!-- /tree --> part')
   const drawn = sourceTree(tree)
   return new Map([
+    ...deploymentConfigs(),
     ['docs/errors.md', await format(errorsDocument(), options)],
     ['docs/modes.md', await format(modeDocument(), options)],
     [

@@ -9,6 +9,8 @@ export async function main(argv: string[]): Promise<void> {
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
   const { stdout, stderr, stdin, env } = process
+  // `lattice config | head`: a reader that has seen enough is no failure.
+  stdout.on('error', () => undefined)
   const io = { stdout, stderr, stdin, env, cwd: process.cwd(), signal: stop.signal }
   const cli = buildProgram(io, {
     startDaemon: async (config, context) => {

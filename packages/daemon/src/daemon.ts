@@ -15,6 +15,7 @@ import { createCounts, figuresOf } from './history/figures.ts'
 import { keepHistory, type History } from './history/history.ts'
 import { createIntegrityCheck } from './host/integrity.ts'
 import { createLog, type Log } from './host/log.ts'
+import { createPulse } from './host/pulse.ts'
 import { watchDisk, watchEventLoop } from './host/probes.ts'
 import {
   createDashboard,
@@ -27,9 +28,12 @@ import {
   type SyncHandler,
   type UpgradeHandler,
 } from './http/index.ts'
+import { createReload } from './reload.ts'
 import { Runtime } from './runtime.ts'
 import { historyFile, storeFiles } from './sqlite-schema.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
+import { supervise } from './supervise.ts'
+import { keepSnapshots, restoreSnapshot, type Snapshots } from './snapshot/index.ts'
 import { openStateDir } from './state-dir.ts'
 
 /** The lungs as the daemon needs them. */
@@ -64,6 +68,8 @@ export interface StartInput {
 /** A running daemon. */
 export interface Daemon {
   readonly log: Log
+  /** Applies what may change while running (reload.ts). */
+  readonly reload: ReturnType<typeof createReload>
   /** Drains, says goodbye, closes everything. */
   stop(): Promise<void>
 }
@@ -83,14 +89,19 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   const store = await openSqliteStore(stateDir.path, { log: (level, text) => log[level](text) })
   opened.defer(() => store.close())
   const lungs = parts.createLungs(identity, log)
+  const params = engineParams(config)
   const members = new Set(config.trustedKeys.filter(id => id !== identity.nodeId))
   if (members.size === 0) log.warn('no trusted keys: this node serves its own clients and refuses all sync')
+  const restored = await restore(input, parts, { identity, store, log, members })
+  const now = (): number => parts.clock.now().mono
+  const pulse = createPulse(now)
   const runtime = new Runtime({
     ...parts,
+    pulse,
     info: { name: config.nodeName, role: config.nodeRole, software: `lattice/${programVersion()}` },
     store,
     signer: identity.signer,
-    params: engineParams(config),
+    params,
     members,
     transports: [lungs.http, ...(lungs.p2p === undefined ? [] : [lungs.p2p])],
     ...(lungs.p2p === undefined ? {} : { restartP2p: () => lungs.p2p?.restart() ?? Promise.resolve() }),
@@ -111,16 +122,76 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   await runtime.start()
   opened.defer(() => runtime.stop())
   greet(input, identity, serving.url, lungs, log)
+  const snapshots = snapshotsOf(config, parts, { identity, store, log, runtime }, restored)
+  const supervisor = supervise({ env: input.env, log, store, runtime, pulse, now })
   const closing = opened.move()
   const stop = async (): Promise<void> => {
     log.info('stopping')
+    const told = supervisor.stopping()
     // At the same time: the farewell answers the long polls that the server would otherwise wait for.
     await Promise.all([serving.server.close(), runtime.stop()])
+    await snapshots?.stop()
     await closing.disposeAsync()
     log.info('stopped')
-    await log.flush()
+    await Promise.all([told, log.flush()])
   }
-  return { log, stop }
+  const reload = createReload({
+    started: input.loaded,
+    stateDir: stateDir.path,
+    log,
+    appliers: {
+      LOG_LEVEL: ({ logLevel }) => log.setLevel(logLevel),
+      // The engine reads its parameters anew each time it uses one.
+      HTTP_POLL_INTERVAL: ({ httpPollIntervalMs }) => {
+        params.pollIntervalMs = httpPollIntervalMs
+      },
+    },
+  })
+  return { log, reload, stop }
+}
+
+interface Opened {
+  readonly identity: Identity
+  readonly store: SqliteStore
+  readonly log: Log
+}
+
+/** Root of the snapshot that an empty store was filled from. */
+async function restore(
+  { config }: StartInput,
+  parts: DaemonParts,
+  { identity, store, log, members }: Opened & { readonly members: ReadonlySet<NodeId> },
+): Promise<string | undefined> {
+  if (config.snapshotDir === undefined) return undefined
+  const { signer } = identity
+  const tell: LogTell = (level, text, fields) => log[level](text, fields)
+  const wall = (): number => parts.clock.now().wall
+  const { hash, verifier } = parts
+  const into = { store, hash, verifier, signer, members, wall, log: tell }
+  const restored = await restoreSnapshot(config.snapshotDir, into)
+  if (restored === undefined) return undefined
+  const { name, entries, refused, header } = restored
+  log.info(`the empty store was filled from ${name}`, {
+    code: 'SNAPSHOT',
+    entries,
+    refused,
+    root: header.root,
+  })
+  return header.root
+}
+
+type LogTell = (level: 'info' | 'warn', text: string, fields?: Readonly<Record<string, unknown>>) => void
+
+function snapshotsOf(
+  config: Config,
+  { clock }: DaemonParts,
+  { identity, store, log, runtime }: Opened & { readonly runtime: Runtime },
+  restored: string | undefined,
+): Snapshots | undefined {
+  const { snapshotDir: directory, snapshotIntervalMs: intervalMs } = config
+  if (directory === undefined) return undefined
+  const root = (): string => runtime.status().root
+  return keepSnapshots({ directory, intervalMs, node: identity.nodeId, store, root, clock, log }, restored)
 }
 
 function openLog({ config, env, stdout }: StartInput, token: Secret, mode: () => string | undefined): Log {
@@ -264,7 +335,7 @@ function appOptions(input: ServeInput): HttpAppOptions {
   }
 }
 
-function engineParams(config: Config): EngineParams {
+function engineParams(config: Config): { -readonly [Name in keyof EngineParams]: EngineParams[Name] } {
   return {
     p2pEnabled: config.p2pEnabled,
     heartbeatMs: config.heartbeatIntervalMs,

@@ -3,6 +3,9 @@
  */
 import { LatticeError, type Clock } from '@lattice/core'
 
+/** Longest try to connect: TCP, Noise, identify and one retransmission each on a slow link. */
+export const connectWithinMs = 10_000
+
 /** One time limit. */
 export interface Deadline {
   readonly signal: AbortSignal

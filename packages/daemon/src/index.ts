@@ -5,3 +5,4 @@ export { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from './sq
 export { createVerifier, sha256, systemRandom, type SystemVerifier } from './host/crypto.ts'
 export { systemClock } from './host/clock.ts'
 export { identityFromSeed, type Identity } from './host/identity.ts'
+export { profileText, type Given, type ProfileChoice, type ProfileName } from './profiles/index.ts'

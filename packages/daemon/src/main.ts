@@ -40,9 +40,13 @@ export async function runDaemon(
     // Listening holds the channel open, and that would keep a process alive whose start failed.
     process.channel?.unref()
   }
+  // A terminal that closes ends what runs in it; a supervisor means "read your configuration again".
+  let hangUp = (): void => (stdout.isTTY ? stop.abort() : undefined)
+  process.on('SIGHUP', () => hangUp())
   const daemon = await startDaemon({ config, loaded: context.loaded, env, stdout }, parts)
   process.on('unhandledRejection', reason => crash(daemon.log, reason))
   process.on('uncaughtException', error => crash(daemon.log, error))
+  if (!stdout.isTTY) hangUp = () => void daemon.reload(context.reload)
   if (!stop.signal.aborted) {
     await new Promise(resolve => stop.signal.addEventListener('abort', resolve, { once: true }))
   }

@@ -31,8 +31,9 @@ import {
   type Verifier,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
-import { Deadlines } from './deadlines.ts'
+import { connectWithinMs, Deadlines } from './deadlines.ts'
 import { failureOf, sentence, unreadAnswer } from './failure.ts'
+import type { Pulse } from './host/pulse.ts'
 import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from './node.ts'
 
 /** What a runtime is made of. */
@@ -42,6 +43,8 @@ export interface RuntimeParts extends Omit<EngineParts, 'at'> {
   readonly transports: readonly Transport[]
   /** Restarts the P2P stack after a clock jump. */
   readonly restartP2p?: () => Promise<void>
+  /** Told of every step and commit: what a process watchdog goes by. */
+  readonly pulse?: Pulse
   readonly log: (
     level: 'info' | 'warn' | 'error',
     message: string,
@@ -271,6 +274,7 @@ export class Runtime implements LatticeNode {
 
   #setAlarm(): void {
     this.#cancelAlarm?.()
+    this.#parts.pulse?.moved(this.#engine.wakeAt)
     this.#cancelAlarm = this.#parts.clock.alarm(this.#engine.wakeAt, () => this.#dispatch({ type: 'tick' }))
   }
 
@@ -322,6 +326,7 @@ export class Runtime implements LatticeNode {
         this.#dispatch({ type: 'commit-failed', error: known })
       },
     )
+    this.#parts.pulse?.committing(this.#persisting)
   }
 
   async #connect({ path, peer }: Effect & { type: 'connect' }): Promise<void> {
@@ -395,6 +400,3 @@ export class Runtime implements LatticeNode {
     })
   }
 }
-
-/** Longest try to connect: TCP, Noise, identify and one retransmission each on a slow link. */
-const connectWithinMs = 10_000

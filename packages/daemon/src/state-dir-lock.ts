@@ -15,7 +15,7 @@ import { openError, sqliteResult } from './sqlite-error.ts'
 
 const lockFile = 'lock.db'
 /** Says who holds the lock, for messages only; it proves nothing. */
-const holderFile = 'daemon.pid'
+export const holderFile = 'daemon.pid'
 /** SQLITE_BUSY. */
 const busy = 5
 

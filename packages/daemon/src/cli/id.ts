@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 
 import { formatProblem } from '../config/index.ts'
-import type { Loaded, Secret } from '../config/index.ts'
+import type { Loaded, Secret, SettingName } from '../config/index.ts'
 import { openIdentity } from '../host/identity.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { print, printJson } from './io.ts'
@@ -37,10 +37,13 @@ export const registerId: Register = (program, { io, run }) => {
  * Only what the identity needs has to be right: other keys may still wait for the very id that is asked
  * for.
  */
-function identitySettings(loaded: Loaded, cwd: string): { stateDir: string; configured: Secret | undefined } {
-  const needed = loaded.problems.filter(
-    ({ setting }) => setting === 'STATE_DIR' || setting === 'NODE_PRIVKEY_HEX',
-  )
+export function identitySettings(
+  loaded: Loaded,
+  cwd: string,
+  alsoNeeded: readonly SettingName[] = [],
+): { stateDir: string; configured: Secret | undefined } {
+  const names = new Set<SettingName | undefined>(['STATE_DIR', 'NODE_PRIVKEY_HEX', ...alsoNeeded])
+  const needed = loaded.problems.filter(({ setting }) => setting !== undefined && names.has(setting))
   const unreadable = loaded.problems.filter(({ key, setting }) => key === undefined && setting === undefined)
   const problems = [...needed, ...unreadable]
   if (problems.length > 0) {

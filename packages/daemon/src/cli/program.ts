@@ -3,6 +3,8 @@
  */
 import { Command, CommanderError } from 'commander'
 
+import { registerCheck } from './check.ts'
+import { registerCompletion } from './completion.ts'
 import { registerConfig } from './config.ts'
 import { CliError, describeError, exitCodeOf, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
@@ -14,6 +16,11 @@ import type { CliActions, CommandContext, Register } from './register.ts'
 import { registerPeers } from './peers.ts'
 import { registerKeys } from './keys.ts'
 import { registerPing } from './ping.ts'
+import { registerInit } from './init.ts'
+import { registerInvite } from './invite.ts'
+import { registerJoin } from './join.ts'
+import { registerMan } from './man.ts'
+import { registerReload } from './reload.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerSwitch } from './switch.ts'
@@ -47,6 +54,13 @@ const commands: readonly Register[] = [
   registerImport,
   registerId,
   registerConfig,
+  registerInit,
+  registerInvite,
+  registerJoin,
+  registerReload,
+  registerCheck,
+  registerCompletion,
+  registerMan,
 ]
 
 /** Builds the program with all its commands. */
@@ -91,6 +105,8 @@ async function runProgram(
   io: CliIo,
   outcome: { code: number },
 ): Promise<number> {
+  // As with other servers: the check does not need to know which command would start.
+  if (argv[0] === '--check-config') return runProgram(program, ['start', ...argv], io, outcome)
   if (argv.length === 0) {
     program.outputHelp()
     return exitCodes.ok

@@ -7,6 +7,8 @@ import type { CliIo } from './io.ts'
 /** What `lattice start` hands to the composition root besides the configuration. */
 export interface StartContext {
   readonly loaded: Loaded
+  /** Loads again from the same flags, environment and file. */
+  readonly reload: () => Loaded
   readonly io: CliIo
 }
 

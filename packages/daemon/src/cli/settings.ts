@@ -13,7 +13,11 @@ export function withConfigFile(command: Command): Command {
 
 /** Adds `--config FILE` and one flag for each setting that is not a secret. */
 export function withSettings(command: Command, only: readonly SettingName[] = settingNames): Command {
-  withConfigFile(command)
+  return withSettingFlags(withConfigFile(command), only)
+}
+
+/** Adds one flag for each setting that is not a secret. */
+export function withSettingFlags(command: Command, only: readonly SettingName[] = settingNames): Command {
   for (const name of only) {
     const setting = settingOf(name)
     if (setting.secret === true) continue
@@ -25,14 +29,29 @@ export function withSettings(command: Command, only: readonly SettingName[] = se
 
 /** Loads the configuration from the flags of a command, the environment and the file. */
 export function loadFrom(command: Command, io: CliIo): Loaded {
+  const { config } = command.opts<{ config?: string }>()
+  return loadConfig({ env: io.env, flags: flagsOf(command), file: config, cwd: io.cwd })
+}
+
+/** The settings given as flags, as they were written. */
+export function flagsOf(command: Command): Readonly<Partial<Record<SettingName, string>>> {
   const flags: Partial<Record<SettingName, string>> = {}
   const given = command.opts<Record<string, unknown>>()
   for (const name of settingNames) {
     const value = given[attributeOf(name)]
     if (typeof value === 'string') flags[name] = value
   }
-  const file = typeof given['config'] === 'string' ? given['config'] : undefined
-  return loadConfig({ env: io.env, flags, file, cwd: io.cwd })
+  return flags
+}
+
+/** What flags alone would make: to check them without the surroundings. */
+export function loadOnlyFlags(flags: ReturnType<typeof flagsOf>, io: CliIo): Loaded {
+  return loadConfig({ env: {}, flags, cwd: io.cwd })
+}
+
+/** Loads one file and nothing else: what a daemon elsewhere would make of it. */
+export function loadOnlyFile(file: string, io: CliIo): Loaded {
+  return loadConfig({ env: {}, file, cwd: io.cwd })
 }
 
 /** commander's name for a flag: `HTTP_PORT` → `httpPort`. */

@@ -23,7 +23,8 @@ export const registerStart: Register = (program, { io, run, actions }) => {
       const loaded = loadFrom(self, io)
       const config = requireConfig(loaded)
       const { checkConfig, json } = self.opts<{ checkConfig?: boolean; json?: boolean }>()
-      if (checkConfig !== true) return actions.startDaemon(config, { loaded, io })
+      if (checkConfig !== true)
+        return actions.startDaemon(config, { loaded, reload: () => loadFrom(self, io), io })
       if (json === true) printJson(io, { schema: 'lattice.check-config/v1', valid: true })
       else print(io, 'The configuration is valid.')
       return exitCodes.ok

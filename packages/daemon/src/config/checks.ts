@@ -3,7 +3,7 @@
  * production.
  */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 
 import { formatDuration } from '@lattice/api'
 
@@ -59,7 +59,16 @@ function contradictions(config: Config): Finding[] {
     const text = `${formatDuration(holdDownMaxMs)} is shorter than ${limit}`
     found.push({ kind: 'contradiction', name: 'HOLD_DOWN_MAX', text })
   }
+  const { snapshotDir, stateDir } = config
+  if (snapshotDir !== undefined && (isWithin(snapshotDir, stateDir) || isWithin(stateDir, snapshotDir))) {
+    const text = `${snapshotDir} and ${prefix}STATE_DIR lie in each other; a snapshot must outlive the state`
+    found.push({ kind: 'contradiction', name: 'SNAPSHOT_DIR', text })
+  }
   return found
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  return inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)
 }
 
 function suspicions(config: Config): Finding[] {

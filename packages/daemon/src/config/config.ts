@@ -19,6 +19,9 @@ export interface Config {
   /** 0: any free port. */
   readonly httpPort: number
   readonly stateDir: string
+  /** Absolute; undefined: no snapshots. */
+  readonly snapshotDir: string | undefined
+  readonly snapshotIntervalMs: number
   readonly p2pEnabled: boolean
   readonly p2pListen: readonly string[]
   /** Empty: derive from where P2P really listens. */
@@ -66,6 +69,8 @@ export function buildConfig(get: Lookup, space: Space | undefined, cwd: string):
     httpHost: must('HTTP_HOST'),
     httpPort: must('HTTP_PORT'),
     stateDir: resolve(cwd, must('STATE_DIR')),
+    snapshotDir: get('SNAPSHOT_DIR') === undefined ? undefined : resolve(cwd, get('SNAPSHOT_DIR') ?? ''),
+    snapshotIntervalMs: must('SNAPSHOT_INTERVAL'),
     p2pEnabled: must('P2P_ENABLED'),
     p2pListen: must('P2P_LISTEN'),
     p2pAnnounce: must('P2P_ANNOUNCE'),

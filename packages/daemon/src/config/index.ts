@@ -1,4 +1,6 @@
 /** Configuration: one table of settings, four sources, every value with its origin. */
+export { settingChanges } from './changes.ts'
+export type { SettingChange } from './changes.ts'
 export { checkConfig, isLoopbackHost } from './checks.ts'
 export type { Finding } from './checks.ts'
 export type { Config } from './config.ts'

@@ -121,6 +121,17 @@ export const settings = {
     'store, identity and history; mode 0700',
     'a directory such as /var/lib/lattice',
   ]),
+  SNAPSHOT_DIR: setting(values.parseText(/^[^\u0000]{1,4096}$/, 'a path'), undefined, [
+    'path',
+    'a directory outside STATE_DIR, such as a mounted bucket, for snapshots; read at a start with an empty disk',
+    'a directory such as /data/lattice',
+  ]),
+  SNAPSHOT_INTERVAL: duration(
+    '10m',
+    second,
+    24 * hour,
+    'how often a changed state is written to SNAPSHOT_DIR',
+  ),
   P2P_ENABLED: setting(values.parseBoolean, 'true', [
     'boolean',
     'false is the HTTP-Only Resilience Mode',

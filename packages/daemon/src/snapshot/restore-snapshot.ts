@@ -1,0 +1,100 @@
+/**
+ * Fills an empty store from the newest readable snapshot before the node starts: entries of members, signatures
+ * verified, joined by the same rules as from a peer. What is newer comes from the peers afterwards.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { admit, entrySignature, parseEntry, Replica } from '@lattice/core'
+import type { Hash, NodeId, Signer, Store, VerifiedEntry, Verifier } from '@lattice/core'
+
+import { sentence } from '../failure.ts'
+import { readSnapshot, snapshotSeq, type SnapshotHeader } from './snapshot-file.ts'
+
+/** Names the newest snapshot of a directory; what it names was whole before it was written. */
+export const latestFile = 'LATEST'
+
+/** What restoring needs. */
+export interface RestoreParts {
+  readonly store: Store
+  readonly hash: Hash
+  readonly signer: Signer
+  readonly verifier: Verifier
+  readonly members: ReadonlySet<NodeId>
+  /** Unix milliseconds. */
+  readonly wall: () => number
+  readonly log: (level: 'info' | 'warn', text: string, fields?: Readonly<Record<string, unknown>>) => void
+}
+
+/** What came back. */
+export interface Restored {
+  readonly name: string
+  readonly header: SnapshotHeader
+  readonly entries: number
+  readonly refused: number
+}
+
+/** Restores into a store that holds nothing; undefined where there is something already, or no snapshot to read. */
+export async function restoreSnapshot(directory: string, parts: RestoreParts): Promise<Restored | undefined> {
+  if (parts.store.lastSeq > 0) return undefined
+  for (const name of candidates(directory, parts.log)) {
+    try {
+      return await restoreOne(directory, name, parts)
+    } catch (error) {
+      parts.log('warn', `the snapshot ${name} cannot be used: ${sentence(error)}`, { code: 'SNAPSHOT' })
+      // What was taken from it before it broke off was verified entry by entry, and stays.
+    }
+  }
+  return undefined
+}
+
+/** The file LATEST names, then all others, highest sequence first. */
+function candidates(directory: string, log: RestoreParts['log']): readonly string[] {
+  let names: readonly string[]
+  try {
+    names = readdirSync(directory)
+  } catch (error) {
+    log('warn', `no snapshot is read from ${directory}: ${sentence(error)}`, { code: 'SNAPSHOT' })
+    return []
+  }
+  const found = names.filter(name => snapshotSeq(name) !== undefined)
+  const latest = names.includes(latestFile) ? readFileSync(join(directory, latestFile), 'utf8').trim() : ''
+  const others = found.filter(name => name !== latest)
+  others.sort((a, b) => (snapshotSeq(b) ?? 0) - (snapshotSeq(a) ?? 0))
+  return [...found.filter(name => name === latest), ...others]
+}
+
+async function restoreOne(directory: string, name: string, parts: RestoreParts): Promise<Restored> {
+  const { store, hash, signer, members } = parts
+  const replica = new Replica({ store, hash, signer, trusted: members })
+  let header: SnapshotHeader | undefined
+  let [entries, refused] = [0, 0]
+  for await (const part of readSnapshot(join(directory, name))) {
+    if (!Array.isArray(part)) {
+      header = part as SnapshotHeader
+      continue
+    }
+    const verified = await verify(part as readonly Uint8Array[], parts)
+    const verdicts = replica.offer(verified, 'http', parts.wall())
+    entries += verdicts.filter(verdict => verdict === 'staged').length
+    refused += part.length - verified.length
+    if (!replica.hasForming) continue
+    await store.commit(replica.seal())
+    replica.committed()
+  }
+  if (header === undefined) throw new Error('it has no header')
+  return { name, header, entries, refused }
+}
+
+/** Of members, well-formed and truly signed; everything else is left out. */
+async function verify(
+  bytes: readonly Uint8Array[],
+  { hash, signer, members, verifier }: RestoreParts,
+): Promise<readonly VerifiedEntry[]> {
+  const known = bytes
+    .map(each => parseEntry(each, hash))
+    .filter(entry => entry !== undefined)
+    .filter(({ author }) => author === signer.nodeId || members.has(author))
+  const verdicts = await verifier.verify(known.map(entrySignature))
+  return known.flatMap((entry, index) => (verdicts[index] === true ? [admit(entry)] : []))
+}

@@ -1,0 +1,115 @@
+/** The process watchdog: what systemd is told, and when it is told nothing (experience §3). */
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+
+import { createPulse } from '../src/host/pulse.ts'
+import { createSupervisor, watchdogMs } from '../src/host/systemd.ts'
+
+let directory = ''
+let program = ''
+let heard = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'lattice-supervisor-'))
+  heard = join(directory, 'heard')
+  program = join(directory, 'notify')
+  writeFileSync(program, `#!/bin/sh\necho "$NOTIFY_SOCKET $1" >>${heard}\n`)
+  chmodSync(program, 0o755)
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const words = (): string[] => (existsSync(heard) ? readFileSync(heard, 'utf8').trimEnd().split('\n') : [])
+
+function supervisor(env: Record<string, string>, trouble: () => string | undefined = () => undefined) {
+  const warnings: string[] = []
+  const voice = createSupervisor({ env, trouble, program, warn: text => warnings.push(text) })
+  return { voice, warnings }
+}
+
+describe('the voice towards systemd', () => {
+  it('says ready, each new status once, and stopping, in this order', async () => {
+    const { voice, warnings } = supervisor({ NOTIFY_SOCKET: '/n' })
+    voice.ready()
+    voice.status('AUTO→p2p, 2/2 peers, lag 0')
+    voice.status('AUTO→p2p, 2/2 peers, lag 0')
+    voice.status('two\nlines')
+    await voice.stopping()
+    expect(words()).toEqual([
+      '/n READY=1',
+      '/n STATUS=AUTO→p2p, 2/2 peers, lag 0',
+      '/n STATUS=two lines',
+      '/n STOPPING=1',
+    ])
+    expect(warnings).toEqual([])
+  })
+
+  it('says nothing without NOTIFY_SOCKET', async () => {
+    const { voice } = supervisor({ WATCHDOG_USEC: '1000' })
+    voice.ready()
+    voice.status('x')
+    await voice.stopping()
+    expect(words()).toEqual([])
+  })
+
+  it('vouches for the process only while nothing is wrong', async () => {
+    const env = { NOTIFY_SOCKET: '/n', WATCHDOG_USEC: '40000' }
+    let looks = 0
+    const looked = Promise.withResolvers<void>()
+    const { voice, warnings } = supervisor(env, () => {
+      if (++looks === 3) looked.resolve()
+      return looks === 2 ? 'the engine should have moved 6000 ms ago' : undefined
+    })
+    voice.ready()
+    await looked.promise
+    await voice.stopping()
+    expect(words().filter(word => word.endsWith('WATCHDOG=1')).length).toBe(looks - 1)
+    expect(warnings).toEqual([expect.stringContaining('the engine should have moved')])
+  })
+
+  it('a program that is not there is told once', async () => {
+    const warnings: string[] = []
+    const voice = createSupervisor({
+      env: { NOTIFY_SOCKET: '/n' },
+      trouble: () => undefined,
+      program: join(directory, 'gone'),
+      warn: text => warnings.push(text),
+    })
+    voice.ready()
+    await voice.stopping()
+    expect(warnings).toEqual([expect.stringContaining('READY=1')])
+  })
+
+  it('the watchdog of another process is not ours', () => {
+    expect(watchdogMs({ WATCHDOG_USEC: '30000000' })).toBe(30_000)
+    expect(watchdogMs({ WATCHDOG_USEC: '30000000', WATCHDOG_PID: String(process.pid) })).toBe(30_000)
+    expect(watchdogMs({ WATCHDOG_USEC: '30000000', WATCHDOG_PID: '1' })).toBeUndefined()
+    expect(watchdogMs({ WATCHDOG_USEC: 'soon' })).toBeUndefined()
+  })
+})
+
+describe('the pulse', () => {
+  it('an engine that misses its alarm by more than 5 s is in trouble', () => {
+    const pulse = createPulse(() => 0)
+    expect(pulse.trouble(1e9)).toBeUndefined()
+    pulse.moved(1000)
+    expect(pulse.trouble(6000)).toBeUndefined()
+    expect(pulse.trouble(6001)).toContain('should have moved 5001 ms ago')
+    pulse.moved(7000)
+    expect(pulse.trouble(6001)).toBeUndefined()
+  })
+
+  it('a commit may take a minute, and ends whether it succeeds or fails', async () => {
+    const pulse = createPulse(() => 0)
+    for (const end of ['resolve', 'reject'] as const) {
+      const commit = Promise.withResolvers<void>()
+      pulse.committing(commit.promise)
+      expect(pulse.trouble(60_000)).toBeUndefined()
+      expect(pulse.trouble(60_001)).toContain('a commit has been under way')
+      commit[end]()
+      await commit.promise.catch(() => undefined)
+      await Promise.resolve()
+      expect(pulse.trouble(60_001)).toBeUndefined()
+    }
+  })
+})
