@@ -1,6 +1,6 @@
 /**
- * Daemons started from the files in configs/, with what an operator supplies (keys) and what one machine needs
- * (loopback addresses, ports, directories) in the environment.
+ * Daemons started from the files in configs/, with what an operator supplies (keys) and what one machine
+ * needs (loopback addresses, ports, directories) in the environment.
  */
 import { join } from 'node:path'
 import type { Daemon, World } from './daemons.ts'

@@ -1,6 +1,6 @@
 /**
- * The other end of sd_notify(3): a real AF_UNIX datagram socket. Node has none; perl-base, part of every Debian,
- * does. What comes in is kept with its time.
+ * The other end of sd_notify(3): a real AF_UNIX datagram socket. Node has none; perl-base, part of every
+ * Debian, does. What comes in is kept with its time.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,6 @@
-/** A real daemon under what systemd is to it: notify socket, watchdog, exit codes, and the unit file itself. */
+/**
+ * A real daemon under what systemd is to it: notify socket, watchdog, exit codes, and the unit file itself.
+ */
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -33,7 +35,8 @@ describe('the daemon under a supervisor', () => {
       const before = pings()
       await eventually('pings go on', () => pings() >= before + 3)
       node.signal('SIGSTOP')
-      // What was on its way when it froze still comes; after that there is silence for as long as it stays so.
+      // What was on its way when it froze still comes; after that there is silence for as long as it stays
+      // so.
       await eventually('silence', () => stillFor(300, pings))
       const frozen = pings()
       expect(await stillFor(1500, pings)).toBe(true)

@@ -15,7 +15,7 @@ import { createCounts, figuresOf } from './history/figures.ts'
 import { keepHistory, type History } from './history/history.ts'
 import { createIntegrityCheck } from './host/integrity.ts'
 import { createLog, type Log } from './host/log.ts'
-import { createPulse } from './host/pulse.ts'
+import { createPulse, type PulseReading } from './host/pulse.ts'
 import { watchDisk, watchEventLoop } from './host/probes.ts'
 import {
   createDashboard,
@@ -33,7 +33,7 @@ import { Runtime } from './runtime.ts'
 import { historyFile, storeFiles } from './sqlite-schema.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
 import { supervise } from './supervise.ts'
-import { keepSnapshots, restoreSnapshot, type Snapshots } from './snapshot/index.ts'
+import { keepSnapshots, restoreAtStart } from './snapshot/index.ts'
 import { openStateDir } from './state-dir.ts'
 
 /** The lungs as the daemon needs them. */
@@ -92,7 +92,13 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   const params = engineParams(config)
   const members = new Set(config.trustedKeys.filter(id => id !== identity.nodeId))
   if (members.size === 0) log.warn('no trusted keys: this node serves its own clients and refuses all sync')
-  const restored = await restore(input, parts, { identity, store, log, members })
+  const restored = await restoreAtStart(config.snapshotDir, {
+    ...parts,
+    signer: identity.signer,
+    store,
+    log,
+    members,
+  })
   const now = (): number => parts.clock.now().mono
   const pulse = createPulse(now)
   const runtime = new Runtime({
@@ -122,22 +128,50 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   await runtime.start()
   opened.defer(() => runtime.stop())
   greet(input, identity, serving.url, lungs, log)
-  const snapshots = snapshotsOf(config, parts, { identity, store, log, runtime }, restored)
-  const supervisor = supervise({ env: input.env, log, store, runtime, pulse, now })
   const closing = opened.move()
+  const running = { ...input, parts, identity, log, store, runtime, pulse, now, params }
+  return operate(running, { restored, server: serving.server, close: () => closing.disposeAsync() })
+}
+
+interface Running extends StartInput {
+  readonly parts: DaemonParts
+  readonly identity: Identity
+  readonly log: Log
+  readonly store: SqliteStore
+  readonly runtime: Runtime
+  readonly pulse: PulseReading
+  readonly now: () => number
+  readonly params: Tunable
+}
+
+/** Snapshots, the supervisor's view, reload and stop of a daemon that serves. */
+function operate(
+  running: Running,
+  at: {
+    readonly restored: string | undefined
+    readonly server: HttpServer
+    readonly close: () => Promise<void>
+  },
+): Daemon {
+  const { config, loaded, identity, log, store, runtime, parts, params } = running
+  const { snapshotDir: directory, snapshotIntervalMs: intervalMs } = config
+  const root = (): string => runtime.status().root
+  const kept = { intervalMs, node: identity.nodeId, store, root, clock: parts.clock, log }
+  const snapshots = directory === undefined ? undefined : keepSnapshots({ directory, ...kept }, at.restored)
+  const supervisor = supervise(running)
   const stop = async (): Promise<void> => {
     log.info('stopping')
     const told = supervisor.stopping()
     // At the same time: the farewell answers the long polls that the server would otherwise wait for.
-    await Promise.all([serving.server.close(), runtime.stop()])
+    await Promise.all([at.server.close(), runtime.stop()])
     await snapshots?.stop()
-    await closing.disposeAsync()
+    await at.close()
     log.info('stopped')
     await Promise.all([told, log.flush()])
   }
   const reload = createReload({
-    started: input.loaded,
-    stateDir: stateDir.path,
+    started: loaded,
+    stateDir: config.stateDir,
     log,
     appliers: {
       LOG_LEVEL: ({ logLevel }) => log.setLevel(logLevel),
@@ -148,50 +182,6 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
     },
   })
   return { log, reload, stop }
-}
-
-interface Opened {
-  readonly identity: Identity
-  readonly store: SqliteStore
-  readonly log: Log
-}
-
-/** Root of the snapshot that an empty store was filled from. */
-async function restore(
-  { config }: StartInput,
-  parts: DaemonParts,
-  { identity, store, log, members }: Opened & { readonly members: ReadonlySet<NodeId> },
-): Promise<string | undefined> {
-  if (config.snapshotDir === undefined) return undefined
-  const { signer } = identity
-  const tell: LogTell = (level, text, fields) => log[level](text, fields)
-  const wall = (): number => parts.clock.now().wall
-  const { hash, verifier } = parts
-  const into = { store, hash, verifier, signer, members, wall, log: tell }
-  const restored = await restoreSnapshot(config.snapshotDir, into)
-  if (restored === undefined) return undefined
-  const { name, entries, refused, header } = restored
-  log.info(`the empty store was filled from ${name}`, {
-    code: 'SNAPSHOT',
-    entries,
-    refused,
-    root: header.root,
-  })
-  return header.root
-}
-
-type LogTell = (level: 'info' | 'warn', text: string, fields?: Readonly<Record<string, unknown>>) => void
-
-function snapshotsOf(
-  config: Config,
-  { clock }: DaemonParts,
-  { identity, store, log, runtime }: Opened & { readonly runtime: Runtime },
-  restored: string | undefined,
-): Snapshots | undefined {
-  const { snapshotDir: directory, snapshotIntervalMs: intervalMs } = config
-  if (directory === undefined) return undefined
-  const root = (): string => runtime.status().root
-  return keepSnapshots({ directory, intervalMs, node: identity.nodeId, store, root, clock, log }, restored)
 }
 
 function openLog({ config, env, stdout }: StartInput, token: Secret, mode: () => string | undefined): Log {
@@ -335,7 +325,9 @@ function appOptions(input: ServeInput): HttpAppOptions {
   }
 }
 
-function engineParams(config: Config): { -readonly [Name in keyof EngineParams]: EngineParams[Name] } {
+type Tunable = { -readonly [Name in keyof EngineParams]: EngineParams[Name] }
+
+function engineParams(config: Config): Tunable {
   return {
     p2pEnabled: config.p2pEnabled,
     heartbeatMs: config.heartbeatIntervalMs,

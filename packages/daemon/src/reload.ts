@@ -1,8 +1,9 @@
 /**
- * Reload (SIGHUP, `lattice reload`): reads the configuration again, applies what may change while running, and
- * says what needs a restart. A configuration with problems changes nothing.
+ * Reload (SIGHUP, `lattice reload`): reads the configuration again, applies what may change while running,
+ * and says what needs a restart. A configuration with problems changes nothing.
  *
- * The outcome is also left in STATE_DIR/reload.json: a signal has no answer, and the one who sent it wants one.
+ * The outcome is also left in STATE_DIR/reload.json: a signal has no answer, and the one who sent it wants
+ * one.
  */
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

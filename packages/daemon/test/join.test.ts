@@ -35,7 +35,7 @@ describe('an invitation', () => {
     const body = token.length - 'lattice1:'.length
     const change = fc.record({
       at: fc.nat({ max: body - 1 }).map(at => at + 'lattice1:'.length),
-      by: fc.constantFrom(...alphabet),
+      by: fc.constantFrom(...alphabet.split('')),
       how: fc.constantFrom('replace' as const, 'insert' as const, 'cut' as const),
     })
     fc.assert(

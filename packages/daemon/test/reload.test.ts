@@ -1,4 +1,6 @@
-/** Reload: what may change while running does, the rest is named, and a wrong file changes nothing (row C7). */
+/**
+ * Reload: what may change while running does, the rest is named, and a wrong file changes nothing (row C7).
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

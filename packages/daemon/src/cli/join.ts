@@ -105,7 +105,10 @@ function editsFor(invitation: Invitation, loaded: Loaded, edit: EditOf): readonl
 
 type EditOf = (setting: SettingName, more: readonly string[]) => Edit
 
-/** Adds to a list where it stands. A value from elsewhere would win over the file, so it cannot be helped here. */
+/**
+ * Adds to a list where it stands. A value from elsewhere would win over the file, so it cannot be helped
+ * here.
+ */
 function editor(loaded: Loaded, path: string, text: string): EditOf {
   return (setting, more) => {
     const origin = loaded.origins.get(setting) ?? { source: 'default' }

@@ -17,7 +17,10 @@ export interface Edit {
   readonly value: string
 }
 
-/** The text with the edits made: in the last line that sets the name, else after its commented example, else at the end. */
+/**
+ * The text with the edits made: in the last line that sets the name, else after its commented example, else
+ * at the end.
+ */
 export function editEnvText(text: string, edits: readonly Edit[]): string {
   const lines = text === '' ? [] : text.replace(/\n$/, '').split('\n')
   for (const { setting, name = prefix + setting, value } of edits) {
@@ -39,8 +42,8 @@ export function listedItems(text: string, name: string): readonly string[] {
 }
 
 /**
- * Puts `text` in the place of the file, once `check` has looked at it where it waits. Throws what `check` throws
- * or the system's error; then the file is as it was.
+ * Puts `text` in the place of the file, once `check` has looked at it where it waits. Throws what `check`
+ * throws or the system's error; then the file is as it was.
  */
 export function replaceFile(path: string, text: string, check: (waiting: string) => void): void {
   const target = fs.realpathSync(path)

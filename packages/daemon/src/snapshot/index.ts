@@ -1,3 +1,3 @@
 /** Snapshots on a disk that outlives this one. */
-export { restoreSnapshot, type Restored } from './restore-snapshot.ts'
+export { restoreAtStart, restoreSnapshot, type Restored } from './restore-snapshot.ts'
 export { keepSnapshots, type Snapshots } from './snapshots.ts'

@@ -1,14 +1,16 @@
 /**
- * Fills an empty store from the newest readable snapshot before the node starts: entries of members, signatures
- * verified, joined by the same rules as from a peer. What is newer comes from the peers afterwards.
+ * Fills an empty store from the newest readable snapshot before the node starts: entries of members,
+ * signatures verified, joined by the same rules as from a peer. What is newer comes from the peers
+ * afterwards.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { admit, entrySignature, parseEntry, Replica } from '@lattice/core'
-import type { Hash, NodeId, Signer, Store, VerifiedEntry, Verifier } from '@lattice/core'
+import type { Clock, Hash, NodeId, Signer, Store, VerifiedEntry, Verifier } from '@lattice/core'
 
 import { sentence } from '../failure.ts'
+import type { Log } from '../host/log.ts'
 import { readSnapshot, snapshotSeq, type SnapshotHeader } from './snapshot-file.ts'
 
 /** Names the newest snapshot of a directory; what it names was whole before it was written. */
@@ -34,7 +36,10 @@ export interface Restored {
   readonly refused: number
 }
 
-/** Restores into a store that holds nothing; undefined where there is something already, or no snapshot to read. */
+/**
+ * Restores into a store that holds nothing; undefined where there is something already, or no snapshot to
+ * read.
+ */
 export async function restoreSnapshot(directory: string, parts: RestoreParts): Promise<Restored | undefined> {
   if (parts.store.lastSeq > 0) return undefined
   for (const name of candidates(directory, parts.log)) {
@@ -97,4 +102,24 @@ async function verify(
     .filter(({ author }) => author === signer.nodeId || members.has(author))
   const verdicts = await verifier.verify(known.map(entrySignature))
   return known.flatMap((entry, index) => (verdicts[index] === true ? [admit(entry)] : []))
+}
+
+/** As `restoreSnapshot` where a directory is configured, told in the log; the root of what came back. */
+export async function restoreAtStart(
+  directory: string | undefined,
+  parts: Omit<RestoreParts, 'log' | 'wall'> & { readonly log: Log; readonly clock: Clock },
+): Promise<string | undefined> {
+  if (directory === undefined) return undefined
+  const { log, clock } = parts
+  const tell: RestoreParts['log'] = (level, text, fields) => log[level](text, fields)
+  const restored = await restoreSnapshot(directory, { ...parts, wall: () => clock.now().wall, log: tell })
+  if (restored === undefined) return undefined
+  const { name, entries, refused, header } = restored
+  log.info(`the empty store was filled from ${name}`, {
+    code: 'SNAPSHOT',
+    entries,
+    refused,
+    root: header.root,
+  })
+  return header.root
 }

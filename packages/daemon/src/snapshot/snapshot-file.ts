@@ -1,9 +1,9 @@
 /**
  * One snapshot as a file: a header line, then frames of signed entries, each behind its length.
  *
- * The name holds the hash of the content, so a torn or damaged file is recognised before anything of it is used.
- * Entries keep their signatures and are verified on the way in: a bucket that lies can withhold, never forge.
- * Bytes: docs/snapshots.md.
+ * The name holds the hash of the content, so a torn or damaged file is recognised before anything of it is
+ * used. Entries keep their signatures and are verified on the way in: a bucket that lies can withhold, never
+ * forge. Bytes: docs/snapshots.md.
  */
 import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
@@ -43,8 +43,9 @@ export function snapshotSeq(name: string): Sequence | undefined {
 }
 
 /**
- * Writes all rows of the store to a new file in `directory` and returns its name. The file is whole and flushed
- * on return; rejects with the system's error or the signal's reason, and leaves `snap-….part` behind then.
+ * Writes all rows of the store to a new file in `directory` and returns its name. The file is whole and
+ * flushed on return; rejects with the system's error or the signal's reason, and leaves `snap-….part` behind
+ * then.
  */
 export async function writeSnapshot(
   directory: string,

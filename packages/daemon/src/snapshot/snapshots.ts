@@ -1,9 +1,9 @@
 /**
- * Keeps snapshots in a directory outside the state: written from time to time while the state changes, and once
- * more at a stop. For hosts whose disk is lost at each restart; the live store never lies there.
+ * Keeps snapshots in a directory outside the state: written from time to time while the state changes, and
+ * once more at a stop. For hosts whose disk is lost at each restart; the live store never lies there.
  *
- * First the snapshot, flushed, then LATEST that names it: whoever reads LATEST finds a whole file. Renames are
- * not relied on for more than the name: on a mounted bucket they are copies.
+ * First the snapshot, flushed, then LATEST that names it: whoever reads LATEST finds a whole file. Renames
+ * are not relied on for more than the name: on a mounted bucket they are copies.
  */
 import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
