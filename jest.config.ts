@@ -6,6 +6,8 @@ import type { Config } from 'jest'
 
 const shared: Config = {
   testEnvironment: 'node',
+  // What the build lays out are copies of the packages.
+  modulePathIgnorePatterns: ['<rootDir>/artefacts/'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': '<rootDir>/scripts/strip-types.js' },
   moduleNameMapper: {

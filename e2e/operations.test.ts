@@ -29,7 +29,7 @@ describe('the three production configurations (T1.1, T2.2)', () => {
         'node2.diotec360.env',
         'node3.backup.env',
       ])
-      await Promise.all(nodes.map(node => node.start()))
+      for (const node of nodes) await node.start()
       await metOverP2p(nodes)
       const [first] = nodes
       if (first === undefined) throw new Error('three nodes')
