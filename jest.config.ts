@@ -44,6 +44,7 @@ const config: Config = {
       displayName: 'e2e',
       testMatch: process.env['E2E_FULL'] === '1' ? [...smoke, ...full] : smoke,
     },
+    { ...shared, displayName: 'deploy', testMatch: ['<rootDir>/e2e/deploy/**/*.test.ts'] },
   ],
 }
 

@@ -104,5 +104,5 @@ function sizeOf(tree: string): number {
 
 if (process.argv[1] === import.meta.filename) {
   const { version } = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-  console.log(buildDeb(join(root, 'artefacts'), process.env['LATTICE_DEB_VERSION'] ?? version))
+  console.log(buildDeb(process.env['LATTICE_OUT'] ?? join(root, 'artefacts'), version))
 }
