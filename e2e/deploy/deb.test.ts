@@ -97,7 +97,7 @@ it(
       const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok
       await eventually('the daemon serves', ready, 90_000)
       const page = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'text/html' } })
-      expect(await page.text()).toContain('<div id="root"')
+      expect(await page.text()).toContain('<title>Lattice</title>')
     } finally {
       child.kill('SIGTERM')
     }
