@@ -52,10 +52,7 @@ export interface RuntimeParts extends Omit<EngineParts, 'at'> {
   ) => void
 }
 
-interface Waiting<T> {
-  readonly resolve: (value: T) => void
-  readonly reject: (error: unknown) => void
-}
+type Waiting<T> = Pick<PromiseWithResolvers<T>, 'resolve' | 'reject'>
 
 /** Most keys looked at in a row without finding one that can be read, before a page is given out as it is. */
 const pageScanMax = 10_000
