@@ -4,7 +4,7 @@
  * A batch is on it as a whole or not at all, torn or not: that is the store's promise (write-ahead log with
  * checksums), kept by the real one and tested there.
  */
-import { LatticeError, type Batch, type Incarnation, type Store } from '@lattice/core'
+import { LatticeError, type Batch, type Incarnation, type Row, type Store } from '@lattice/core'
 import {
   createMemoryImage,
   createMemoryStore,
@@ -41,6 +41,11 @@ export class Disk {
   /** What is durable. */
   get image(): MemoryImage {
     return this.#image
+  }
+
+  /** The durable row at a place. */
+  row(key: string, slot: string): Row | undefined {
+    return this.#open?.slots(key).find(row => row.slot === slot)
   }
 
   /** Batches handed over and not settled. */

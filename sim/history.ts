@@ -54,9 +54,6 @@ const askEveryMs = 500
 /** Entries stamped further ahead than this wait until their time has come. */
 const futureMs = 600_000
 
-/** Machines that are off are looked after this often. */
-const bootEveryMs = 50
-
 /** Tells one history from its seed. */
 export async function tell(options: HistoryOptions): Promise<Outcome> {
   const { seed, faultsMs } = options
@@ -66,7 +63,6 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   new Sentinel(world)
   const swarm = options.swarm ?? drawSwarm(dice)
   world.note('history', `${world.members.length} nodes, ${JSON.stringify([...swarm])}`)
-  keepRunning(world)
   for (const member of world.members) world.timeline.after(dice.between(0, 5_000), () => world.boot(member))
   const stopClients = startClients(world, ledger, drawHabits(dice))
   const heal = startFaults(world, ledger, swarm)
@@ -107,17 +103,6 @@ function drawWorld({ seed, count, print, tamper }: HistoryOptions): World {
     print,
     tamper,
   })
-}
-
-/** Somebody looks after machines that are off. */
-function keepRunning(world: World): void {
-  const look = (): void => {
-    for (const member of world.members)
-      if (member.process === undefined && member.lives > 0 && world.now >= member.downUntil)
-        world.boot(member)
-    world.timeline.after(bootEveryMs, look)
-  }
-  world.timeline.after(bootEveryMs, look)
 }
 
 /** Whatever is still wrong is put right. */

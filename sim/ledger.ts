@@ -167,7 +167,7 @@ export class Ledger {
     if (version > latest) this.#latest.set(incarnation, version)
     for (const place of attempt.places) {
       const [key, slot] = place.split('|') as [string, string]
-      const row = rowOf(member, key, slot)
+      const row = member.disk.row(key, slot)
       if ((row === undefined ? 0n : (parse(row)?.version ?? 0n)) < version)
         this.#world.violate(`n${member.index}: acknowledged before it was durable: ${place}`)
     }
@@ -197,12 +197,6 @@ export function dump(member: Member): string {
 
 function parse(row: Row): Entry | undefined {
   return parseEntry(row.bytes, sha256)
-}
-
-function rowOf(member: Member, key: string, slot: string): Row | undefined {
-  // The newest rows come last, and what was just acknowledged is among them.
-  const rows = [...member.disk.image.rows.values()]
-  return rows.findLast(row => row.key === key && row.slot === slot)
 }
 
 /** A later delete of the same transaction leaves nothing of what it did to the key before. */

@@ -17,9 +17,9 @@ function ending(name: string, end: (scene: Scene, member: Member) => void): Faul
       const { world, dice } = scene
       if (world.running.length === 0) return undefined
       const member = dice.pick(world.running)
-      end(scene, member)
       const pauseMs = dice.chance(0.5) ? dice.between(10, 3_000) : offMs * dice.unit() ** 2
       member.downUntil = world.now + pauseMs
+      end(scene, member)
       return () => {}
     },
   }

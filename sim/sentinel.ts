@@ -32,6 +32,9 @@ const changesWindowMs = 600_000
 /** How often bounds and deadlines are looked at, in ms. */
 const lookEveryMs = 1_000
 
+/** The status of a node is asked for at every so many looks. */
+const statusEveryLooks = 15
+
 /**
  * More requests than this from one node to another within a minute are a storm: two orders of magnitude above
  * what heartbeats, polls and the busiest clients of a history need.
@@ -56,13 +59,23 @@ const preferred: Readonly<Record<Phase, 'p2p' | 'http' | undefined>> = {
 /** Since when something holds, per member; undefined while it does not. */
 type Since = (number | undefined)[]
 
+/** The mode of one process, as its steps tell it: asking for the whole status every second would be dear. */
+interface Course {
+  phase: Phase
+  /** Since when the choice is its own. */
+  freeSince: number
+  path: 'p2p' | 'http' | undefined
+  /** When the preferred path changed. */
+  changedAt: number[]
+}
+
 /** The watch. */
 export class Sentinel {
   readonly #world: World
   readonly #p2pDead: Since = []
   readonly #httpWorks: Since = []
-  readonly #free: Since = []
-  readonly #changes = new Map<Process, { path: 'p2p' | 'http' | undefined; at: number[] }>()
+  #looks = 0
+  readonly #courses = new Map<Process, Course>()
 
   constructor(world: World) {
     this.#world = world
@@ -82,7 +95,8 @@ export class Sentinel {
   }
 
   #born(member: Member, process: Process): void {
-    this.#changes.set(process, { path: undefined, at: [] })
+    const { phase } = process.runtime.status()
+    this.#courses.set(process, { phase, freeSince: this.#world.now, path: undefined, changedAt: [] })
     process.runtime.subscribe((event: NodeEvent) => {
       if (event.kind === 'mode' && process.life.alive) this.#stepped(member, process, event.transition)
     })
@@ -94,23 +108,26 @@ export class Sentinel {
     world.count(`${from}>${to}`)
     if (trigger === 'watchdog' && !legalSteps.has(`${from}>${to}`))
       world.violate(`n${index}: illegal step ${from}>${to}`)
-    const history = this.#changes.get(process)
-    if (history === undefined) return
+    const course = this.#courses.get(process)
+    if (course === undefined) return
+    course.phase = to
+    if (from === 'FORCED') course.freeSince = world.now
     const path = preferred[to]
-    if (trigger !== 'watchdog' || from === 'FORCED') history.path = path ?? history.path
-    if (path === undefined || path === history.path) return
-    if (history.path !== undefined) history.at.push(world.now)
-    history.path = path
-    history.at = history.at.filter(time => world.now - time <= changesWindowMs)
-    if (history.at.length > changesMax)
-      world.violate(`n${index}: ${history.at.length} changes of the preferred path within ten minutes`)
+    if (trigger !== 'watchdog' || from === 'FORCED') course.path = path ?? course.path
+    if (path === undefined || path === course.path) return
+    if (course.path !== undefined) course.changedAt.push(world.now)
+    course.path = path
+    course.changedAt = course.changedAt.filter(time => world.now - time <= changesWindowMs)
+    if (course.changedAt.length > changesMax)
+      world.violate(`n${index}: ${course.changedAt.length} changes of the preferred path within ten minutes`)
   }
 
   #look(): void {
+    this.#looks++
     for (const member of this.#world.members) {
       const { process } = member
       if (process === undefined || process.life.paused) {
-        this.#p2pDead[member.index] = this.#httpWorks[member.index] = this.#free[member.index] = undefined
+        this.#p2pDead[member.index] = this.#httpWorks[member.index] = undefined
         continue
       }
       this.#lookAtDeadline(member, process)
@@ -124,15 +141,14 @@ export class Sentinel {
     const { index } = member
     const note = (since: Since, holds: boolean): number =>
       (since[index] = holds ? (since[index] ?? now) : undefined) ?? Number.POSITIVE_INFINITY
-    const { phase, requested } = process.runtime.status()
+    const { phase, freeSince } = this.#courses.get(process) ?? { phase: 'NONE', freeSince: now }
     const since = Math.max(
       note(this.#p2pDead, !this.#hasPath(member, 'p2p')),
       note(this.#httpWorks, this.#hasPath(member, 'http')),
-      note(this.#free, requested === 'auto'),
-      process.startedAt,
+      freeSince,
     )
     if (now - since <= params.peerlessTimeoutMs + deadlineSlackMs) return
-    if (phase !== 'HTTP' && phase !== 'TRIAL')
+    if (phase !== 'HTTP' && phase !== 'TRIAL' && phase !== 'FORCED')
       this.#world.violate(`n${index}: ${phase} although only HTTP has worked for ${(now - since) / 1000} s`)
   }
 
@@ -145,7 +161,8 @@ export class Sentinel {
     bound('requests over P2P', p2p?.openCount ?? 0, 3 * peers)
     bound('requests over HTTP', http.openCount, 4 * peers)
     bound('alarms', clock.alarms, 1 + 8 * peers)
-    bound('deferred entries', runtime.status().deferredCount, 1_000 * (peers + 1))
+    if (this.#looks % statusEveryLooks === 0)
+      bound('deferred entries', runtime.status().deferredCount, 1_000 * (peers + 1))
   }
 
   /** Whether some peer can be talked to without any trouble. */

@@ -74,6 +74,9 @@ export interface Observer {
   log(member: Member, level: string, message: string, fields: Readonly<Record<string, unknown>>): void
 }
 
+/** What looks after the processes of a machine starts the next one this long after the last, in ms. */
+const bootAfterMs = 50
+
 /** Everything there is. */
 export class World {
   readonly dice: Dice
@@ -179,6 +182,7 @@ export class World {
 
   /**
    * The process ends without a word of its own. `silent`: the machine too, so that no connection is reset.
+   * The next one starts by itself, once the machine may be on again.
    */
   crash(member: Member, silent: boolean): void {
     const { process } = member
@@ -189,6 +193,9 @@ export class World {
     member.disk.unmount()
     this.p2p.detach(member.index, silent)
     this.http.detach(member.index)
+    this.timeline.at(Math.max(this.now, member.downUntil) + bootAfterMs, () => {
+      if (this.now >= member.downUntil) this.boot(member)
+    })
   }
 
   /** The process ends in good order, or is killed after 8 s. */

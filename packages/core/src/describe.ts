@@ -21,6 +21,10 @@ export interface NodeFacts {
   readonly at: Instant
 }
 
+type LinkStates = Readonly<
+  Record<PathKind, { readonly state: LinkStatus['state']; readonly lastError?: string | undefined }>
+>
+
 /** The node as a whole. */
 export function describeNode(facts: NodeFacts): NodeStatus {
   const { self, params, replica, mode, own, at } = facts
@@ -78,10 +82,22 @@ export function describePeer(
   }
 }
 
+/** How both links of a peer stand: all that its path depends on. */
+export function linkStates(
+  { links: { p2p, http } }: Peer,
+  { mono }: Instant,
+  params: EngineParams,
+): LinkStates {
+  return {
+    p2p: { state: linkState(p2p, mono, params), lastError: p2p.lastError },
+    http: { state: linkState(http, mono, params), lastError: http.lastError },
+  }
+}
+
 /** The path in use with a peer, and why, as a sentence. */
 export function pathOfPeer(
   peer: Peer,
-  links: Readonly<Record<PathKind, LinkStatus>>,
+  links: LinkStates,
   mode: ModeKeeper,
 ): Pick<PeerStatus, 'path' | 'why' | 'asleep'> {
   const { state } = mode
@@ -109,7 +125,7 @@ export function pathOfPeer(
   return { path: 'none', why: `${whyNot('P2P', links.p2p)}; ${whyNot('HTTP', links.http)}` }
 }
 
-function whyNot(name: string, link: LinkStatus): string {
+function whyNot(name: string, link: LinkStates['p2p']): string {
   if (link.lastError !== undefined) return `${name}: ${link.lastError}`
   return link.state === 'suspected' ? `${name} is connected but silent` : `${name} is not connected`
 }

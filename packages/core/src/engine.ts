@@ -41,7 +41,7 @@ import {
 import type { Hash, Random, Signer, Store } from './ports.ts'
 import { Responder } from './responder.ts'
 import { Replica } from './replica.ts'
-import { describeChange, describeNode, describePeer } from './describe.ts'
+import { describeChange, describeNode, describePeer, linkStates, pathOfPeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
 import { firstWord, type Standing } from './sync-plan.ts'
 import type { Instant, NodeId, PathKind } from './units.ts'
@@ -228,10 +228,11 @@ export class Engine {
 
   /** Tells of a peer whose path has changed, or that has fallen asleep. */
   #notePath(peer: Peer, own: Standing, at: Instant): void {
-    const status = describePeer(peer, this.#mode, own, at, this.#parts.params)
-    peer.why = status.why
-    const asleep = status.asleep === true
-    if (status.path === peer.path && asleep === peer.asleep) return
+    const { params } = this.#parts
+    const { path, why, asleep = false } = pathOfPeer(peer, linkStates(peer, at, params), this.#mode)
+    peer.why = why
+    if (path === peer.path && asleep === peer.asleep) return
+    const status = describePeer(peer, this.#mode, own, at, params)
     const previousPath = peer.path
     peer.path = status.path
     peer.asleep = asleep

@@ -212,28 +212,32 @@ export class Outbox {
 
   /** When time alone will make something due. */
   wakeAt(own: Standing, at: Instant, mode: ModeKeeper): number {
-    const times = [this.#announceAt ?? Number.POSITIVE_INFINITY]
-    for (const peer of this.#parts.peers.values()) times.push(...this.#deadlines(peer, own, mode))
-    return Math.min(...times.filter(time => time > at.mono))
+    let first = Number.POSITIVE_INFINITY
+    const consider = (time: number | undefined): void => {
+      if (time !== undefined && time > at.mono && time < first) first = time
+    }
+    consider(this.#announceAt)
+    if (!mode.started('p2p') && !mode.started('http')) return first
+    for (const peer of this.#parts.peers.values()) this.#considerDeadlines(peer, own, consider)
+    return first
   }
 
-  #deadlines(peer: Peer, own: Standing, mode: ModeKeeper): number[] {
+  #considerDeadlines(peer: Peer, own: Standing, consider: (time: number | undefined) => void): void {
     const { params } = this.#parts
-    const times = [peer.syncAt, peer.descentAt, (peer.divergedSince ?? 0) + followMs(peer, own)]
+    consider(peer.syncAt)
+    consider(peer.descentAt)
+    consider((peer.divergedSince ?? 0) + followMs(peer, own))
     for (const kind of pathKinds) {
       const link = peer.links[kind]
-      times.push(
-        link.retryAt,
-        link.beatAt,
-        link.speakAt,
-        link.greetAt,
-        link.pollAt,
-        provenUntil(link, params),
-      )
-      for (const time of [pushAt(peer, kind, own, params), pullAt(peer, kind, own)])
-        if (time !== undefined) times.push(time)
+      consider(link.retryAt)
+      consider(link.beatAt)
+      consider(link.speakAt)
+      consider(link.greetAt)
+      consider(link.pollAt)
+      consider(provenUntil(link, params))
+      consider(pushAt(peer, kind, own, params))
+      consider(pullAt(peer, kind, own))
     }
-    return mode.started('p2p') || mode.started('http') ? times : []
   }
 
   #dial(peer: Peer, at: Instant, mode: ModeKeeper): Effect[] {
