@@ -54,6 +54,9 @@ const askEveryMs = 500
 /** Entries stamped further ahead than this wait until their time has come. */
 const futureMs = 600_000
 
+/** Sizes of federations: mostly three, as in production; the dearer ones now and then. */
+const sizes = [3, 3, 3, 3, 3, 3, 4, 4, 5, 7]
+
 /** Tells one history from its seed. */
 export async function tell(options: HistoryOptions): Promise<Outcome> {
   const { seed, faultsMs } = options
@@ -84,7 +87,7 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
 
 function drawWorld({ seed, count, print, tamper }: HistoryOptions): World {
   const dice = createDice(`lattice/${seed}`).fork('federation')
-  const nodes = count ?? dice.pick([3, 3, 3, 4, 5, 7])
+  const nodes = count ?? dice.pick(sizes)
   const sites = Array.from({ length: nodes }, (_, index): Partial<Site> => ({
     // The first two are always reachable both ways, so that the federation can become one.
     p2pEnabled: index < 2 || !dice.chance(0.08),

@@ -9,8 +9,25 @@ import { createPrivateKey, createPublicKey, hash, sign, verify, type KeyObject }
 import type { Hash, NodeId, Signer, SignedMessage, Verifier } from '@lattice/core'
 import type { Dice } from './dice.ts'
 
+/** Results remembered: the same few thousand entries are hashed again and again, on every node. */
+const digestsMax = 50_000
+
+/** Beyond this the memory is not worth it. */
+const longestRemembered = 1_000
+
+const digests = new Map<string, Uint8Array>()
+
 /** SHA-256. */
-export const sha256: Hash = bytes => hash('sha256', bytes, 'buffer')
+export const sha256: Hash = bytes => {
+  if (bytes.length > longestRemembered) return hash('sha256', bytes, 'buffer')
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  const known = digests.get(text)
+  if (known !== undefined) return known
+  const digest = hash('sha256', bytes, 'buffer')
+  if (digests.size >= digestsMax) digests.clear()
+  digests.set(text, digest)
+  return digest
+}
 
 /** The keys of one federation. */
 export interface KeyRing {
@@ -38,7 +55,7 @@ export function createKeyRing(count: number, dice: Dice, real: boolean): KeyRing
 function keyedHashRing(seeds: readonly Buffer[]): Omit<KeyRing, 'verifier'> {
   const secrets = new Map(seeds.map(seed => [hash('sha256', seed) as NodeId, seed]))
   const signature = (secret: Buffer, message: Uint8Array): Buffer => {
-    const once = hash('sha256', Buffer.concat([secret, message]), 'buffer')
+    const once = sha256(Buffer.concat([secret, message]))
     return Buffer.concat([once, once])
   }
   return {

@@ -218,7 +218,7 @@ export class Engine {
     this.#out.push(...this.#outbox.announce(own, at, this.#mode))
     const wakes = [
       this.#outbox.wakeAt(own, at, this.#mode),
-      this.#mode.wakeAt(at, this.#peers.values()),
+      this.#mode.wakeAt,
       ...this.#responder.deadlines(),
     ]
     const latest = at.mono + effectiveHeartbeatMs(this.#parts.params)

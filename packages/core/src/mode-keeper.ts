@@ -47,6 +47,8 @@ export class ModeKeeper {
   #p2pFailed: boolean
   #p2pLastAlive: number
   #trialMark: Cursor | undefined
+  /** As the last step saw them. */
+  #seen: Facts | undefined
   #pending: Effect[] = []
 
   constructor(params: EngineParams, store: Store, at: Instant) {
@@ -139,6 +141,7 @@ export class ModeKeeper {
     for (let steps = 0; steps < stepsMax; steps++) {
       const facts = this.#facts(members, at)
       this.#p2pLastAlive = facts.p2pLastAlive
+      this.#seen = facts
       const step = stepMode(this.#mode, facts, at.mono, this.#params)
       if (step === undefined) break
       this.#enter(step.mode, step.reason, 'watchdog', at)
@@ -151,9 +154,10 @@ export class ModeKeeper {
     return effects
   }
 
-  /** When time alone may move the machine. */
-  wakeAt(at: Instant, peers: Iterable<Peer>): number {
-    return modeWakeAt(this.#mode, this.#facts(peers, at), this.#params) ?? Number.POSITIVE_INFINITY
+  /** When time alone may move the machine, by what the last `settle` saw. */
+  get wakeAt(): number {
+    const wake = this.#seen && modeWakeAt(this.#mode, this.#seen, this.#params)
+    return wake ?? Number.POSITIVE_INFINITY
   }
 
   /** Our own pause does not count against P2P. */

@@ -8,8 +8,8 @@
 import { toHex, toUtf8, uintToBytes } from './bytes.ts'
 import { compareEntries, parseStored, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
 import { assert } from './errors.ts'
-import { HybridClock, isFromTheFuture } from './hlc.ts'
-import { deferredBytesPerAuthorMax, deferredPerAuthorMax } from './limits.ts'
+import { HybridClock, isFromTheFuture, wallOf } from './hlc.ts'
+import { deferredBytesPerAuthorMax, deferredPerAuthorMax, futureToleranceMs } from './limits.ts'
 import { keyPathNibbles, leafDigest, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
 import {
   amnesiaFact,
@@ -67,6 +67,8 @@ export class Replica {
   readonly #clock: HybridClock
   readonly #trie: MerkleTrie
   readonly #deferred = new Map<NodeId, Map<string, { entry: VerifiedEntry; origin: Origin }>>()
+  /** Wall time at which the first of them is due; never later than that. */
+  #firstDueWall = Number.POSITIVE_INFINITY
   /**
    * Winners not committed yet, of the sealed batch and of the forming one: what new entries are joined with.
    */
@@ -157,10 +159,11 @@ export class Replica {
   }
 
   /**
-   * Whether `entry` would change anything: not held, not beaten. Cheap enough to ask before verifying a
+   * Whether `entry` would change anything: not held, not waiting for its time, not beaten. Cheap enough to ask before verifying a
    * signature.
    */
   isNews(entry: Entry): boolean {
+    if (this.#deferred.get(entry.author)?.has(toHex(entry.digest)) === true) return false
     const current = this.#current(entry.key, entry.slot)
     return current === undefined || compareEntries(entry, current) > 0
   }
@@ -187,10 +190,15 @@ export class Replica {
 
   /** Offers deferred entries again whose time has come; how many were staged. */
   retryDeferred(wall: number): number {
+    if (this.#firstDueWall > wall) return 0
+    this.#firstDueWall = Number.POSITIVE_INFINITY
     let stagedCount = 0
     for (const waiting of this.#deferred.values()) {
       for (const [digest, { entry, origin }] of waiting) {
-        if (isFromTheFuture(entry.version, wall)) continue
+        if (isFromTheFuture(entry.version, wall)) {
+          this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
+          continue
+        }
         waiting.delete(digest)
         if (this.#offerOne(entry, origin, wall) === 'staged') stagedCount++
       }
@@ -273,6 +281,7 @@ export class Replica {
     const waiting =
       this.#deferred.get(entry.author) ?? new Map<string, { entry: VerifiedEntry; origin: Origin }>()
     this.#deferred.set(entry.author, waiting)
+    this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
     waiting.set(toHex(entry.digest), { entry, origin })
     let bytes = [...waiting.values()].reduce((sum, each) => sum + each.entry.bytes.length, 0)
     for (const [digest, oldest] of waiting) {
@@ -340,6 +349,11 @@ export function rowOf(entry: Entry, seq: Sequence, hash: Hash): NewRow {
   const { key, slot, digest, bytes } = entry
   const path = pathOf(key, slot, hash)
   return { seq, key, slot, digest, bytes, path, leaf: leafDigest(path, digest, hash) }
+}
+
+/** When an entry from the future may be taken in. */
+function dueWall({ version }: Entry): number {
+  return wallOf(version) - futureToleranceMs
 }
 
 function stored(row: Row): VerifiedEntry {
