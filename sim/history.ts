@@ -23,6 +23,8 @@ export interface HistoryOptions {
   readonly atLeastMs?: number
   /** Faults instead of the drawn ones. */
   readonly swarm?: Swarm
+  /** Of the drawn faults these only: how a history is made short. */
+  readonly only?: readonly string[] | undefined
   readonly count?: number
   readonly print?: ((line: string) => void) | undefined
   readonly tamper?: Tamper | undefined
@@ -40,6 +42,8 @@ export interface Outcome {
   readonly acknowledged: number
   /** Happenings on the timeline. */
   readonly steps: number
+  /** The faults that were drawn. */
+  readonly swarm?: readonly string[]
 }
 
 /** All equal within this after the heal, in ms: a dial back-off, a time-out, a descent with its pauses. */
@@ -64,7 +68,8 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   const dice = world.dice.fork('history')
   const ledger = new Ledger(world)
   new Sentinel(world)
-  const swarm = options.swarm ?? drawSwarm(dice)
+  const drawn = options.swarm ?? drawSwarm(world.dice.fork('swarm'))
+  const swarm = new Map([...drawn].filter(([name]) => options.only?.includes(name) ?? true))
   world.note('history', `${world.members.length} nodes, ${JSON.stringify([...swarm])}`)
   for (const member of world.members) world.timeline.after(dice.between(0, 5_000), () => world.boot(member))
   const stopClients = startClients(world, ledger, drawHabits(dice))
@@ -82,7 +87,7 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   const { acknowledged } = ledger
   const end = { digest: trace.digest, simulatedMs: world.now, steps: timeline.count, acknowledged }
   for (const member of world.members) world.crash(member, false)
-  return { seed, violations, coverage, ...end }
+  return { seed, violations, coverage, ...end, swarm: [...swarm.keys()] }
 }
 
 function drawWorld({ seed, count, print, tamper }: HistoryOptions): World {

@@ -19,7 +19,7 @@ import {
 } from '@lattice/core'
 import type { RuntimeParts } from '@lattice/daemon/runtime'
 import { withCommit } from './disk.ts'
-import { tell } from './history.ts'
+import type { Crew } from './crew.ts'
 import { sha256 } from './keys.ts'
 import type { Tamper } from './world.ts'
 
@@ -177,10 +177,11 @@ export const planted: readonly Planted[] = [
 ]
 
 /** Looks for every bug; whether all were found. */
-export async function findPlanted(say: (line: string) => void): Promise<boolean> {
+export async function findPlanted(crew: Crew, say: (line: string) => void): Promise<boolean> {
   let missed = 0
-  for (const bug of planted) {
-    const seed = await firstFailure(bug)
+  const looks = planted.map(bug => ({ bug, found: firstFailure(crew, bug) }))
+  for (const { bug, found } of looks) {
+    const seed = await found
     if (seed === undefined) missed++
     say(
       seed === undefined
@@ -193,12 +194,15 @@ export async function findPlanted(say: (line: string) => void): Promise<boolean>
 }
 
 /** The first seed at which a bug shows although the product itself is well there. */
-export async function firstFailure(bug: Planted): Promise<{ seed: number; violation: string } | undefined> {
+async function firstFailure(
+  crew: Crew,
+  bug: Planted,
+): Promise<{ seed: number; violation: string } | undefined> {
   for (let seed = 1; seed <= bug.withinSeeds; seed++) {
-    const { violations } = await tell({ seed, faultsMs, tamper: bug.tamper })
+    const { violations } = await crew.tell({ seed, faultsMs, bug: bug.name })
     const [violation] = violations
     if (violation === undefined) continue
-    const { violations: own } = await tell({ seed, faultsMs })
+    const { violations: own } = await crew.tell({ seed, faultsMs })
     if (own.length === 0) return { seed, violation: violation.slice(0, 120) }
   }
   return undefined

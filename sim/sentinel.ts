@@ -124,7 +124,9 @@ export class Sentinel {
     const all = course.changes.length
     const chosen = course.changes.filter(change => change.chosen).length
     if (chosen > changesMax.chosen || all > changesMax.all)
-      world.violate(`n${index}: ${chosen} of ${all} changes of the preferred path within ten minutes by choice`)
+      world.violate(
+        `n${index}: ${chosen} of ${all} changes of the preferred path within ten minutes by choice`,
+      )
   }
 
   #look(): void {

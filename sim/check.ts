@@ -1,0 +1,66 @@
+/**
+ * What every change must pass: the kept histories, many fixed seeds, every kind of fault among them, and some
+ * seeds told twice.
+ *
+ * Ends with a line in the form of a test runner's, so that the gate can count.
+ */
+import { readFileSync } from 'node:fs'
+import type { Crew, Errand } from './crew.ts'
+import { faults } from './faults.ts'
+import type { Outcome } from './history.ts'
+import { Report } from './report.ts'
+
+/** One hour each: the goal is 200 hours with every change (docs/reliability.md). */
+const seeds = 200
+const hourMs = 3_600_000
+const faultsMs = 0.75 * hourMs
+
+/** Of these the trace is compared with that of a second time. */
+const twice = [9, 18, 27, 36, 45, 54, 63, 72, 81, 90]
+const twiceMs = 600_000
+
+/** A history that once failed. */
+interface Kept {
+  readonly seed: number
+  readonly minutes: number
+  readonly only?: readonly string[]
+  readonly found: string
+}
+
+const regressions = JSON.parse(readFileSync(new URL('./regressions.json', import.meta.url), 'utf8')) as Kept[]
+
+/** Runs it all; whether nothing failed. */
+export async function check(crew: Crew, say: (line: string) => void): Promise<boolean> {
+  const report = new Report()
+  let failed = 0
+  let passed = 0
+  const verdict = (good: boolean, what: string): void => {
+    if (good) passed++
+    else failed++
+    if (!good) say(`FAILED ${what}`)
+  }
+  const judge = async (errand: Errand, what: string): Promise<Outcome> => {
+    const outcome = await crew.tell(errand)
+    report.add(outcome)
+    verdict(outcome.violations.length === 0, `${what}: ${outcome.violations[0] ?? ''}`)
+    return outcome
+  }
+  const same = async (seed: number): Promise<void> => {
+    const [one, other] = await Promise.all([1, 2].map(() => crew.tell({ seed, faultsMs: twiceMs })))
+    verdict(one?.digest !== '' && one?.digest === other?.digest, `seed ${seed} took two courses`)
+  }
+  await Promise.all([
+    ...regressions.map(({ seed, minutes, only, found }) =>
+      judge({ seed, faultsMs: minutes * 60_000, only }, `kept seed ${seed} (${found})`),
+    ),
+    ...Array.from({ length: seeds }, (_, at) => at + 1).map(seed =>
+      judge({ seed, faultsMs, atLeastMs: hourMs }, `seed ${seed}`),
+    ),
+    ...twice.map(same),
+  ])
+  for (const { name } of faults)
+    verdict((report.coverage.get(name) ?? 0) > 0, `the fault ${name} never happened`)
+  for (const line of report.lines(1)) say(line)
+  say(`Tests:       ${failed === 0 ? '' : `${failed} failed, `}${passed} passed, ${failed + passed} total`)
+  return failed === 0
+}
