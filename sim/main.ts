@@ -44,8 +44,14 @@ const { values } = parseArgs({
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
-if (values.replay !== undefined) process.exitCode = await again(whole('replay'), whole('hours'))
-else process.exitCode = (await withCrew()) ? 0 : 1
+try {
+  if (values.replay !== undefined) process.exitCode = await again(whole('replay'), whole('hours'))
+  else process.exitCode = (await withCrew()) ? 0 : 1
+} catch (error) {
+  if (!(error instanceof RangeError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 64
+}
 
 async function withCrew(): Promise<boolean> {
   const workers = whole('workers')
@@ -69,9 +75,9 @@ function whole(name: 'seeds' | 'from' | 'hours' | 'replay' | 'workers' | 'long')
   return refuse(`--${name} must be a number above 0, not ${JSON.stringify(values[name])}`)
 }
 
+/** @throws RangeError always: what was said on the command line cannot be done */
 function refuse(why: string): never {
-  process.stderr.write(`${why}\n`)
-  process.exit(64)
+  throw new RangeError(why)
 }
 
 function lasting(seed: number, hours: number): { seed: number; faultsMs: number; atLeastMs: number } {
