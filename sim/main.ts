@@ -102,7 +102,11 @@ async function again(seed: number, hours: number): Promise<number> {
   process.on('unhandledRejection', () => {})
   if (values.shrink) {
     Error.stackTraceLimit = 0
-    const found = await shrink(seed, lasting(seed, hours).faultsMs, say)
+    const found = await shrink(
+      (faultsMs, only) => tell({ seed, faultsMs, only }),
+      lasting(seed, hours).faultsMs,
+      say,
+    )
     if (found === undefined) say(`seed ${seed} breaks no promise`)
     else {
       const least = Math.ceil((10_000 * found.faultsMs) / (3_600_000 * faultShare)) / 10_000

@@ -3,7 +3,7 @@
  *
  * Each kind of fault has dice of its own, so the others happen as before when one is left out.
  */
-import { tell, type Outcome } from './history.ts'
+import type { Outcome } from './history.ts'
 
 /** A history that fails. */
 export interface Failing {
@@ -15,16 +15,19 @@ export interface Failing {
 /** Most histories told on the way. */
 const triesMax = 80
 
-/** The shortest failing history found, from one that fails; undefined if it does not. */
+/**
+ * The shortest failing history found, from one that fails; undefined if it does not.
+ * @param tellIt tells the history with this much time for faults, and only these of them if given
+ */
 export async function shrink(
-  seed: number,
+  tellIt: (faultsMs: number, only?: readonly string[]) => Promise<Outcome>,
   faultsMs: number,
   say: (line: string) => void,
 ): Promise<Failing | undefined> {
   let tries = 0
   const attempt = async (ms: number, only?: readonly string[]): Promise<Failing | undefined> => {
     tries++
-    const outcome = await tell({ seed, faultsMs: ms, only })
+    const outcome = await tellIt(ms, only)
     return outcome.violations.length === 0
       ? undefined
       : { faultsMs: ms, only: only ?? outcome.swarm ?? [], outcome }
