@@ -234,11 +234,9 @@ export class Engine {
     if (path === peer.path && asleep === peer.asleep) return
     const status = describePeer(peer, this.#mode, own, at, params)
     const previousPath = peer.path
-    peer.path = status.path
-    peer.asleep = asleep
-    peer.pathSince = at.mono
-    const event = { kind: 'peer', peer: { ...status, sinceWall: at.wall }, previousPath } as const
-    this.#out.push({ type: 'emit', event })
+    Object.assign(peer, { path, asleep, pathSince: at.mono })
+    const told = { ...status, sinceWall: at.wall }
+    this.#out.push({ type: 'emit', event: { kind: 'peer', peer: told, previousPath } })
   }
 
   #pump(): void {

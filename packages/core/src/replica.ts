@@ -159,8 +159,8 @@ export class Replica {
   }
 
   /**
-   * Whether `entry` would change anything: not held, not waiting for its time, not beaten. Cheap enough to ask before verifying a
-   * signature.
+   * Whether `entry` would change anything: not held, not waiting for its time, not beaten. Cheap enough to ask
+   * before verifying a signature.
    */
   isNews(entry: Entry): boolean {
     if (this.#deferred.get(entry.author)?.has(toHex(entry.digest)) === true) return false
