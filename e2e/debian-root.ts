@@ -76,6 +76,8 @@ function environment({ env = {}, user = 0 }: Inside): Record<string, string> {
     HOME: user === 0 ? '/' : '/tmp',
     NO_COLOR: '1',
     DEBIAN_FRONTEND: 'noninteractive',
+    // The registries may be behind an authority that only this host trusts.
+    NODE_EXTRA_CA_CERTS: '/etc/ssl/certs/ca-certificates.crt',
     ...env,
   }
 }

@@ -24,8 +24,14 @@ const seed = '5eed'.repeat(16)
 const limitMs = 1_500_000
 
 const world = new World()
-let image: Image
+let built: Image | undefined
 let proxy: TlsProxy | undefined
+
+/** The image, once it is built. */
+function theImage(): Image {
+  if (built === undefined) throw new Error('the image was not built')
+  return built
+}
 
 /** The repository of the Space, as the workflow lays it out. */
 function layOut(): string {
@@ -53,18 +59,19 @@ function ignoring(context: string): (path: string) => boolean {
 
 beforeAll(async () => {
   const context = layOut()
-  image = await buildImage(context, ignoring(context))
+  built = await buildImage(context, ignoring(context))
 }, limitMs)
 
 afterAll(async () => {
   await world.close()
   await proxy?.stop()
-  image.root.remove()
+  built?.root.remove()
 })
 
 it(
   'joins two other daemons over one port behind TLS, drains at SIGTERM, and comes back from its snapshot',
   async () => {
+    const image = theImage()
     expect([image.user, image.ports]).toEqual([1000, ['7860']])
     const ca = await createCa(world.directory)
     const port = await freePort()
@@ -130,7 +137,10 @@ async function membership(
   edgePort: number,
 ): Promise<{ peerId: string; settings: Record<string, string> }> {
   const secrets = { LATTICE_NODE_PRIVKEY_HEX: seed, LATTICE_ADMIN_TOKEN: token }
-  const id = await image.root.shell('lattice id --json --state-dir /tmp/id', { user: 1000, env: secrets })
+  const id = await theImage().root.shell('lattice id --json --state-dir /tmp/id', {
+    user: 1000,
+    env: secrets,
+  })
   const { peer_id: peerId } = JSON.parse(id) as { peer_id: string }
   const settings = {
     ...secrets,
@@ -155,7 +165,7 @@ async function runSpace(
   port: number,
   logFile: string,
 ): Promise<{ stop(): Promise<number | null> }> {
-  const { root, user, directory, command, env } = image
+  const { root, user, directory, command, env } = theImage()
   const inside = { user, directory, env: { ...env, ...settings } }
   const scratch = ['/tmp', '/var/lib/lattice']
   const child = root.start(
