@@ -5,10 +5,13 @@
 import { chromium } from 'playwright-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 
-/** Starts Debian's Chromium, or the one that `CHROMIUM` names; root needs the sandbox to be off. */
-export function launchBrowser(): Promise<Browser> {
+/**
+ * Starts Debian's Chromium, or the one that `CHROMIUM` names; root needs the sandbox to be off. `more` are further
+ * switches.
+ */
+export function launchBrowser(more: readonly string[] = []): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', ...more] })
 }
 
 /** A page with its complaints. */

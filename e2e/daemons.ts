@@ -128,6 +128,11 @@ export class Daemon {
     process.kill(this.pid, name)
   }
 
+  /** Orders what `lattice up --chaos` may order, where the daemon was started with `CHAOS_OF_LATTICE_UP`. */
+  chaos(order: 'cut' | 'heal'): void {
+    this.#child?.send({ chaos: order })
+  }
+
   async #end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#child
     if (child === undefined) return null

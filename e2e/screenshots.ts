@@ -23,6 +23,7 @@ async function shoot(browser: Browser, name: string, answers: Answers, silent: b
     await page.goto(url)
     await page.locator('.page-nodes').waitFor()
     await page.locator('.page-keys').waitFor()
+    await page.locator('.chart-canvas canvas').nth(3).waitFor()
     if (silent) {
       node.outage = 503
       await page.clock.runFor(22_000)

@@ -114,6 +114,26 @@ describe('a node without P2P', () => {
   }, 60_000)
 })
 
+describe('P2P that is cut', () => {
+  it('shows the fall to HTTP by itself, and the return', async () => {
+    const nodes = (await world.federation(2, { settings: { CHAOS_OF_LATTICE_UP: '1' } })) as [Daemon, Daemon]
+    await metOverP2p(nodes)
+    const [one] = nodes
+    const { page, complaints } = await openPage(browser, [one.url])
+    await page.goto(one.url)
+    await eventually('P2P is shown', async () => (await stateOf(page)) === 'p2p')
+    for (const node of nodes) node.chaos('cut')
+    await eventually('HTTP is shown', async () => (await stateOf(page)) === 'http', 40_000)
+    expect(await verdictOf(page)).toContain('Auto is using HTTP')
+    expect(await factOf(page, 'Status')).toBe('🟡 Resilient (HTTP Fallback)')
+    for (const node of nodes) node.chaos('heal')
+    await eventually('P2P is shown again', async () => (await stateOf(page)) === 'p2p', 40_000)
+    expect(await factOf(page, 'Status')).toBe('🟢 Resilient (P2P Mode)')
+    expect(complaints).toEqual([])
+    await page.context().close()
+  }, 120_000)
+})
+
 describe('NetworkStatus in a page of somebody else', () => {
   it('works from another origin, and leaves that page as it is', async () => {
     const origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`

@@ -94,8 +94,14 @@ function Gallery(): ReactElement {
       {Object.keys(pictures).map(name => (
         <section key={name} className="gallery-row" aria-label={name}>
           <h2>{name}</h2>
-          <NetworkStatus baseUrl={`https://${name}.gallery.invalid`} theme="light" />
-          <NetworkStatus baseUrl={`https://${name}.gallery.invalid`} theme="dark" />
+          {(['light', 'dark'] as const).map(theme => (
+            <NetworkStatus
+              key={theme}
+              baseUrl={`https://${name}.gallery.invalid`}
+              theme={theme}
+              label={`${name}, ${theme}`}
+            />
+          ))}
         </section>
       ))}
     </main>

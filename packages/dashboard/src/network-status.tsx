@@ -31,11 +31,13 @@ export interface NetworkStatusProps {
   readonly theme?: 'auto' | 'light' | 'dark'
   /** Whether the mode can be switched here. Default true. */
   readonly controls?: boolean
+  /** What screen readers call this part of the page; several on one page need names of their own. */
+  readonly label?: string
 }
 
 /** How a node syncs: verdict, mode, peers, last sync, root, and the switch between the modes. */
 export function NetworkStatus(props: NetworkStatusProps): ReactElement {
-  const { baseUrl = '', theme = 'auto', token, controls = true } = props
+  const { baseUrl = '', theme = 'auto', token, controls = true, label = 'Network status' } = props
   const api = useMemo(() => createNodeApi(baseUrl), [baseUrl])
   const read = useCallback(
     async (signal: AbortSignal) => {
@@ -58,7 +60,7 @@ export function NetworkStatus(props: NetworkStatusProps): ReactElement {
         : verdict.sentence
 
   return (
-    <section className={`lat-root lat-theme-${theme}`} data-stale={stale} aria-label="Network status">
+    <section className={`lat-root lat-theme-${theme}`} data-stale={stale} aria-label={label}>
       <header className="lat-head">
         <StateMark state={state} />
         <Freshness {...reading} />

@@ -98,12 +98,16 @@ function Parts(props: {
             <ModeControl api={api} status={status} onSwitched={reading.refresh} />
             <StatusFacts status={status} />
           </section>
-          <section className="page-card" aria-labelledby="page-changes">
+          <section className="page-card page-changes" aria-labelledby="page-changes">
             <h2 id="page-changes">Last changes of the mode</h2>
             <TransitionList transitions={transitions} />
           </section>
         </div>
         <div className="page-wide">
+          <section className="page-card" aria-labelledby="page-warnings">
+            <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>
+            <WarningList warnings={status.warnings} />
+          </section>
           <section className="page-card" aria-labelledby="page-nodes">
             <h2 id="page-nodes">Nodes</h2>
             <NodeTable status={status} health={health} peers={peers} />
@@ -111,10 +115,6 @@ function Parts(props: {
           <section className="page-card" aria-labelledby="page-links">
             <h2 id="page-links">Links</h2>
             <LinkMatrix ownName={visible(health.name, 64)} peers={peers} rows={linkRows} />
-          </section>
-          <section className="page-card" aria-labelledby="page-warnings">
-            <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>
-            <WarningList warnings={status.warnings} />
           </section>
         </div>
       </div>
