@@ -52,16 +52,22 @@ async function inState(
 }
 
 describe.each(states)('%s', state => {
-  it.each(themes)('has nothing for axe to object to in %s', async colorScheme => {
-    const { page, complaints } = await inState(state, { colorScheme })
-    await page.getByRole('radio', { name: 'P2P only' }).click()
-    await page.locator('.page-key').first().click()
-    const { violations } = await new AxeBuilder({ page }).analyze()
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(each => each.html).join(' ')}`)).toEqual([])
-    expect(complaints).toEqual([])
-    await page.context().close()
-    // axe looks at every element several times: seconds on a quiet machine, and none of them is ours to judge.
-  }, 90_000)
+  it.each(themes)(
+    'has nothing for axe to object to in %s',
+    async colorScheme => {
+      const { page, complaints } = await inState(state, { colorScheme })
+      await page.getByRole('radio', { name: 'P2P only' }).click()
+      await page.locator('.page-key').first().click()
+      const { violations } = await new AxeBuilder({ page }).analyze()
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(each => each.html).join(' ')}`)).toEqual(
+        [],
+      )
+      expect(complaints).toEqual([])
+      await page.context().close()
+      // axe looks at every element several times: seconds on a quiet machine, and none of them is ours to judge.
+    },
+    90_000,
+  )
 
   it('has a word and a shape of its own, and scrolls sideways nowhere at 320 px', async () => {
     const viewport = { width: 320, height: 800 }
