@@ -129,11 +129,14 @@ export const planted: readonly Planted[] = [
     tamper: (parts, member, world) =>
       onReceived((message, from) => {
         const { standing } = message
-        if (standing === undefined || 'tag' in standing.lives) return message
+        if (standing === undefined) return message
         const pair = `${world.dice.fork('name').unit()} ${member.index} ${from}`
-        const own = firstSeen.get(pair) ?? standing.lives.own
+        const own = firstSeen.get(pair) ?? ('own' in standing.lives ? standing.lives.own : undefined)
+        if (own === undefined) return message
         firstSeen.set(pair, own)
-        return { ...message, standing: { ...standing, lives: { ...standing.lives, own } } }
+        const yours = 'own' in standing.lives ? standing.lives.yours : parts.store.incarnation
+        const lives = { own, ...(yours === undefined ? {} : { yours }) }
+        return { ...message, standing: { ...standing, lives } }
       })(parts, member, world),
   },
   {

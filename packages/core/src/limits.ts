@@ -58,8 +58,8 @@ export const membersMax = 64
 /** Trie nodes compared in one frame; bounds the work a lying digest can cause (reliability X10). */
 export const compareNodesMax = 1024
 
-/** Frames in one descent before it is given up and reported (reliability X10). */
-export const descentRoundsMax = 24
+/** Frames in one descent before it is given up and paused for (reliability X10); an honest one takes four. */
+export const descentRoundsMax = 16
 
 /** Commit times kept for peers that lag; older ones are thinned out. */
 export const pendingMarksMax = 1_000

@@ -11,8 +11,11 @@ import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from './merkle.ts'
 import type { Compare, Locator, Summary, Want } from './message.ts'
 import { matchesShort } from './wire.ts'
 
-/** Bytes of a digest in a first descent: a false match in 2^48. */
-export const shortDigestBytes = 6
+/**
+ * Bytes of a digest in a first descent: a false match in 2^32, after which the roots differ and the next is
+ * full.
+ */
+export const shortDigestBytes = 4
 
 /** Bytes of a digest once a descent has ended without equal roots. */
 export const fullDigestBytes = 32
