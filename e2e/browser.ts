@@ -6,8 +6,8 @@ import { chromium } from 'playwright-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 
 /**
- * Starts Debian's Chromium, or the one that `CHROMIUM` names; root needs the sandbox to be off. `more` are further
- * switches.
+ * Starts Debian's Chromium, or the one that `CHROMIUM` names; root needs the sandbox to be off. `more` are
+ * further switches.
  */
 export function launchBrowser(more: readonly string[] = []): Promise<Browser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'

@@ -64,7 +64,7 @@ describe.each(states)('%s', state => {
       )
       expect(complaints).toEqual([])
       await page.context().close()
-      // axe looks at every element several times: seconds on a quiet machine, and none of them is ours to judge.
+      // axe looks at every element several times: that takes seconds on a quiet machine.
     },
     90_000,
   )
