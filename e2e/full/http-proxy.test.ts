@@ -124,6 +124,41 @@ describe('H12: a certificate that has expired', () => {
   }, 60_000)
 })
 
+describe('H12: a certificate that ends soon', () => {
+  it.each([
+    ['in 10 days is a warning in status, health and log; sync goes on', 10],
+    ['in 20 days is none', 20],
+  ])(
+    '%s',
+    async (_, days) => {
+      const [server, caller] = await world.federation(2, { start: 0 })
+      if (server === undefined || caller === undefined) throw new Error('two nodes')
+      open.push({ close: () => Promise.all([server.kill(), caller.kill()]) })
+      const ca = await createCa(world.directory)
+      const upstream = new URL(server.url).host
+      const proxy = await startTlsProxy(world.directory, upstream, await ca.issue('localhost', days))
+      open.push({ close: () => proxy.stop() })
+      const httpOnly = { LATTICE_P2P_ENABLED: 'false', LATTICE_NODES: '' }
+      await server.start(httpOnly)
+      await caller.start({ ...httpOnly, NODE_EXTRA_CA_CERTS: ca.certFile, LATTICE_NODES: proxy.url })
+      await put(server, `behind-tls/${days}`, days)
+      await arrives([caller], `behind-tls/${days}`, days)
+      const { warnings } = await statusOf(caller)
+      const health = await caller.client.getHealthReport()
+      const said = {
+        status: warnings.some(
+          ({ code, text }) => code === 'certificate-expiring' && text.includes(proxy.url),
+        ),
+        health: health.components.http_sync.reason.includes('certificate'),
+        log: caller.log.includes('certificate-expiring'),
+      }
+      const soon = days <= 14
+      expect(said).toEqual({ status: soon, health: soon, log: soon })
+    },
+    60_000,
+  )
+})
+
 describe('H13: a proxy that rewrites', () => {
   it('may change the host name and add or drop headers that say nothing of the message', async () => {
     const { caller, server, proxy } = await start()

@@ -160,4 +160,6 @@ export interface Transport {
 export interface AddressStatus {
   readonly address: string
   readonly lastError?: string
+  /** When the TLS certificate last shown there ends, in Unix ms; only of certificates that were accepted. */
+  readonly certificateEndsWall?: number
 }

@@ -2,6 +2,7 @@
 import { afterEach, expect, it } from '@jest/globals'
 import { p2pStatusSchema } from '@lattice/api'
 import type { ComponentHealth } from '@lattice/api'
+import type { NodeId } from '@lattice/core'
 import { createWarnings } from '../src/http/index.ts'
 import { MemoryNode, startWorld } from './http-world.ts'
 import type { World } from './http-world.ts'
@@ -53,6 +54,29 @@ it('a full disk is a warning from when it was first seen, and ends with its caus
   state.wall += 60_000
   state.disk = { status: 'degraded', reason: '' }
   expect(warnings()[0]?.sinceWall).toBe(start + 120_000)
+})
+
+it('a certificate near its end is a warning 14 days before, in health and once in the log', async () => {
+  const { node, state, facts } = host()
+  const links = { p2p: { state: 'down' }, http: { state: 'up' } } as const
+  const nodeId = 'ab'.repeat(32) as NodeId
+  node.overlay = { peers: [{ nodeId, path: 'http', why: '', sinceWall: start, links }] }
+  const endsWall = start + 15 * 86_400_000
+  const address = { path: 'http', address: 'https://b.example', certificateEndsWall: endsWall } as const
+  const logged: string[] = []
+  const log = { info: () => {}, error: () => {}, warn: (text: string) => void logged.push(text) }
+  const options = { ...facts, log, peer: () => ({ peerId: 'b', addresses: [address] }) }
+  const warnings = createWarnings(options)
+  expect(codes(warnings())).toEqual([])
+  state.wall = endsWall - 14 * 86_400_000 + 1
+  expect(codes(warnings())).toEqual(['certificate-expiring'])
+  expect(warnings()[0]?.text).toContain('https://b.example: ends on 2023-11-29')
+  expect(logged).toEqual([expect.stringContaining('https://b.example')])
+  world = await startWorld({ node, peer: options.peer, warnings })
+  const health = (await world.ask('/api/lattice/health')).json
+  expect(health['components']).toMatchObject({
+    http_sync: { status: 'degraded', reason: expect.stringContaining('certificate') },
+  })
 })
 
 it('a long fallback is said after half an hour, and not where its cause is said already', () => {

@@ -85,6 +85,11 @@ export class SyncClient {
     return claimed
   }
 
+  /** When the TLS certificate of the host of `url` ends, in Unix ms; undefined while none was accepted. */
+  certificateEnds(url: string): number | undefined {
+    return this.#connections.certificateEnds(url)
+  }
+
   /** Destroys all connections. */
   close(): void {
     this.#connections.close()

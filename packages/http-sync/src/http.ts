@@ -4,6 +4,7 @@
  * Everything a server could do to this process is bounded here; what an answer means is decided elsewhere.
  */
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest } from 'node:http'
+import type { TLSSocket } from 'node:tls'
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https'
 import got, { type Response } from 'got'
 import { frameBytesMax } from '@lattice/core'
@@ -44,6 +45,8 @@ export const reuseRace = Symbol('reuse race')
 /** Connections to the peers; `close` destroys them. */
 export class HttpConnections {
   readonly #agents = new Map<string, { readonly http: HttpAgent; readonly https: HttpsAgent }>()
+  /** By origin: when the certificate of the newest connection ends. */
+  readonly #certificateEnds = new Map<string, number>()
 
   /**
    * Sends one request. Resolves `reuseRace` where the connection died before any answer because it had been
@@ -58,7 +61,7 @@ export class HttpConnections {
       headers: { 'user-agent': undefined, 'accept-encoding': 'identity', ...request.headers },
       ...(request.body === undefined ? {} : { body: request.body }),
       agent: this.#agentOf(url),
-      request: openRequest,
+      request: (to: URL, options: RequestOptions) => openRequest(to, options, this.#certificateEnds),
       signal: AbortSignal.any([signal, overflow.signal]),
       followRedirect: false,
       throwHttpErrors: false,
@@ -86,6 +89,11 @@ export class HttpConnections {
     if (isEncoded(response.headers))
       throw peerError('PEER_MALFORMED', `${url}: a proxy compresses answers; switch that off for /sync/`)
     return { status: response.statusCode, headers: response.headers, body: response.body }
+  }
+
+  /** When the TLS certificate of the host of `url` ends, in Unix ms; undefined while none was accepted. */
+  certificateEnds(url: string): number | undefined {
+    return this.#certificateEnds.get(new URL(url).origin)
   }
 
   /** Destroys all connections, also those in use. Later requests open new ones. */
@@ -122,9 +130,17 @@ export class HttpConnections {
 }
 
 /** A request without Connection header: HTTP/1.1 keeps connections anyway, and a poll saves 24 bytes. */
-function openRequest(url: URL, options: RequestOptions): ClientRequest {
-  const request = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+function openRequest(url: URL, options: RequestOptions, certificateEnds: Map<string, number>): ClientRequest {
+  const secure = url.protocol === 'https:'
+  const request = secure ? httpsRequest(url, options) : httpRequest(url, options)
   request.removeHeader('connection')
+  if (secure)
+    request.once('socket', socket =>
+      socket.once('secureConnect', () => {
+        const endsWall = Date.parse((socket as TLSSocket).getPeerCertificate().valid_to)
+        if (!Number.isNaN(endsWall)) certificateEnds.set(url.origin, endsWall)
+      }),
+    )
   return request
 }
 

@@ -129,7 +129,11 @@ class HttpLung implements HttpSyncTransport {
   }
 
   addresses(peer: NodeId): readonly AddressStatus[] {
-    return this.#mayBe(peer) ? this.#places.statuses(peer) : []
+    if (!this.#mayBe(peer)) return []
+    return this.#places.statuses(peer).map(status => {
+      const certificateEndsWall = this.#client.certificateEnds(status.address)
+      return certificateEndsWall === undefined ? status : { ...status, certificateEndsWall }
+    })
   }
 
   urlOf(peer: NodeId): string | undefined {

@@ -49,10 +49,12 @@ function p2pHealth(status: NodeStatus, lung: P2pInfo): ComponentHealth {
     : ok(`${status.p2pPeerCount} of ${status.peers.length} peers over P2P`, value)
 }
 
-function httpHealth(status: NodeStatus, nodes: readonly string[]): ComponentHealth {
+function httpHealth({ config: { nodes }, warnings }: HealthOptions, status: NodeStatus): ComponentHealth {
   const up = linksUp(status, 'http')
   const value = { value: up, unit: 'peers' }
   if (status.peers.length === 0) return ok('no other nodes to reach', value)
+  const ending = warnings?.().find(({ code }) => code === 'certificate-expiring')
+  if (ending !== undefined) return weak(`${ending.title}: ${ending.text}`, value)
   if (up > 0) return ok(`${up} of ${status.peers.length} peers over HTTP`, value)
   if (nodes.length === 0)
     return { status: 'disabled', reason: 'no HTTP addresses of other nodes are configured' }
@@ -77,7 +79,7 @@ function components(options: HealthOptions, status: NodeStatus): Record<Componen
   const { probes } = options
   return {
     p2p: p2pHealth(status, options.p2p()),
-    http_sync: httpHealth(status, options.config.nodes),
+    http_sync: httpHealth(options, status),
     heartbeat: heartbeatHealth(status, options.clock.now().wall),
     persistence: probed(probes?.persistence),
     clock: probed(probes?.clock),

@@ -11,7 +11,8 @@ import { moment } from './shapes.ts'
 import type { WarningShape } from './shapes.ts'
 
 /** What the list is made of. */
-export type WarningFacts = Pick<HttpAppOptions, 'node' | 'p2p' | 'probes' | 'clock'>
+export type WarningFacts = Pick<HttpAppOptions, 'node' | 'p2p' | 'probes' | 'clock' | 'log'> &
+  Partial<Pick<HttpAppOptions, 'peer'>>
 
 /**
  * The warnings to show now, the most severe first. Each call notes which have begun: call it now and then.
@@ -27,6 +28,9 @@ const fallbackMsMax = 1_800_000
 
 /** A busy minute is no trouble; a busy half hour in pieces of ten seconds is. */
 const slowMs = 30_000
+
+/** Certificates are renewed 30 days before their end where that works by itself; half of it is left to act. */
+const certificateMs = 14 * 86_400_000
 
 const isIll = (part: ComponentHealth | undefined): part is ComponentHealth =>
   part?.status === 'degraded' || part?.status === 'unhealthy'
@@ -100,16 +104,47 @@ function p2pWarnings({ p2p }: WarningFacts, status: NodeStatus): HostWarning[] {
   ]
 }
 
+/** A certificate near its end: on that day everybody stops talking to the host. */
+function certificateWarnings({ peer, clock }: WarningFacts, status: NodeStatus): HostWarning[] {
+  const { wall } = clock.now()
+  const shown = status.peers.flatMap(({ nodeId }) => peer?.(nodeId).addresses ?? [])
+  const ending = shown
+    .flatMap(({ address, certificateEndsWall: endsWall = Number.POSITIVE_INFINITY }) => ({
+      address,
+      endsWall,
+    }))
+    .filter(({ endsWall }) => endsWall - wall < certificateMs)
+    .sort((a, b) => a.endsWall - b.endsWall)
+  const texts = ending.map(({ address, endsWall }) => `${address}: ends on ${moment(endsWall).slice(0, 10)}`)
+  if (texts.length === 0) return []
+  return [
+    {
+      code: 'certificate-expiring',
+      title: 'A TLS certificate ends within 14 days',
+      text: `${[...new Set(texts)].join('; ')}. From then on nothing is sent there.`,
+      severity: 'medium',
+      timeToVisibleMs: 0,
+      dependsOn: [],
+      impactsConnectivity: false,
+      primaryAction: { label: 'Renew it on that host', command: 'lattice peers' },
+    },
+  ]
+}
+
 /** Makes the one list of a node. */
 export function createWarnings(facts: WarningFacts): Warnings {
   let since = new Map<string, number>()
   return () => {
     const { wall } = facts.clock.now()
     const status = facts.node.status()
-    const host = [...machineWarnings(facts), ...p2pWarnings(facts, status)].map(warning => ({
-      sinceWall: since.get(warning.code) ?? wall,
-      ...warning,
-    }))
+    const found = [
+      ...machineWarnings(facts),
+      ...p2pWarnings(facts, status),
+      ...certificateWarnings(facts, status),
+    ]
+    const host = found.map(warning => ({ sinceWall: since.get(warning.code) ?? wall, ...warning }))
+    for (const { code, title, text } of host)
+      if (!since.has(code)) facts.log?.warn(`${title}: ${text}`, { code })
     since = new Map(host.map(({ code, sinceWall }) => [code, sinceWall]))
     return visibleWarnings([...status.warnings, ...host], wall)
   }
