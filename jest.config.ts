@@ -23,7 +23,10 @@ const smoke = ['<rootDir>/e2e/*.test.ts']
 /** The long and the many: only in `npm run e2e:full`. */
 const full = ['<rootDir>/e2e/full/**/*.test.ts']
 
+const isFull = process.env['E2E_FULL'] === '1'
+
 const config: Config = {
+  reporters: isFull ? ['default', '<rootDir>/scripts/e2e-reporter.ts'] : ['default'],
   maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',
   coverageProvider: 'v8',
@@ -42,7 +45,7 @@ const config: Config = {
     {
       ...shared,
       displayName: 'e2e',
-      testMatch: process.env['E2E_FULL'] === '1' ? [...smoke, ...full] : smoke,
+      testMatch: isFull ? [...smoke, ...full] : smoke,
     },
     { ...shared, displayName: 'deploy', testMatch: ['<rootDir>/e2e/deploy/**/*.test.ts'] },
   ],

@@ -18,7 +18,7 @@ const steps: ReadonlyArray<ReadonlyArray<readonly [file: string, ...flags: strin
   [['scale.ts', '--n', '10k,100k']],
   [
     ['reconcile.ts', '--n', '10k,100k'],
-    ['failover.ts', '--rounds', '1', '--peerless', '8', '--stable', '5', '--heartbeat', '2'],
+    ['failover.ts', '--rounds', '1', '--peerless', '8', '--stable', '5', '--heartbeat', '2', '--idle', '10'],
   ],
 ]
 

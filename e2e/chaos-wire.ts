@@ -25,6 +25,8 @@ export interface ChaosWire {
   weather: WireWeather
   /** Bytes that have passed, both directions. */
   readonly passedBytes: number
+  /** Connections taken so far. */
+  readonly connections: number
   close(): Promise<void>
 }
 
@@ -34,13 +36,15 @@ const lookMs = 50
 interface State {
   weather: WireWeather
   passedBytes: number
+  connections: number
 }
 
 /** Starts a wire from a port of 127.0.0.1 to another. */
 export async function startChaosWire(upstreamPort: number, port = 0): Promise<ChaosWire> {
-  const state: State = { weather: {}, passedBytes: 0 }
+  const state: State = { weather: {}, passedBytes: 0, connections: 0 }
   const open = new Set<Socket>()
   const server = createServer(near => {
+    state.connections++
     const far = connect(upstreamPort, '127.0.0.1')
     for (const [from, to] of [
       [near, far],
@@ -69,6 +73,9 @@ export async function startChaosWire(upstreamPort: number, port = 0): Promise<Ch
     },
     get passedBytes() {
       return state.passedBytes
+    },
+    get connections() {
+      return state.connections
     },
     close: async () => {
       for (const socket of open) socket.destroy()
