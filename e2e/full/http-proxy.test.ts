@@ -155,7 +155,7 @@ describe('H12: a certificate that ends soon', () => {
       const soon = days <= 14
       expect(said).toEqual({ status: soon, health: soon, log: soon })
     },
-    60_000,
+    120_000,
   )
 })
 

@@ -36,5 +36,5 @@ describe('a poll when nothing has changed', () => {
     } finally {
       await wire.close()
     }
-  }, 120_000)
+  }, 180_000)
 })
