@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 const executable = join(root, 'node_modules/.bin/node')
-const script = join(root, 'packages/daemon/bin/lattice.js')
+const presentScript = join(root, 'packages/daemon/bin/lattice.js')
 
 /** Longer than any command here takes; a hanging one must not hang the ring. */
 const commandMsMax = 60_000
@@ -23,12 +23,16 @@ export interface Outcome {
 /** Settings by their full name, such as `LATTICE_HTTP_PORT`. */
 export type Settings = Readonly<Record<string, string>>
 
-/** Where a command runs. `stdin` is what it can read there; `within` is put before it, e.g. `ip netns exec x`. */
+/**
+ * Where a command runs. `stdin` is what it can read there; `within` is put before it, e.g. `ip netns exec x`;
+ * `script` is the `lattice` of another build.
+ */
 export interface Surroundings {
   readonly env?: Settings
   readonly cwd?: string
   readonly stdin?: string
   readonly within?: readonly string[]
+  readonly script?: string | undefined
 }
 
 /** The environment of a command: nothing of the surroundings that it would take as a setting. */
@@ -40,7 +44,7 @@ export function environment(settings: Settings = {}): NodeJS.ProcessEnv {
 
 /** Starts `lattice ARGS` and leaves it running; whoever starts it ends it. */
 export function launch(args: readonly string[], at: Surroundings, stdio: StdioOptions): ChildProcess {
-  const [program, ...rest] = [...(at.within ?? []), executable, script, ...args]
+  const [program, ...rest] = [...(at.within ?? []), executable, at.script ?? presentScript, ...args]
   return spawn(program ?? executable, rest, { cwd: at.cwd ?? tmpdir(), env: environment(at.env), stdio })
 }
 

@@ -48,6 +48,8 @@ export interface DaemonPlan {
   readonly p2pAddress: string
   readonly settings: Settings
   readonly within?: readonly string[]
+  /** The `lattice` script of another build. */
+  readonly script?: string | undefined
 }
 
 /** One daemon, running or not. */
@@ -56,12 +58,14 @@ export class Daemon {
   readonly client: Client
   readonly #logFile: string
   #settings: Settings
+  #script: string | undefined
   #child: ChildProcess | undefined
 
   constructor(plan: DaemonPlan) {
     this.plan = plan
     this.#logFile = `${plan.stateDir}.log`
     this.#settings = plan.settings
+    this.#script = plan.script
     const token = plan.settings['LATTICE_ADMIN_TOKEN']
     this.client = createClient({ baseUrl: plan.url, ...(token === undefined ? {} : { token }) })
   }
@@ -97,6 +101,7 @@ export class Daemon {
     const output = openSync(this.#logFile, 'a', 0o600)
     const at = {
       env: this.#settings,
+      script: this.#script,
       ...(this.plan.within === undefined ? {} : { within: this.plan.within }),
     }
     const child = launch(['start'], at, ['ignore', output, output, 'ipc'])
@@ -111,6 +116,11 @@ export class Daemon {
       readyMsMax,
     )
     if (!this.isRunning) throw new Error(`${this.name} ended at once:\n${this.log}`)
+  }
+
+  /** Later starts run the present build, on the same state. */
+  upgrade(): void {
+    this.#script = undefined
   }
 
   /** Asks the process to stop; its exit code. */
@@ -152,6 +162,8 @@ export interface FederationChoice {
   readonly settings?: Settings
   /** How many of the planned nodes to start; all by default. */
   readonly start?: number
+  /** `lattice` scripts of single nodes, by index; the present build by default. */
+  readonly scripts?: readonly (string | undefined)[]
   /** Settings of single nodes, by index. */
   readonly each?: readonly Settings[]
 }
@@ -196,7 +208,8 @@ export class World {
     )
     const nodes = drafts.map((draft, index) => {
       const own = { ...quick, ...choice.settings, ...choice.each?.[index] }
-      return this.daemon({ ...draft, settings: { ...settingsOf(draft, drafts), ...own } })
+      const settings = { ...settingsOf(draft, drafts), ...own }
+      return this.daemon({ ...draft, settings, script: choice.scripts?.[index] })
     })
     await Promise.all(nodes.slice(0, choice.start ?? count).map(node => node.start()))
     return nodes
