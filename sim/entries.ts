@@ -7,6 +7,7 @@ export {
   elementSlot,
   encodeValue,
   entrySignature,
+  horizonKey,
   isLatticeError,
   parseEntry,
   toHex,

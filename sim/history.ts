@@ -26,6 +26,8 @@ export interface HistoryOptions {
   /** Of the drawn faults these only: how a history is made short. */
   readonly only?: readonly string[] | undefined
   readonly count?: number
+  /** How long deletes are remembered, instead of the drawn time. */
+  readonly retentionMs?: number
   readonly print?: ((line: string) => void) | undefined
   readonly tamper?: Tamper | undefined
 }
@@ -61,6 +63,11 @@ const futureMs = 600_000
 /** Sizes of federations: mostly three, as in production; the dearer ones now and then. */
 const sizes = [3, 3, 3, 3, 3, 3, 4, 4, 5, 7]
 
+/**
+ * How long deletes are remembered: the default never ends in a history; the others make horizons by the dozen.
+ */
+const retentionsMs = [30 * 86_400_000, 660_000, 1_200_000]
+
 /** Tells one history from its seed. */
 export async function tell(options: HistoryOptions): Promise<Outcome> {
   const { seed, faultsMs } = options
@@ -90,7 +97,7 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   return { seed, violations, coverage, ...end, swarm: [...swarm.keys()] }
 }
 
-function drawWorld({ seed, count, print, tamper }: HistoryOptions): World {
+function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions): World {
   const dice = createDice(`lattice/${seed}`).fork('federation')
   const nodes = count ?? dice.pick(sizes)
   const sites = Array.from({ length: nodes }, (_, index): Partial<Site> => ({
@@ -107,6 +114,7 @@ function drawWorld({ seed, count, print, tamper }: HistoryOptions): World {
     sites,
     slowestMs,
     commitMs,
+    params: { tombstoneRetentionMs: retentionMs ?? dice.pick(retentionsMs) },
     realSignatures: dice.chance(0.01),
     print,
     tamper,

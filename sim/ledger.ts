@@ -10,6 +10,7 @@ import {
   elementSlot,
   encodeValue,
   entrySignature,
+  horizonKey,
   isLatticeError,
   parseEntry,
   storedValueOf,
@@ -108,17 +109,52 @@ export class Ledger {
   /** Checks what every disk holds once all are equal. */
   audit(member: Member): void {
     const entries = winners(member)
+    const horizon = entries.get(`${horizonKey}|`)?.version ?? 0n
+    if (horizon > 0n) this.#world.count('deletes-ended')
+    entries.delete(`${horizonKey}|`)
+    const beaten = this.#beaten()
     const say = (what: string): void => this.#world.violate(`n${member.index}: ${what}`)
     for (const attempt of this.#attempts) {
       if (attempt.outcome !== 'acknowledged') continue
       for (const place of attempt.places) {
         const found = entries.get(place)?.version ?? 0n
         if (found >= attempt.version) continue
+        const mayHaveEnded = beaten.has(place) || beaten.has(place.split('|')[0] as string)
+        if (found === 0n && attempt.version <= horizon && mayHaveEnded) continue
         say(`acknowledged write lost: ${place} at ${attempt.version} by n${attempt.member}; found ${found}`)
       }
     }
     this.#auditOrigins(entries, say)
     this.#auditSums(entries, say)
+    this.#auditDead(entries, say)
+  }
+
+  /** Places, and whole keys, at which a delete may have beaten or silenced what was written before. */
+  #beaten(): Set<string> {
+    const beaten = new Set<string>()
+    for (const { outcome, operations, places } of this.#attempts)
+      operations.forEach(({ op, key }, at) => {
+        if (outcome === 'refused') return
+        if (op === 'delete') beaten.add(key)
+        if (op === 'remove') beaten.add(places[at] as string)
+      })
+    return beaten
+  }
+
+  /**
+   * Nothing rises from the dead: a slot written before a delete of its key is there only beside that delete.
+   * Keys of one type only, so that no register takes the place of the delete.
+   */
+  #auditDead(entries: ReadonlyMap<string, Entry>, say: (what: string) => void): void {
+    const deleted = new Map<string, Version>()
+    for (const { outcome, operations, version } of this.#attempts)
+      for (const { op, key } of outcome === 'acknowledged' ? operations : [])
+        if (op === 'delete' && version > (deleted.get(key) ?? 0n)) deleted.set(key, version)
+    for (const [place, entry] of entries) {
+      const version = deleted.get(entry.key) ?? 0n
+      if (entry.slot === '' || entry.base >= version || entries.has(`${entry.key}|`)) continue
+      say(`risen from the dead: ${place} written over ${entry.base}, deleted at ${version}`)
+    }
   }
 
   /** Every entry on a disk is signed, and was written by a client of its author. */

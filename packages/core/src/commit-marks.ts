@@ -1,4 +1,5 @@
 /** When each of the latest commits became durable: how long a peer has failed to acknowledge it. */
+import type { Cursor } from './journal.ts'
 import { pendingMarksMax } from './limits.ts'
 import type { Sequence } from './units.ts'
 
@@ -6,11 +7,12 @@ import type { Sequence } from './units.ts'
 export class CommitMarks {
   #marks: { readonly seq: Sequence; readonly at: number }[] = []
 
-  /** A commit up to `seq` became durable; those up to `oldest` have been acknowledged by all. */
-  add(seq: Sequence, at: number, oldest: Sequence): void {
+  /** A commit up to this position became durable; `acks` say how far each peer has applied us. */
+  add({ incarnation, seq }: Cursor, at: number, acks: readonly (Cursor | undefined)[]): void {
+    const applied = acks.map(ack => (ack?.incarnation === incarnation ? ack.seq : 0))
     this.#marks.push({ seq, at })
     if (this.#marks.length > pendingMarksMax) this.#marks.splice(1, 1)
-    this.#marks = this.#marks.filter(mark => mark.seq > Math.min(oldest, seq))
+    this.#marks = this.#marks.filter(mark => mark.seq > Math.min(...applied, seq))
   }
 
   /** When the first commit beyond `seq` became durable; 0 for one of an earlier life of the process. */

@@ -11,7 +11,8 @@ import { isLatticeError, LatticeError } from './errors.ts'
 import { cursorFact, encodeCursor, type Cursor } from './journal.ts'
 import { pendingWritesMax } from './limits.ts'
 import type { Hash, Store } from './ports.ts'
-import type { Replica, StagedRow } from './replica.ts'
+import type { Replica } from './replica.ts'
+import type { Committed } from './staged.ts'
 import type { Operation } from './status.ts'
 import type { NodeId, Version } from './units.ts'
 
@@ -102,14 +103,14 @@ export class CommitPipeline {
   }
 
   /** The sealed batch is durable. */
-  committed(root: () => string): { rows: readonly StagedRow[]; effects: Effect[] } {
-    const rows = this.#replica.committed()
+  committed(root: () => string): Committed & { effects: Effect[] } {
+    const { rows, drops } = this.#replica.committed()
     const waiters = this.#sealed
     this.#sealed = { writes: [], calls: [] }
     this.#sealedMemory.clear()
     const effects = this.#answerWrites(waiters, root)
     for (const call of waiters.calls) call(true)
-    return { rows, effects }
+    return { rows, drops, effects }
   }
 
   /** The sealed batch was refused, and with it all that was built on it. */

@@ -1,9 +1,11 @@
 /** The engine's state as the read model of status.ts: facts in words, nothing hidden, nothing guessed. */
+import { blockersOf } from './compaction.ts'
+import { versionAt, wallOf } from './hlc.ts'
 import type { ModeKeeper } from './mode-keeper.ts'
 import type { EngineParams } from './params.ts'
 import type { Link, Peer } from './peers.ts'
-import type { Replica, StagedRow } from './replica.ts'
-import type { LinkStatus, NodeEvent, NodeStatus, PeerStatus } from './status.ts'
+import type { Replica } from './replica.ts'
+import type { CompactionStatus, LinkStatus, NodeStatus, PeerStatus } from './status.ts'
 import { isBehind, resumes, type Standing } from './sync-plan.ts'
 import type { Instant, NodeId, PathKind } from './units.ts'
 import { linkState } from './watchdog.ts'
@@ -39,6 +41,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     keyCount: replica.keyCount,
     entryCount: own.count,
     deferredCount: replica.deferredCount,
+    compaction: describeCompaction(replica, members, params, at),
     isRecovering: replica.isRecovering,
     requested: mode.requested,
     phase: mode.state.phase,
@@ -52,6 +55,22 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     peers,
   }
   return { ...node, warnings: warningsOf(node, at, params.heartbeatMs) }
+}
+
+function describeCompaction(
+  replica: Replica,
+  peers: readonly Peer[],
+  { tombstoneRetentionMs }: EngineParams,
+  at: Instant,
+): CompactionStatus {
+  const { horizon, endingCount } = replica
+  const [first] = replica.dues(1)
+  const isDue = first !== undefined && first < versionAt(at.wall - tombstoneRetentionMs)
+  return {
+    endingCount,
+    ...(horizon === 0n ? {} : { horizonWall: wallOf(horizon) }),
+    blockedBy: isDue ? blockersOf(replica, peers, first) : [],
+  }
 }
 
 /** One member. */
@@ -152,18 +171,5 @@ function syncModeOf(mode: ModeKeeper, peers: readonly PeerStatus[]): NodeStatus[
       return mode.state.path === 'p2p' ? 'P2P' : 'HTTP'
     case 'NONE':
       return peers.some(peer => peer.links.http.state === 'up') ? 'HTTP' : 'NONE'
-  }
-}
-
-/** A committed row, as those hear of it who follow the changes. */
-export function describeChange(row: StagedRow): NodeEvent & { kind: 'change' } {
-  const { key, version, author, slot, value } = row.entry
-  return {
-    kind: 'change',
-    key,
-    deleted: slot === '' && value === undefined,
-    version,
-    author,
-    via: row.origin,
   }
 }

@@ -6,14 +6,15 @@
  */
 import { CommitMarks } from './commit-marks.ts'
 import { CommitPipeline } from './commits.ts'
+import { Compaction } from './compaction.ts'
 import { Dialect } from './dialect.ts'
 import { assert, type ErrorCode } from './errors.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
-import { cursorFact, decodeCursor } from './journal.ts'
 import type { Info } from './message.ts'
 import { bothRoots, Intake } from './intake.ts'
+import { createPeers } from './members.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
 import {
@@ -27,7 +28,6 @@ import {
   type EngineParams,
 } from './params.ts'
 import {
-  createPeer,
   forgiveLinks,
   linkDown,
   linkFailed,
@@ -41,9 +41,10 @@ import {
 import type { Hash, Random, Signer, Store } from './ports.ts'
 import { Responder } from './responder.ts'
 import { Replica } from './replica.ts'
-import { describeChange, describeNode, describePeer, linkStates, pathOfPeer } from './describe.ts'
+import { describeNode, describePeer, linkStates, pathOfPeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
 import { firstWord, type Standing } from './sync-plan.ts'
+import { tidings } from './tidings.ts'
 import type { Instant, NodeId, PathKind } from './units.ts'
 
 /** What an engine is made of. */
@@ -69,12 +70,13 @@ export class Engine {
   readonly #commits: CommitPipeline
   readonly #composer: Composer
   readonly #dialect: Dialect
-  readonly #peers = new Map<NodeId, Peer>()
+  readonly #peers: ReadonlyMap<NodeId, Peer>
   readonly #responder: Responder
   readonly #mode: ModeKeeper
   readonly #outbox: Outbox
   readonly #intake: Intake
   readonly #marks = new CommitMarks()
+  readonly #compaction: Compaction
   #root: string
   #out: Effect[] = []
   /** A refused commit took cursors and the operator's word with it: they go with the next one. */
@@ -91,18 +93,17 @@ export class Engine {
     this.#commits = new CommitPipeline(this.#replica, store, hash)
     this.#dialect = new Dialect(signer.nodeId, store.incarnation)
     this.#composer = new Composer({ self: signer.nodeId, info, hash, store, replica: this.#replica })
-    for (const id of members) {
-      if (id !== signer.nodeId)
-        this.#peers.set(id, createPeer(id, decodeCursor(store.fact(cursorFact(id))), at.mono))
-    }
+    const [self, replica] = [signer.nodeId, this.#replica]
+    this.#peers = createPeers(members, self, { store, replica }, at.mono)
+    this.#compaction = new Compaction({ params, self, store, replica }, at.mono)
     this.#mode = new ModeKeeper(params, store, at)
     const [composer, dialect] = [this.#composer, this.#dialect]
     this.#outbox = new Outbox({ params, random, composer, dialect, peers: this.#peers })
     this.#responder = new Responder(composer, dialect, this.#commits)
     this.#intake = new Intake({
-      self: signer.nodeId,
+      self,
       store,
-      replica: this.#replica,
+      replica,
       commits: this.#commits,
       composer: this.#composer,
       outbox: this.#outbox,
@@ -201,6 +202,7 @@ export class Engine {
       this.#forgetAt = at.mono + forgetEveryMs
       this.#commits.forget(at.wall)
     }
+    this.#compaction.step(this.#peers, this.#commits.isIdle ? this.#root : undefined, at)
     this.#pump()
     this.#out.push(...this.#mode.settle(at, this.#peers.values(), this.#standing()))
     const own = this.#standing()
@@ -220,6 +222,7 @@ export class Engine {
       this.#outbox.wakeAt(own, at, this.#mode),
       this.#mode.wakeAt,
       ...this.#responder.deadlines(),
+      this.#compaction.wakeAt,
     ]
     const latest = at.mono + effectiveHeartbeatMs(this.#parts.params)
     this.#wakeAt = wakes.filter(wake => wake > at.mono).reduce((first, wake) => Math.min(first, wake), latest)
@@ -261,19 +264,15 @@ export class Engine {
 
   #committed(at: Instant): void {
     const { store } = this.#parts
-    const { rows, effects } = this.#commits.committed(() => this.#composer.rootHex())
+    const { rows, drops, effects } = this.#commits.committed(() => this.#composer.rootHex())
     this.#root = this.#composer.rootHex()
     this.#out.push(...effects)
-    if (rows.length === 0) return
-    const acked = [...this.#peers.values()].map(peer =>
-      peer.acked?.incarnation === store.incarnation ? peer.acked.seq : 0,
-    )
-    this.#marks.add(this.#replica.committedSeq, at.mono, Math.min(...acked))
-    this.#outbox.noteCommit(
-      rows.some(row => row.origin === 'local'),
-      at.mono,
-    )
-    for (const row of rows) this.#out.push({ type: 'emit', event: describeChange(row) })
+    if (rows.length + drops.length === 0) return
+    const acks = [...this.#peers.values()].map(({ acked }) => acked)
+    this.#marks.add({ incarnation: store.incarnation, seq: this.#replica.committedSeq }, at.mono, acks)
+    const isLocal = rows.some(row => row.origin === 'local')
+    this.#outbox.noteCommit(isLocal, at.mono)
+    this.#out.push(...tidings({ rows, drops }, this.#replica))
     for (const peer of this.#peers.values()) this.#intake.compareRoots(peer, at)
   }
 
@@ -304,7 +303,7 @@ export class Engine {
       peer.syncAt = Math.max(peer.syncAt, at.mono + followPauseMs)
     }
     this.#intake.absorb(peer, message, event.path, at)
-    this.#intake.takeIn(peer, { ...event, message }, event.path, at)
+    this.#intake.takeIn(peer, { ...event, message }, event.path, at, message.horizon?.settled)
     this.#responder.take(event.id, peer, message, manner, at)
   }
 
@@ -322,7 +321,7 @@ export class Engine {
     if (beyond && peer.cursor?.seq === cursor.seq) peer.cursor = undefined
     const before = peer.progress
     this.#intake.absorb(peer, message, path, at)
-    this.#intake.takeIn(peer, { ...event, message }, path, at)
+    this.#intake.takeIn(peer, { ...event, message }, path, at, message.horizon?.settled)
     peer.unsettledAnswers++
     this.#commits.whenSettled(durable => {
       if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || message.rows === undefined, at.mono)
@@ -374,6 +373,7 @@ export class Engine {
       seq: this.#replica.committedSeq,
       count: this.#replica.trie.count,
       root: this.#root,
+      horizon: this.#replica.settledHorizon,
       settled: this.#commits.isIdle,
       uncoveredSince: seq => (seq >= this.#replica.committedSeq ? undefined : this.#marks.since(seq)),
     }

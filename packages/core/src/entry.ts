@@ -19,6 +19,7 @@ import {
   toUtf8,
   uintToBytes,
 } from './bytes.ts'
+import { holdersOf, horizonKey } from './horizon.ts'
 import { keyBytesMax } from './limits.ts'
 import type { Hash, SignedMessage, Signer } from './ports.ts'
 import { elementSlot, slotKind, slotOwner } from './slot.ts'
@@ -189,6 +190,7 @@ function parseContent(bytes: Uint8Array): Omit<Entry, 'bytes' | 'digest'> | unde
 /** The rules that every node applies alike before an entry may win anything. */
 function isSound(entry: Omit<Entry, 'bytes' | 'digest'>, hash: Hash): boolean {
   const { key, slot, kind, value, base, version, author } = entry
+  if (key === horizonKey) return version > 0n && holdersOf(entry) !== undefined
   if (keyProblem(key) !== undefined || version === 0n || base > version) return false
   const owner = slotOwner(slot)
   if (owner === 'malformed' || (owner !== 'anyone' && owner !== author)) return false

@@ -93,6 +93,7 @@ export class Composer {
     return {
       beat: this.beat(at, peer),
       ...(cursor === undefined ? {} : { ack: cursor }),
+      ...this.#horizonReport(),
       ...(introduce ? { info: this.#parts.info } : {}),
     }
   }
@@ -105,7 +106,8 @@ export class Composer {
     const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])].slice(0, compareNodesMax)
     if (want.length > 0) message.want = want
     if (descent?.next !== undefined) message.compare = descent.next
-    let room = entriesRoom(message)
+    const first = this.#horizonFor(peer)
+    let room = entriesRoom(message) - bytesOf(first)
     // What the peer wants goes first: it may lack nothing else of rows that it was told by locator.
     if (descent !== undefined && descent.push.length > 0) {
       message.entries = this.entriesOf(descent.push, room)
@@ -121,7 +123,7 @@ export class Composer {
       const full = !resumes || replica.trie.count === 0
       message.pull = { incarnation: known.incarnation, after: resumes ? cursor.seq : 0, full }
     }
-    return message
+    return withFirst(message, first)
   }
 
   /** The sections that answer a request, within one frame. */
@@ -136,7 +138,9 @@ export class Composer {
     if (want.length > 0) message.want = want
     if (request.compare !== undefined && step !== undefined && step.summaries.length > 0)
       message.compare = { digestBytes: request.compare.digestBytes, summaries: step.summaries }
-    let room = entriesRoom(message)
+    const isWork = (request.rows ?? request.pull ?? request.compare ?? request.want) !== undefined
+    const first = isWork ? this.#horizonFor(peer) : []
+    let room = entriesRoom(message) - bytesOf(first)
     if (request.want !== undefined) {
       message.entries = this.entriesOf(wantedLeaves(trie, request.want, frameEntriesMax), room)
       room -= bytesOf(message.entries)
@@ -151,7 +155,20 @@ export class Composer {
       room -= bytesOf(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
     }
     if (step !== undefined) message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]
-    return message
+    return withFirst(message, first)
+  }
+
+  #horizonReport(): Pick<Message, 'horizon'> {
+    const { replica } = this.#parts
+    if (replica.horizon === 0n && replica.endingCount === 0) return {}
+    return { horizon: { settled: replica.settledHorizon, floor: replica.floor } }
+  }
+
+  /** The horizon, for a peer that has not applied it: it must be there before what has survived it. */
+  #horizonFor(peer: Peer | undefined): Uint8Array[] {
+    const { replica } = this.#parts
+    const bytes = (peer?.stated?.settled ?? 0n) < replica.settledHorizon ? replica.horizonBytes() : undefined
+    return bytes === undefined ? [] : [bytes]
   }
 
   /** Begins a descent from the top. */
@@ -230,6 +247,10 @@ export class Composer {
 function entriesRoom({ compare, want }: Message): number {
   const excess = Math.max(0, stepBytes(compare?.summaries, want) - stepBytesSpared)
   return Math.max(entryBytesMax, frameEntriesBytesMax - excess)
+}
+
+function withFirst(message: Message, first: readonly Uint8Array[]): Message {
+  return first.length === 0 ? message : { ...message, entries: [...first, ...(message.entries ?? [])] }
 }
 
 function bytesOf(entries: readonly Uint8Array[]): number {

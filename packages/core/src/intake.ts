@@ -18,7 +18,7 @@ import type { Store } from './ports.ts'
 import { shortDigestBytes } from './reconcile.ts'
 import type { Replica } from './replica.ts'
 import { isBehind } from './sync-plan.ts'
-import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
+import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
 import { matchesShort } from './wire.ts'
 
 /**
@@ -75,13 +75,18 @@ export class Intake {
       peer.acked = acked
     }
     if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
+    // Announces carry cursors of all, and travel through others' hands.
+    if (message.beat !== undefined && message.acks === undefined) peer.stated = message.horizon
     this.compareRoots(peer, at)
   }
 
-  /** Stages the entries of a delivery, and moves the cursor once they are durable. */
-  takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant): void {
+  /**
+   * Stages the entries of a delivery, and moves the cursor once they are durable.
+   * @param settled the sender's settled horizon, if it said so itself
+   */
+  takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, settled: Version = 0n): void {
     const { replica, commits, log } = this.#parts
-    const verdicts = replica.offer(delivery.entries, origin, at.wall)
+    const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     const refused = verdicts.filter(verdict => verdict === 'refused').length
     if (refused > 0) {
@@ -126,7 +131,7 @@ export class Intake {
     if (known === undefined || known.root !== this.#parts.root()) return
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
-    this.#parts.replica.recovered()
+    this.#parts.replica.recovered(peer.stated?.settled ?? 0n)
     peer.lastSyncWall = at.wall
     peer.equalAt = at.mono
     peer.behindSince = undefined
@@ -149,6 +154,7 @@ export class Intake {
 
   #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
     const { incarnation, seq, count, wall } = beat
+    if (peer.known?.incarnation !== incarnation) peer.stated = undefined
     peer.known = { incarnation, seq, count, wall, root: toHex(beat.root) }
     for (const path of pathKinds) {
       const heard = beat.heardMs[path]
@@ -192,7 +198,11 @@ export class Intake {
   #followDescent({ peer, askedDescent }: Ask, answer: Message, at: Instant): void {
     if (peer.descent !== askedDescent) return
     if (askedDescent === undefined && answer.want === undefined) return
-    peer.descent = this.#parts.composer.continueDescent(askedDescent ?? wantsOnly, answer)
+    const { composer, replica } = this.#parts
+    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer)
+    const settled = peer.stated?.settled ?? 0n
+    const knowsBetter = replica.isRecovering && settled > 0n && settled >= replica.horizon
+    peer.descent = next && knowsBetter ? { ...next, push: replica.disown(next.push) } : next
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])
       if (peer.descent.fromRoot || (askedDescent === undefined && wants !== peer.servedWants)) peer.progress++

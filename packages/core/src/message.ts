@@ -3,7 +3,7 @@
  * answers and announces. Every message may be lost, repeated or reordered, and none needs a session on the
  * other side.
  */
-import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
+import type { Incarnation, NodeId, PathKind, Sequence, Version } from './units.ts'
 
 /** How the sender stands right now; all numbers belong to the same committed state. */
 export interface Beat {
@@ -122,6 +122,14 @@ export interface Info {
 /** The versions of frames that this build speaks. */
 export type FrameVersion = 1 | 2
 
+/** How far the sender has come with ending deletes (docs/protocol.md, the compaction horizon). */
+export interface HorizonReport {
+  /** Its horizon, if it holds nothing that has ended elsewhere; 0 while it recovers. */
+  readonly settled: Version
+  /** It writes nothing at or below this any more, and holds what it was told of there. */
+  readonly floor: Version
+}
+
 /** The message. Absent sections say nothing. */
 export interface Message {
   /** Of the frame; absent: 1. */
@@ -150,4 +158,5 @@ export interface Message {
   readonly ackMarks?: readonly AckMark[]
   /** The sender is shutting down in good order. */
   readonly leaving?: boolean
+  readonly horizon?: HorizonReport
 }

@@ -146,7 +146,10 @@ export class Outbox {
 
   /** Whether a descent is the next thing to do with a peer. */
   beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
-    if (!isDiverged(peer, own) && !this.#isOverdue(peer, own, at)) peer.divergedSince = undefined
+    // A peer below our horizon has to apply it first: what it would offer has ended here.
+    const comparable = (peer.stated?.settled ?? 0n) >= own.horizon
+    const differs = isDiverged(peer, own) || this.#isOverdue(peer, own, at)
+    if (!comparable || !differs) peer.divergedSince = undefined
     else peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false
     if (at.mono < Math.max(peer.descentAt, peer.divergedSince + followMs(peer, own))) return false

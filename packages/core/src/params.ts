@@ -16,6 +16,8 @@ export interface EngineParams {
   readonly flapLimit: number
   readonly flapWindowMs: number
   readonly redialMaxMs: number
+  /** Deletes are remembered at least this long, however soon all members know of them. */
+  readonly tombstoneRetentionMs: number
 }
 
 /** Defaults of the contract. */
@@ -31,6 +33,7 @@ export const defaultParams: EngineParams = {
   flapLimit: 6,
   flapWindowMs: 600_000,
   redialMaxMs: 10_000,
+  tombstoneRetentionMs: 30 * 86_400_000,
 }
 
 /**

@@ -5,7 +5,7 @@
  * Plain mutable records, owned by the engine. Times are `mono` milliseconds unless they end in `Wall`.
  */
 import type { Cursor } from './journal.ts'
-import type { FrameVersion, Info, Want } from './message.ts'
+import type { FrameVersion, HorizonReport, Info, Want } from './message.ts'
 import type { Descent } from './exchange.ts'
 import { asleepPauseMs, httpSilenceMaxMs, longPollMs } from './params.ts'
 import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'
@@ -68,6 +68,8 @@ export interface Peer {
   speaks: FrameVersion | undefined
   /** It knows our incarnation: positions need not name it. */
   knowsUs: boolean
+  /** What its last direct message said about the compaction horizon. */
+  stated: HorizonReport | undefined
   /** Everything of the peer up to here is applied and durable here. */
   cursor: Cursor | undefined
   /** Everything of ours up to here is applied and durable there. */
@@ -117,6 +119,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     known: undefined,
     speaks: undefined,
     knowsUs: false,
+    stated: undefined,
     cursor,
     acked: undefined,
     toldSeq: 0,

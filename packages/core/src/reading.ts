@@ -70,7 +70,8 @@ function valueOf(kind: KeyType, entries: readonly Entry[]): JsonValue {
   }
 }
 
-function greatest(entries: readonly Entry[]): Entry | undefined {
+/** The greatest of some entries; undefined if there are none. */
+export function greatest(entries: readonly Entry[]): Entry | undefined {
   return entries.reduce<Entry | undefined>(
     (best, entry) => (best === undefined || compareEntries(entry, best) > 0 ? entry : best),
     undefined,

@@ -5,38 +5,24 @@
  * the next one forms; `committed` makes it visible in the trie, `aborted` undoes both. So concurrent writers
  * share commits, and whatever depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
  */
-import { toHex, toUtf8, uintToBytes } from './bytes.ts'
-import { compareEntries, parseStored, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
+import { toHex, uintToBytes } from './bytes.ts'
+import { changesOf, type Changes } from './changes.ts'
+import { Deferred, dueWall } from './deferred.ts'
+import { compareEntries, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
 import { assert } from './errors.ts'
-import { HybridClock, isFromTheFuture, wallOf } from './hlc.ts'
-import { deferredBytesPerAuthorMax, deferredPerAuthorMax, futureToleranceMs } from './limits.ts'
-import { keyPathNibbles, leafDigest, MerkleTrie, pathOf, type Leaf } from './merkle.ts'
-import {
-  amnesiaFact,
-  type Batch,
-  type Hash,
-  type NewRow,
-  type Row,
-  type Signer,
-  type Store,
-} from './ports.ts'
+import { HybridClock } from './hlc.ts'
+import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
+import { KeyIndex } from './key-index.ts'
+import { MerkleTrie, pathOf, type Leaf } from './merkle.ts'
+import { amnesiaFact, type Batch, type Hash, type Row, type Signer, type Store } from './ports.ts'
 import { proveKey, type KeyProof } from './proof.ts'
-import { liveEntries, readKey } from './reading.ts'
+import { readKey } from './reading.ts'
+import { wholeKey } from './slot.ts'
 import type { KeyReading, Operation } from './status.ts'
+import type { Committed, Origin, StagedRow, Verdict } from './staged.ts'
 import { draftTransaction } from './transaction.ts'
-import type { NodeId, PathKind, Sequence, Version } from './units.ts'
-
-/** Where an entry came from. */
-export type Origin = PathKind | 'local'
-
-/** What became of an offered entry. `held`: known already, or beaten by what we have. */
-export type Verdict = 'staged' | 'held' | 'deferred' | 'refused'
-
-/** A row on its way to the disk. */
-export interface StagedRow extends NewRow {
-  readonly entry: VerifiedEntry
-  readonly origin: Origin
-}
+import type { NodeId, Sequence, Version } from './units.ts'
+import { rowOf, storedEntry, Winners } from './winners.ts'
 
 /** What a replica is made of. */
 export interface ReplicaParts {
@@ -50,13 +36,10 @@ export interface ReplicaParts {
 /** Name of the fact that holds the clock's high-water mark. */
 const clockFact = 'clock'
 
-/** Name of the fact that holds the number of keys that can be read. */
-const keyCountFact = 'keys'
-
-/** Keys looked at together where they have to be counted. */
-const countPage = 1_000
-
-type StagedKey = Map<string, StagedRow>
+/**
+ * Name of the fact that says: since a start, entries wait that no row holds, although cursors have passed them.
+ */
+const waitingFact = 'waiting'
 
 /** The replicated state of one node. */
 export class Replica {
@@ -66,21 +49,23 @@ export class Replica {
   readonly #trusted: ReadonlySet<NodeId>
   readonly #clock: HybridClock
   readonly #trie: MerkleTrie
-  readonly #deferred = new Map<NodeId, Map<string, { entry: VerifiedEntry; origin: Origin }>>()
-  /** Wall time at which the first of them is due; never later than that. */
-  #firstDueWall = Number.POSITIVE_INFINITY
-  /**
-   * Winners not committed yet, of the sealed batch and of the forming one: what new entries are joined with.
-   */
-  readonly #staged = new Map<string, StagedKey>()
+  readonly #deferred = new Deferred()
+  /** What new entries are joined with: the rows, and what is sealed or forming on top. */
+  readonly #winners: Winners<StagedRow>
   #forming: StagedRow[] = []
   #formingFacts = new Map<string, Uint8Array | undefined>()
-  #sealed: StagedRow[] | undefined
+  #sealed: Committed | undefined
+  readonly #keys: KeyIndex
+  /** Rows to be dropped with the forming batch, because those who know better do not have them. */
+  #disowned: Row[] = []
   #committedSeq: Sequence
   #nextSeq: Sequence
-  #keyCount: number
   #recovering: boolean
-  #sealedKeyCount: number
+  /** The horizon with everything staged on top, and the committed one. */
+  #horizon: Version
+  #committedHorizon: Version
+  #sealedClock: Version
+  #committedClock: Version
 
   constructor({ store, hash, signer, trusted }: ReplicaParts) {
     this.#store = store
@@ -90,17 +75,20 @@ export class Replica {
     const highWater = store.fact(clockFact)
     this.#clock = new HybridClock(highWater === undefined ? 0n : BigInt(`0x${toHex(highWater)}`))
     this.#trie = new MerkleTrie(hash, store.leaves())
+    this.#winners = new Winners(store, this.#trie, hash)
     this.#committedSeq = store.lastSeq
     this.#nextSeq = store.lastSeq + 1
     this.#recovering = store.fact(amnesiaFact) !== undefined
-    const keyCount = store.fact(keyCountFact)
-    this.#keyCount = keyCount === undefined ? this.#countKeys() : Number(BigInt(`0x${toHex(keyCount)}`))
-    this.#sealedKeyCount = this.#keyCount
+    this.#keys = new KeyIndex(store, hash, key => store.slots(key).map(storedEntry))
+    this.#committedHorizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
+    this.#horizon = this.#committedHorizon
+    this.#committedClock = this.#clock.highWater
+    this.#sealedClock = this.#committedClock
   }
 
   /** Keys that can be read: deleted ones do not count. */
   get keyCount(): number {
-    return this.#keyCount
+    return this.#keys.keyCount
   }
 
   /** The Merkle trie over the committed entries. */
@@ -123,24 +111,67 @@ export class Replica {
 
   /** Entries from the future that wait for their time. */
   get deferredCount(): number {
-    return [...this.#deferred.values()].reduce((sum, entries) => sum + entries.size, 0)
+    return this.#deferred.count
   }
 
-  /** Whether the store lost what it held, and the node has not agreed with a peer since. */
+  /** Up to where deletes have ended here; 0 if none has. */
+  get horizon(): Version {
+    return this.#committedHorizon
+  }
+
+  /** The same, as far as nothing that has ended elsewhere can be left here: 0 while recovering. */
+  get settledHorizon(): Version {
+    return this.#recovering ? 0n : this.#committedHorizon
+  }
+
+  /** This node writes nothing at or below this any more, and holds what it was told of there. */
+  get floor(): Version {
+    if (this.#recovering) return 0n
+    const { least } = this.#deferred
+    return least !== undefined && least <= this.#committedClock ? least - 1n : this.#committedClock
+  }
+
+  /** Entries that end by a horizon to come. */
+  get endingCount(): number {
+    return this.#keys.endingCount
+  }
+
+  /** The least horizons at which something ends, ascending, at most `limit`. */
+  dues(limit: number): Version[] {
+    return this.#keys.dues(limit)
+  }
+
+  /**
+   * Whether cursors from before this start may have passed entries that were only waiting in memory. Forgets
+   * it with the next commit: the caller must then have forgotten the cursors.
+   */
+  takeLostWaiting(): boolean {
+    if (this.#store.fact(waitingFact) === undefined) return false
+    this.stageFact(waitingFact, undefined)
+    return true
+  }
+
+  /**
+   * Whether the store lost what it held, or was away while deletes ended, and the node has not agreed with a
+   * peer since.
+   */
   get isRecovering(): boolean {
     return this.#recovering
   }
 
-  /** The node has agreed with a peer: what was lost is back. */
-  recovered(): void {
-    if (!this.#recovering) return
+  /**
+   * The node has agreed with a peer: what was lost is back, and what has ended is gone.
+   * @param settled the settled horizon of that peer; left out where there is none that could know better
+   */
+  recovered(settled = this.#horizon): void {
+    if (!this.#recovering || settled < this.#horizon) return
     this.#recovering = false
     this.stageFact(amnesiaFact, undefined)
   }
 
   /** Whether something has been staged since the last `seal`. */
   get hasForming(): boolean {
-    return this.#forming.length > 0 || this.#formingFacts.size > 0
+    return this.#forming.length > 0 || this.#formingFacts.size > 0 || this.#disowned.length > 0
   }
 
   /** Whether a sealed batch waits for its verdict. */
@@ -150,21 +181,22 @@ export class Replica {
 
   /** The committed key as readers see it. */
   read(key: string): KeyReading | undefined {
-    return readKey(key, this.#store.slots(key).map(stored))
+    return key === horizonKey ? undefined : readKey(key, this.#store.slots(key).map(storedEntry))
   }
 
   /** The key with everything staged on top: what the next write will build on. */
   readStaged(key: string): KeyReading | undefined {
-    return readKey(key, this.#slotsOf(key))
+    return readKey(key, this.#winners.slotsOf(key))
   }
 
   /**
-   * Whether `entry` would change anything: not held, not waiting for its time, not beaten. Cheap enough to ask
-   * before verifying a signature.
+   * Whether `entry` would change anything: not ended, not held, not waiting for its time, not beaten. Cheap
+   * enough to ask before verifying a signature.
+   * @param settled the settled horizon of the node that offers it
    */
-  isNews(entry: Entry): boolean {
-    if (this.#deferred.get(entry.author)?.has(toHex(entry.digest)) === true) return false
-    const current = this.#current(entry.key, entry.slot)
+  isNews(entry: Entry, settled: Version = 0n): boolean {
+    if (this.#isEnded(entry, settled) || this.#deferred.has(entry)) return false
+    const current = this.#winners.current(entry.key, entry.slot)
     return current === undefined || compareEntries(entry, current) > 0
   }
 
@@ -183,27 +215,52 @@ export class Replica {
     })
   }
 
-  /** Joins entries of other nodes into the forming batch. */
-  offer(entries: readonly VerifiedEntry[], origin: Origin, wall: number): Verdict[] {
-    return entries.map(entry => this.#offerOne(entry, origin, wall))
+  /** The entry of the committed horizon. */
+  horizonBytes(): Uint8Array | undefined {
+    return this.#store.slots(horizonKey)[0]?.bytes
+  }
+
+  /**
+   * Joins entries of other nodes into the forming batch; a horizon among them first.
+   * @param settled the settled horizon of the node that offers them
+   */
+  offer(entries: readonly VerifiedEntry[], origin: Origin, wall: number, settled: Version = 0n): Verdict[] {
+    const verdicts: Verdict[] = []
+    for (const first of [true, false])
+      entries.forEach((entry, index) => {
+        if ((entry.key === horizonKey) === first)
+          verdicts[index] = this.#offerOne(entry, origin, wall, settled)
+      })
+    // Durable before a cursor passes what waits.
+    const { least, isUnsaid } = this.#deferred
+    if (least !== undefined && isUnsaid) this.stageFact(waitingFact, uintToBytes(least))
+    return verdicts
+  }
+
+  /** Signs and stages a horizon: everything at or below it is held by all of `holders`. */
+  propose(horizon: Version, holders: Holders): void {
+    this.#stage(signEntry(horizonContent(horizon, holders), this.#signer, this.#hash), 'local')
+  }
+
+  /**
+   * Drops leaves with the forming batch that a settled peer does not have, those at or below the horizon;
+   * returns the others.
+   */
+  disown(leaves: readonly Leaf[]): Leaf[] {
+    return leaves.filter(({ seq }) => {
+      const row = this.#store.at(seq)
+      if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
+      this.#disowned.push(row)
+      return false
+    })
   }
 
   /** Offers deferred entries again whose time has come; how many were staged. */
   retryDeferred(wall: number): number {
-    if (this.#firstDueWall > wall) return 0
-    this.#firstDueWall = Number.POSITIVE_INFINITY
-    let stagedCount = 0
-    for (const waiting of this.#deferred.values()) {
-      for (const [digest, { entry, origin }] of waiting) {
-        if (isFromTheFuture(entry.version, wall)) {
-          this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
-          continue
-        }
-        waiting.delete(digest)
-        if (this.#offerOne(entry, origin, wall) === 'staged') stagedCount++
-      }
-    }
-    return stagedCount
+    const due = this.#deferred.take(wall)
+    const verdicts = due.map(({ entry, origin }) => this.#offerOne(entry, origin, wall, this.#horizon))
+    if (this.#deferred.clear()) this.stageFact(waitingFact, undefined)
+    return verdicts.filter(verdict => verdict === 'staged').length
   }
 
   /**
@@ -214,8 +271,10 @@ export class Replica {
     const version = this.#clock.next(wall)
     const { incarnation } = this.#store
     const author = this.#signer.nodeId
-    const slotsOf = (key: string): readonly Entry[] => this.#slotsOf(key)
-    const contents = draftTransaction(operations, { author, incarnation, version, hash: this.#hash, slotsOf })
+    const slotsOf = (key: string): readonly Entry[] => this.#winners.slotsOf(key)
+    const horizon = this.#horizon
+    const context = { author, incarnation, version, horizon, hash: this.#hash, slotsOf }
+    const contents = draftTransaction(operations, context)
     for (const content of contents) this.#stage(signEntry(content, this.#signer, this.#hash), 'local')
     return version
   }
@@ -228,31 +287,37 @@ export class Replica {
   /** Closes the forming batch and hands it out. One batch at a time: `committed` or `aborted` must follow. */
   seal(): Batch {
     assert(this.#sealed === undefined, 'one batch is in flight at a time')
-    const rows = this.#forming.filter(row => this.#staged.get(row.key)?.get(row.slot) === row)
-    this.#sealedKeyCount = this.#keyCount + this.#keysGained(rows)
-    const facts = this.#formingFacts
-      .set(clockFact, uintToBytes(this.#clock.highWater))
-      .set(keyCountFact, uintToBytes(BigInt(this.#sealedKeyCount)))
-    this.#sealed = rows
+    const { keys, rows, stillborn, drops } = this.#changes()
+    for (const row of stillborn) this.#winners.unstage(row)
+    this.#sealedClock = this.#clock.highWater
+    const facts = new Map([...this.#formingFacts, ...this.#keys.seal(keys)])
+    facts.set(clockFact, uintToBytes(this.#sealedClock))
+    const { least } = this.#deferred
+    if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
+    this.#deferred.sealed()
+    this.#sealed = { rows, drops }
     this.#forming = []
+    this.#disowned = []
     this.#formingFacts = new Map()
-    return { rows, facts }
+    return { rows, drops: drops.map(({ seq }) => seq), facts }
   }
 
-  /** The sealed batch is durable: makes it visible and returns its rows. */
-  committed(): readonly StagedRow[] {
-    const rows = this.#sealed
-    assert(rows !== undefined, 'a sealed batch waits for its commit')
+  /** The sealed batch is durable: makes it visible and returns what it has changed. */
+  committed(): Committed {
+    const done = this.#sealed
+    assert(done !== undefined, 'a sealed batch waits for its commit')
     this.#sealed = undefined
-    this.#keyCount = this.#sealedKeyCount
-    this.#committedSeq = rows.at(-1)?.seq ?? this.#committedSeq
-    for (const row of rows) {
+    this.#keys.committed()
+    this.#committedClock = this.#sealedClock
+    this.#deferred.committed()
+    this.#committedSeq = done.rows.at(-1)?.seq ?? this.#committedSeq
+    for (const { key, slot } of done.drops) this.#trie.delete(pathOf(key, slot, this.#hash))
+    for (const row of done.rows) {
       this.#trie.setLeaf(row.path, row.leaf, row.seq)
-      const staged = this.#staged.get(row.key)
-      if (staged?.get(row.slot) === row) staged.delete(row.slot)
-      if (staged?.size === 0) this.#staged.delete(row.key)
+      if (row.key === horizonKey) this.#committedHorizon = row.entry.version
+      this.#winners.unstage(row)
     }
-    return rows
+    return done
   }
 
   /** The sealed batch was refused by the disk: forgets it and everything that was built on it. */
@@ -260,16 +325,20 @@ export class Replica {
     assert(this.#sealed !== undefined, 'a sealed batch waits for its verdict')
     this.#sealed = undefined
     this.#forming = []
+    this.#disowned = []
     this.#formingFacts = new Map()
-    this.#staged.clear()
+    this.#winners.clear()
     this.#nextSeq = this.#committedSeq + 1
+    this.#horizon = this.#committedHorizon
+    this.#recovering = this.#store.fact(amnesiaFact) !== undefined
   }
 
-  #offerOne(entry: VerifiedEntry, origin: Origin, wall: number): Verdict {
+  #offerOne(entry: VerifiedEntry, origin: Origin, wall: number, settled: Version): Verdict {
     if (entry.author !== this.#signer.nodeId && !this.#trusted.has(entry.author)) return 'refused'
-    if (!this.isNews(entry)) return 'held'
-    if (isFromTheFuture(entry.version, wall)) {
-      this.#defer(entry, origin)
+    if (this.#isEnded(entry, settled)) return 'ended'
+    if (!this.isNews(entry, settled)) return 'held'
+    if (dueWall(entry) > wall) {
+      this.#deferred.add(entry, origin)
       return 'deferred'
     }
     this.#clock.witness(entry.version, wall)
@@ -277,87 +346,45 @@ export class Replica {
     return 'staged'
   }
 
-  #defer(entry: VerifiedEntry, origin: Origin): void {
-    const waiting =
-      this.#deferred.get(entry.author) ?? new Map<string, { entry: VerifiedEntry; origin: Origin }>()
-    this.#deferred.set(entry.author, waiting)
-    this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
-    waiting.set(toHex(entry.digest), { entry, origin })
-    let bytes = [...waiting.values()].reduce((sum, each) => sum + each.entry.bytes.length, 0)
-    for (const [digest, oldest] of waiting) {
-      if (waiting.size <= deferredPerAuthorMax && bytes <= deferredBytesPerAuthorMax) return
-      waiting.delete(digest)
-      bytes -= oldest.entry.bytes.length
-    }
+  /**
+   * Every member held it when the horizon was set: who offers it anew must have applied the horizon. A node
+   * that recovers takes everything, and drops what settled peers do not have.
+   */
+  #isEnded(entry: Entry, settled: Version): boolean {
+    if (this.#recovering || entry.key === horizonKey) return false
+    return entry.version <= this.#horizon && settled < this.#horizon
   }
 
   #stage(entry: VerifiedEntry, origin: Origin): void {
-    const { key, slot } = entry
     const row: StagedRow = { ...rowOf(entry, this.#nextSeq++, this.#hash), entry, origin }
     this.#forming.push(row)
-    const slots = this.#staged.get(key) ?? new Map<string, StagedRow>()
-    this.#staged.set(key, slots.set(slot, row))
-  }
-
-  /** How many more keys can be read once `rows` are committed. */
-  #keysGained(rows: readonly StagedRow[]): number {
-    let gained = 0
-    for (const key of new Set(rows.map(row => row.key))) {
-      const before = this.#rowsOf(key)
-      const lived = before.length > 0 && liveEntries(before.map(stored)).length > 0
-      const lives = liveEntries(this.#slotsOf(key, before)).length > 0
-      gained += Number(lives) - Number(lived)
-    }
-    return gained
-  }
-
-  /** Of stores that kept no count. By pages, so that it needs no memory. */
-  #countKeys(): number {
-    let count = 0
-    for (let from: string | undefined = ''; from !== undefined;) {
-      const keys: readonly string[] = this.#store.keys('', from, countPage + 1)
-      count += keys.slice(0, countPage).filter(key => this.read(key) !== undefined).length
-      from = keys[countPage]
-    }
-    return count
-  }
-
-  #current(key: string, slot: string): Entry | undefined {
-    const staged = this.#staged.get(key)?.get(slot)
-    if (staged !== undefined) return staged.entry
-    const row = this.#rowsOf(key).find(each => each.slot === slot)
-    return row === undefined ? undefined : stored(row)
-  }
-
-  #slotsOf(key: string, rows = this.#rowsOf(key)): Entry[] {
-    const staged = this.#staged.get(key)
-    const below = rows.filter(row => staged?.has(row.slot) !== true)
-    return [...below.map(stored), ...[...(staged?.values() ?? [])].map(row => row.entry)]
+    this.#winners.stage(row)
+    if (entry.key === horizonKey) this.#adopt(entry)
   }
 
   /**
-   * The committed rows of a key. New keys, the dearest reads of a random index, are recognised by the trie;
-   * rows that are durable but not in the trie yet are still staged.
+   * From now on nothing at or below the horizon comes back. Who was not among those that held everything up
+   * to there may hold what has ended elsewhere: it must agree with one that was.
    */
-  #rowsOf(key: string): readonly Row[] {
-    return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#store.slots(key) : []
+  #adopt(horizon: VerifiedEntry): void {
+    this.#horizon = horizon.version
+    if (holdersOf(horizon)?.get(this.#signer.nodeId) === this.#store.incarnation) return
+    this.#recovering = true
+    this.stageFact(amnesiaFact, new Uint8Array(0))
   }
-}
 
-/** The row of an entry, with its place in the trie. */
-export function rowOf(entry: Entry, seq: Sequence, hash: Hash): NewRow {
-  const { key, slot, digest, bytes } = entry
-  const path = pathOf(key, slot, hash)
-  return { seq, key, slot, digest, bytes, path, leaf: leafDigest(path, digest, hash) }
-}
-
-/** When an entry from the future may be taken in. */
-function dueWall({ version }: Entry): number {
-  return wallOf(version) - futureToleranceMs
-}
-
-function stored(row: Row): VerifiedEntry {
-  const entry = parseStored(row.bytes, row.digest)
-  assert(entry !== undefined, `row ${row.seq} holds a well-formed entry`)
-  return entry
+  #changes(): Changes<StagedRow> {
+    const staged = this.#forming.filter(row => this.#winners.isStaged(row))
+    const horizon = staged.find(row => row.key === horizonKey)?.entry.version
+    return changesOf({
+      staged,
+      disowned: this.#disowned,
+      newest: this.#committedSeq,
+      horizon,
+      due: horizon === undefined ? [] : this.#keys.keysDue(horizon),
+      rowsOf: key => this.#winners.rowsOf(key),
+      slotsOf: (key, rows) => this.#winners.slotsOf(key, rows),
+      parse: storedEntry,
+    })
+  }
 }

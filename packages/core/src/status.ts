@@ -75,6 +75,16 @@ export interface Warning {
   readonly primaryAction: { readonly label: string; readonly command?: string; readonly url?: string }
 }
 
+/** How deletes end on this node. */
+export interface CompactionStatus {
+  /** Entries that end by a horizon to come: deletes, removals, and what they have silenced. */
+  readonly endingCount: number
+  /** Deletes up to here have ended; undefined if none has. */
+  readonly horizonWall?: number
+  /** Members for which deletes that are old enough have to wait, and why, as a phrase. */
+  readonly blockedBy: readonly { readonly nodeId: NodeId; readonly why: string }[]
+}
+
 /** The node as a whole. */
 export interface NodeStatus {
   readonly nodeId: NodeId
@@ -86,6 +96,7 @@ export interface NodeStatus {
   readonly entryCount: number
   /** Entries from the future that wait for their time. */
   readonly deferredCount: number
+  readonly compaction: CompactionStatus
   /** The store lost what it held before; true until the node has agreed with a peer. */
   readonly isRecovering: boolean
   readonly requested: RequestedMode

@@ -7,7 +7,7 @@ import type { ModeState } from './mode.ts'
 import { preferredPath } from './mode.ts'
 import { ackIntervalMs, firstWordMs, followPauseMs, type EngineParams } from './params.ts'
 import type { Patience, Peer } from './peers.ts'
-import type { Incarnation, NodeId, PathKind, Sequence } from './units.ts'
+import type { Incarnation, NodeId, PathKind, Sequence, Version } from './units.ts'
 import { linkState } from './watchdog.ts'
 
 /** Our own position, as far as it matters for the plan. */
@@ -17,6 +17,8 @@ export interface Standing {
   readonly seq: Sequence
   readonly count: number
   readonly root: string
+  /** Our settled horizon. */
+  readonly horizon: Version
   /** Nothing is on its way to the disk: our root is comparable. */
   readonly settled: boolean
   /** Commit time of our oldest row that the given position does not cover; undefined if it covers all. */

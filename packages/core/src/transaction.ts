@@ -4,12 +4,13 @@
  * Operations see the effect of those before them. Per `(key, slot)` only the last one remains, because the
  * entries of a transaction share one version.
  */
+import { knownDeletes } from './endings.ts'
 import type { Entry, EntryContent } from './entry.ts'
 import { keyProblem } from './entry.ts'
 import { LatticeError } from './errors.ts'
 import { transactionOperationsMax } from './limits.ts'
 import type { Hash } from './ports.ts'
-import { counterSum, floorOf, liveEntries, storedValue, typeOf } from './reading.ts'
+import { counterSum, liveEntries, storedValue, typeOf } from './reading.ts'
 import { counterSlot, elementSlot, slotKind, wholeKey } from './slot.ts'
 import type { KeyType, Operation } from './status.ts'
 import type { Incarnation, NodeId, Version } from './units.ts'
@@ -21,6 +22,8 @@ export interface DraftContext {
   readonly incarnation: Incarnation
   readonly version: Version
   readonly hash: Hash
+  /** Deletes at or below it may have ended; 0 if there is none. */
+  readonly horizon: Version
   /** Current winners of all slots of a key. */
   readonly slotsOf: (key: string) => readonly Entry[]
 }
@@ -126,7 +129,7 @@ class KeyDraft {
   }
 
   #floor(): Version {
-    return floorOf([...this.#slots.values()])
+    return knownDeletes([...this.#slots.values()], this.#context.horizon)
   }
 
   #write(slot: string, value: Uint8Array | undefined, base: Version): void {

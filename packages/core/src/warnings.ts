@@ -14,6 +14,9 @@ const isolatedBeats = 1
 /** Heartbeats that one peer of several may miss before it is said: a restart takes less. */
 const unreachableBeats = 2
 
+/** Deletes that wait for a member are worth a word once it has been away for more than a night. */
+const deletesKeptMs = 86_400_000
+
 /**
  * The warnings of a node in this state, the most severe first.
  *
@@ -73,14 +76,34 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
   if (node.isRecovering) {
     warnings.push({
       code: 'recovering',
-      title: 'This node lost its data',
-      text: 'The data directory was empty, replaced or restored; the state is being learnt from the other nodes.',
+      title: 'This node learns the state from the others',
+      text:
+        'Its data directory was empty, replaced or restored, or it was away while deletes ended; ' +
+        'until it agrees with another node it may lack or show what the others do not.',
       severity: 'medium',
       sinceWall: node.sinceWall,
       timeToVisibleMs: 0,
       dependsOn: [],
       impactsConnectivity: false,
       primaryAction: { label: 'Wait until it agrees with them', command: 'lattice wait --in-sync' },
+    })
+  }
+  const [blocker] = node.compaction.blockedBy
+  if (blocker !== undefined) {
+    const name = node.peers.find(({ nodeId }) => nodeId === blocker.nodeId)?.name ?? blocker.nodeId
+    warnings.push({
+      code: 'deletes-kept',
+      title: 'Deletes cannot end',
+      text: `Deletes older than the retention are kept until every member knows of them: ${name} ${blocker.why}.`,
+      severity: 'low',
+      sinceWall: node.sinceWall,
+      timeToVisibleMs: deletesKeptMs,
+      dependsOn: [],
+      impactsConnectivity: false,
+      primaryAction: {
+        label: 'Bring the node back, or take its key out of LATTICE_TRUSTED_KEYS everywhere',
+        command: 'lattice peers',
+      },
     })
   }
   if (node.phase === 'FORCED') warnings.push(forced(node, at))

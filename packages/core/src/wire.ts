@@ -7,13 +7,14 @@
  * differs in what nearly every frame carries: beat, acknowledgement, rows and pull (standing.ts).
  */
 import { decode, encode } from 'cborg'
-import { concatBytes, equalBytes, fromHex } from './bytes.ts'
+import { concatBytes, equalBytes, fromHex, toHex, uintToBytes } from './bytes.ts'
 import { compareNodesMax, frameBytesMax, membersMax } from './limits.ts'
 import type {
   Ack,
   Beat,
   Compare,
   FrameVersion,
+  HorizonReport,
   Info,
   Message,
   OwnAck,
@@ -30,7 +31,7 @@ import {
   readRowsOfStanding,
 } from './rows.ts'
 import { packAckMarks, packStanding, unpackAckMarks, unpackStanding } from './standing.ts'
-import type { NodeId } from './units.ts'
+import type { NodeId, Version } from './units.ts'
 import { bytes, fail, list, readIncarnation, readNode, text, uint } from './wire-fields.ts'
 
 /** The newest frame version this build speaks. */
@@ -65,6 +66,7 @@ const section = {
   rowsOfStanding: 14,
   ackMarks: 15,
   compared: 16,
+  horizon: 17,
 } as const
 
 /** Leaves told one by one under a prefix: a sender lists some twenty before it descends instead. */
@@ -98,6 +100,10 @@ export function encodeMessage(message: Message, self?: NodeId): Uint8Array {
   put(section.compare, compare && [compare.digestBytes, ...compare.summaries.map(encodeSummary)])
   put(section.waitMs, message.waitMs)
   put(section.info, info && [info.name, info.role, info.software])
+  put(
+    section.horizon,
+    message.horizon && [uintToBytes(message.horizon.settled), uintToBytes(message.horizon.floor)],
+  )
   put(section.leaving, message.leaving === true ? true : undefined)
   put(section.speaks, message.speaks)
   put(section.standing, standing && packStanding(standing))
@@ -193,6 +199,7 @@ function readMessage(value: unknown, version: FrameVersion, from: NodeId | undef
     compare: read(section.compare, readCompare),
     waitMs: read(section.waitMs, wait => uint(wait, 'wait', 60_000)),
     info: read(section.info, readInfo),
+    horizon: read(section.horizon, readHorizon),
     leaving: read(section.leaving, leaving => leaving === true || fail('leaving')),
     speaks: read(section.speaks, speaks => uint(speaks, 'speaks', 255)),
     standing,
@@ -292,6 +299,15 @@ function splitDigests(value: unknown): Uint8Array[] {
 function readInfo(value: unknown): Info {
   const [name, role, software] = list(value, 'info', 8)
   return { name: text(name), role: text(role), software: text(software) }
+}
+
+function readHorizon(value: unknown): HorizonReport {
+  const [settled, floor] = list(value, 'horizon', 8)
+  return { settled: readVersion(settled), floor: readVersion(floor) }
+}
+
+function readVersion(value: unknown): Version {
+  return BigInt(`0x${toHex(bytes(value, 'version', 8, 8))}`)
 }
 
 /** Whether `digest` starts with `short`. */

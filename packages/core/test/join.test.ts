@@ -240,7 +240,7 @@ describe('what a key reads as after a join', () => {
       )
       const batch = node.replica.seal()
       await node.store.commit(batch)
-      for (const row of node.replica.committed()) offered.push(row.entry)
+      for (const row of node.replica.committed().rows) offered.push(row.entry)
     }
     await join(left, offered)
     await join(right, offered)

@@ -26,6 +26,7 @@ function draft(operations: readonly Operation[], slots: readonly Entry[] = []): 
     author: alice.nodeId,
     incarnation: life(1),
     version,
+    horizon: 0n,
     hash: sha256,
     slotsOf,
   })

@@ -30,6 +30,7 @@ function node(peers: readonly PeerStatus[]): Omit<NodeStatus, 'warnings'> {
     keyCount: 1,
     entryCount: 1,
     deferredCount: 0,
+    compaction: { endingCount: 0, blockedBy: [] },
     isRecovering: false,
     requested: 'auto',
     phase: 'P2P',

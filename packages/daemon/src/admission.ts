@@ -18,6 +18,7 @@ import {
   type NodeId,
   type VerifiedEntry,
   type Verifier,
+  type Version,
 } from '@lattice/core'
 
 /** What admission works with. */
@@ -26,8 +27,8 @@ export interface AdmissionParts {
   readonly verifier: Verifier
   /** Whether entries of this author are accepted at all. */
   readonly knows: (author: NodeId) => boolean
-  /** Whether an entry would change the state. */
-  readonly isNews: (entry: Entry) => boolean
+  /** Whether an entry would change the state, told by a node with this settled horizon. */
+  readonly isNews: (entry: Entry, settled?: Version) => boolean
   readonly log: (level: 'warn', message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
@@ -54,7 +55,7 @@ export class Admission {
     const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
     const parsed = bytes.map(each => parseEntry(each, hash)).filter(entry => entry !== undefined)
     const known = parsed.filter(entry => knows(entry.author))
-    const news = known.filter(isNews)
+    const news = known.filter(entry => isNews(entry, message.horizon?.settled))
     const verdicts = news.length === 0 ? [] : await verifier.verify(news.map(entrySignature))
     const entries = news.flatMap((entry, index): VerifiedEntry[] =>
       verdicts[index] === true ? [admit(entry)] : [],

@@ -340,6 +340,7 @@ function engineParams(config: Config): Tunable {
     flapLimit: config.flapLimit.count,
     flapWindowMs: config.flapLimit.windowMs,
     redialMaxMs: config.redialMaxMs,
+    tombstoneRetentionMs: config.tombstoneRetentionMs,
   }
 }
 

@@ -87,7 +87,7 @@ export class Runtime implements LatticeNode {
       hash,
       verifier,
       knows: author => author === signer.nodeId || members.has(author),
-      isNews: entry => this.#engine.replica.isNews(entry),
+      isNews: (entry, settled) => this.#engine.replica.isNews(entry, settled),
       log,
     })
     this.#transports = new Map(parts.transports.map(transport => [transport.kind, transport]))

@@ -177,6 +177,7 @@ export class MemoryNode implements LatticeNode {
       keyCount: this.#cells.size,
       entryCount: this.#cells.size,
       deferredCount: 0,
+      compaction: { endingCount: 0, blockedBy: [] },
       isRecovering: false,
       requested: this.#requested,
       phase: this.#phase,

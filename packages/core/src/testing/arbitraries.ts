@@ -216,6 +216,8 @@ const compares: fc.Arbitrary<Compare> = digestSizes.chain(digestBytes =>
     .map(summaries => ({ digestBytes, summaries })),
 )
 
+const versions = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+
 /** Any message, with entries by any of `signers`. */
 export function anyMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary<Message> {
   const some = fc.array(
@@ -242,6 +244,7 @@ export function anyMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary
       waitMs: fc.nat(60_000),
       info: fc.record({ name: info, role: info, software: info }),
       leaving: fc.constant(true),
+      horizon: fc.record({ settled: versions, floor: versions }),
     },
     { requiredKeys: [] },
   )

@@ -2,6 +2,7 @@
 import { concatBytes, fromHex, toHex, toUtf8 } from '../bytes.ts'
 import { signEntry, type EntryContent, type VerifiedEntry } from '../entry.ts'
 import { formatVersion, versionAt } from '../hlc.ts'
+import { horizonContent, horizonKey } from '../horizon.ts'
 import { MerkleTrie, pathOf } from '../merkle.ts'
 import type { Message } from '../message.ts'
 import type { Hash, Signer } from '../ports.ts'
@@ -42,6 +43,7 @@ function contentsOf({ hash, alice }: VectorKeys): (readonly [name: string, conte
     ['element of a set', { key: 's', slot: elementSlot(ones, hash), value: ones, base: 2n, version }],
     ['element removed', { key: 's', slot: elementSlot(ones, hash), value: undefined, base: 2n, version }],
     ['key of 512 bytes', { key: 'é'.repeat(256), slot: '', value: encodeValue(null), base: 0n, version }],
+    ['compaction horizon', horizonContent(version - 9n, new Map([[alice.nodeId, life]]))],
     ['prototype as a key', { key: '__proto__', slot: '', value: encodeValue([]), base: 0n, version }],
   ]
 }
@@ -93,6 +95,9 @@ function refusedEntries({ hash, alice, bob }: VectorKeys): unknown[] {
     rightly('version 0', { version: 0n }),
     rightly('empty key', { key: '' }),
     rightly('key of 513 bytes', { key: `${'é'.repeat(256)}x` }),
+    rightly('horizon without members', { key: horizonKey, value: encodeValue([]) }),
+    rightly('horizon with a base', { key: horizonKey, value: encodeValue({}), base: 1n }),
+    rightly('horizon deleted', { key: horizonKey, value: undefined }),
     rightly('control character in the key', { key: 'a\nb' }),
     rightly('integer in a longer form', { value: raw('1801') }),
     rightly('half float', { value: raw('f93c00') }),
@@ -213,6 +218,7 @@ function longMessages(
       'rows of two authors and a locator',
       { rows: { incarnation, after: 3, upTo: 7, entries, locators: [locator] } },
     ],
+    ['horizon report', { beat, horizon: { settled: version - 9n, floor: version } }],
     ['pull, held for 25 s', { pull: { incarnation, after: 7, full: false }, waitMs: 25_000 }],
     ['entries and wants', { entries, want }],
     ['first step of a descent', { compare: openDescent(trie, 6) }],

@@ -42,6 +42,7 @@ export interface Config {
   readonly holdDownMaxMs: number
   readonly flapLimit: FlapLimit
   readonly redialMaxMs: number
+  readonly tombstoneRetentionMs: number
   /** Origins, or `*`. */
   readonly corsOrigins: readonly string[]
   /** Whether anybody may read `/status`. */
@@ -89,6 +90,7 @@ export function buildConfig(get: Lookup, space: Space | undefined, cwd: string):
     holdDownMaxMs: must('HOLD_DOWN_MAX'),
     flapLimit: Object.freeze(must('FLAP_LIMIT')),
     redialMaxMs: must('REDIAL_MAX'),
+    tombstoneRetentionMs: must('TOMBSTONE_RETENTION'),
     corsOrigins: must('CORS_ORIGINS'),
     statusPage: must('STATUS_PAGE'),
     historyBytesMax: must('HISTORY_MIB') * 1_048_576,

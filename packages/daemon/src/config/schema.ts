@@ -221,6 +221,12 @@ export const settings = {
     'a limit such as 6/10m',
   ]),
   REDIAL_MAX: duration('10s', 100, 10 * minute, 'cap of the endless redial back-off'),
+  TOMBSTONE_RETENTION: duration(
+    '30d',
+    hour,
+    3650 * 24 * hour,
+    'deletes are remembered at least this long; who was away longer takes the state anew from the others',
+  ),
   CORS_ORIGINS: setting(
     values.parseList(values.parseOrigin),
     '',

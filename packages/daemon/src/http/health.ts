@@ -123,6 +123,8 @@ function figures({ node, warnings }: HealthOptions): Record<string, number> {
     key_count: status.keyCount,
     entry_count: status.entryCount,
     deferred_count: status.deferredCount,
+    tombstone_count: status.compaction.endingCount,
+    compaction_blocker_count: status.compaction.blockedBy.length,
     sequence: status.seq,
     epoch: status.epoch,
     peer_count: status.peers.length,

@@ -77,6 +77,24 @@ const gauges: readonly (readonly [name: string, help: string, labels: readonly s
     (gauge, status) => gauge.set(status.entryCount),
   ],
   [
+    'lattice_tombstones',
+    'Deletes, removals and what they silenced, until a compaction horizon ends them',
+    [],
+    (gauge, { compaction }) => gauge.set(compaction.endingCount),
+  ],
+  [
+    'lattice_compaction_horizon_timestamp_seconds',
+    'Deletes up to here have ended; 0 if none has',
+    [],
+    (gauge, { compaction }) => gauge.set((compaction.horizonWall ?? 0) / 1000),
+  ],
+  [
+    'lattice_compaction_blockers',
+    'Members for which old deletes have to wait',
+    [],
+    (gauge, { compaction }) => gauge.set(compaction.blockedBy.length),
+  ],
+  [
     'lattice_deferred_entries',
     'Entries from the future that wait',
     [],

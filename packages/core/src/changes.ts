@@ -1,0 +1,65 @@
+/** What a batch changes, key by key, once what ends by its horizon and what is disowned has gone. */
+import { endingsOf } from './endings.ts'
+import type { Entry, VerifiedEntry } from './entry.ts'
+import type { KeyChange } from './key-index.ts'
+import type { Row } from './ports.ts'
+import type { Sequence, Version } from './units.ts'
+
+/** A row on its way, as far as its place is concerned. */
+interface NewRow extends Row {
+  readonly entry: VerifiedEntry
+}
+
+/** A committed row that goes without a successor. */
+export interface DroppedRow extends Row {
+  /** It was disowned: readers may have seen it until now. */
+  readonly wasAlive: boolean
+}
+
+/** What changes are worked out from. */
+export interface ChangeParts<T extends NewRow> {
+  /** The winners of the batch. */
+  readonly staged: readonly T[]
+  /** Committed rows to be dropped unless something newer takes their place. */
+  readonly disowned: readonly Row[]
+  /** Never dropped. */
+  readonly newest: Sequence
+  /** Set where the batch brings a horizon, with the keys that have something to end by it. */
+  readonly horizon: Version | undefined
+  readonly due: readonly string[]
+  readonly rowsOf: (key: string) => readonly Row[]
+  /** The entries of a key with the batch on top of these committed rows. */
+  readonly slotsOf: (key: string, rows: readonly Row[]) => readonly Entry[]
+  readonly parse: (row: Row) => Entry
+}
+
+/** What the batch comes to. */
+export interface Changes<T extends NewRow> {
+  readonly keys: readonly KeyChange[]
+  readonly rows: readonly T[]
+  /** Rows of the batch that have ended before they were committed. */
+  readonly stillborn: readonly T[]
+  readonly drops: readonly DroppedRow[]
+}
+
+/** Works out the changes. */
+export function changesOf<T extends NewRow>(parts: ChangeParts<T>): Changes<T> {
+  const { staged, newest, horizon, due, rowsOf, slotsOf, parse } = parts
+  const disowned = new Set(parts.disowned.map(({ seq }) => seq))
+  const gone = new Set<Entry>()
+  const drops: DroppedRow[] = []
+  const names = new Set([...[...staged, ...parts.disowned].map(({ key }) => key), ...due])
+  const keys = [...names].map((key): KeyChange => {
+    const rows = rowsOf(key)
+    const kept = rows.filter(({ seq }) => !disowned.has(seq) || seq === newest)
+    const joined = slotsOf(key, kept)
+    const ended = horizon === undefined ? [] : endingsOf(joined).filter(({ at }) => at <= horizon)
+    for (const { entry } of ended) gone.add(entry)
+    const after = joined.filter(entry => !gone.has(entry))
+    const places = new Set(after.map(({ slot }) => slot))
+    for (const row of rows) if (!places.has(row.slot)) drops.push({ ...row, wasAlive: disowned.has(row.seq) })
+    return { key, before: rows.map(parse), after }
+  })
+  const stillborn = staged.filter(({ entry }) => gone.has(entry))
+  return { keys, rows: staged.filter(({ entry }) => !gone.has(entry)), stillborn, drops }
+}

@@ -1,0 +1,106 @@
+/**
+ * Entries from the future: they wait in memory until their time has come, and are offered again then.
+ *
+ * Cursors pass them, although no row holds them. So the least version that waits is a fact before a cursor
+ * moves: after a restart, which loses what waits, the cursors are worth nothing (replica.ts, `floor`).
+ */
+import { toHex } from './bytes.ts'
+import type { Entry, VerifiedEntry } from './entry.ts'
+import { wallOf } from './hlc.ts'
+import { horizonAgeMinMs, horizonKey } from './horizon.ts'
+import { deferredBytesPerAuthorMax, deferredPerAuthorMax, futureToleranceMs } from './limits.ts'
+import type { Origin } from './staged.ts'
+import type { NodeId, Version } from './units.ts'
+
+/** An entry that waits, and where it came from. */
+export interface Waiting {
+  readonly entry: VerifiedEntry
+  readonly origin: Origin
+}
+
+/** Keeps what waits, so many per author. */
+export class Deferred {
+  readonly #waiting = new Map<NodeId, Map<string, Waiting>>()
+  /** Wall time at which the first of them is due; never later than that. */
+  #firstDueWall = Number.POSITIVE_INFINITY
+  #least: Version | undefined
+  #sealed: Version | undefined
+  #durable: Version | undefined
+  #hasLetGo = false
+
+  /** Entries that wait. */
+  get count(): number {
+    return [...this.#waiting.values()].reduce((sum, entries) => sum + entries.size, 0)
+  }
+
+  /** Least version that we were told of and no row holds; undefined if there is none. */
+  get least(): Version | undefined {
+    return this.#least
+  }
+
+  /** Whether the least version still has to become a fact. */
+  get isUnsaid(): boolean {
+    return this.#least !== undefined && (this.#durable === undefined || this.#durable > this.#least)
+  }
+
+  /** Whether this very entry waits. */
+  has({ author, digest }: Entry): boolean {
+    return this.#waiting.get(author)?.has(toHex(digest)) === true
+  }
+
+  /** Keeps an entry; the oldest of its author goes where there are too many. */
+  add(entry: VerifiedEntry, origin: Origin): void {
+    if (this.#least === undefined || entry.version < this.#least) this.#least = entry.version
+    this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
+    const waiting = this.#waiting.get(entry.author) ?? new Map<string, Waiting>()
+    this.#waiting.set(entry.author, waiting)
+    waiting.set(toHex(entry.digest), { entry, origin })
+    let bytes = [...waiting.values()].reduce((sum, each) => sum + each.entry.bytes.length, 0)
+    for (const [digest, oldest] of waiting) {
+      if (waiting.size <= deferredPerAuthorMax && bytes <= deferredBytesPerAuthorMax) return
+      waiting.delete(digest)
+      bytes -= oldest.entry.bytes.length
+      this.#hasLetGo = true
+    }
+  }
+
+  /** Takes out what need not wait any more. */
+  take(wall: number): Waiting[] {
+    const due: Waiting[] = []
+    if (this.#firstDueWall > wall) return due
+    this.#firstDueWall = Number.POSITIVE_INFINITY
+    for (const waiting of this.#waiting.values()) {
+      for (const [digest, each] of waiting) {
+        if (dueWall(each.entry) > wall) {
+          this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(each.entry))
+          continue
+        }
+        waiting.delete(digest)
+        due.push(each)
+      }
+    }
+    return due
+  }
+
+  /** Nothing waits, and nothing was let go: all we were told of has its row; true if that is new. */
+  clear(): boolean {
+    if (this.#least === undefined || this.#hasLetGo || this.count > 0) return false
+    this.#least = undefined
+    return true
+  }
+
+  /** A batch is sealed that says what waits now. */
+  sealed(): void {
+    this.#sealed = this.#least
+  }
+
+  /** That batch is durable. */
+  committed(): void {
+    this.#durable = this.#sealed
+  }
+}
+
+/** When an entry may be taken in: from the future in its time, a horizon once it is old enough. */
+export function dueWall({ key, version }: Entry): number {
+  return key === horizonKey ? wallOf(version) + horizonAgeMinMs : wallOf(version) - futureToleranceMs
+}

@@ -1,0 +1,144 @@
+/**
+ * What the store remembers about keys beside their rows: how many can be read, and which have something to
+ * end.
+ *
+ * Kept as facts, changed in the commits that change the keys: so nothing has to be counted or searched at a
+ * start.
+ */
+import { fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
+import { dueOf, endingsOf } from './endings.ts'
+import type { Entry } from './entry.ts'
+import { horizonKey } from './horizon.ts'
+import type { Hash, Store } from './ports.ts'
+import { liveEntries } from './reading.ts'
+import type { Version } from './units.ts'
+
+/** Name of the fact that holds the number of keys that can be read. */
+const keyCountFact = 'keys'
+
+/** Name of the fact that holds the number of entries that end some day. */
+const endingCountFact = 'endings'
+
+/** Prefix of the facts that say when the first entry of a key ends; each holds the key. */
+const duePrefix = 'due/'
+
+/** Keys looked at together where they have to be counted. */
+const countPage = 1_000
+
+/**
+ * Keys that one horizon ends something of, at most. Proposers stay far below; the rest of what a hostile one
+ * names goes with the next horizon.
+ */
+const keysDueMax = 50_000
+
+/** A key before and after a commit. */
+export interface KeyChange {
+  readonly key: string
+  readonly before: readonly Entry[]
+  readonly after: readonly Entry[]
+}
+
+type Facts = Map<string, Uint8Array | undefined>
+
+/** Counts keys and knows what ends when. */
+export class KeyIndex {
+  readonly #store: Store
+  readonly #hash: Hash
+  #counts: { keys: number; endings: number }
+  #sealed: { keys: number; endings: number }
+  /** Facts of a store that kept none, to go with the next commit. */
+  readonly #missing: Facts = new Map()
+
+  /** @param slotsOf the committed entries of a key; asked only for stores that kept no counts */
+  constructor(store: Store, hash: Hash, slotsOf: (key: string) => readonly Entry[]) {
+    this.#store = store
+    this.#hash = hash
+    const [keys, endings] = [keyCountFact, endingCountFact].map(name => store.fact(name))
+    this.#counts = { keys: numberOf(keys), endings: numberOf(endings) }
+    if (keys === undefined || endings === undefined) this.#counts = this.#recount(slotsOf)
+    this.#sealed = this.#counts
+  }
+
+  /** Keys that can be read: deleted ones do not count. */
+  get keyCount(): number {
+    return this.#counts.keys
+  }
+
+  /** Entries that end by a horizon to come: deletes, removals, and what they have silenced. */
+  get endingCount(): number {
+    return this.#counts.endings
+  }
+
+  /** The least horizons at which some key has something to end, ascending, at most `limit`. */
+  dues(limit: number): Version[] {
+    return this.#store.facts(duePrefix, limit).map(([name]) => dueIn(name))
+  }
+
+  /** Keys that have something to end at or below `horizon`. */
+  keysDue(horizon: Version): string[] {
+    return this.#store
+      .facts(duePrefix, keysDueMax)
+      .filter(([name]) => dueIn(name) <= horizon)
+      .map(([, key]) => fromUtf8(key) ?? '')
+  }
+
+  /** The facts that go with a commit that makes these changes. */
+  seal(changes: readonly KeyChange[]): Facts {
+    const facts: Facts = new Map(this.#missing)
+    const counts = { ...this.#counts }
+    for (const { key, before, after } of changes) {
+      const [ended, ends] = [endingsOf(before), endingsOf(after)]
+      counts.keys += Number(isReadable(key, after)) - Number(isReadable(key, before))
+      counts.endings += ends.length - ended.length
+      const [was, is] = [dueOf(ended), dueOf(ends)]
+      if (was === is) continue
+      if (was !== undefined) facts.set(this.#dueFact(key, was), undefined)
+      if (is !== undefined) facts.set(this.#dueFact(key, is), toUtf8(key))
+    }
+    this.#sealed = counts
+    return facts
+      .set(keyCountFact, uintToBytes(BigInt(counts.keys)))
+      .set(endingCountFact, uintToBytes(BigInt(counts.endings)))
+  }
+
+  /** The commit is durable. */
+  committed(): void {
+    this.#counts = this.#sealed
+    this.#missing.clear()
+  }
+
+  /** By pages, so that it needs no memory. */
+  #recount(slotsOf: (key: string) => readonly Entry[]): { keys: number; endings: number } {
+    const counts = { keys: 0, endings: 0 }
+    for (let from: string | undefined = ''; from !== undefined;) {
+      const keys: readonly string[] = this.#store.keys('', from, countPage + 1)
+      for (const key of keys.slice(0, countPage)) {
+        const slots = slotsOf(key)
+        const endings = endingsOf(slots)
+        const due = dueOf(endings)
+        counts.keys += Number(isReadable(key, slots))
+        counts.endings += endings.length
+        if (due !== undefined) this.#missing.set(this.#dueFact(key, due), toUtf8(key))
+      }
+      from = keys[countPage]
+    }
+    return counts
+  }
+
+  #dueFact(key: string, due: Version): string {
+    const name = toHex(this.#hash(toUtf8(key)).subarray(0, 16))
+    return `${duePrefix}${due.toString(16).padStart(16, '0')}/${name}`
+  }
+}
+
+function isReadable(key: string, slots: readonly Entry[]): boolean {
+  return key !== horizonKey && slots.length > 0 && liveEntries(slots).length > 0
+}
+
+function dueIn(name: string): Version {
+  return BigInt(`0x${name.slice(duePrefix.length, duePrefix.length + 16)}`)
+}
+
+function numberOf(bytes: Uint8Array | undefined): number {
+  return bytes === undefined ? 0 : Number(BigInt(`0x${toHex(bytes)}`))
+}

@@ -1,0 +1,27 @@
+/** Entries on their way to the disk, and what became of them. */
+import type { DroppedRow } from './changes.ts'
+import type { VerifiedEntry } from './entry.ts'
+import type { NewRow } from './ports.ts'
+import type { PathKind } from './units.ts'
+
+/** Where an entry came from. */
+export type Origin = PathKind | 'local'
+
+/**
+ * What became of an offered entry. `held`: known already, or beaten by what we have. `ended`: at or below the
+ * horizon, and not held. `refused`: of an unknown author.
+ */
+export type Verdict = 'staged' | 'held' | 'ended' | 'deferred' | 'refused'
+
+/** A row on its way to the disk. */
+export interface StagedRow extends NewRow {
+  readonly entry: VerifiedEntry
+  readonly origin: Origin
+}
+
+/** What a commit has changed. */
+export interface Committed {
+  readonly rows: readonly StagedRow[]
+  /** Rows that have gone without a successor. */
+  readonly drops: readonly DroppedRow[]
+}

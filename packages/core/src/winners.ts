@@ -1,0 +1,86 @@
+/** Who wins each slot: the committed rows, with what is staged on top. */
+import { toUtf8 } from './bytes.ts'
+import { parseStored, type Entry, type VerifiedEntry } from './entry.ts'
+import { assert } from './errors.ts'
+import { keyPathNibbles, leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
+import type { Hash, NewRow, Row, Store } from './ports.ts'
+import type { Sequence } from './units.ts'
+
+/** A row that may be staged. */
+interface Staged extends Row {
+  readonly entry: VerifiedEntry
+}
+
+/** Looks slots up in both. */
+export class Winners<T extends Staged> {
+  readonly #store: Store
+  readonly #trie: MerkleTrie
+  readonly #hash: Hash
+  readonly #staged = new Map<string, Map<string, T>>()
+
+  constructor(store: Store, trie: MerkleTrie, hash: Hash) {
+    this.#store = store
+    this.#trie = trie
+    this.#hash = hash
+  }
+
+  /** Puts a row on top. */
+  stage(row: T): void {
+    const slots = this.#staged.get(row.key) ?? new Map<string, T>()
+    this.#staged.set(row.key, slots.set(row.slot, row))
+  }
+
+  /** Takes a row away again, unless another one is on top of it by now. */
+  unstage(row: T): void {
+    const slots = this.#staged.get(row.key)
+    if (slots?.get(row.slot) === row) slots.delete(row.slot)
+    if (slots?.size === 0) this.#staged.delete(row.key)
+  }
+
+  /** Whether this very row is the staged one of its slot. */
+  isStaged(row: T): boolean {
+    return this.#staged.get(row.key)?.get(row.slot) === row
+  }
+
+  /** Forgets all that is staged. */
+  clear(): void {
+    this.#staged.clear()
+  }
+
+  /** The entry that wins a slot, staged or committed. */
+  current(key: string, slot: string): Entry | undefined {
+    const staged = this.#staged.get(key)?.get(slot)
+    if (staged !== undefined) return staged.entry
+    const row = this.rowsOf(key).find(each => each.slot === slot)
+    return row === undefined ? undefined : storedEntry(row)
+  }
+
+  /** All entries of a key: the staged ones on top of these rows. */
+  slotsOf(key: string, rows = this.rowsOf(key)): Entry[] {
+    const staged = this.#staged.get(key)
+    const below = rows.filter(row => staged?.has(row.slot) !== true)
+    return [...below.map(storedEntry), ...[...(staged?.values() ?? [])].map(row => row.entry)]
+  }
+
+  /**
+   * The committed rows of a key. New keys, the dearest reads of a random index, are recognised by the trie;
+   * rows that are durable but not in the trie yet are still staged.
+   */
+  rowsOf(key: string): readonly Row[] {
+    return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#store.slots(key) : []
+  }
+}
+
+/** The entry of a committed row. */
+export function storedEntry(row: Row): VerifiedEntry {
+  const entry = parseStored(row.bytes, row.digest)
+  assert(entry !== undefined, `row ${row.seq} holds a well-formed entry`)
+  return entry
+}
+
+/** The row of an entry, with its place in the trie. */
+export function rowOf(entry: Entry, seq: Sequence, hash: Hash): NewRow {
+  const { key, slot, digest, bytes } = entry
+  const path = pathOf(key, slot, hash)
+  return { seq, key, slot, digest, bytes, path, leaf: leafDigest(path, digest, hash) }
+}
