@@ -42,7 +42,7 @@ export function endingsOf(slots: readonly Entry[]): Ending[] {
  */
 export function knownDeletes(slots: readonly Entry[], horizon: Version): Version {
   if (slots.some(entry => entry.slot === wholeKey)) return floorOf(slots)
-  return slots.reduce((least, { base }) => (base < least ? base : least), slots[0]?.base ?? horizon)
+  return slots.reduce((least, { base }) => (base < least ? base : least), horizon)
 }
 
 /** When the first entry of a key ends; undefined if none does. */
