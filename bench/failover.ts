@@ -3,8 +3,8 @@
  * back; and how fast and how talkative each mode is by itself.
  *
  * All P2P traffic passes TCP proxies that stop carrying and tell nobody, as a firewall that drops does. HTTP
- * passes proxies that only count. Writes go out over REST all the time; they arrive when the other daemon says so in its event
- * stream.
+ * passes proxies that only count. Writes go out over REST all the time; they arrive when the other daemon
+ * says so in its event stream.
  *
  *   npm run bench:failover -- [--rounds 3] [--peerless 60] [--stable 15] [--heartbeat 5]
  *                             [--idle 30] [--json]

@@ -60,11 +60,12 @@ function reportOf(run: RunResult, rootDir: string): string {
     `${run.numFailedTests} failed`,
     `${run.numPendingTests} skipped`,
   ]
+  const where = `${date}, ${cpus().length} cores, Node ${process.versions.node}`
   return `<!-- Written by \`npm run e2e:full\`. -->
 
 # The whole e2e ring
 
-${date}, ${cpus().length} cores, Node ${process.versions.node}: ${counts.join(', ')}, ${minutes.toFixed(1)} minutes.
+${where}: ${counts.join(', ')}, ${minutes.toFixed(1)} minutes.
 
 ${files.map(each => sectionOf(each, rootDir)).join('\n')}`
 }

@@ -64,7 +64,8 @@ const futureMs = 600_000
 const sizes = [3, 3, 3, 3, 3, 3, 4, 4, 5, 7]
 
 /**
- * How long deletes are remembered: the default never ends in a history; the others make horizons by the dozen.
+ * How long deletes are remembered: the default never ends in a history; the others make horizons by the
+ * dozen.
  */
 const retentionsMs = [30 * 86_400_000, 660_000, 1_200_000]
 

@@ -2,8 +2,7 @@
  * The Debian package: reproducible; installed, upgraded, removed and purged in a Debian of its own (row O5).
  */
 import { execFileSync } from 'node:child_process'
-import { appendFileSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync } from 'node:fs'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import * as fs from 'node:fs'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,27 +31,27 @@ function build(to: string): string {
 
 beforeAll(() => {
   root = debianRoot()
-  out = mkdtempSync(join(tmpdir(), 'lattice-deb-'))
+  out = fs.mkdtempSync(join(tmpdir(), 'lattice-deb-'))
   deb = build(join(out, 'one'))
   version = execFileSync('dpkg-deb', ['--field', deb, 'Version'], { encoding: 'utf8' }).trim()
 }, limitMs)
 
 afterAll(() => {
   root.remove()
-  rmSync(out, { recursive: true, force: true })
+  fs.rmSync(out, { recursive: true, force: true })
 })
 
 const inRoot = (path: string): string => join(root.path, path)
 
 async function install(file: string): Promise<string> {
-  copyFileSync(file, inRoot('tmp/lattice.deb'))
+  fs.copyFileSync(file, inRoot('tmp/lattice.deb'))
   return root.shell('dpkg --force-confold -i /tmp/lattice.deb 2>&1')
 }
 
 it(
   'the same sources give the same bytes',
   () => {
-    expect(readFileSync(build(join(out, 'two'))).equals(readFileSync(deb))).toBe(true)
+    expect(fs.readFileSync(build(join(out, 'two'))).equals(fs.readFileSync(deb))).toBe(true)
   },
   limitMs,
 )
@@ -66,24 +65,24 @@ it(
     expect(await root.shell('lattice config validate /etc/lattice/lattice.env')).toBe(
       'The configuration is valid.\n',
     )
-    expect(statSync(inRoot('etc/lattice/secrets')).mode & 0o777).toBe(0o700)
+    expect(fs.statSync(inRoot('etc/lattice/secrets')).mode & 0o777).toBe(0o700)
     await root.shell('bash -n /usr/share/bash-completion/completions/lattice')
     for (const file of ['man1/lattice.1.gz', 'man8/lattice.8.gz', 'man5/lattice.env.5.gz'])
-      expect(existsSync(inRoot(`usr/share/man/${file}`))).toBe(true)
+      expect(fs.existsSync(inRoot(`usr/share/man/${file}`))).toBe(true)
     const [, node = '', script = ''] = /^ExecStart=(\S+) \S+ (\S+)/m.exec(unit()) ?? []
-    for (const path of [node, script]) expect(existsSync(inRoot(path))).toBe(true)
+    for (const path of [node, script]) expect(fs.existsSync(inRoot(path))).toBe(true)
     expect(await root.shell('dpkg --verify lattice')).toBe('')
   },
   limitMs,
 )
 
-const unit = (): string => readFileSync(inRoot('lib/systemd/system/lattice.service'), 'utf8')
+const unit = (): string => fs.readFileSync(inRoot('lib/systemd/system/lattice.service'), 'utf8')
 
 it(
   'the command of the unit serves as an ordinary user, and its pages are well-formed',
   async () => {
     const [, command = ''] = /^ExecStart=(.*)$/m.exec(unit()) ?? []
-    mkdirSync(inRoot('var/lib/lattice'), { mode: 0o700 })
+    fs.mkdirSync(inRoot('var/lib/lattice'), { mode: 0o700 })
     await root.shell('chown 1000:1000 /var/lib/lattice')
     const port = await freePort()
     const env = {
@@ -91,7 +90,11 @@ it(
       LATTICE_HTTP_PORT: String(port),
       LATTICE_P2P_LISTEN: '/ip4/127.0.0.1/tcp/0',
     }
-    const child = root.start(command.split(' '), { user: 1000, env }, openSync(join(out, 'daemon.log'), 'a'))
+    const child = root.start(
+      command.split(' '),
+      { user: 1000, env },
+      fs.openSync(join(out, 'daemon.log'), 'a'),
+    )
     const gone = once(child, 'exit')
     try {
       const ready = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok
@@ -117,17 +120,21 @@ it(
 it(
   'an upgrade keeps changed settings and the state',
   async () => {
-    appendFileSync(inRoot('etc/lattice/lattice.env'), '# mine\n')
+    fs.appendFileSync(inRoot('etc/lattice/lattice.env'), '# mine\n')
     const tree = join(out, 'next')
-    cpSync(join(out, 'one/deb'), tree, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+    fs.cpSync(join(out, 'one/deb'), tree, {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+    })
     const control = join(tree, 'DEBIAN/control')
-    writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*/m, 'Version: 99.0.0'))
+    fs.writeFileSync(control, fs.readFileSync(control, 'utf8').replace(/^Version: .*/m, 'Version: 99.0.0'))
     const next = join(out, 'next.deb')
     execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '--build', tree, next], { stdio: 'ignore' })
     await install(next)
     expect(await root.shell("dpkg-query -W -f '${Version}' lattice")).toBe('99.0.0')
-    expect(readFileSync(inRoot('etc/lattice/lattice.env'), 'utf8')).toMatch(/# mine\n$/)
-    expect(existsSync(inRoot('var/lib/lattice/identity.key'))).toBe(true)
+    expect(fs.readFileSync(inRoot('etc/lattice/lattice.env'), 'utf8')).toMatch(/# mine\n$/)
+    expect(fs.existsSync(inRoot('var/lib/lattice/identity.key'))).toBe(true)
   },
   limitMs,
 )
@@ -136,12 +143,12 @@ it(
   'removal keeps settings and state; a purge takes them and says so',
   async () => {
     await root.shell('dpkg --remove lattice')
-    expect(existsSync(inRoot('usr/lib/lattice'))).toBe(false)
+    expect(fs.existsSync(inRoot('usr/lib/lattice'))).toBe(false)
     for (const path of ['etc/lattice/lattice.env', 'var/lib/lattice/identity.key'])
-      expect(existsSync(inRoot(path))).toBe(true)
+      expect(fs.existsSync(inRoot(path))).toBe(true)
     expect(await root.shell('dpkg --purge lattice 2>&1')).toContain('removing state, identity and secrets')
     for (const path of ['etc/lattice', 'etc/default/lattice', 'var/lib/lattice'])
-      expect(existsSync(inRoot(path))).toBe(false)
+      expect(fs.existsSync(inRoot(path))).toBe(false)
   },
   limitMs,
 )

@@ -2,10 +2,11 @@
  * When the horizon may move on: once every member holds everything at or below it, and nobody can still write
  * there.
  *
- * Two rounds. A round notes where every member stands, waits until we have applied all of that, and then until
- * every member has applied us: so each holds what any of them had at its beginning. After the first round all
- * hold everything at or below the horizon, because their clocks stood above it; after the second also what was
- * written before its writer knew of all that. Nothing is remembered over a restart: it only begins again.
+ * Two rounds. A round notes where every member stands, waits until we have applied all of that, and then
+ * until every member has applied us: so each holds what any of them had at its beginning. After the first
+ * round all hold everything at or below the horizon, because their clocks stood above it; after the second
+ * also what was written before its writer knew of all that. Nothing is remembered over a restart: it only
+ * begins again.
  */
 import type { Cursor } from './journal.ts'
 import { horizonAgeMinMs, type Holders } from './horizon.ts'

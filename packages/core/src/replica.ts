@@ -37,7 +37,8 @@ export interface ReplicaParts {
 const clockFact = 'clock'
 
 /**
- * Name of the fact that says: since a start, entries wait that no row holds, although cursors have passed them.
+ * Name of the fact that says: since a start, entries wait that no row holds, although cursors have passed
+ * them.
  */
 const waitingFact = 'waiting'
 

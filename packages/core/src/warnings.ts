@@ -88,10 +88,37 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
       primaryAction: { label: 'Wait until it agrees with them', command: 'lattice wait --in-sync' },
     })
   }
+  warnings.push(...deletesKept(node))
+  if (node.phase === 'FORCED') warnings.push(forced(node, at))
+  warnings.push(...deferredEntries(node, at))
+  return warnings
+}
+
+/** Entries whose time has not come yet. */
+function deferredEntries(node: Facts, at: Instant): Warning[] {
+  if (node.deferredCount === 0) return []
+  return [
+    {
+      code: 'deferred-entries',
+      title: 'Entries from the future are waiting',
+      text: `${node.deferredCount} entries are stamped more than 10 minutes ahead of this clock; roots differ until they are due.`,
+      severity: 'medium',
+      sinceWall: at.wall,
+      timeToVisibleMs: 0,
+      dependsOn: [],
+      impactsConnectivity: false,
+      primaryAction: { label: 'Compare the clocks of all nodes', command: 'timedatectl' },
+    },
+  ]
+}
+
+/** Deletes that cannot end because of one member. */
+function deletesKept(node: Facts): Warning[] {
   const [blocker] = node.compaction.blockedBy
-  if (blocker !== undefined) {
-    const name = node.peers.find(({ nodeId }) => nodeId === blocker.nodeId)?.name ?? blocker.nodeId
-    warnings.push({
+  if (blocker === undefined) return []
+  const name = node.peers.find(({ nodeId }) => nodeId === blocker.nodeId)?.name ?? blocker.nodeId
+  return [
+    {
       code: 'deletes-kept',
       title: 'Deletes cannot end',
       text: `Deletes older than the retention are kept until every member knows of them: ${name} ${blocker.why}.`,
@@ -104,23 +131,8 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
         label: 'Bring the node back, or take its key out of LATTICE_TRUSTED_KEYS everywhere',
         command: 'lattice peers',
       },
-    })
-  }
-  if (node.phase === 'FORCED') warnings.push(forced(node, at))
-  if (node.deferredCount > 0) {
-    warnings.push({
-      code: 'deferred-entries',
-      title: 'Entries from the future are waiting',
-      text: `${node.deferredCount} entries are stamped more than 10 minutes ahead of this clock; roots differ until they are due.`,
-      severity: 'medium',
-      sinceWall: at.wall,
-      timeToVisibleMs: 0,
-      dependsOn: [],
-      impactsConnectivity: false,
-      primaryAction: { label: 'Compare the clocks of all nodes', command: 'timedatectl' },
-    })
-  }
-  return warnings
+    },
+  ]
 }
 
 function forced(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning {

@@ -29,7 +29,7 @@ const fallbackMsMax = 1_800_000
 /** A busy minute is no trouble; a busy half hour in pieces of ten seconds is. */
 const slowMs = 30_000
 
-/** Certificates are renewed 30 days before their end where that works by itself; half of it is left to act. */
+/** Certificates are renewed 30 days before their end where that works by itself; half is left to act. */
 const certificateMs = 14 * 86_400_000
 
 const isIll = (part: ComponentHealth | undefined): part is ComponentHealth =>
