@@ -106,6 +106,7 @@ function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions):
     p2pEnabled: index < 2 || !dice.chance(0.08),
     p2pDialable: index < 2 || !dice.chance(0.15),
     httpReachable: index < 2 || !dice.chance(0.15),
+    oldProtocol: dice.chance(0.15),
   }))
   const slowestMs = dice.pick([5, 40, 150])
   const commitMs = dice.pick([0.5, 4, 20])

@@ -22,6 +22,7 @@ import {
   type Version,
 } from './entries.ts'
 import { sha256 } from './keys.ts'
+import { mischiefPrefix } from './mischief.ts'
 import type { Member, World } from './world.ts'
 
 /** What became of a write as far as its client knows. */
@@ -169,6 +170,7 @@ export class Ledger {
       const author = members.findIndex(({ id }) => id === entry.author)
       if (!keys.check(entrySignature(entry))) say(`entry without a valid signature: ${place}`)
       const content = entry.kind === 'counter' ? 'increment' : describe(entry)
+      if (place.startsWith(mischiefPrefix)) continue
       if (!written.has(`${author} ${place} ${content}`)) say(`invented: ${place} ${content} by n${author}`)
     }
   }

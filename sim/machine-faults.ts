@@ -64,6 +64,22 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'malicious',
+    lastsMs: 10 * minute,
+    begin({ world, dice, ledger }) {
+      const [first, ...others] = dice.shuffle(world.running)
+      if (first === undefined || others.length < 2 || world.members.some(({ lies }) => lies)) return undefined
+      const member = world.members[first.index] as Member
+      member.lies = true
+      kill({ world, ledger }, member, false)
+      return () => {
+        if (!member.lies) return
+        member.lies = false
+        kill({ world, ledger }, member, false)
+      }
+    },
+  },
+  {
     name: 'operator',
     lastsMs: minute,
     begin({ world, dice }) {

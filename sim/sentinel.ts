@@ -183,7 +183,7 @@ export class Sentinel {
       if (other.index === member.index || !weather.isOpen(kind, member.index, other.index)) return false
       const { process } = other
       if (kind === 'p2p') return member.process?.p2p?.inbox !== undefined && process.p2p?.inbox !== undefined
-      const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused
+      const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused && !other.lies
       return (
         calm &&
         other.site.httpReachable &&

@@ -2,7 +2,7 @@
  * A federation in virtual time: machines with disks and clocks, two networks between them, and on each
  * machine one process after another, each a whole `Runtime`.
  */
-import type { EngineParams, NodeId, Random } from '@lattice/core'
+import type { EngineParams, NodeId, Random, Transport } from '@lattice/core'
 import { defaultParams } from '@lattice/core'
 import { Runtime, type RuntimeParts } from '@lattice/daemon/runtime'
 import { createDice, type Dice } from './dice.ts'
@@ -11,6 +11,8 @@ import { HttpNet, type HttpPort } from './http-net.ts'
 import { createKeyRing, sha256, type KeyRing } from './keys.ts'
 import { Life, ProcessClock, WallClock } from './life.ts'
 import { P2pNet, type P2pPort } from './p2p-net.ts'
+import { liar } from './mischief.ts'
+import { rewriting } from './rewriting.ts'
 import { Timeline } from './timeline.ts'
 import { Trace } from './trace.ts'
 import { Weather } from './weather.ts'
@@ -23,6 +25,8 @@ export interface Site {
   /** Others know a URL of it. */
   readonly httpReachable: boolean
   readonly crystalRate: number
+  /** Runs a build that speaks version 1 of the protocol only. */
+  readonly oldProtocol: boolean
 }
 
 /** One process of a node. */
@@ -48,6 +52,8 @@ export interface Member {
   lives: number
   /** The next life finds P2P unusable. */
   p2pBroken: boolean
+  /** What it sends is tampered with by its own hand. */
+  lies: boolean
   /** True time until which it stays switched off. */
   downUntil: number
 }
@@ -120,11 +126,17 @@ export class World {
     this.http = new HttpNet({ ...surroundings, dice: this.dice.fork('http') })
     this.members = ids.map((id, index): Member => {
       const rate = 1 + this.dice.between(-5e-5, 5e-5)
-      const site = { p2pEnabled: true, p2pDialable: true, httpReachable: true, crystalRate: rate }
+      const site = {
+        p2pEnabled: true,
+        p2pDialable: true,
+        httpReachable: true,
+        crystalRate: rate,
+        oldProtocol: false,
+      }
       const disk = new Disk(timeline, this.dice.fork(`disk/${index}`), commitMs)
       const wall = new WallClock(timeline)
       const given = options.sites?.[index]
-      const rest = { process: undefined, lives: 0, p2pBroken: false, downUntil: 0 }
+      const rest = { process: undefined, lives: 0, p2pBroken: false, lies: false, downUntil: 0 }
       return { index, id, site: { ...site, ...given }, disk, wall, ...rest }
     })
   }
@@ -230,6 +242,16 @@ export class World {
   ): RuntimeParts {
     const { life, clock, dice, p2p, http } = made
     const signer = this.keys.signers[member.index] as (typeof this.keys.signers)[number]
+    const lie = liar(
+      this.dice.fork(`lies/${member.index}/${member.lives}`),
+      signer,
+      () => member.wall.now,
+      what => this.count(what),
+    )
+    const lung = (port: P2pPort | HttpPort): Transport => {
+      if (member.lies) return rewriting(port, { sent: lie })
+      return member.site.oldProtocol ? rewriting(port) : port
+    }
     return {
       info: { name: `node${member.index}`, role: 'node', software: 'sim' },
       store: member.disk.mount(life),
@@ -240,7 +262,7 @@ export class World {
       params: { ...this.params, p2pEnabled: member.site.p2pEnabled },
       members: this.#trusted,
       clock,
-      transports: p2p === undefined ? [http] : [p2p, http],
+      transports: p2p === undefined ? [lung(http)] : [lung(p2p), lung(http)],
       restartP2p: () => p2p?.restart() ?? Promise.resolve(),
       log: (level, message, fields) => {
         if (!life.alive) return
