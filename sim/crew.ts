@@ -5,11 +5,13 @@
  */
 import { isMainThread, parentPort, Worker } from 'node:worker_threads'
 import { tell, type HistoryOptions, type Outcome } from './history.ts'
-import { planted } from './planted.ts'
+import { tellPlanted } from './planted.ts'
 
 /** A history to tell. What a planted bug does cannot travel to a thread; its name can. */
 export interface Errand extends Pick<HistoryOptions, 'seed' | 'faultsMs' | 'atLeastMs' | 'only'> {
   readonly bug?: string
+  /** Without it the same is told of the product as it is. */
+  readonly withBug?: boolean
 }
 
 /** Longest real time for one history, in ms: far beyond a dear one on a machine that is short of time. */
@@ -91,8 +93,8 @@ if (!isMainThread) {
   process.on('unhandledRejection', () => {})
   // Thousands of requests fail in every history; stack traces are for a replay.
   Error.stackTraceLimit = 0
-  parentPort?.on('message', ({ bug, ...options }: Errand) => {
-    const tamper = planted.find(({ name }) => name === bug)?.tamper
-    void tell({ ...options, tamper }).then(outcome => parentPort?.postMessage(outcome))
+  parentPort?.on('message', ({ bug, withBug = true, ...options }: Errand) => {
+    const told = bug === undefined ? tell(options) : tellPlanted(options.seed, bug, withBug)
+    void told.then(outcome => parentPort?.postMessage(outcome))
   })
 }

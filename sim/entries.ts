@@ -11,6 +11,7 @@ export {
   isLatticeError,
   parseEntry,
   toHex,
+  wallOf,
 } from '@lattice/core'
 export type { Entry, Incarnation, JsonValue, Operation, Row, Version } from '@lattice/core'
 

@@ -15,6 +15,7 @@ import {
   parseEntry,
   storedValueOf,
   toHex,
+  wallOf,
   type Entry,
   type Incarnation,
   type Operation,
@@ -36,6 +37,9 @@ interface Attempt {
   outcome: Outcome
   version: Version
 }
+
+/** How far the entries of others may drag a clock, in ms (docs/reliability.md). */
+const futureMs = 600_000
 
 /** Keys that are only ever incremented, by positive amounts: their sum is known exactly. */
 export const sumPrefix = 'sum-'
@@ -203,6 +207,8 @@ export class Ledger {
       this.#world.violate(`n${member.index}: clock went back: ${version} after ${before} in ${incarnation}`)
     const latest = this.#latest.get(incarnation) ?? 0n
     if (version > latest) this.#latest.set(incarnation, version)
+    if (wallOf(version) > member.wall.greatest + futureMs)
+      this.#world.violate(`n${member.index}: the clock was dragged to ${wallOf(version)}`)
     for (const place of attempt.places) {
       const [key, slot] = place.split('|') as [string, string]
       const row = member.disk.row(key, slot)

@@ -59,6 +59,7 @@ export class WallClock {
   readonly #timeline: Timeline
   #aheadMs = 0
   #frozenAt: number | undefined
+  #greatest = 0
 
   constructor(timeline: Timeline) {
     this.#timeline = timeline
@@ -66,7 +67,14 @@ export class WallClock {
 
   /** Unix milliseconds, as this machine believes. */
   get now(): number {
-    return this.#frozenAt ?? epochWall + this.#timeline.now + this.#aheadMs
+    const now = this.#frozenAt ?? epochWall + this.#timeline.now + this.#aheadMs
+    if (now > this.#greatest) this.#greatest = now
+    return now
+  }
+
+  /** The latest time it has ever shown. */
+  get greatest(): number {
+    return this.#greatest
   }
 
   /** How far it is ahead of true time, in ms. */

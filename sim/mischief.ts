@@ -59,6 +59,12 @@ export function liar(
       const entries = [entry(dice.below(1_000), versionAt(wall() + ahead))]
       return { ...message, entries: [...(message.entries ?? []), ...entries] }
     },
+    'lie-forged': message => {
+      const bytes = entry(dice.below(1_000), versionAt(wall()))
+      // The signature comes last.
+      bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1
+      return { ...message, entries: [...(message.entries ?? []), bytes] }
+    },
     'lie-equivocation': message => {
       const version = versionAt(wall())
       const entries = [entry(1, version), entry(2, version)]

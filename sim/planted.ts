@@ -5,22 +5,21 @@
  * parameters, or rewrites the frames that come in.
  */
 import {
-  decodeMessage,
-  encodeMessage,
-  isMalformed,
   parseEntry,
+  Replica,
   type Batch,
   type Incarnation,
-  type Inbox,
   type Message,
   type NodeId,
   type Store,
-  type Transport,
 } from '@lattice/core'
 import type { RuntimeParts } from '@lattice/daemon/runtime'
 import { withCommit } from './disk.ts'
 import type { Crew } from './crew.ts'
+import { failOver } from './failover.ts'
+import { tell, type Outcome } from './history.ts'
 import { sha256 } from './keys.ts'
+import { rewriting } from './rewriting.ts'
 import type { Tamper } from './world.ts'
 
 /** A bug, and within how many seeds it has to show. */
@@ -28,6 +27,26 @@ export interface Planted {
   readonly name: string
   readonly withinSeeds: number
   readonly tamper: Tamper
+  /** The faults it needs, and their mean intervals in ms; drawn ones otherwise. */
+  readonly faults?: Readonly<Record<string, number>>
+  /** Changes a class of the product until undone: for what lies behind no port. */
+  readonly patch?: () => () => void
+  /** Shows in a failover, not in a history. */
+  readonly inFailover?: boolean
+}
+
+/** Tells what shows a planted bug, with it or without. */
+export async function tellPlanted(seed: number, name: string, withBug: boolean): Promise<Outcome> {
+  const bug = planted.find(each => each.name === name)
+  const tamper = withBug ? bug?.tamper : undefined
+  const swarm = bug?.faults === undefined ? {} : { swarm: new Map(Object.entries(bug.faults)) }
+  const undo = withBug ? bug?.patch?.() : undefined
+  try {
+    if (bug?.inFailover === true) return await failOver(seed, tamper)
+    return await tell({ seed, faultsMs, tamper, ...swarm })
+  } finally {
+    undo?.()
+  }
 }
 
 /** How long each history with a planted bug has faults, in ms. */
@@ -42,30 +61,9 @@ function onReceived(change: (message: Message, from: NodeId, parts: RuntimeParts
   return parts => ({
     ...parts,
     transports: parts.transports.map(transport =>
-      rewriting(transport, (message, from) => change(message, from, parts)),
+      rewriting(transport, { received: (message, from) => change(message, from, parts) }),
     ),
   })
-}
-
-function rewriting(inner: Transport, change: (message: Message, from: NodeId) => Message): Transport {
-  const rewrite = (frame: Uint8Array, from: NodeId): Uint8Array => {
-    const message = decodeMessage(frame, from)
-    return isMalformed(message) ? frame : encodeMessage(change(message, from))
-  }
-  const inboxOf = (inbox: Inbox): Inbox => ({
-    ...inbox,
-    announced: (from, frame) => inbox.announced(from, rewrite(frame, from)),
-    serve: (from, frame, signal) => inbox.serve(from, rewrite(frame, from), signal),
-  })
-  return {
-    kind: inner.kind,
-    start: inbox => inner.start(inboxOf(inbox)),
-    stop: () => inner.stop(),
-    connect: (peer, signal) => inner.connect(peer, signal),
-    request: async (peer, frame, signal) => rewrite(await inner.request(peer, frame, signal), peer),
-    announce: frame => inner.announce(frame),
-    addresses: peer => inner.addresses(peer),
-  }
 }
 
 function isTombstone(bytes: Uint8Array): boolean {
@@ -99,7 +97,8 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'the clock forgets its past at a restart',
-    withinSeeds: 20,
+    withinSeeds: 10,
+    faults: { crash: 60_000, 'clock-skew': 60_000 },
     tamper: onStore(store => {
       const forgetful = withCommit(store, batch => store.commit(batch))
       return Object.assign(forgetful, {
@@ -125,7 +124,8 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'cursor kept over an incarnation',
-    withinSeeds: 60,
+    withinSeeds: 20,
+    faults: { amnesia: 120_000, 'cut-pair': 120_000 },
     tamper: (parts, member, world) =>
       onReceived((message, from) => {
         const { standing } = message
@@ -151,12 +151,14 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'grace never ends',
-    withinSeeds: 40,
+    withinSeeds: 10,
+    faults: { 'cut-p2p': 200_000 },
     tamper: parts => ({ ...parts, params: { ...parts.params, peerlessTimeoutMs: 3_600_000 } }),
   },
   {
     name: 'no flap limit and no hold-down',
-    withinSeeds: 60,
+    withinSeeds: 20,
+    faults: { flapping: 120_000, 'cut-p2p': 60_000 },
     tamper: parts => ({
       ...parts,
       params: {
@@ -170,11 +172,56 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'an incarnation survives the loss of the disk',
-    withinSeeds: 60,
+    withinSeeds: 20,
+    faults: { amnesia: 120_000, 'cut-node': 120_000 },
     tamper: (parts, member) => {
       const store = withCommit(parts.store, batch => parts.store.commit(batch))
       const incarnation = member.id.slice(0, 16) as Incarnation
       return { ...parts, store: Object.defineProperty(store, 'incarnation', { get: () => incarnation }) }
+    },
+  },
+  {
+    name: 'a commit that the disk refuses counts as done',
+    withinSeeds: 5,
+    faults: { 'full-disk': 60_000 },
+    tamper: onStore(store => withCommit(store, batch => store.commit(batch).catch(() => {}))),
+  },
+  {
+    name: 'rows are never told',
+    withinSeeds: 3,
+    tamper: parts => ({
+      ...parts,
+      transports: parts.transports.map(transport =>
+        rewriting(transport, { sent: ({ rows: _untold, ...message }) => message }),
+      ),
+    }),
+  },
+  {
+    name: 'the hedge is never fired',
+    withinSeeds: 3,
+    inFailover: true,
+    tamper: parts => ({ ...parts, params: { ...parts.params, hedgeAfterMs: 3_600_000 } }),
+  },
+  {
+    name: 'every signature is good enough',
+    withinSeeds: 10,
+    faults: { malicious: 60_000 },
+    tamper: parts => ({
+      ...parts,
+      verifier: { verify: items => Promise.resolve(items.map(() => true)) },
+    }),
+  },
+  {
+    name: 'entries from the future are taken in, and drag the clock',
+    withinSeeds: 10,
+    faults: { malicious: 60_000 },
+    tamper: parts => parts,
+    patch() {
+      const { offer } = Replica.prototype
+      Replica.prototype.offer = function open(entries, origin) {
+        return offer.call(this, entries, origin, Number.MAX_SAFE_INTEGER)
+      }
+      return () => void (Replica.prototype.offer = offer)
     },
   },
 ]
@@ -202,10 +249,10 @@ async function firstFailure(
   bug: Planted,
 ): Promise<{ seed: number; violation: string } | undefined> {
   for (let seed = 1; seed <= bug.withinSeeds; seed++) {
-    const { violations } = await crew.tell({ seed, faultsMs, bug: bug.name })
+    const { violations } = await crew.tell({ seed, faultsMs, bug: bug.name, withBug: true })
     const [violation] = violations
     if (violation === undefined) continue
-    const { violations: own } = await crew.tell({ seed, faultsMs })
+    const { violations: own } = await crew.tell({ seed, faultsMs, bug: bug.name, withBug: false })
     if (own.length === 0) return { seed, violation: violation.slice(0, 120) }
   }
   return undefined
