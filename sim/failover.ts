@@ -2,7 +2,7 @@
 import type { Outcome } from './history.ts'
 import { World, type Tamper } from './world.ts'
 
-/** A write during the cut has arrived everywhere within this: hedge, round trip and one look (reliability G6a). */
+/** A write during the cut has arrived everywhere within this, in ms: the hedge and a round trip (G6a). */
 const hedgedWithinMs = 2_000
 
 /** Time to become one federation on P2P, in ms. */

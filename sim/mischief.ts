@@ -7,7 +7,7 @@
  */
 import { encodeMessage, signEntry, versionAt, type Message, type Signer } from '@lattice/core'
 import type { Dice } from './dice.ts'
-import { encodeValue } from './entries.ts'
+import { encodeValue, type Version } from './entries.ts'
 import { sha256 } from './keys.ts'
 
 /** Begins the keys that a liar writes: nobody else's clients do. */
@@ -27,11 +27,8 @@ export function liar(
   count: (what: string) => void,
 ): (message: Message) => Message | Uint8Array {
   const remembered: Uint8Array[] = []
-  const entry = (value: number, version: bigint): Uint8Array => {
-    const key = `${mischiefPrefix}${dice.below(3)}`
-    const content = { key, slot: '', value: encodeValue(value), base: 0n as typeof version, version }
-    return signEntry(content as Parameters<typeof signEntry>[0], signer, sha256).bytes
-  }
+  const entry = (value: number, version: Version): Uint8Array =>
+    sign(`${mischiefPrefix}${dice.below(3)}`, value, version, signer)
   const lies: Readonly<Record<string, (message: Message) => Message | Uint8Array>> = {
     'lie-root': message =>
       message.beat === undefined ? message : { ...message, beat: { ...message.beat, root: dice.bytes(32) } },
@@ -82,4 +79,8 @@ export function liar(
     count(name)
     return (lies[name] as (typeof lies)[string])(message)
   }
+}
+
+function sign(key: string, value: number, version: Version, signer: Signer): Uint8Array {
+  return signEntry({ key, slot: '', value: encodeValue(value), base: 0n, version }, signer, sha256).bytes
 }

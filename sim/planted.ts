@@ -217,7 +217,7 @@ export const planted: readonly Planted[] = [
     faults: { malicious: 60_000 },
     tamper: parts => parts,
     patch() {
-      const { offer } = Replica.prototype
+      const offer = Reflect.get(Replica.prototype, 'offer')
       Replica.prototype.offer = function open(entries, origin) {
         return offer.call(this, entries, origin, Number.MAX_SAFE_INTEGER)
       }
