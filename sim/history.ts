@@ -28,6 +28,8 @@ export interface HistoryOptions {
   readonly count?: number
   /** How long deletes are remembered, instead of the drawn time. */
   readonly retentionMs?: number
+  /** Ends with the first broken promise. */
+  readonly stopsEarly?: boolean
   readonly print?: ((line: string) => void) | undefined
   readonly tamper?: Tamper | undefined
 }
@@ -82,13 +84,16 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   for (const member of world.members) world.timeline.after(dice.between(0, 5_000), () => world.boot(member))
   const stopClients = startClients(world, ledger, drawHabits(dice))
   const heal = startFaults(world, ledger, swarm)
-  await world.timeline.run(faultsMs)
+  const isOver = (): boolean => options.stopsEarly === true && world.violations.length > 0
+  await world.timeline.run(faultsMs, isOver)
   world.note('history', 'heals')
   stopClients()
   heal()
   mend(world, ledger)
-  await demandProgress(world)
-  for (const member of world.members) ledger.audit(member)
+  if (!isOver()) {
+    await demandProgress(world)
+    for (const member of world.members) ledger.audit(member)
+  }
   await world.timeline.run(Math.max(world.now, options.atLeastMs ?? 0))
   for (const member of world.members) world.trace.note(0, `n${member.index}`, dump(member))
   const { violations, coverage, trace, timeline } = world

@@ -43,7 +43,7 @@ export async function tellPlanted(seed: number, name: string, withBug: boolean):
   const undo = withBug ? bug?.patch?.() : undefined
   try {
     if (bug?.inFailover === true) return await failOver(seed, tamper)
-    return await tell({ seed, faultsMs, tamper, ...swarm })
+    return await tell({ seed, faultsMs, tamper, stopsEarly: withBug, ...swarm })
   } finally {
     undo?.()
   }
@@ -229,16 +229,16 @@ export const planted: readonly Planted[] = [
 /** Looks for every bug; whether all were found. */
 export async function findPlanted(crew: Crew, say: (line: string) => void): Promise<boolean> {
   let missed = 0
-  const looks = planted.map(bug => ({ bug, found: firstFailure(crew, bug) }))
-  for (const { bug, found } of looks) {
-    const seed = await found
-    if (seed === undefined) missed++
+  const look = async (bug: Planted): Promise<void> => {
+    const found = await firstFailure(crew, bug)
+    if (found === undefined) missed++
     say(
-      seed === undefined
+      found === undefined
         ? `MISSED  ${bug.name}: not within ${bug.withinSeeds} seeds`
-        : `found   ${bug.name}: seed ${seed.seed} of ${bug.withinSeeds} (${seed.violation})`,
+        : `found   ${bug.name}: seed ${found.seed} of ${bug.withinSeeds} (${found.violation})`,
     )
   }
+  await Promise.all(planted.map(look))
   say(missed === 0 ? `all ${planted.length} planted bugs found` : `${missed} of ${planted.length} missed`)
   return missed === 0
 }
