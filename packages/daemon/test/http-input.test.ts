@@ -169,7 +169,7 @@ describe('addresses and methods', () => {
     ['GET', '/api/lattice/sync/switch', 405, 'METHOD_NOT_ALLOWED'],
     ['GET', '/sync/v1', 405, 'METHOD_NOT_ALLOWED'],
     ['POST', '/health', 405, 'METHOD_NOT_ALLOWED'],
-    ['GET', '/api/lattice/state/k?proof=true', 400, 'REQUEST_INVALID'],
+    ['GET', '/api/lattice/state/k?prove=true', 400, 'REQUEST_INVALID'],
   ])('%s %s is %i %s', async (method, path, status, code) => {
     const answer = await world.ask(path, { method })
     expectRefused(answer, status, code)
