@@ -126,6 +126,8 @@ describe('promises over random partitions', () => {
     const names = faults
       .map(({ name }) => name)
       .filter(name => [...cuts, 'flapping', 'ring', 'swizzle'].includes(name))
+    // A history of one minute may be one in which nobody got to write; all of them together may not.
+    let written = 0
     const property = fc.asyncProperty(
       fc.integer({ min: 1, max: 1_000_000 }),
       fc.subarray(names, { minLength: 1 }),
@@ -134,9 +136,10 @@ describe('promises over random partitions', () => {
         const swarm = new Map(chosen.map(name => [name, 40_000]))
         const { violations, acknowledged } = await tell({ seed, faultsMs: minutes * minute, swarm })
         expect(violations).toEqual([])
-        expect(acknowledged).toBeGreaterThan(0)
+        written += acknowledged
       },
     )
     await fc.assert(property, { numRuns })
+    expect(written).toBeGreaterThan(0)
   }, 120_000)
 })
