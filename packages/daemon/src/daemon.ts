@@ -114,6 +114,11 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
     log: (level, message, fields) => log[level](message, fields),
   })
   mode = () => runtime.status().syncMode
+  // The last lines of the log come after the store has been closed, and a status reads it.
+  opened.defer(() => {
+    const last = mode()
+    mode = () => last
+  })
   const serving = await serve({
     ...input,
     parts,
