@@ -83,7 +83,11 @@ export class Crew {
   }
 }
 
-function failed({ seed }: Errand, violation: string): Outcome {
+function stackOf(error: unknown): string {
+  return Error.isError(error) ? (error.stack ?? error.message) : String(error)
+}
+
+function failed({ seed }: Pick<Errand, 'seed'>, violation: string): Outcome {
   const nothing = { digest: '', coverage: new Map(), simulatedMs: 0, acknowledged: 0, steps: 0 }
   return { seed, violations: [violation], ...nothing }
 }
@@ -95,6 +99,8 @@ if (!isMainThread) {
   Error.stackTraceLimit = 0
   parentPort?.on('message', ({ bug, withBug = true, ...options }: Errand) => {
     const told = bug === undefined ? tell(options) : tellPlanted(options.seed, bug, withBug)
-    void told.then(outcome => parentPort?.postMessage(outcome))
+    void told
+      .catch((error: unknown) => failed(options, `the history broke off: ${stackOf(error)}`))
+      .then(outcome => parentPort?.postMessage(outcome))
   })
 }

@@ -77,16 +77,19 @@ function build(arena: TrieArena, low: number, high: number): Ref {
   return branch
 }
 
-/** Several rows for one place are damage; the latest stands, as if set one after the other. */
+/**
+ * Several rows for one place are damage; the latest stands, as if set one after the other. It stands in the
+ * first leaf, because branches above may have taken that one as their sample.
+ */
 function newest(arena: TrieArena, low: number, high: number): Ref {
-  let best = leafNumber(low)
+  const first = leafNumber(low)
   for (let at = low + 1; at < high; at++) {
     const leaf = leafNumber(at)
-    const later = arena.seq(leaf) > arena.seq(best)
-    arena.dropLeaf(later ? best : leaf)
-    if (later) best = leaf
+    const later = arena.seq(leaf) > arena.seq(first)
+    if (later) arena.setLeaf(first, arena.digest(leaf) as Uint8Array, arena.seq(leaf))
+    arena.dropLeaf(leaf)
   }
-  return best
+  return first
 }
 
 function leafNumber(index: number): Ref {

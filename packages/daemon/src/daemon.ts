@@ -115,10 +115,7 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   })
   mode = () => runtime.status().syncMode
   // The last lines of the log come after the store has been closed, and a status reads it.
-  opened.defer(() => {
-    const last = mode()
-    mode = () => last
-  })
+  opened.defer(() => void (mode = always(mode())))
   const serving = await serve({
     ...input,
     parts,
@@ -147,6 +144,10 @@ interface Running extends StartInput {
   readonly pulse: PulseReading
   readonly now: () => number
   readonly params: Tunable
+}
+
+function always<T>(value: T): () => T {
+  return () => value
 }
 
 /** Snapshots, the supervisor's view, reload and stop of a daemon that serves. */
