@@ -63,12 +63,14 @@ export class Crew {
     const answer = await new Promise<Outcome | string>(settle => {
       const end = (outcome: Outcome | string): void => {
         clearTimeout(timer)
-        worker.removeAllListeners()
+        worker.off('message', end)
+        worker.off('error', died)
         settle(outcome)
       }
       const timer = setTimeout(() => end(`no end after ${patienceMs / 1000} s of real time`), patienceMs)
-      worker.once('message', (outcome: Outcome) => end(outcome))
-      worker.once('error', error => end(`the thread died: ${String(error)}`))
+      const died = (error: Error): void => end(`the thread died: ${String(error)}`)
+      worker.on('message', end)
+      worker.on('error', died)
       worker.postMessage(errand)
     })
     if (typeof answer === 'string') {
