@@ -4,6 +4,7 @@ import type { Entry, VerifiedEntry } from './entry.ts'
 import type { KeyChange } from './key-index.ts'
 import type { Row } from './ports.ts'
 import type { Sequence, Version } from './units.ts'
+import { storedEntry, type Winners } from './winners.ts'
 
 /** A row on its way, as far as its place is concerned. */
 interface NewRow extends Row {
@@ -27,10 +28,7 @@ export interface ChangeParts<T extends NewRow> {
   /** Set where the batch brings a horizon, with the keys that have something to end by it. */
   readonly horizon: Version | undefined
   readonly due: readonly string[]
-  readonly rowsOf: (key: string) => readonly Row[]
-  /** The entries of a key with the batch on top of these committed rows. */
-  readonly slotsOf: (key: string, rows: readonly Row[]) => readonly Entry[]
-  readonly parse: (row: Row) => Entry
+  readonly winners: Pick<Winners<T>, 'rowsOf' | 'slotsOf'>
 }
 
 /** What the batch comes to. */
@@ -44,21 +42,21 @@ export interface Changes<T extends NewRow> {
 
 /** Works out the changes. */
 export function changesOf<T extends NewRow>(parts: ChangeParts<T>): Changes<T> {
-  const { staged, newest, horizon, due, rowsOf, slotsOf, parse } = parts
+  const { staged, newest, horizon, due, winners } = parts
   const disowned = new Set(parts.disowned.map(({ seq }) => seq))
   const gone = new Set<Entry>()
   const drops: DroppedRow[] = []
   const names = new Set([...[...staged, ...parts.disowned].map(({ key }) => key), ...due])
   const keys = [...names].map((key): KeyChange => {
-    const rows = rowsOf(key)
+    const rows = winners.rowsOf(key)
     const kept = rows.filter(({ seq }) => !disowned.has(seq) || seq === newest)
-    const joined = slotsOf(key, kept)
+    const joined = winners.slotsOf(key, kept)
     const ended = horizon === undefined ? [] : endingsOf(joined).filter(({ at }) => at <= horizon)
     for (const { entry } of ended) gone.add(entry)
     const after = joined.filter(entry => !gone.has(entry))
     const places = new Set(after.map(({ slot }) => slot))
     for (const row of rows) if (!places.has(row.slot)) drops.push({ ...row, wasAlive: disowned.has(row.seq) })
-    return { key, before: rows.map(parse), after }
+    return { key, before: rows.map(storedEntry), after }
   })
   const stillborn = staged.filter(({ entry }) => gone.has(entry))
   return { keys, rows: staged.filter(({ entry }) => !gone.has(entry)), stillborn, drops }

@@ -14,13 +14,16 @@ import type { Hash, Store } from './ports.ts'
 import type { Replica } from './replica.ts'
 import type { Committed } from './staged.ts'
 import type { Operation } from './status.ts'
-import type { NodeId, Version } from './units.ts'
+import type { Instant, NodeId, Version } from './units.ts'
 
 /**
  * How long the answer to an Idempotency-Key is remembered: a day, like the services that made the header
  * known.
  */
 const rememberMs = 24 * 3_600_000
+
+/** How often remembered answers are looked through for old ones. */
+const forgetEveryMs = 3_600_000
 
 /** Remembered answers of one bucket looked at when old ones are removed. */
 const forgetPage = 1_000
@@ -54,6 +57,7 @@ export class CommitPipeline {
   /** Answers remembered by the two batches that are not durable yet. */
   #formingMemory = new Map<string, Memory>()
   #sealedMemory = new Map<string, Memory>()
+  #forgetAt = Number.NEGATIVE_INFINITY
 
   constructor(replica: Replica, store: Store, hash: Hash) {
     this.#replica = replica
@@ -124,8 +128,10 @@ export class CommitPipeline {
     return waiters.flatMap(each => each.writes).map(({ id }) => ({ type: 'write-refused', id, error }))
   }
 
-  /** Stages the removal of remembered answers that are too old. */
-  forget(wall: number): void {
+  /** Stages the removal of remembered answers that are too old, once in a while. */
+  forget({ mono, wall }: Instant): void {
+    if (mono < this.#forgetAt) return
+    this.#forgetAt = mono + forgetEveryMs
     for (let bucket = 0; bucket < 256; bucket++) {
       const prefix = memoryPrefix + toHex(Uint8Array.of(bucket))
       for (const [name, value] of this.#store.facts(prefix, forgetPage)) {

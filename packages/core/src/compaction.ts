@@ -141,7 +141,7 @@ function whyNotReady(own: Replica, { known, stated, cursor }: Peer, horizon: Ver
 function candidate(parts: CompactionParts, peers: readonly Peer[], at: Instant): Version | undefined {
   const { replica, self, params } = parts
   const { horizon: last, isRecovering } = replica
-  const [first, ...others] = isRecovering || peers.length === 0 ? [] : replica.dues(keysPerHorizon)
+  const [first, ...others] = isRecovering || peers.length === 0 ? [] : replica.keys.dues(keysPerHorizon)
   if (first === undefined) return undefined
   const retentionMs = Math.max(params.tombstoneRetentionMs, horizonAgeMinMs)
   const walls = [at.wall, ...peers.map(peer => peer.known?.wall ?? 0)]

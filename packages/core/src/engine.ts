@@ -43,6 +43,7 @@ import { Responder } from './responder.ts'
 import { Replica } from './replica.ts'
 import { describeNode, describePeer, linkStates, pathOfPeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
+import { StoreCare } from './store-care.ts'
 import { firstWord, type Standing } from './sync-plan.ts'
 import { tidings } from './tidings.ts'
 import type { Instant, NodeId, PathKind } from './units.ts'
@@ -60,9 +61,6 @@ export interface EngineParts {
   readonly at: Instant
 }
 
-/** How often remembered answers are looked through for old ones. */
-const forgetEveryMs = 3_600_000
-
 /** One node's mind. */
 export class Engine {
   readonly #parts: EngineParts
@@ -75,13 +73,13 @@ export class Engine {
   readonly #mode: ModeKeeper
   readonly #outbox: Outbox
   readonly #intake: Intake
+  readonly #care: StoreCare
   readonly #marks = new CommitMarks()
   readonly #compaction: Compaction
   #root: string
   #out: Effect[] = []
   /** A refused commit took cursors and the operator's word with it: they go with the next one. */
   #factsLost = false
-  #forgetAt: number
   #wakeAt: number
   #wallOffset: number
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -110,8 +108,8 @@ export class Engine {
       root: () => this.#root,
       log: effect => this.#out.push(effect),
     })
+    this.#care = new StoreCare({ replica: this.#replica, intake: this.#intake })
     this.#root = this.#composer.rootHex()
-    this.#forgetAt = at.mono
     this.#wakeAt = at.mono
     this.#wallOffset = at.wall - at.mono
   }
@@ -145,6 +143,7 @@ export class Engine {
       mode: this.#mode,
       peers: this.#peers.values(),
       own: this.#standing(),
+      damage: this.#care.damage,
       at,
     })
   }
@@ -196,12 +195,12 @@ export class Engine {
   }
 
   #settle(at: Instant): void {
+    const news = this.#care.quarantine(this.#peers.values())
+    if (news.length > 0) this.#root = this.#composer.rootHex()
+    this.#out.push(...news)
     if (this.#replica.retryDeferred(at.wall) > 0)
       this.#log('info', 'entries from the future have become due', {})
-    if (at.mono >= this.#forgetAt) {
-      this.#forgetAt = at.mono + forgetEveryMs
-      this.#commits.forget(at.wall)
-    }
+    this.#commits.forget(at)
     this.#compaction.step(this.#peers, this.#commits.isIdle ? this.#root : undefined, at)
     this.#pump()
     this.#out.push(...this.#mode.settle(at, this.#peers.values(), this.#standing()))

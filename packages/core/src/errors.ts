@@ -41,6 +41,18 @@ export const errorCatalog = {
     'the store refuses writes',
     'free disk space or repair the disk; reads go on meanwhile',
   ],
+  STORE_FULL: [
+    'the disk is full: reads and deletes go on, other writes are refused',
+    'free disk space; the node takes writes again by itself once a tenth of the disk is free',
+  ],
+  STORE_SUSPECT: [
+    'the disk failed to keep a write, or to give back what it holds',
+    'the node checks its store and starts it anew by itself; if this comes again, replace the disk',
+  ],
+  ENTRY_DAMAGED: [
+    'what this node holds under this key was damaged on its disk and is being fetched from the other nodes',
+    'retry, ask another node, or DELETE the key to start it anew; `lattice integrity` shows how far it is',
+  ],
   STORE_LOCKED: [
     'another daemon uses this data directory',
     'stop it, or set LATTICE_STATE_DIR to a directory of its own',

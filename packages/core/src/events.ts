@@ -99,6 +99,8 @@ export type Effect =
   | { readonly type: 'written'; readonly id: number; readonly version: Version; readonly root: string }
   | { readonly type: 'write-refused'; readonly id: number; readonly error: LatticeError }
   | { readonly type: 'emit'; readonly event: NodeEvent }
+  /** The store is not what this node knows it was: it must be checked, and perhaps start a new life. */
+  | { readonly type: 'distrust-store'; readonly reason: string }
   /** The wall clock jumped: libp2p's own timers can no longer be trusted. */
   | { readonly type: 'restart-p2p' }
   | {

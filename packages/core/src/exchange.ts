@@ -4,6 +4,7 @@
  */
 import { toHex } from './bytes.ts'
 import { parseEntry, writtenBy } from './entry.ts'
+import { horizonKey } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
 import { locatorBytes, readRows } from './journal.ts'
 import { pathOf, type Leaf } from './merkle.ts'
@@ -81,10 +82,10 @@ export class Composer {
     locateOthers: boolean,
     known: ReadonlySet<string> = new Set(),
   ): Rows | undefined {
-    const { store, replica, hash, self } = this.#parts
+    const { replica, hash, self } = this.#parts
     const upTo = replica.committedSeq
     if (after >= upTo) return undefined
-    return readRows(store, replica.trie, hash, self, { after, upTo, bytesMax, locateOthers, known })
+    return readRows(replica.rows, replica.trie, hash, self, { after, upTo, bytesMax, locateOthers, known })
   }
 
   /** What every message to a peer carries. `introduce`: also who we are. */
@@ -160,14 +161,17 @@ export class Composer {
 
   #horizonReport(): Pick<Message, 'horizon'> {
     const { replica } = this.#parts
-    if (replica.horizon === 0n && replica.endingCount === 0) return {}
+    if (replica.horizon === 0n && replica.keys.endingCount === 0) return {}
     return { horizon: { settled: replica.settledHorizon, floor: replica.floor } }
   }
 
   /** The horizon, for a peer that has not applied it: it must be there before what has survived it. */
   #horizonFor(peer: Peer | undefined): Uint8Array[] {
     const { replica } = this.#parts
-    const bytes = (peer?.stated?.settled ?? 0n) < replica.settledHorizon ? replica.horizonBytes() : undefined
+    const bytes =
+      (peer?.stated?.settled ?? 0n) < replica.settledHorizon
+        ? replica.rows.slots(horizonKey)[0]?.bytes
+        : undefined
     return bytes === undefined ? [] : [bytes]
   }
 
@@ -197,7 +201,7 @@ export class Composer {
     const entries: Uint8Array[] = []
     let size = 0
     for (const leaf of leaves) {
-      const bytes = this.#parts.replica.bytesOf(leaf)
+      const bytes = this.#parts.replica.rows.at(leaf)?.bytes
       if (bytes === undefined) continue
       if (size + bytes.length > bytesMax) continue
       size += bytes.length
@@ -208,7 +212,7 @@ export class Composer {
 
   /** Whether the next rows after a position were all written by `author`; looks at `rowsMax` at most. */
   rowsAllBy(author: NodeId, after: Sequence, rowsMax: number): boolean {
-    const rows = this.#parts.store.after(after, rowsMax)
+    const rows = this.#parts.replica.rows.after(after, rowsMax)
     return rows.length < rowsMax && rows.every(row => writtenBy(row.bytes, author))
   }
 

@@ -5,6 +5,7 @@
  * Positions move only once the entries they cover are durable; equal roots prove more than any position.
  */
 import { equalBytes, toHex } from './bytes.ts'
+import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer, Descent } from './exchange.ts'
@@ -19,6 +20,7 @@ import { shortDigestBytes } from './reconcile.ts'
 import type { Replica } from './replica.ts'
 import { isBehind } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
+import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
 import { matchesShort } from './wire.ts'
 
 /**
@@ -99,6 +101,21 @@ export class Intake {
       peer.progress += staged
       if (rows !== undefined) this.#applied(peer, rows, entries, at)
     })
+  }
+
+  /**
+   * Asks the peer for entries that were damaged here, by their places; what it has instead comes as a row.
+   */
+  fetchAgain(peer: Peer, damage: readonly Damage[]): void {
+    const upTo = peer.fetch?.upTo ?? peer.cursor
+    if (upTo === undefined) return
+    const wants = damage.map(({ path, leaf }) => ({
+      prefix: path.subarray(0, locatorPathBytes),
+      length: 2 * locatorPathBytes,
+      digests: [leaf.subarray(0, locatorDigestBytes)],
+    }))
+    peer.fetch = { wants: [...(peer.fetch?.wants ?? []), ...wants], upTo }
+    peer.syncAt = 0
   }
 
   /** Once the entries of an answer are durable: what it means for the fetch, the descent and the pace. */

@@ -76,7 +76,13 @@ export interface RowsQuery {
  * The rows after a position, as many as fit, cut between transactions wherever a transaction fits at all. At
  * least one row is taken, however large; `upTo` says how far they reach.
  */
-export function readRows(store: Store, trie: MerkleTrie, hash: Hash, self: NodeId, query: RowsQuery): Rows {
+export function readRows(
+  store: Pick<Store, 'incarnation' | 'after'>,
+  trie: MerkleTrie,
+  hash: Hash,
+  self: NodeId,
+  query: RowsQuery,
+): Rows {
   const { incarnation } = store
   const taken: Row[] = []
   let size = 0

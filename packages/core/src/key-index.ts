@@ -42,12 +42,15 @@ type Facts = Map<string, Uint8Array | undefined>
 
 /** Counts keys and knows what ends when. */
 export class KeyIndex {
+  /** Whether everything has been counted at this start. */
+  readonly wasCounted: boolean
   readonly #store: Store
   readonly #hash: Hash
   #counts: { keys: number; endings: number }
   #sealed: { keys: number; endings: number }
   /** Facts of a store that kept none, to go with the next commit. */
   readonly #missing: Facts = new Map()
+  #isDoubtful = false
 
   /** @param slotsOf the committed entries of a key; asked only for stores that kept no counts */
   constructor(store: Store, hash: Hash, slotsOf: (key: string) => readonly Entry[]) {
@@ -55,7 +58,8 @@ export class KeyIndex {
     this.#hash = hash
     const [keys, endings] = [keyCountFact, endingCountFact].map(name => store.fact(name))
     this.#counts = { keys: numberOf(keys), endings: numberOf(endings) }
-    if (keys === undefined || endings === undefined) this.#counts = this.#recount(slotsOf)
+    this.wasCounted = keys === undefined || endings === undefined
+    if (this.wasCounted) this.#counts = this.#recount(slotsOf)
     this.#sealed = this.#counts
   }
 
@@ -82,6 +86,11 @@ export class KeyIndex {
       .map(([, key]) => fromUtf8(key) ?? '')
   }
 
+  /** Something of before was lost, and nobody can tell what it counted for: the next start counts anew. */
+  doubt(): void {
+    this.#isDoubtful = true
+  }
+
   /** The facts that go with a commit that makes these changes. */
   seal(changes: readonly KeyChange[]): Facts {
     const facts: Facts = new Map(this.#missing)
@@ -97,7 +106,7 @@ export class KeyIndex {
     }
     this.#sealed = counts
     return facts
-      .set(keyCountFact, uintToBytes(BigInt(counts.keys)))
+      .set(keyCountFact, this.#isDoubtful ? undefined : uintToBytes(BigInt(counts.keys)))
       .set(endingCountFact, uintToBytes(BigInt(counts.endings)))
   }
 
@@ -110,6 +119,7 @@ export class KeyIndex {
   /** By pages, so that it needs no memory. */
   #recount(slotsOf: (key: string) => readonly Entry[]): { keys: number; endings: number } {
     const counts = { keys: 0, endings: 0 }
+    for (const [name] of this.#store.facts(duePrefix, keysDueMax)) this.#missing.set(name, undefined)
     for (let from: string | undefined = ''; from !== undefined;) {
       const keys: readonly string[] = this.#store.keys('', from, countPage + 1)
       for (const key of keys.slice(0, countPage)) {

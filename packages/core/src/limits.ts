@@ -69,3 +69,6 @@ export const pendingWritesMax = 10_000
 
 /** Entries of one key in a proof: as many as a frame holds; a set beyond that is read, not proven. */
 export const proofEntriesMax = 4096
+
+/** Damaged entries remembered one by one; a store with more is rebuilt as a whole. */
+export const quarantineMax = 1_000

@@ -125,6 +125,11 @@ export class MerkleTrie {
     return this.#at(prefix, length) !== 0
   }
 
+  /** How many leaves lie under the first `length` nibbles of `prefix`. Hashes nothing. */
+  countUnder(prefix: Uint8Array, length: number): number {
+    return this.#arena.count(this.#at(prefix, length))
+  }
+
   /** What stands under the first `length` nibbles of `prefix`. */
   subtree(prefix: Uint8Array, length: number): Subtree | undefined {
     const ref = this.#at(prefix, length)

@@ -7,15 +7,17 @@
  */
 import { toHex, uintToBytes } from './bytes.ts'
 import { changesOf, type Changes } from './changes.ts'
+import { CheckedRows } from './checked-rows.ts'
 import { Deferred, dueWall } from './deferred.ts'
 import { compareEntries, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
-import { assert } from './errors.ts'
+import { assert, LatticeError } from './errors.ts'
 import { HybridClock } from './hlc.ts'
 import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
 import { KeyIndex } from './key-index.ts'
 import { MerkleTrie, pathOf, type Leaf } from './merkle.ts'
 import { amnesiaFact, type Batch, type Hash, type Row, type Signer, type Store } from './ports.ts'
 import { proveKey, type KeyProof } from './proof.ts'
+import { Quarantine } from './quarantine.ts'
 import { readKey } from './reading.ts'
 import { wholeKey } from './slot.ts'
 import type { KeyReading, Operation } from './status.ts'
@@ -44,19 +46,25 @@ const waitingFact = 'waiting'
 
 /** The replicated state of one node. */
 export class Replica {
+  /** The Merkle trie over the committed entries. */
+  readonly trie: MerkleTrie
+  /** The committed rows, checked as they are read. */
+  readonly rows: CheckedRows
+  /** What was damaged and has not come back yet. */
+  readonly quarantine: Quarantine
+  /** What is known of keys beside their rows. */
+  readonly keys: KeyIndex
   readonly #store: Store
   readonly #hash: Hash
   readonly #signer: Signer
   readonly #trusted: ReadonlySet<NodeId>
   readonly #clock: HybridClock
-  readonly #trie: MerkleTrie
   readonly #deferred = new Deferred()
   /** What new entries are joined with: the rows, and what is sealed or forming on top. */
   readonly #winners: Winners<StagedRow>
   #forming: StagedRow[] = []
   #formingFacts = new Map<string, Uint8Array | undefined>()
   #sealed: Committed | undefined
-  readonly #keys: KeyIndex
   /** Rows to be dropped with the forming batch, because those who know better do not have them. */
   #disowned: Row[] = []
   #committedSeq: Sequence
@@ -75,13 +83,19 @@ export class Replica {
     this.#trusted = trusted
     const highWater = store.fact(clockFact)
     this.#clock = new HybridClock(highWater === undefined ? 0n : BigInt(`0x${toHex(highWater)}`))
-    this.#trie = new MerkleTrie(hash, store.leaves())
-    this.#winners = new Winners(store, this.#trie, hash)
+    this.trie = new MerkleTrie(hash, store.leaves())
+    const { trie } = this
+    const committing = { committedSeq: () => this.#committedSeq, isCommitting: () => this.isCommitting }
+    this.rows = new CheckedRows({ store, hash, trie, ...committing })
+    const stageFact = this.stageFact.bind(this)
+    this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, stageFact })
+    this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
     this.#nextSeq = store.lastSeq + 1
-    this.#recovering = store.fact(amnesiaFact) !== undefined
-    this.#keys = new KeyIndex(store, hash, key => store.slots(key).map(storedEntry))
+    this.keys = new KeyIndex(store, hash, key => this.rows.slots(key).map(storedEntry))
+    if (this.keys.wasCounted && this.quarantine.places.length > 0) this.keys.doubt()
     this.#committedHorizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
+    this.#recovering = this.#hasLost()
     this.#horizon = this.#committedHorizon
     this.#committedClock = this.#clock.highWater
     this.#sealedClock = this.#committedClock
@@ -89,12 +103,7 @@ export class Replica {
 
   /** Keys that can be read: deleted ones do not count. */
   get keyCount(): number {
-    return this.#keys.keyCount
-  }
-
-  /** The Merkle trie over the committed entries. */
-  get trie(): MerkleTrie {
-    return this.#trie
+    return this.keys.keyCount
   }
 
   /**
@@ -132,16 +141,6 @@ export class Replica {
     return least !== undefined && least <= this.#committedClock ? least - 1n : this.#committedClock
   }
 
-  /** Entries that end by a horizon to come. */
-  get endingCount(): number {
-    return this.#keys.endingCount
-  }
-
-  /** The least horizons at which something ends, ascending, at most `limit`. */
-  dues(limit: number): Version[] {
-    return this.#keys.dues(limit)
-  }
-
   /**
    * Whether cursors from before this start may have passed entries that were only waiting in memory. Forgets
    * it with the next commit: the caller must then have forgotten the cursors.
@@ -161,10 +160,11 @@ export class Replica {
   }
 
   /**
-   * The node has agreed with a peer: what was lost is back, and what has ended is gone.
+   * The node has agreed with a peer: what was lost is back or superseded, and what has ended is gone.
    * @param settled the settled horizon of that peer; left out where there is none that could know better
    */
   recovered(settled = this.#horizon): void {
+    if (this.quarantine.clear()) this.keys.doubt()
     if (!this.#recovering || settled < this.#horizon) return
     this.#recovering = false
     this.stageFact(amnesiaFact, undefined)
@@ -182,12 +182,19 @@ export class Replica {
 
   /** The committed key as readers see it. */
   read(key: string): KeyReading | undefined {
-    return key === horizonKey ? undefined : readKey(key, this.#store.slots(key).map(storedEntry))
+    if (key === horizonKey) return undefined
+    const reading = readKey(key, this.rows.slots(key).map(storedEntry))
+    return this.quarantine.isDamaged(key) ? undefined : reading
   }
 
-  /** The key with everything staged on top: what the next write will build on. */
+  /**
+   * The key with everything staged on top: what the next write will build on.
+   * @throws LatticeError ENTRY_DAMAGED
+   */
   readStaged(key: string): KeyReading | undefined {
-    return readKey(key, this.#winners.slotsOf(key))
+    const reading = readKey(key, this.#winners.slotsOf(key))
+    this.quarantine.refuse([{ op: 'put', key, value: null }])
+    return reading
   }
 
   /**
@@ -201,24 +208,19 @@ export class Replica {
     return current === undefined || compareEntries(entry, current) > 0
   }
 
-  /** The bytes of a committed leaf; undefined if it has been superseded meanwhile. */
-  bytesOf(leaf: Leaf): Uint8Array | undefined {
-    return this.#store.at(leaf.seq)?.bytes
-  }
-
-  /** Which entries a committed key has, provable under the root; undefined: too many for a proof. */
+  /**
+   * Which entries a committed key has, provable under the root; undefined: too many for a proof.
+   * @throws LatticeError ENTRY_DAMAGED, because what is damaged must not be proven absent
+   */
   prove(key: string): KeyProof | undefined {
-    return proveKey(key, {
-      trie: this.#trie,
+    const proof = proveKey(key, {
+      trie: this.trie,
       hash: this.#hash,
-      slots: each => this.#store.slots(each),
-      entryDigest: path => this.#store.at(this.#trie.get(path)?.seq ?? 0)?.digest,
+      slots: each => this.rows.slots(each),
+      entryDigest: path => this.rows.under(path)?.digest,
     })
-  }
-
-  /** The entry of the committed horizon. */
-  horizonBytes(): Uint8Array | undefined {
-    return this.#store.slots(horizonKey)[0]?.bytes
+    if (this.rows.hasFound || this.quarantine.isDamaged(key)) throw new LatticeError('ENTRY_DAMAGED')
+    return proof
   }
 
   /**
@@ -248,8 +250,8 @@ export class Replica {
    * returns the others.
    */
   disown(leaves: readonly Leaf[]): Leaf[] {
-    return leaves.filter(({ seq }) => {
-      const row = this.#store.at(seq)
+    return leaves.filter(leaf => {
+      const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
       this.#disowned.push(row)
       return false
@@ -266,7 +268,7 @@ export class Replica {
 
   /**
    * Signs and stages a transaction of this node; its version.
-   * @throws LatticeError as `draftTransaction`; nothing is staged then
+   * @throws LatticeError as `draftTransaction`, or ENTRY_DAMAGED; nothing is staged then
    */
   write(operations: readonly Operation[], wall: number): Version {
     const version = this.#clock.next(wall)
@@ -276,6 +278,7 @@ export class Replica {
     const horizon = this.#horizon
     const context = { author, incarnation, version, horizon, hash: this.#hash, slotsOf }
     const contents = draftTransaction(operations, context)
+    this.quarantine.refuse(operations)
     for (const content of contents) this.#stage(signEntry(content, this.#signer, this.#hash), 'local')
     return version
   }
@@ -291,7 +294,9 @@ export class Replica {
     const { keys, rows, stillborn, drops } = this.#changes()
     for (const row of stillborn) this.#winners.unstage(row)
     this.#sealedClock = this.#clock.highWater
-    const facts = new Map([...this.#formingFacts, ...this.#keys.seal(keys)])
+    if (this.quarantine.seal(rows).isBlurred) this.keys.doubt()
+    const known = keys.filter(({ key }) => !this.quarantine.isDamaged(key))
+    const facts = new Map([...this.#formingFacts, ...this.keys.seal(known)])
     facts.set(clockFact, uintToBytes(this.#sealedClock))
     const { least } = this.#deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
@@ -308,13 +313,14 @@ export class Replica {
     const done = this.#sealed
     assert(done !== undefined, 'a sealed batch waits for its commit')
     this.#sealed = undefined
-    this.#keys.committed()
+    this.keys.committed()
+    this.quarantine.committed()
     this.#committedClock = this.#sealedClock
     this.#deferred.committed()
     this.#committedSeq = done.rows.at(-1)?.seq ?? this.#committedSeq
-    for (const { key, slot } of done.drops) this.#trie.delete(pathOf(key, slot, this.#hash))
+    for (const { key, slot } of done.drops) this.trie.delete(pathOf(key, slot, this.#hash))
     for (const row of done.rows) {
-      this.#trie.setLeaf(row.path, row.leaf, row.seq)
+      this.trie.setLeaf(row.path, row.leaf, row.seq)
       if (row.key === horizonKey) this.#committedHorizon = row.entry.version
       this.#winners.unstage(row)
     }
@@ -331,7 +337,7 @@ export class Replica {
     this.#winners.clear()
     this.#nextSeq = this.#committedSeq + 1
     this.#horizon = this.#committedHorizon
-    this.#recovering = this.#store.fact(amnesiaFact) !== undefined
+    this.#recovering = this.#hasLost()
   }
 
   #offerOne(entry: VerifiedEntry, origin: Origin, wall: number, settled: Version): Verdict {
@@ -374,6 +380,11 @@ export class Replica {
     this.stageFact(amnesiaFact, new Uint8Array(0))
   }
 
+  /** Whether what the node held, or how far deletes have ended, is lost. */
+  #hasLost(): boolean {
+    return this.#store.fact(amnesiaFact) !== undefined || this.quarantine.isDamaged(horizonKey)
+  }
+
   #changes(): Changes<StagedRow> {
     const staged = this.#forming.filter(row => this.#winners.isStaged(row))
     const horizon = staged.find(row => row.key === horizonKey)?.entry.version
@@ -382,10 +393,8 @@ export class Replica {
       disowned: this.#disowned,
       newest: this.#committedSeq,
       horizon,
-      due: horizon === undefined ? [] : this.#keys.keysDue(horizon),
-      rowsOf: key => this.#winners.rowsOf(key),
-      slotsOf: (key, rows) => this.#winners.slotsOf(key, rows),
-      parse: storedEntry,
+      due: horizon === undefined ? [] : this.keys.keysDue(horizon),
+      winners: this.#winners,
     })
   }
 }

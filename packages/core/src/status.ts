@@ -85,6 +85,16 @@ export interface CompactionStatus {
   readonly blockedBy: readonly { readonly nodeId: NodeId; readonly why: string }[]
 }
 
+/** Entries damaged on the disk. They are neither served nor sent, and are fetched again from the peers. */
+export interface DamageStatus {
+  /** Not back yet. */
+  readonly lost: number
+  /** Found since the start of the process. */
+  readonly found: number
+  /** Keys of the first of those that are not back; unknown ones as `?`. */
+  readonly keys: readonly string[]
+}
+
 /** The node as a whole. */
 export interface NodeStatus {
   readonly nodeId: NodeId
@@ -97,6 +107,8 @@ export interface NodeStatus {
   /** Entries from the future that wait for their time. */
   readonly deferredCount: number
   readonly compaction: CompactionStatus
+  /** Entries whose rows were found damaged, and which have not come back from a peer yet. */
+  readonly damage: DamageStatus
   /** The store lost what it held before; true until the node has agreed with a peer. */
   readonly isRecovering: boolean
   readonly requested: RequestedMode

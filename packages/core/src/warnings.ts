@@ -89,6 +89,7 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
     })
   }
   warnings.push(...deletesKept(node))
+  if (node.damage.lost > 0) warnings.push(damaged(node))
   if (node.phase === 'FORCED') warnings.push(forced(node, at))
   warnings.push(...deferredEntries(node, at))
   return warnings
@@ -133,6 +134,22 @@ function deletesKept(node: Facts): Warning[] {
       },
     },
   ]
+}
+
+function damaged({ damage, sinceWall }: Omit<NodeStatus, 'warnings'>): Warning {
+  return {
+    code: 'damaged-entries',
+    title: 'The disk has damaged entries',
+    text:
+      `${damage.lost} of the entries on this disk no longer match their digests. They are neither served nor ` +
+      'sent, and are being fetched again from the other nodes.',
+    severity: 'high',
+    timeToVisibleMs: 0,
+    sinceWall,
+    dependsOn: [],
+    impactsConnectivity: false,
+    primaryAction: { label: 'See which, and check the disk', command: 'lattice status --json' },
+  }
 }
 
 function forced(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning {

@@ -1,9 +1,10 @@
 /** Who wins each slot: the committed rows, with what is staged on top. */
 import { toUtf8 } from './bytes.ts'
+import type { CheckedRows } from './checked-rows.ts'
 import { parseStored, type Entry, type VerifiedEntry } from './entry.ts'
 import { assert } from './errors.ts'
 import { keyPathNibbles, leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
-import type { Hash, NewRow, Row, Store } from './ports.ts'
+import type { Hash, NewRow, Row } from './ports.ts'
 import type { Sequence } from './units.ts'
 
 /** A row that may be staged. */
@@ -13,13 +14,13 @@ interface Staged extends Row {
 
 /** Looks slots up in both. */
 export class Winners<T extends Staged> {
-  readonly #store: Store
+  readonly #rows: CheckedRows
   readonly #trie: MerkleTrie
   readonly #hash: Hash
   readonly #staged = new Map<string, Map<string, T>>()
 
-  constructor(store: Store, trie: MerkleTrie, hash: Hash) {
-    this.#store = store
+  constructor(rows: CheckedRows, trie: MerkleTrie, hash: Hash) {
+    this.#rows = rows
     this.#trie = trie
     this.#hash = hash
   }
@@ -67,11 +68,11 @@ export class Winners<T extends Staged> {
    * rows that are durable but not in the trie yet are still staged.
    */
   rowsOf(key: string): readonly Row[] {
-    return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#store.slots(key) : []
+    return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#rows.slots(key) : []
   }
 }
 
-/** The entry of a committed row. */
+/** The entry of a row that has been checked. */
 export function storedEntry(row: Row): VerifiedEntry {
   const entry = parseStored(row.bytes, row.digest)
   assert(entry !== undefined, `row ${row.seq} holds a well-formed entry`)

@@ -219,7 +219,7 @@ describe('the horizon', () => {
       for (const kind of ['r', 'c', 's'])
         await act(all, 0, [{ op: 'delete', key: `${kind}${key}` }], testWall + 1_000 + key)
     await propose(node, versionAt(testWall + 5_000))
-    expect([node.replica.keyCount, node.replica.trie.count, node.replica.endingCount]).toEqual([0, 1, 0])
+    expect([node.replica.keyCount, node.replica.trie.count, node.replica.keys.endingCount]).toEqual([0, 1, 0])
     const [root, seq] = [rootOf(node), node.store.lastSeq]
     let refused = 0
     for (let at = 0; at < 100_000; at++) {
@@ -273,10 +273,10 @@ describe('the horizon', () => {
     await write(node, [{ op: 'delete', key: 'a' }])
     await propose(node, versionAt(testWall - 1))
     const again = openReplica(alice, createMemoryStore({ image: store.image })).replica
-    expect([again.horizon, again.endingCount, again.dues(9)]).toEqual([
+    expect([again.horizon, again.keys.endingCount, again.keys.dues(9)]).toEqual([
       versionAt(testWall - 1),
       1,
-      node.replica.dues(9),
+      node.replica.keys.dues(9),
     ])
   })
 

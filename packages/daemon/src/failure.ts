@@ -1,5 +1,5 @@
 /** Errors of whatever kind as what the engine and the log are told. */
-import { isLatticeError, type ErrorCode, type Malformed } from '@lattice/core'
+import { isLatticeError, type ErrorCode, type LatticeError, type Malformed } from '@lattice/core'
 
 /** An error as a sentence. */
 export function sentence(error: unknown): string {
@@ -24,4 +24,9 @@ export function unreadAnswer({ malformed, speaks }: Malformed): {
   speaks?: readonly [lowest: number, highest: number]
 } {
   return { reason: malformed, code: 'PEER_MALFORMED', ...(speaks === undefined ? {} : { speaks }) }
+}
+
+/** Whether nothing that the store says can be believed after this error. */
+export function isStoreFailure(error: unknown): error is LatticeError {
+  return isLatticeError(error) && (error.code === 'STORE_CORRUPT' || error.code === 'STORE_SUSPECT')
 }

@@ -12,9 +12,7 @@ import {
   isMalformed,
   LatticeError,
   type AddressStatus,
-  type Clock,
   type Effect,
-  type EngineParts,
   type Event,
   type Inbox,
   type KeyProof,
@@ -28,34 +26,18 @@ import {
   type RequestedMode,
   type Transition,
   type Transport,
-  type Verifier,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
 import { connectWithinMs, Deadlines } from './deadlines.ts'
-import { failureOf, sentence, unreadAnswer } from './failure.ts'
-import type { Pulse } from './host/pulse.ts'
+import { logEvent } from './event-log.ts'
+import { failureOf, isStoreFailure, sentence, unreadAnswer } from './failure.ts'
+import type { RuntimeParts } from './runtime-parts.ts'
+import { readPage } from './state-page.ts'
 import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from './node.ts'
 
-/** What a runtime is made of. */
-export interface RuntimeParts extends Omit<EngineParts, 'at'> {
-  readonly clock: Clock
-  readonly verifier: Verifier
-  readonly transports: readonly Transport[]
-  /** Restarts the P2P stack after a clock jump. */
-  readonly restartP2p?: () => Promise<void>
-  /** Told of every step and commit: what a process watchdog goes by. */
-  readonly pulse?: Pulse
-  readonly log: (
-    level: 'info' | 'warn' | 'error',
-    message: string,
-    fields: Readonly<Record<string, unknown>>,
-  ) => void
-}
+export type { RuntimeParts } from './runtime-parts.ts'
 
 type Waiting<T> = Pick<PromiseWithResolvers<T>, 'resolve' | 'reject'>
-
-/** Most keys looked at in a row without finding one that can be read, before a page is given out as it is. */
-const pageScanMax = 10_000
 
 /** A node at work. */
 export class Runtime implements LatticeNode {
@@ -73,6 +55,7 @@ export class Runtime implements LatticeNode {
   #nextId = 1
   #busy = false
   #stopped = false
+  #stopping = false
   #persisting: Promise<void> = Promise.resolve()
   /** The store may already show more than the engine knows. */
   #committing = false
@@ -101,39 +84,28 @@ export class Runtime implements LatticeNode {
 
   /** Says goodbye, lets the last commit finish, stops the transports. The store stays open. */
   async stop(): Promise<void> {
-    if (this.#stopped) return
+    if (this.#stopping) return
+    this.#stopping = true
     this.#dispatch({ type: 'leave' })
     await this.#persisting
-    this.#stopped = true
-    this.#cancelAlarm?.()
-    const stopping = new LatticeError('NOT_READY', 'the node is stopping')
-    this.#deadlines.abortAll(stopping)
-    for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(stopping)
+    this.#halt(new LatticeError('NOT_READY', 'the node is stopping'))
     await Promise.all([...this.#transports.values()].map(transport => transport.stop()))
   }
 
   read(key: string): KeyReading | undefined {
-    return this.#engine.replica.read(key)
+    return this.#look(() => this.#engine.replica.read(key))
   }
 
   prove(key: string): KeyProof | undefined {
-    return this.#engine.replica.prove(key)
+    return this.#look(() => this.#engine.replica.prove(key))
   }
 
-  list({ prefix, from, limit }: { prefix: string; from: string; limit: number }): StatePage {
-    const items: KeyReading[] = []
-    let next: string | undefined = from
-    for (let scanned = 0; next !== undefined && items.length < limit && scanned < pageScanMax;) {
-      const wanted: number = limit - items.length
-      const keys: readonly string[] = this.#parts.store.keys(prefix, next, wanted + 1)
-      for (const key of keys.slice(0, wanted)) {
-        const reading = this.#engine.replica.read(key)
-        if (reading !== undefined) items.push(reading)
-      }
-      scanned += keys.length
-      next = keys[wanted]
-    }
-    return next === undefined ? { items } : { items, next }
+  isDamaged(key: string): boolean {
+    return this.#engine.replica.quarantine.isDamaged(key)
+  }
+
+  list(query: { prefix: string; from: string; limit: number }): StatePage {
+    return this.#look(() => readPage(this.#parts.store, this.#engine.replica, query))
   }
 
   async write(operations: readonly Operation[], options: WriteOptions = {}): Promise<WriteReceipt> {
@@ -248,18 +220,49 @@ export class Runtime implements LatticeNode {
     }
   }
 
+  /** Reads for somebody outside the engine; damage that this finds is the engine's business at once. */
+  #look<T>(read: () => T): T {
+    try {
+      const found = read()
+      if (this.#engine.replica.rows.hasFound) queueMicrotask(() => this.#dispatch({ type: 'tick' }))
+      return found
+    } catch (error) {
+      this.#distrust(error)
+      throw error
+    }
+  }
+
+  /** A store that fails to give back what it holds ends this runtime; other errors are not its business. */
+  #distrust(error: unknown): boolean {
+    if (!isStoreFailure(error) || this.#stopped || this.#parts.onDistrust === undefined) return false
+    this.#halt(new LatticeError('STORE_SUSPECT', error.message))
+    this.#parts.onDistrust(error.message)
+    return true
+  }
+
+  #halt(why: LatticeError): void {
+    this.#stopped = true
+    this.#cancelAlarm?.()
+    this.#deadlines.abortAll(why)
+    for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(why)
+    this.#rest()
+  }
+
   #dispatch(event: Event): void {
     if (this.#stopped) return
     this.#queue.push(event)
     if (this.#busy) return
     this.#busy = true
     try {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      for (let next = this.#queue.shift(); next && !this.#stopped; next = this.#queue.shift()) {
         for (const effect of this.#engine.step(next, this.#parts.clock.now())) this.#perform(effect)
       }
+    } catch (error) {
+      if (!this.#distrust(error)) throw error
     } finally {
       this.#busy = false
     }
+    if (this.#stopped) return
     if (!this.#committing) this.#rest()
     this.#setAlarm()
   }
@@ -301,6 +304,8 @@ export class Runtime implements LatticeNode {
         return this.#emit(effect.event)
       case 'log':
         return this.#parts.log(effect.level, effect.message, effect.fields)
+      case 'distrust-store':
+        return void this.#distrust(new LatticeError('STORE_SUSPECT', effect.reason))
       case 'restart-p2p':
         return this.#spawn(this.#parts.restartP2p?.() ?? Promise.resolve())
     }
@@ -321,6 +326,7 @@ export class Runtime implements LatticeNode {
           ? error
           : new LatticeError('STORE_UNAVAILABLE', sentence(error), { cause: error })
         this.#dispatch({ type: 'commit-failed', error: known })
+        this.#distrust(known)
       },
     )
     this.#parts.pulse?.committing(this.#persisting)
@@ -366,19 +372,7 @@ export class Runtime implements LatticeNode {
   }
 
   #emit(event: NodeEvent): void {
-    if (event.kind === 'mode') {
-      const { from, to, reason, trigger } = event.transition
-      this.#parts.log('info', `mode ${from} → ${to}: ${reason}`, { from, mode: to, trigger })
-    }
-    if (event.kind === 'peer') {
-      const { nodeId, name, path, why, asleep } = event.peer
-      const fields = { peer: name ?? nodeId, nodeId, from: event.previousPath, to: path }
-      this.#parts.log(
-        path === 'none' && asleep !== true ? 'warn' : 'info',
-        `peer ${name ?? nodeId.slice(0, 8)}: ${asleep === true ? 'asleep' : path} (${why})`,
-        fields,
-      )
-    }
+    logEvent(event, this.#parts.log)
     for (const listener of this.#listeners) listener(event)
   }
 

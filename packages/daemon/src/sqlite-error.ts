@@ -13,8 +13,12 @@ const codeOfResult: Readonly<Record<number, ErrorCode>> = {
   26: 'STORE_CORRUPT', // SQLITE_NOTADB
 }
 
+const ioError = 10
+const full = 13
 /** SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC. */
 const flushFailures: readonly number[] = [1034, 1290]
+/** The same, and SQLITE_IOERR_READ, _SHORT_READ and _CORRUPTFS: what was written before is in doubt. */
+const distrustedResults: readonly number[] = [...flushFailures, 266, 522, 8458]
 
 /** SQLite's extended result code, if `error` came from SQLite. */
 export function sqliteResult(error: unknown): number | undefined {
@@ -30,7 +34,15 @@ export function isFlushFailure(error: unknown): boolean {
   return flushFailures.includes(sqliteResult(error) ?? 0)
 }
 
-/** Opening or reading went wrong: damage, a lock, a directory that cannot be used, or else the disk. */
+/** A read of an open store went wrong: what the disk does not give back makes the rest doubtful too. */
+export function readError(error: unknown, path: string): Error {
+  const result = sqliteResult(error)
+  return result !== undefined && (result & 0xff) === ioError
+    ? describe('STORE_SUSPECT', error, path)
+    : openError(error, path)
+}
+
+/** Opening went wrong: damage, a lock, a directory that cannot be used, or else the disk. */
 export function openError(error: unknown, path: string): Error {
   const result = sqliteResult(error)
   if (result !== undefined) return describe(codeOfResult[result & 0xff] ?? 'STORE_UNAVAILABLE', error, path)
@@ -38,17 +50,19 @@ export function openError(error: unknown, path: string): Error {
 }
 
 /**
- * A commit went wrong: the disk is full or failing (retry later), or the store is damaged. Our own bugs stay
- * what they are.
+ * A commit went wrong: the disk is full or refuses the write (retry later), it may have lost what it took
+ * before, or the store is damaged. Our own bugs stay what they are.
  */
 export function commitError(error: unknown, path: string): unknown {
   const result = sqliteResult(error)
   if (result === undefined) return error
-  return describe(
-    codeOfResult[result & 0xff] === 'STORE_CORRUPT' ? 'STORE_CORRUPT' : 'STORE_UNAVAILABLE',
-    error,
-    path,
-  )
+  return describe(codeOfCommit(result), error, path)
+}
+
+function codeOfCommit(result: number): ErrorCode {
+  if (distrustedResults.includes(result)) return 'STORE_SUSPECT'
+  if ((result & 0xff) === full) return 'STORE_FULL'
+  return codeOfResult[result & 0xff] === 'STORE_CORRUPT' ? 'STORE_CORRUPT' : 'STORE_UNAVAILABLE'
 }
 
 /** The file system refused: a full or failing disk is the store's trouble, anything else the directory's. */

@@ -4,7 +4,7 @@
  */
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { assert, type LeafBlock, type Row, type Store } from '@lattice/core'
-import { openError } from './sqlite-error.ts'
+import { readError } from './sqlite-error.ts'
 
 /** Pages kept between commits; a commit of the writer empties it, so more would not pay. */
 const cacheKiB = 8 * 1024
@@ -136,7 +136,7 @@ export class SqliteReader implements StoreReads {
     try {
       return statement.all(...values) as unknown as SQLOutputValue[][]
     } catch (error) {
-      throw openError(error, this.#path)
+      throw readError(error, this.#path)
     }
   }
 }

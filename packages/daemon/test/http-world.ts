@@ -1,7 +1,6 @@
 /** A small but real node in memory, and the REST layer around it on a real socket, for the http tests. */
 import { createHash, generateKeyPairSync, sign as signWith, verify as verifyWith } from 'node:crypto'
-import { request as httpRequest } from 'node:http'
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { routes } from '@lattice/api'
 import type { Route } from '@lattice/api'
@@ -63,6 +62,7 @@ export class MemoryNode implements LatticeNode {
   #requested: RequestedMode = 'auto'
   #phase: Phase = 'NONE'
   #forcedUntil: number | undefined
+  readonly isDamaged = (): boolean => false
   /** Laid over the status. */
   overlay: Partial<NodeStatus> = {}
   p2pPossible = true
@@ -178,6 +178,7 @@ export class MemoryNode implements LatticeNode {
       entryCount: this.#cells.size,
       deferredCount: 0,
       compaction: { endingCount: 0, blockedBy: [] },
+      damage: { lost: 0, found: 0, keys: [] },
       isRecovering: false,
       requested: this.#requested,
       phase: this.#phase,

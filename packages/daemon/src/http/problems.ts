@@ -40,6 +40,9 @@ const retryAfterSeconds: Partial<Record<ProblemCode, number>> = {
   OVERLOADED: 1,
   NOT_READY: 2,
   STORE_UNAVAILABLE: 30,
+  STORE_FULL: 30,
+  STORE_SUSPECT: 10,
+  ENTRY_DAMAGED: 5,
 }
 
 /** The body of an error answer. */

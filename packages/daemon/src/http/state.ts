@@ -118,6 +118,7 @@ function sendSummary(options: StateOptions, response: Response): void {
 
 function sendKey(node: LatticeNode, key: string, request: Request, response: Response): void {
   const reading = node.read(key)
+  if (reading === undefined && node.isDamaged(key)) throw new LatticeError('ENTRY_DAMAGED')
   if (reading === undefined) throw new LatticeError('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`)
   const version = versionText(reading.version)
   if (revalidated(request, response, version)) return

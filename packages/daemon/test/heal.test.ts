@@ -1,0 +1,92 @@
+/**
+ * Damage on one node's disk (reliability S7) is healed from its peers, by itself and soon, and never spreads.
+ */
+import { afterEach, describe, expect, it } from '@jest/globals'
+import type { Row } from '@lattice/core'
+import { createFederation, rootsEqual, type Federation, type Member } from './federation.ts'
+
+let federation: Federation | undefined
+
+afterEach(async () => {
+  await federation?.stop()
+  federation = undefined
+})
+
+const put = (key: string, value: number) => [{ op: 'put', key, value }] as const
+const increment = (key: string, by: number) => [{ op: 'increment', key, by }] as const
+
+/** Three members that agree on ten keys and a counter. */
+async function settled(): Promise<Federation & { readonly first: Member }> {
+  federation = await createFederation(3)
+  const world = federation
+  const [first] = world.members as [Member]
+  await world.until(() => world.members.every(({ runtime }) => runtime.status().p2pPeerCount === 2), 1_000)
+  for (let key = 0; key < 10; key++) await first.runtime.write(put(`k${key}`, key))
+  await first.runtime.write(increment('n', 5))
+  await world.until(() => agreed(world), 5_000)
+  return { ...world, first }
+}
+
+const agreed = (world: Federation): boolean =>
+  rootsEqual(world) && world.members.every(({ runtime }) => runtime.status().peers.every(p => p.ahead === 0))
+
+function flip({ store }: Member, key: string): void {
+  const row = store.slots(key)[0] as Row
+  Object.assign(row, { bytes: row.bytes.map((byte, at) => (at === row.bytes.length >> 1 ? byte ^ 1 : byte)) })
+}
+
+describe('a damaged entry', () => {
+  it('is refused to readers, fetched again from a peer, and then served as before', async () => {
+    const world = await settled()
+    const { runtime } = world.first
+    flip(world.first, 'k3')
+    expect([runtime.read('k3'), runtime.isDamaged('k3')]).toEqual([undefined, true])
+    await world.until(() => runtime.read('k3') !== undefined, 5_000)
+    expect(runtime.read('k3')?.value).toBe(3)
+    await world.until(() => agreed(world), 5_000)
+    expect(runtime.status()).toMatchObject({
+      keyCount: 11,
+      damage: { lost: 0, found: 1, keys: [] },
+      warnings: [],
+    })
+    expect(world.members.map(({ runtime: each }) => each.read('k3')?.value)).toEqual([3, 3, 3])
+    expect(world.first.logs.filter(line => line.includes('ENTRY_DAMAGED'))).toHaveLength(1)
+  })
+
+  it('of the own counter is not written over before it is back: no increment is lost', async () => {
+    const world = await settled()
+    const { runtime } = world.first
+    flip(world.first, 'n')
+    await expect(runtime.write(increment('n', 1))).rejects.toMatchObject({ code: 'ENTRY_DAMAGED' })
+    await world.until(() => !runtime.isDamaged('n'), 5_000)
+    await runtime.write(increment('n', 1))
+    await world.until(() => agreed(world), 5_000)
+    expect(world.members.map(({ runtime: each }) => each.read('n')?.value)).toEqual([6, 6, 6])
+  })
+
+  it('stays refused, and says so, while nobody can be asked; it heals once somebody can', async () => {
+    const world = await settled()
+    const { runtime } = world.first
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.cut(network, 0, other)
+    flip(world.first, 'k5')
+    expect(runtime.read('k5')).toBeUndefined()
+    await world.pass(30_000)
+    expect(runtime.status().damage).toEqual({ lost: 1, found: 1, keys: ['k5'] })
+    expect(runtime.status().warnings.map(({ code }) => code)).toContain('damaged-entries')
+    await expect(runtime.write(put('other', 1))).resolves.toBeDefined()
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
+    await world.until(() => runtime.read('k5')?.value === 5, 30_000)
+  })
+
+  it('heals although the others never stop writing', async () => {
+    const world = await settled()
+    const [first, second] = world.members as [Member, Member]
+    flip(first, 'k7')
+    first.runtime.read('k7')
+    for (let round = 0; round < 40 && first.runtime.isDamaged('k7'); round++) {
+      await second.runtime.write(put('busy', round))
+      await world.pass(100)
+    }
+    expect(first.runtime.read('k7')?.value).toBe(7)
+  })
+})
