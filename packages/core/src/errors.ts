@@ -51,7 +51,7 @@ export const errorCatalog = {
   ],
   ENTRY_DAMAGED: [
     'what this node holds under this key was damaged on its disk and is being fetched from the other nodes',
-    'retry, ask another node, or DELETE the key to start it anew; `lattice integrity` shows how far it is',
+    'retry, ask another node, or DELETE the key to start it anew; `lattice status` shows how far it is',
   ],
   STORE_LOCKED: [
     'another daemon uses this data directory',
