@@ -6,6 +6,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { randomInt } from 'node:crypto'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { Settings } from './command.ts'
 import { quick, settingsOf } from './daemons.ts'
 import type { Daemon, World } from './daemons.ts'
@@ -40,6 +41,8 @@ export class HostNetwork {
   readonly nodes: readonly Daemon[]
   readonly #name: string
   readonly #subnet: string
+  /** What each name stands for. */
+  readonly #addresses = new Map<string, string>()
   #cuts: readonly Cut[] = []
 
   private constructor(name: string, subnet: string, nodes: readonly Daemon[]) {
@@ -48,8 +51,27 @@ export class HostNetwork {
     this.nodes = nodes
   }
 
-  /** Makes `count` hosts and starts a daemon on each. */
-  static async open(world: World, count: number, settings: Settings = {}): Promise<HostNetwork> {
+  /**
+   * Makes `count` hosts and starts a daemon on each. Where one does not start, nothing is left behind.
+   * @param how.named the daemons know each other by host names only: `host0.test` and so on
+   */
+  static async open(
+    world: World,
+    count: number,
+    settings: Settings = {},
+    how: { readonly named?: boolean } = {},
+  ): Promise<HostNetwork> {
+    const network = await HostNetwork.#build(world, count, settings, how.named === true)
+    try {
+      await Promise.all(network.nodes.map(node => node.start()))
+    } catch (error) {
+      await network.close()
+      throw error
+    }
+    return network
+  }
+
+  static async #build(world: World, count: number, settings: Settings, named: boolean): Promise<HostNetwork> {
     const name = `lt${process.pid % 100_000}x${randomInt(100)}`
     const subnet = `10.${randomInt(200, 250)}.${randomInt(1, 250)}`
     run('ip', 'link', 'add', name, 'type', 'bridge')
@@ -69,16 +91,41 @@ export class HostNetwork {
         }
       }),
     )
-    const nodes = drafts.map(draft =>
+    const known = named ? drafts.map((draft, host) => ({ ...draft, ...byName(host) })) : drafts
+    const nodes = drafts.map((draft, host) =>
       world.daemon({
         ...draft,
-        settings: { ...settingsOf(draft, drafts), ...quick, LATTICE_ADMIN_TOKEN: token, ...settings },
+        settings: {
+          ...settingsOf(draft, known),
+          ...(named ? behindName(host) : {}),
+          ...quick,
+          LATTICE_ADMIN_TOKEN: token,
+          ...settings,
+        },
       }),
     )
     const network = new HostNetwork(name, subnet, nodes)
-    for (const host of nodes.keys()) network.#countDials(host)
-    await Promise.all(nodes.map(node => node.start()))
+    for (const host of nodes.keys()) {
+      network.#countDials(host)
+      network.#addresses.set(nameOf(host), addressOf(subnet, host))
+    }
+    network.#writeNames()
     return network
+  }
+
+  /** From now on the name of `host` stands for an address of `at`, for all who look it up. */
+  rename(host: number, at: number): void {
+    this.#addresses.set(nameOf(host), addressOf(this.#subnet, at))
+    this.#writeNames()
+  }
+
+  /** Gives a host another address, and its name to that. The old one stays: cut it where it must be dead. */
+  move(host: number): string {
+    const address = `${this.#subnet}.${host + 101}`
+    run('ip', '-n', `${this.#name}-${host}`, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
+    this.#addresses.set(nameOf(host), address)
+    this.#writeNames()
+    return address
   }
 
   /** From now on exactly these cuts are in force; none heals everything. */
@@ -98,9 +145,16 @@ export class HostNetwork {
     return this.#counted(from, 'dials', `to${to}`)
   }
 
-  /** Connections of one host with another over a port of either, as its kernel sees them. */
-  connections(host: number, other: number, port: 'p2p' | 'http'): number {
-    const peer = addressOf(this.#subnet, other)
+  /**
+   * Connections of one host with another over a port of either, as its kernel sees them.
+   * @param peer the address of the other; by default its first
+   */
+  connections(
+    host: number,
+    other: number,
+    port: 'p2p' | 'http',
+    peer: string = addressOf(this.#subnet, other),
+  ): number {
     const either = `( sport = :${ports[port]} or dport = :${ports[port]} )`
     const listed = this.#within(host, ['ss', '-Htn', 'state', 'established', 'dst', peer, 'and', either])
     return listed.split('\n').filter(line => line !== '').length
@@ -109,8 +163,21 @@ export class HostNetwork {
   /** Ends the daemons and removes hosts and bridge. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map(node => node.kill()))
-    for (const host of this.nodes.keys()) run('ip', 'netns', 'delete', `${this.#name}-${host}`)
+    for (const host of this.nodes.keys()) {
+      run('ip', 'netns', 'delete', `${this.#name}-${host}`)
+      rmSync(namesDirectory(`${this.#name}-${host}`), { recursive: true, force: true })
+    }
     run('ip', 'link', 'delete', this.#name)
+  }
+
+  /** In place: a running host sees the very file that was there when it started. */
+  #writeNames(): void {
+    const lines = [...this.#addresses].map(([name, address]) => `${address} ${name}\n`)
+    for (const host of this.nodes.keys()) {
+      const directory = namesDirectory(`${this.#name}-${host}`)
+      mkdirSync(directory, { recursive: true })
+      writeFileSync(`${directory}/hosts`, `127.0.0.1 localhost\n${lines.join('')}`)
+    }
   }
 
   #apply(host: number): void {
@@ -193,6 +260,30 @@ function addHost(name: string, subnet: string, host: number): void {
   run('ip', '-n', space, 'addr', 'add', `${addressOf(subnet, host)}/24`, 'dev', 'eth0')
   run('ip', '-n', space, 'link', 'set', 'eth0', 'up')
   run('ip', '-n', space, 'link', 'set', 'lo', 'up')
+}
+
+/** Where `ip netns exec` takes the files from that a host has under /etc. */
+function namesDirectory(space: string): string {
+  return `/etc/netns/${space}`
+}
+
+function nameOf(host: number): string {
+  return `host${host}.test`
+}
+
+/** Where others look for a host. */
+function byName(host: number): { readonly url: string; readonly p2pAddress: string } {
+  const name = nameOf(host)
+  return { url: `http://${name}:${ports.http}`, p2pAddress: `/dns4/${name}/tcp/${ports.p2p}` }
+}
+
+/** What a host does that is known by its name only: it listens everywhere, and tells nobody its address. */
+function behindName(host: number): Settings {
+  return {
+    LATTICE_HTTP_HOST: '0.0.0.0',
+    LATTICE_P2P_LISTEN: `/ip4/0.0.0.0/tcp/${ports.p2p}`,
+    LATTICE_P2P_ANNOUNCE: byName(host).p2pAddress,
+  }
 }
 
 function addressOf(subnet: string, host: number): string {

@@ -1,6 +1,7 @@
 /** What stands in front of a node answers instead of it (reliability H1, H2, H5, H10, H11, H17). */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals'
 import { page } from '../chaos-proxy.ts'
 import { World } from '../daemons.ts'
@@ -96,6 +97,27 @@ describe('H5: bursts of 502 and 504', () => {
     await equalRoots([caller, server], 30_000)
     expect([await valueOf(caller, 'sum'), await valueOf(server, 'sum')]).toEqual([2 * turns, 2 * turns])
   }, 60_000)
+
+  it('that hit every second answer cost no more requests than calm weather and a tenth', async () => {
+    const { caller, server, proxy } = await start({ settings: { LATTICE_REDIAL_MAX: '10s' } })
+    const asked = async (key: string): Promise<number> => {
+      const { length } = proxy.asked
+      for (let turn = 0; turn < 100; turn++) {
+        await put(caller, `${key}/${turn}`, turn)
+        await delay(100)
+      }
+      return proxy.asked.length - length
+    }
+    const calm = await asked('calm')
+    let answers = 0
+    proxy.weather = { editAnswer: answer => (++answers % 2 === 0 ? answer : page(502)) }
+    const stormy = await asked('stormy')
+    proxy.weather = {}
+    expect(answers).toBeGreaterThan(0)
+    expect(stormy).toBeLessThanOrEqual(1.1 * calm)
+    await arrives([server], 'stormy/99', 99, 30_000)
+    await equalRoots([caller, server])
+  }, 90_000)
 })
 
 describe('H10: an HTML page with status 200', () => {
