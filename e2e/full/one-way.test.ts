@@ -1,15 +1,12 @@
 /** Links that fail in part or in turns: rows N5, N7, N14 of the fault matrix. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { World } from '../daemons.ts'
+import { beforeEach, expect, it } from '@jest/globals'
 import type { Daemon } from '../daemons.ts'
 import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf } from '../federation.ts'
-import { HostNetwork, between, namespacesMissing } from '../namespaces.ts'
+import { hostsForRows } from '../hosts.ts'
+import { between } from '../namespaces.ts'
 import type { Cut } from '../namespaces.ts'
 
-const missing = namespacesMissing()
-if (missing !== undefined) process.stderr.write(`partitions are not tested: ${missing}\n`)
-const world = new World()
 const hex64 = /^[0-9a-f]{64}$/
 const pairs = [
   [0, 1],
@@ -17,31 +14,7 @@ const pairs = [
   [0, 2],
 ] as const
 /** Patient enough for what the kernel sends again (from 200 ms on), and compressed five times and more. */
-const settings = { LATTICE_HEARTBEAT_INTERVAL: '1s', LATTICE_PEERLESS_TIMEOUT: '6s' }
-let network: HostNetwork
-let nodes: readonly Daemon[]
-let one: Daemon
-
-beforeAll(async () => {
-  if (missing !== undefined) return
-  network = await HostNetwork.open(world, 3, settings)
-  nodes = network.nodes
-  ;[one] = nodes as [Daemon]
-}, 60_000)
-
-beforeEach(async () => {
-  if (missing !== undefined) return
-  network.cut()
-  // A row must not inherit the hold-down and the latch of the one before.
-  await Promise.all(nodes.map(node => node.stop()))
-  await Promise.all(nodes.map(node => node.start()))
-  await metOverP2p(nodes)
-}, 120_000)
-
-afterAll(async () => {
-  await (network as HostNetwork | undefined)?.close()
-  await world.close()
-})
+const hosts = hostsForRows(3, { LATTICE_HEARTBEAT_INTERVAL: '1s', LATTICE_PEERLESS_TIMEOUT: '6s' })
 
 /** One cut between each two hosts, in both directions. */
 function everywhere(cut: Omit<Cut, 'from' | 'to'>): readonly Cut[] {
@@ -51,7 +24,7 @@ function everywhere(cut: Omit<Cut, 'from' | 'to'>): readonly Cut[] {
 /** How often each node has changed between P2P and HTTP since the given epochs. */
 function changesSince(epochs: readonly number[]): Promise<number[]> {
   return Promise.all(
-    nodes.map(async (node, index) => {
+    hosts.nodes.map(async (node, index) => {
       const { transitions } = await node.client.getTransitions()
       const later = transitions.filter(({ epoch }) => epoch > (epochs[index] ?? 0))
       const steps = later.map(({ from, to }) => `${from}>${to}`)
@@ -64,47 +37,54 @@ async function lastEpoch(node: Daemon): Promise<number> {
   return (await node.client.getTransitions()).transitions.at(-1)?.epoch ?? 0
 }
 
-const rows = missing === undefined ? describe : describe.skip
+hosts.rows('links that fail in part', () => {
+  beforeEach(async () => {
+    hosts.network.cut()
+    // A row must not inherit the hold-down and the latch of the one before.
+    await Promise.all(hosts.nodes.map(node => node.stop()))
+    await Promise.all(hosts.nodes.map(node => node.start()))
+    await metOverP2p(hosts.nodes)
+  }, 120_000)
 
-rows('links that fail in part', () => {
   it('N14: with 1, 5 and 10 % of all packets lost P2P carries on and no mode changes; 30 % loses no write', async () => {
-    const before = await Promise.all(nodes.map(lastEpoch))
+    const before = await Promise.all(hosts.nodes.map(lastEpoch))
     for (const percent of [1, 5, 10, 30]) {
-      network.cut(...everywhere({ percent }))
+      hosts.network.cut(...everywhere({ percent }))
       const seconds = percent === 30 ? 5 : 15
       for (let second = 0; second < seconds; second++) {
-        for (const [index, node] of nodes.entries()) await put(node, `n14/${percent}/${index}`, second)
+        for (const [index, node] of hosts.nodes.entries()) await put(node, `n14/${percent}/${index}`, second)
         await delay(1000)
         if (percent > 10) continue
-        for (const node of nodes) expect(await statusOf(node)).toMatchObject({ sync_mode: 'P2P' })
+        for (const node of hosts.nodes) expect(await statusOf(node)).toMatchObject({ sync_mode: 'P2P' })
       }
-      for (const index of nodes.keys())
-        await arrives(nodes, `n14/${percent}/${index}`, seconds - 1, percent > 10 ? 30_000 : 10_000)
+      for (const index of hosts.nodes.keys())
+        await arrives(hosts.nodes, `n14/${percent}/${index}`, seconds - 1, percent > 10 ? 30_000 : 10_000)
       // Far fewer would mean that the link was whole.
-      for (const host of nodes.keys()) expect(network.lost(host)).toBeGreaterThanOrEqual(2 * percent)
+      for (const host of hosts.nodes.keys())
+        expect(hosts.network.lost(host)).toBeGreaterThanOrEqual(2 * percent)
       if (percent <= 10) expect(await changesSince(before)).toEqual([0, 0, 0])
     }
-    network.cut()
-    expect(await equalRoots(nodes)).toMatch(hex64)
+    hosts.network.cut()
+    expect(await equalRoots(hosts.nodes)).toMatch(hex64)
   }, 180_000)
 
   it('N5: only replies vanish: every node finds out, HTTP carries all writes, P2P comes back', async () => {
-    network.cut(...everywhere({ port: 'p2p', only: 'replies' }))
-    for (const [index, node] of nodes.entries()) await put(node, `n5/${index}`, index)
-    for (const index of nodes.keys()) await arrives(nodes, `n5/${index}`, index, 5000)
-    await Promise.all(nodes.map(node => inPhase(node, 'HTTP', 15_000)))
-    await put(one, 'n5/on-http', true)
-    await arrives(nodes, 'n5/on-http', true, 5000)
+    hosts.network.cut(...everywhere({ port: 'p2p', only: 'replies' }))
+    for (const [index, node] of hosts.nodes.entries()) await put(node, `n5/${index}`, index)
+    for (const index of hosts.nodes.keys()) await arrives(hosts.nodes, `n5/${index}`, index, 5000)
+    await Promise.all(hosts.nodes.map(node => inPhase(node, 'HTTP', 15_000)))
+    await put(hosts.nodes[0] as Daemon, 'n5/on-http', true)
+    await arrives(hosts.nodes, 'n5/on-http', true, 5000)
     // Each pair has one connection, so at least two of three hosts serve one.
-    const lost = [...nodes.keys()].map(host => network.lost(host))
+    const lost = [...hosts.nodes.keys()].map(host => hosts.network.lost(host))
     expect(lost.filter(count => count > 0).length).toBeGreaterThanOrEqual(2)
-    network.cut()
-    await metOverP2p(nodes)
-    expect(await equalRoots(nodes)).toMatch(hex64)
+    hosts.network.cut()
+    await metOverP2p(hosts.nodes)
+    expect(await equalRoots(hosts.nodes)).toMatch(hex64)
   }, 90_000)
 
   it('N7: cuts that rotate every 10 s cause no storm: at most 6 changes of the mode each, and all agree after the heal', async () => {
-    const before = await Promise.all(nodes.map(lastEpoch))
+    const before = await Promise.all(hosts.nodes.map(lastEpoch))
     const others = (host: number): readonly Cut[] =>
       pairs
         .filter(pair => pair.some(each => each === host))
@@ -112,20 +92,20 @@ rows('links that fail in part', () => {
     // A ring of majorities first; then each node in turn sees nobody over P2P, for longer than its patience.
     const rounds = [...pairs.map(([a, b]) => between(a, b)), ...[0, 1, 2, 0, 1, 2, 0].map(others)]
     for (const [round, cuts] of rounds.entries()) {
-      network.cut(...cuts)
-      await put(one, `n7/${round}`, round)
+      hosts.network.cut(...cuts)
+      await put(hosts.nodes[0] as Daemon, `n7/${round}`, round)
       await delay(10_000)
-      const hosts = [...new Set(cuts.map(({ from }) => from))]
-      for (const host of hosts) expect(network.lost(host)).toBeGreaterThan(0)
+      const cutOff = [...new Set(cuts.map(({ from }) => from))]
+      for (const host of cutOff) expect(hosts.network.lost(host)).toBeGreaterThan(0)
       // The ring leaves everybody a peer over P2P, and the mode alone.
       if (round < pairs.length) expect(await changesSince(before)).toEqual([0, 0, 0])
     }
-    network.cut()
-    for (const round of rounds.keys()) await arrives(nodes, `n7/${round}`, round)
+    hosts.network.cut()
+    for (const round of rounds.keys()) await arrives(hosts.nodes, `n7/${round}`, round)
     for (const changes of await changesSince(before)) {
       expect(changes).toBeGreaterThan(0)
       expect(changes).toBeLessThanOrEqual(6)
     }
-    expect(await equalRoots(nodes)).toMatch(hex64)
+    expect(await equalRoots(hosts.nodes)).toMatch(hex64)
   }, 240_000)
 })

@@ -1,44 +1,18 @@
 /** Real partitions, and the operator's hand amid them: rows N1, N3, N6, O2, O3 of the fault matrix. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { World } from '../daemons.ts'
+import { beforeEach, expect, it } from '@jest/globals'
 import type { Daemon } from '../daemons.ts'
 import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf, valueOf } from '../federation.ts'
 import { eventually } from '../eventually.ts'
-import { HostNetwork, between, namespacesMissing } from '../namespaces.ts'
+import { hostsForRows } from '../hosts.ts'
+import { between } from '../namespaces.ts'
 
-const missing = namespacesMissing()
-if (missing !== undefined) process.stderr.write(`partitions are not tested: ${missing}\n`)
-const world = new World()
 const hex64 = /^[0-9a-f]{64}$/
-let network: HostNetwork
-let nodes: readonly Daemon[]
+// Each row cuts anew; the latch against flapping is row N9's.
+const hosts = hostsForRows(3, { LATTICE_FLAP_LIMIT: '1000/10m' })
 let one: Daemon
 let two: Daemon
 let three: Daemon
-
-beforeAll(async () => {
-  if (missing !== undefined) return
-  // Each row cuts anew; the latch against flapping is row N9's.
-  network = await HostNetwork.open(world, 3, { LATTICE_FLAP_LIMIT: '1000/10m' })
-  nodes = network.nodes
-  ;[one, two, three] = nodes as [Daemon, Daemon, Daemon]
-}, 60_000)
-
-beforeEach(async () => {
-  if (missing !== undefined) return
-  network.cut()
-  for (const node of nodes) {
-    if (!node.isRunning) await node.start()
-    await node.client.switchMode({ query: { mode: 'auto' } })
-  }
-  await metOverP2p(nodes)
-}, 90_000)
-
-afterAll(async () => {
-  await (network as HostNetwork | undefined)?.close()
-  await world.close()
-})
 
 /** The path by which `from` sees `to`. */
 async function pathTo(from: Daemon, to: Daemon): Promise<string | undefined> {
@@ -46,11 +20,19 @@ async function pathTo(from: Daemon, to: Daemon): Promise<string | undefined> {
   return peers.find(peer => peer.node_id === to.plan.identity.publicKey)?.path
 }
 
-const rows = missing === undefined ? describe : describe.skip
+hosts.rows('partitions, and the operator', () => {
+  beforeEach(async () => {
+    ;[one, two, three] = hosts.nodes as [Daemon, Daemon, Daemon]
+    hosts.network.cut()
+    for (const node of hosts.nodes) {
+      if (!node.isRunning) await node.start()
+      await node.client.switchMode({ query: { mode: 'auto' } })
+    }
+    await metOverP2p(hosts.nodes)
+  }, 90_000)
 
-rows('partitions', () => {
   it('N1: one node is cut off: it writes alone and says so, the others go on, all meet after the heal', async () => {
-    network.cut(...between(0, 1), ...between(0, 2))
+    hosts.network.cut(...between(0, 1), ...between(0, 2))
     await put(one, 'n1/alone', 1)
     await put(two, 'n1/others', 2)
     await arrives([three], 'n1/others', 2)
@@ -71,40 +53,40 @@ rows('partitions', () => {
       (await statusOf(one)).warnings.some(({ code }) => code === 'isolated'),
     )
     expect(await statusOf(two)).toMatchObject({ phase: 'P2P', peer_count: 1 })
-    network.cut()
+    hosts.network.cut()
     await arrives([two, three], 'n1/alone', 1)
     await arrives([one], 'n1/others', 2)
-    expect(await equalRoots(nodes)).toMatch(hex64)
+    expect(await equalRoots(hosts.nodes)).toMatch(hex64)
   }, 120_000)
 
   it('N3: HTTP is cut, P2P is open: the mode does not change and nobody is alarmed', async () => {
-    const before = await Promise.all(nodes.map(async node => (await node.client.getTransitions()).count))
-    network.cut(
+    const before = await Promise.all(
+      hosts.nodes.map(async node => (await node.client.getTransitions()).count),
+    )
+    hosts.network.cut(
       ...[between(0, 1), between(0, 2), between(1, 2)].flat().map(cut => ({ ...cut, port: 'http' as const })),
     )
     await delay(8000)
     await put(one, 'n3', true)
-    await arrives(nodes, 'n3', true)
-    for (const [index, node] of nodes.entries()) {
+    await arrives(hosts.nodes, 'n3', true)
+    for (const [index, node] of hosts.nodes.entries()) {
       expect((await node.client.getTransitions()).count).toBe(before[index])
       expect((await node.client.getHealth()).status).toBe('healthy')
     }
   }, 60_000)
 
   it('N6: A and C do not see each other and meet through B', async () => {
-    network.cut(...between(0, 2))
+    hosts.network.cut(...between(0, 2))
     await put(one, 'n6/a', 'a')
     await put(three, 'n6/c', 'c')
     expect(await arrives([three], 'n6/a', 'a')).toBeLessThan(10_000)
     expect(await arrives([one], 'n6/c', 'c')).toBeLessThan(10_000)
-    expect(await equalRoots(nodes)).toMatch(hex64)
+    expect(await equalRoots(hosts.nodes)).toMatch(hex64)
   }, 60_000)
-})
 
-rows('the operator', () => {
   it('O2: forced P2P while P2P is dead obeys, alarms, and ends with its time limit', async () => {
     const all = [between(0, 1), between(0, 2)].flat().map(cut => ({ ...cut, port: 'p2p' as const }))
-    network.cut(...all)
+    hosts.network.cut(...all)
     await one.client.switchMode({ query: { mode: 'p2p', for: '12s' } })
     expect(await statusOf(one)).toMatchObject({ phase: 'FORCED', sync_mode: 'P2P' })
     await eventually('the alarm is up', async () => {
@@ -113,15 +95,15 @@ rows('the operator', () => {
     })
     await inPhase(one, 'HTTP', 30_000)
     await put(one, 'o2', 2)
-    await arrives(nodes, 'o2', 2)
+    await arrives(hosts.nodes, 'o2', 2)
   }, 90_000)
 
-  it('O3: three nodes forced to different modes converge', async () => {
+  it('O3: three hosts.nodes forced to different modes converge', async () => {
     await one.client.switchMode({ query: { mode: 'http' } })
     await two.client.switchMode({ query: { mode: 'p2p' } })
-    for (const [index, node] of nodes.entries()) await put(node, `o3/${index}`, index)
-    for (const index of nodes.keys()) await arrives(nodes, `o3/${index}`, index)
-    expect(await equalRoots(nodes)).toMatch(hex64)
+    for (const [index, node] of hosts.nodes.entries()) await put(node, `o3/${index}`, index)
+    for (const index of hosts.nodes.keys()) await arrives(hosts.nodes, `o3/${index}`, index)
+    expect(await equalRoots(hosts.nodes)).toMatch(hex64)
     expect(await valueOf(three, 'o3/0')).toBe(0)
   }, 60_000)
 })

@@ -1,15 +1,10 @@
 /** The operator switches while the machine switches by itself (reliability O1). */
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { World } from '../daemons.ts'
+import { beforeAll, expect, it } from '@jest/globals'
 import type { Daemon } from '../daemons.ts'
 import { metOverP2p, statusOf } from '../federation.ts'
-import { HostNetwork, between, namespacesMissing } from '../namespaces.ts'
-
-const missing = namespacesMissing()
-if (missing !== undefined) process.stderr.write(`partitions are not tested: ${missing}\n`)
-const world = new World()
-let network: HostNetwork
+import { hostsForRows } from '../hosts.ts'
+import { between } from '../namespaces.ts'
 
 /** Every few rounds the machine moves by itself. */
 const restless = {
@@ -20,6 +15,7 @@ const restless = {
   LATTICE_HOLD_DOWN_MAX: '100ms',
   LATTICE_FLAP_LIMIT: '1000/10m',
 }
+const hosts = hostsForRows(2, restless)
 const rounds = 10_000
 /** The history keeps a thousand steps; it is read well before it forgets. */
 const roundsPerLook = 200
@@ -37,22 +33,11 @@ const lawful: Readonly<Record<string, readonly string[]>> = {
 
 type Step = Awaited<ReturnType<Daemon['client']['getTransitions']>>['transitions'][number]
 
-beforeAll(async () => {
-  if (missing !== undefined) return
-  network = await HostNetwork.open(world, 2, restless)
-  await metOverP2p(network.nodes)
-}, 60_000)
+hosts.rows('the operator', () => {
+  beforeAll(() => metOverP2p(hosts.nodes), 60_000)
 
-afterAll(async () => {
-  await (network as HostNetwork | undefined)?.close()
-  await world.close()
-})
-
-const rows = missing === undefined ? describe : describe.skip
-
-rows('the operator', () => {
   it('O1: 10,000 switches amid automatic changes: every step is lawful, none is lost, the last one accepted holds', async () => {
-    const [one] = network.nodes as [Daemon, Daemon]
+    const [one] = hosts.network.nodes as [Daemon, Daemon]
     const steps = new Map<number, Step>()
     const look = async (): Promise<void> => {
       for (const step of (await one.client.getTransitions()).transitions) steps.set(step.epoch, step)
@@ -60,7 +45,7 @@ rows('the operator', () => {
     let racing = true
     const weather = (async () => {
       for (let turn = 0; racing; turn++) {
-        network.cut(...(turn % 2 === 0 ? between(0, 1, { port: 'p2p' }) : []))
+        hosts.network.cut(...(turn % 2 === 0 ? between(0, 1, { port: 'p2p' }) : []))
         await delay(700)
       }
     })()
