@@ -2,27 +2,13 @@
  * The HTTP lung behind a platform that sleeps (reliability H1) and a proxy that cuts answers short (H6). The
  * other rows: full/http-*.test.ts.
  */
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { page } from './chaos-proxy.ts'
-import { World } from './daemons.ts'
 import { eventually } from './eventually.ts'
 import { arrives, equalRoots, put, statusOf, valueOf } from './federation.ts'
-import { behindProxy, reaches, rowOf, told } from './http-world.ts'
-import type { Behind } from './http-world.ts'
+import { reaches, rowOf, told, worldForTests } from './http-world.ts'
 
-const world = new World()
-const open: Behind[] = []
-
-afterAll(() => world.close())
-afterEach(async () => {
-  for (const each of open.splice(0)) await each.close()
-})
-
-async function start(how: Parameters<typeof behindProxy>[1] = {}): Promise<Behind> {
-  const behind = await behindProxy(world, how)
-  open.push(behind)
-  return behind
-}
+const { start } = worldForTests()
 
 /** The shortest pause between two tries at a sleeping peer, and the longest until it is found awake. */
 const asleep = { pauseMs: 30_000, foundMs: 35_000 }

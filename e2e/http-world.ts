@@ -1,7 +1,9 @@
 /** Two daemons that know each other over HTTP alone, one of them only through a chaos proxy. */
+import { afterAll, afterEach } from '@jest/globals'
 import { startChaosProxy } from './chaos-proxy.ts'
 import type { ChaosProxy } from './chaos-proxy.ts'
-import type { Daemon, World } from './daemons.ts'
+import { World } from './daemons.ts'
+import type { Daemon } from './daemons.ts'
 import { eventually } from './eventually.ts'
 import type { Settings } from './command.ts'
 import { inPhase } from './federation.ts'
@@ -17,8 +19,33 @@ export interface Behind {
   close(): Promise<void>
 }
 
+/** What the tests of one file work with. */
+export interface TestWorld {
+  readonly world: World
+  /** Closed after the test that adds it. */
+  readonly open: { close(): Promise<unknown> }[]
+  /** As `behindProxy`, for one test. */
+  readonly start: (how?: Parameters<typeof behindProxy>[1]) => Promise<Behind>
+}
+
+/** A world for the tests of this file, which ends with them. */
+export function worldForTests(): TestWorld {
+  const world = new World()
+  const open: TestWorld['open'] = []
+  afterAll(() => world.close())
+  afterEach(async () => {
+    for (const each of open.splice(0)) await each.close()
+  })
+  const start: TestWorld['start'] = async how => {
+    const behind = await behindProxy(world, how)
+    open.push(behind)
+    return behind
+  }
+  return { world, open, start }
+}
+
 /** Starts both; resolves once they have met over HTTP, unless `meet` is false. */
-export async function behindProxy(
+async function behindProxy(
   world: World,
   how: { readonly meet?: boolean; readonly settings?: Settings } = {},
 ): Promise<Behind> {

@@ -4,25 +4,18 @@
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { corrupted, startChaosProxy } from '../chaos-proxy.ts'
 import type { ChaosProxy } from '../chaos-proxy.ts'
 import { startChaosWire } from '../chaos-wire.ts'
 import type { ChaosWire } from '../chaos-wire.ts'
 import type { Settings } from '../command.ts'
-import { World } from '../daemons.ts'
 import type { Daemon } from '../daemons.ts'
 import { eventually } from '../eventually.ts'
 import { arrives, equalRoots, metOverP2p, put, statusOf, valueOf } from '../federation.ts'
-import { behindProxy } from '../http-world.ts'
+import { worldForTests } from '../http-world.ts'
 
-const world = new World()
-const open: { close(): Promise<unknown> }[] = []
-
-afterAll(() => world.close())
-afterEach(async () => {
-  for (const each of open.splice(0)) await each.close()
-})
+const { world, open, start } = worldForTests()
 
 interface Linked {
   readonly caller: Daemon
@@ -157,9 +150,7 @@ describe('N17: a peer that reads nothing', () => {
 
 describe('N18: requests that come twice, late and in another order', () => {
   it('end in one state on both sides; nothing counts twice', async () => {
-    const behind = await behindProxy(world)
-    open.push(behind)
-    const { caller, server, proxy } = behind
+    const { caller, server, proxy } = await start()
     proxy.weather = { replays: 2, latencyMs: () => Math.random() * 400 }
     const increment = { operations: [{ op: 'increment' as const, key: 'sum', by: 1 }] }
     for (let turn = 0; turn < 30; turn++) {

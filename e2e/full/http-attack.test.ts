@@ -5,19 +5,12 @@ import { request } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals'
-import { World } from '../daemons.ts'
+import { describe, expect, it } from '@jest/globals'
 import type { Daemon } from '../daemons.ts'
 import { arrives, equalRoots, put, statusOf } from '../federation.ts'
-import { behindProxy, told } from '../http-world.ts'
+import { told, worldForTests } from '../http-world.ts'
 
-const world = new World()
-const open: { close(): Promise<unknown> }[] = []
-
-afterAll(() => world.close())
-afterEach(async () => {
-  for (const each of open.splice(0)) await each.close()
-})
+const { world, open, start } = worldForTests()
 
 async function lone(): Promise<Daemon> {
   const alone = { LATTICE_P2P_ENABLED: 'false', LATTICE_NODES: '' }
@@ -128,9 +121,7 @@ describe('H16: encoded bodies', () => {
   }, 60_000)
 
   it('of answers are refused too: a proxy that compresses is named, and nothing is decoded', async () => {
-    const behind = await behindProxy(world)
-    open.push(behind)
-    const { caller, server, proxy } = behind
+    const { caller, server, proxy } = await start()
     proxy.weather = {
       editAnswer: answer => ({
         ...answer,

@@ -1,26 +1,13 @@
 /** Proxies that buffer, close, race, rewrite and lie on the way between two nodes (H7, H8, H9, H12, H13). */
-import { afterAll, afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { setTimeout as delay } from 'node:timers/promises'
 import { corrupted } from '../chaos-proxy.ts'
-import { World } from '../daemons.ts'
 import { eventually } from '../eventually.ts'
 import { arrives, equalRoots, put, statusOf, valueOf } from '../federation.ts'
-import { behindProxy, reaches, rowOf, told } from '../http-world.ts'
+import { reaches, rowOf, told, worldForTests } from '../http-world.ts'
 import { createCa, startTlsProxy } from '../tls-proxy.ts'
 
-const world = new World()
-const open: { close(): Promise<unknown> }[] = []
-
-afterAll(() => world.close())
-afterEach(async () => {
-  for (const each of open.splice(0)) await each.close()
-})
-
-async function start(how: Parameters<typeof behindProxy>[1] = {}) {
-  const behind = await behindProxy(world, how)
-  open.push(behind)
-  return behind
-}
+const { world, open, start } = worldForTests()
 
 describe('H7: a proxy that buffers streams', () => {
   it('changes arrive at once all the same, through the held poll', async () => {
