@@ -39,6 +39,7 @@ export function abbreviate(message: Message, who: Acquaintance, manner: Manner):
   if (beat === undefined) return withMarks
   const { own, theirs } = who
   const isSame = manner.requestRoot !== undefined && equalBytes(manner.requestRoot, beat.root)
+  const ahead = pull === undefined ? 0 : pull.after - (ack?.incarnation === theirs ? ack.seq : 0)
   const standing: Standing = {
     lives:
       manner.inFull || theirs === undefined
@@ -48,6 +49,7 @@ export function abbreviate(message: Message, who: Acquaintance, manner: Manner):
     root: isSame ? 'same' : beat.root,
     ...(ack === undefined || ack.incarnation !== theirs ? {} : { ack: ack.seq }),
     ...(pull === undefined ? {} : { pull: pull.full ? 'full' : 'brief' }),
+    ...(ahead > 0 ? { ahead } : {}),
     // An answer proves by itself that the question was heard.
     heardMs: manner.requestRoot === undefined || manner.inFull ? beat.heardMs : {},
     ...(manner.inFull ? { details: { count: beat.count, wall: beat.wall } } : {}),
@@ -85,7 +87,7 @@ export function spellOut(
   const root = standing.root === 'same' ? sentRoot : standing.root
   if (incarnation === undefined || root === undefined)
     return { message: { ...plain, ...looseEntries(message) }, isForeign: true }
-  const { seq, ack, pull, heardMs, lives, details = last ?? { count: 0, wall: 0 } } = standing
+  const { seq, ack, pull, ahead = 0, heardMs, lives, details = last ?? { count: 0, wall: 0 } } = standing
   const isOurs = 'tag' in lives || lives.yours === who.own
   const cursor: Cursor | undefined =
     ack === undefined || !isOurs ? undefined : { incarnation: who.own, seq: ack }
@@ -97,7 +99,7 @@ export function spellOut(
       ...(cursor === undefined ? {} : { ack: cursor }),
       ...(pull === undefined || !isOurs
         ? {}
-        : { pull: { incarnation: who.own, after: ack ?? 0, full: pull === 'full' } }),
+        : { pull: { incarnation: who.own, after: (ack ?? 0) + ahead, full: pull === 'full' } }),
       ...(rows === undefined ? {} : { rows: { ...rows, incarnation } }),
     },
   }

@@ -98,8 +98,10 @@ export interface Standing {
   readonly root: Uint8Array | 'same'
   /** The sender's cursor for the receiver; absent: it keeps none. */
   readonly ack?: Sequence
-  /** Send your rows after `ack`, or after 0 without; `full`: none as locators. */
+  /** Send your rows after `ack` and `ahead`, or after 0 without; `full`: none as locators. */
   readonly pull?: 'brief' | 'full'
+  /** The pull begins this far beyond `ack`: what lies between is on its way to the sender's disk. */
+  readonly ahead?: number
   readonly heardMs: Beat['heardMs']
   /** What need not be told every time. */
   readonly details?: Pick<Beat, 'count' | 'wall'>
@@ -148,8 +150,6 @@ export interface Message {
   /** Long poll: the answer may wait this many milliseconds for something to tell. */
   readonly waitMs?: number
   readonly info?: Info
-  /** In answers to `compare`: how many of its summaries were dealt with. Absent: all. */
-  readonly compared?: number
   /** In frames of version 1: the newest version that the sender speaks. Absent: 1. */
   readonly speaks?: number
   /** In frames of version 2, instead of `beat`, `ack` and `pull` (abbreviation.ts). */

@@ -19,6 +19,7 @@ const flag = {
   full: 16,
   heard: 32,
   details: 64,
+  ahead: 128,
 } as const
 
 /** Most bytes of a number up to 2^53 − 1. */
@@ -26,7 +27,7 @@ const numberBytesMax = 8
 
 /** Packs a standing. */
 export function packStanding(standing: Standing): Uint8Array {
-  const { lives, seq, root, ack, pull, heardMs, details } = standing
+  const { lives, seq, root, ack, pull, ahead, heardMs, details } = standing
   const heard = heardMs.p2p !== undefined || heardMs.http !== undefined
   const flags =
     ('tag' in lives ? flag.tag : 0) |
@@ -35,7 +36,8 @@ export function packStanding(standing: Standing): Uint8Array {
     (pull === undefined ? 0 : flag.pull) |
     (pull === 'full' ? flag.full : 0) |
     (heard ? flag.heard : 0) |
-    (details === undefined ? 0 : flag.details)
+    (details === undefined ? 0 : flag.details) |
+    (ahead === undefined ? 0 : flag.ahead)
   const parts: Uint8Array[] = [Uint8Array.of(flags)]
   if ('tag' in lives) parts.push(lives.tag)
   else {
@@ -47,6 +49,7 @@ export function packStanding(standing: Standing): Uint8Array {
   if (root !== 'same') parts.push(root)
   if (heard) parts.push(packAge(heardMs.p2p), packAge(heardMs.http))
   if (details !== undefined) parts.push(packNumber(details.count), packNumber(details.wall))
+  if (ahead !== undefined) parts.push(packNumber(ahead))
   return concatBytes(...parts)
 }
 
@@ -66,12 +69,14 @@ export function unpackStanding(packed: Uint8Array): Standing {
   const root = has(flag.sameRoot) ? 'same' : reader.take(32)
   const [p2p, http] = has(flag.heard) ? [reader.number() - 1, reader.number() - 1] : [-1, -1]
   const details = has(flag.details) ? { count: reader.number(), wall: reader.number() } : undefined
+  const ahead = has(flag.ahead) ? reader.number() : undefined
   return {
     lives,
     seq,
     root,
     ...(ack === undefined ? {} : { ack }),
     ...(has(flag.pull) ? { pull: has(flag.full) ? 'full' : 'brief' } : {}),
+    ...(ahead === undefined ? {} : { ahead }),
     heardMs: { ...(p2p < 0 ? {} : { p2p }), ...(http < 0 ? {} : { http }) },
     ...(details === undefined ? {} : { details }),
   }

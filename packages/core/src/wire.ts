@@ -49,6 +49,7 @@ export interface Malformed {
   readonly speaks?: readonly [lowest: number, highest: number]
 }
 
+/** Number 16 is spent: it stood for a section that nobody sent. */
 const section = {
   beat: 1,
   acks: 2,
@@ -65,7 +66,6 @@ const section = {
   standing: 13,
   rowsOfStanding: 14,
   ackMarks: 15,
-  compared: 16,
   horizon: 17,
 } as const
 
@@ -109,7 +109,6 @@ export function encodeMessage(message: Message, self?: NodeId): Uint8Array {
   put(section.standing, standing && packStanding(standing))
   if (version === 2) put(section.rowsOfStanding, rows && encodeRowsOfStanding(rows, standing, implied))
   put(section.ackMarks, ackMarks && packAckMarks(ackMarks))
-  put(section.compared, message.compared)
   return concatBytes(Uint8Array.of(version), encode(sections))
 }
 
@@ -204,7 +203,6 @@ function readMessage(value: unknown, version: FrameVersion, from: NodeId | undef
     speaks: read(section.speaks, speaks => uint(speaks, 'speaks', 255)),
     standing,
     ackMarks: read(section.ackMarks, marks => unpackAckMarks(bytes(marks, 'acks', 0, frameBytesMax))),
-    compared: read(section.compared, compared => uint(compared, 'compared', compareNodesMax)),
   })
 }
 

@@ -23,7 +23,10 @@ function sayable(message: Message, own: Incarnation, theirs: Incarnation, seq: n
     ...(beat === undefined ? {} : { beat: { ...beat, incarnation: own, seq, heardMs: { p2p: seq } } }),
     ...(beat === undefined || pull === undefined
       ? {}
-      : { ack: { incarnation: theirs, seq: 7 }, pull: { ...pull, incarnation: theirs, after: 7 } }),
+      : {
+          ack: { incarnation: theirs, seq: 7 },
+          pull: { ...pull, incarnation: theirs, after: 7 + (pull.after % 2 ** 40) },
+        }),
     ...(beat === undefined || rows === undefined
       ? {}
       : { rows: { ...rows, incarnation: own, after, upTo: Math.max(after, Math.min(seq, rows.upTo)) } }),

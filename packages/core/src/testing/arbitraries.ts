@@ -261,6 +261,7 @@ const standings: fc.Arbitrary<Standing> = fc
       root: fc.oneof(bytes(32), fc.constant('same' as const)),
       ack: numbers,
       pull: fc.constantFrom('brief' as const, 'full' as const),
+      ahead: numbers,
       heardMs: fc.record({ p2p: fc.nat(), http: fc.nat() }, { requiredKeys: [] }),
       details: fc.record({ count: numbers, wall: numbers }),
     },
@@ -277,10 +278,7 @@ const standings: fc.Arbitrary<Standing> = fc
 /** Any message as it travels in frames of version 2. */
 export function anyShortMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary<Message> {
   const mark = fc.record({ node: bytes(4), incarnation: bytes(4), seq: numbers })
-  const extras = fc.record(
-    { ackMarks: fc.array(mark, { maxLength: 4 }), compared: fc.nat(1024) },
-    { requiredKeys: [] },
-  )
+  const extras = fc.record({ ackMarks: fc.array(mark, { maxLength: 4 }) }, { requiredKeys: [] })
   return fc.tuple(anyMessage(signers, hash), standings, extras).map(([message, standing, extra]) => {
     const { beat, acks, pull, rows: told, ...rest } = message
     const unnamed = '0000000000000000' as Incarnation

@@ -270,7 +270,13 @@ function shortMessages(
         version,
         standing: { lives: { tag }, seq: 9, root: 'same', ack: 300, heardMs: {} },
         rows: { incarnation, after: 3, upTo: 7, entries: [], locators: [locator] },
-        compared: 2,
+      },
+    ],
+    [
+      'version 2: holds 300 rows, asks for all after 4300',
+      {
+        version,
+        standing: { lives: { tag }, seq: 7, root, ack: 300, pull: 'full', ahead: 4000, heardMs: {} },
       },
     ],
     [
