@@ -39,7 +39,8 @@ export function abbreviate(message: Message, who: Acquaintance, manner: Manner):
   if (beat === undefined) return withMarks
   const { own, theirs } = who
   const isSame = manner.requestRoot !== undefined && equalBytes(manner.requestRoot, beat.root)
-  const ahead = pull === undefined ? 0 : pull.after - (ack?.incarnation === theirs ? ack.seq : 0)
+  const cursor = ack?.incarnation === theirs ? ack?.seq : undefined
+  const ahead = (pull?.after ?? 0) - (cursor ?? 0)
   const standing: Standing = {
     lives:
       manner.inFull || theirs === undefined
@@ -47,9 +48,9 @@ export function abbreviate(message: Message, who: Acquaintance, manner: Manner):
         : { tag: tagOf(own, theirs) },
     seq: beat.seq,
     root: isSame ? 'same' : beat.root,
-    ...(ack === undefined || ack.incarnation !== theirs ? {} : { ack: ack.seq }),
+    ...(cursor === undefined ? {} : { ack: cursor }),
     ...(pull === undefined ? {} : { pull: pull.full ? 'full' : 'brief' }),
-    ...(ahead > 0 ? { ahead } : {}),
+    ...(pull !== undefined && ahead > 0 ? { ahead } : {}),
     // An answer proves by itself that the question was heard.
     heardMs: manner.requestRoot === undefined || manner.inFull ? beat.heardMs : {},
     ...(manner.inFull ? { details: { count: beat.count, wall: beat.wall } } : {}),

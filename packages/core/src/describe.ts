@@ -100,6 +100,9 @@ export function describePeer(
     ...(peer.lastSeenWall === undefined ? {} : { lastSeenWall: peer.lastSeenWall }),
     ...(known === undefined ? {} : { root: known.root }),
     ...(behind === undefined ? {} : { behind: isBehind(peer) ? Math.max(behind, 1) : 0 }),
+    ...(peer.bulk === undefined || known === undefined
+      ? {}
+      : { transfer: { entries: own.count, of: Math.max(own.count, known.count) } }),
     ...(acknowledged === undefined ? {} : { ahead: Math.max(0, own.seq - acknowledged) }),
   }
 }

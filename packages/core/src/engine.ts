@@ -4,11 +4,12 @@
  * Every event may change what is known; after that the node *settles*: what is due is sent, what is durable
  * is answered, and `wakeAt` says when time alone will matter again. Decisions depend on state (sync-plan.ts).
  */
+import { settleBulk } from './bulk.ts'
 import { CommitMarks } from './commit-marks.ts'
 import { CommitPipeline } from './commits.ts'
 import { Compaction } from './compaction.ts'
 import { Dialect } from './dialect.ts'
-import { assert, type ErrorCode } from './errors.ts'
+import { assert } from './errors.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
@@ -18,15 +19,14 @@ import { createPeers } from './members.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
 import {
-  circuitFailures,
-  circuitPauseMs,
   clockJumpMs,
   effectiveHeartbeatMs,
+  fillPauseMs,
   followPauseMs,
   ownPauseMs,
-  retryAfterMaxMs,
   type EngineParams,
 } from './params.ts'
+import { paceOf, type LinkFailure, type Pace } from './pace.ts'
 import {
   forgiveLinks,
   linkDown,
@@ -35,7 +35,6 @@ import {
   linkHeard,
   linkUp,
   type Link,
-  type Pace,
   type Peer,
 } from './peers.ts'
 import type { Hash, Random, Signer, Store } from './ports.ts'
@@ -174,6 +173,8 @@ export class Engine {
       case 'request-gone':
         this.#responder.forget(event.id)
         return
+      case 'received':
+        return this.#outbox.received(event.id, event.message)
       case 'answer':
         return this.#answered(event, at)
       case 'ask-failed':
@@ -204,7 +205,7 @@ export class Engine {
     this.#compaction.step(this.#peers, this.#commits.isIdle ? this.#root : undefined, at)
     this.#pump()
     this.#out.push(...this.#mode.settle(at, this.#peers.values(), this.#standing()))
-    const own = this.#standing()
+    const own = settleBulk(this.#peers, this.#standing(), at.mono, this.#mode.state, this.#parts.params)
     for (const peer of this.#peers.values()) {
       if (this.#outbox.beginsDescent(peer, own, at, this.#mode.state)) {
         const digestBytes = peer.descentFailures === 0 ? shortDigestBytes : fullDigestBytes
@@ -215,7 +216,7 @@ export class Engine {
     }
     // Our own writes go out first; what came from others need not be announced to whom an answer tells it.
     if (this.#outbox.hasOwnNews) this.#out.push(...this.#outbox.announce(own, at, this.#mode))
-    this.#out.push(...this.#responder.answer(peer => this.#outbox.hasNewsFor(peer, own), at))
+    this.#out.push(...this.#responder.answer(own, peer => this.#outbox.hasNewsFor(peer, own), at))
     this.#out.push(...this.#outbox.announce(own, at, this.#mode))
     const wakes = [
       this.#outbox.wakeAt(own, at, this.#mode),
@@ -299,7 +300,9 @@ export class Engine {
     if (compare !== undefined) peer.divergedSince = at.mono
     // The peer leads: what we have for it goes into our answer.
     if ((rows ?? pull ?? compare) !== undefined && waitMs === undefined) {
-      peer.syncAt = Math.max(peer.syncAt, at.mono + followPauseMs)
+      const leadMs = pull?.full === true ? fillPauseMs : followPauseMs
+      peer.syncAt = Math.max(peer.syncAt, at.mono + leadMs)
+      if (pull?.full === true) peer.divergedSince = undefined
     }
     this.#intake.absorb(peer, message, event.path, at)
     this.#intake.takeIn(peer, { ...event, message }, event.path, at, message.horizon?.settled)
@@ -317,7 +320,7 @@ export class Engine {
     const { message } = this.#dialect.understand(peer, event.message, ask)
     const { beat } = message
     const beyond = beat !== undefined && beat.incarnation === cursor?.incarnation && beat.seq < cursor.seq
-    if (beyond && peer.cursor?.seq === cursor.seq) peer.cursor = undefined
+    if (beyond && peer.cursor?.seq === cursor.seq) Object.assign(peer, { cursor: undefined, landed: [] })
     const before = peer.progress
     this.#intake.absorb(peer, message, path, at)
     this.#intake.takeIn(peer, { ...event, message }, path, at, message.horizon?.settled)
@@ -383,13 +386,9 @@ export class Engine {
     if (peer !== undefined) change(peer.links[event.path], peer)
   }
 
-  #pace(link: Link, at: Instant, failure: { code?: ErrorCode; retryAfterMs?: number } = {}): Pace {
+  #pace(link: Link, at: Instant, failure: LinkFailure = {}): Pace {
     const { random, params } = this.#parts
-    const open = link.path === 'http' && link.failures >= circuitFailures
-    const capMs = open ? Math.max(circuitPauseMs, params.redialMaxMs) : params.redialMaxMs
-    const retryAfterMs = Math.min(failure.retryAfterMs ?? 0, retryAfterMaxMs)
-    const asleep = failure.code === 'PEER_ASLEEP'
-    return { now: at.mono, unit: random.unit(), capMs, retryAfterMs, asleep }
+    return paceOf(link, failure, { now: at.mono, unit: random.unit(), redialMaxMs: params.redialMaxMs })
   }
 
   #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {

@@ -51,7 +51,9 @@ export type Event =
     } & Delivery)
   /** The asker of a request has gone. */
   | { readonly type: 'request-gone'; readonly id: number }
-  /** The answer to our own `ask`. */
+  /** The answer to our own `ask` has come; what it brought is still being verified. */
+  | { readonly type: 'received'; readonly id: number; readonly message: Message }
+  /** The same, verified. */
   | ({ readonly type: 'answer'; readonly id: number } & Delivery)
   | {
       readonly type: 'ask-failed'

@@ -2,6 +2,7 @@
  * Composes what we say to a peer: beat and acknowledgements always, rows, entries and the descent as far as
  * they fit a frame.
  */
+import { nextRowsAfter } from './bulk.ts'
 import { toHex } from './bytes.ts'
 import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey } from './horizon.ts'
@@ -103,7 +104,7 @@ export class Composer {
   ask(peer: Peer, options: { push: boolean; pull: boolean }): Message {
     const { store, replica } = this.#parts
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
-    const { known, cursor, acked, fetch, descent } = peer
+    const { known, cursor, acked, fetch, descent, bulk } = peer
     const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])].slice(0, compareNodesMax)
     if (want.length > 0) message.want = want
     if (descent?.next !== undefined) message.compare = descent.next
@@ -120,9 +121,9 @@ export class Composer {
       peer.toldSeq = rows?.upTo ?? peer.toldSeq
     }
     if (options.pull && known !== undefined) {
-      const resumes = cursor?.incarnation === known.incarnation
-      const full = !resumes || replica.trie.count === 0
-      message.pull = { incarnation: known.incarnation, after: resumes ? cursor.seq : 0, full }
+      const { incarnation } = known
+      const full = bulk !== undefined || cursor?.incarnation !== incarnation || replica.trie.count === 0
+      message.pull = { incarnation, after: nextRowsAfter(peer), full }
     }
     return withFirst(message, first)
   }

@@ -29,6 +29,15 @@ import { matchesShort } from './wire.ts'
  */
 const descentPauseMs = { moved: 100, first: 1_000, last: 60_000 }
 
+/** Stretches of rows beyond a gap that are remembered: what a bulk transfer may have under way, and more. */
+const landedMax = 8
+
+/**
+ * An answer that has more to tell, moves nothing but the cursor and holds fewer rows than this counts as
+ * fruitless: a peer that ekes its journal out for ever is asked ever more rarely.
+ */
+const fullRowsMin = 16
+
 /** Pauses between exchanges that brought nothing. */
 const fruitlessPauseMs = { first: 200, last: 10_000 }
 
@@ -129,7 +138,12 @@ export class Intake {
     this.compareRoots(peer, at)
     this.#noteTold(ask, answer)
     if (!ask.isWork) return
-    peer.fruitless = peer.progress > progressBefore ? 0 : peer.fruitless + 1
+    const isCut = endsEarly(answer)
+    // What was left out for want of room is on no announce either: nothing to wait for.
+    if (isCut && isBehind(peer)) peer.behindSince = 0
+    const progress = peer.progress - progressBefore
+    const isFruitful = progress > 1 || (progress === 1 && !(isCut && rowCount(answer) < fullRowsMin))
+    peer.fruitless = isFruitful ? 0 : peer.fruitless + 1
     peer.syncAt = peer.fruitless === 0 ? at.mono : at.mono + pause(fruitlessPauseMs, peer.fruitless)
   }
 
@@ -172,6 +186,8 @@ export class Intake {
   #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
     const { incarnation, seq, count, wall } = beat
     if (peer.known?.incarnation !== incarnation) peer.stated = undefined
+    // A journal that is shorter than it was may go on in another way.
+    peer.landed = peer.landed.filter(span => span.incarnation === incarnation && span.upTo <= seq)
     peer.known = { incarnation, seq, count, wall, root: toHex(beat.root) }
     for (const path of pathKinds) {
       const heard = beat.heardMs[path]
@@ -183,7 +199,7 @@ export class Intake {
   }
 
   #applied(peer: Peer, rows: Rows, given: readonly Uint8Array[], at: Instant): void {
-    if (!continues(peer.cursor, rows)) return
+    if (!continues(peer.cursor, rows)) return this.#keepLanded(peer, rows)
     const upTo: Cursor = { incarnation: rows.incarnation, seq: rows.upTo }
     if (covers(peer.cursor, upTo)) return
     const wants = this.#parts.composer.missing(rows, given)
@@ -198,6 +214,16 @@ export class Intake {
     peer.progress++
     this.#moved.add(peer.id)
     this.#parts.outbox.noteAck(now)
+    const { incarnation, seq } = cursor
+    peer.landed = peer.landed.filter(span => span.incarnation === incarnation && span.upTo > seq)
+    const next = peer.landed.find(({ after }) => after <= seq)
+    if (next !== undefined) this.#moveCursor(peer, { incarnation, seq: next.upTo }, now)
+  }
+
+  /** Rows beyond a gap need not come again once it is closed. */
+  #keepLanded(peer: Peer, { incarnation, after, upTo, locators }: Rows): void {
+    if (locators.length > 0) return
+    peer.landed = [...peer.landed, { incarnation, after, upTo }].slice(-landedMax)
   }
 
   /** What was asked for and did not come has been superseded there: its successor is a later row. */
@@ -240,6 +266,15 @@ export class Intake {
     const held = [...this.#parts.replica.trie.leaves(prefix, length)]
     return digests.every(short => held.some(leaf => matchesShort(leaf.digest, short)))
   }
+}
+
+/** Whether an answer leaves rows of its sender's journal for the next one. */
+function endsEarly({ rows, beat }: Message): boolean {
+  return rows !== undefined && beat !== undefined && rows.upTo < beat.seq
+}
+
+function rowCount({ rows }: Message): number {
+  return rows === undefined ? 0 : rows.entries.length + rows.locators.length
 }
 
 /** The roots that a descent with a peer is to make equal. */

@@ -19,6 +19,9 @@ export interface Cursor {
   readonly seq: Sequence
 }
 
+/** A stretch of a journal. */
+export type Span = Pick<Rows, 'incarnation' | 'after' | 'upTo'>
+
 /** Rows read from the store at a time. */
 const pageRows = 256
 

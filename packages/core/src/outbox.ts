@@ -4,10 +4,11 @@
  *
  * At most one exchange per peer and path is under way, and one long poll; a slow peer delays nobody else.
  */
+import { mayAskAhead, noteArrival, patienceEnds } from './bulk.ts'
 import type { Dialect } from './dialect.ts'
 import type { Effect } from './events.ts'
 import type { Composer, Descent } from './exchange.ts'
-import { covers, type Cursor } from './journal.ts'
+import type { Cursor } from './journal.ts'
 import { announceBytesMax } from './limits.ts'
 import type { Message } from './message.ts'
 import { preferredPath, type ModeState } from './mode.ts'
@@ -24,8 +25,18 @@ import {
 } from './params.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Random } from './ports.ts'
-import { canPull, choosePath, followMs, isDiverged, pullAt, pushAt, type Standing } from './sync-plan.ts'
-import { pathKinds, type Instant, type NodeId, type PathKind, type Sequence } from './units.ts'
+import {
+  canPull,
+  choosePath,
+  descentDueAt,
+  heldSeq,
+  isDiverged,
+  knowsAll,
+  pullAt,
+  pushAt,
+  type Standing,
+} from './sync-plan.ts'
+import { pathKinds, type Instant, type NodeId, type PathKind } from './units.ts'
 import { linkState, provenUntil } from './watchdog.ts'
 
 /** A question under way. */
@@ -43,6 +54,8 @@ export interface Ask {
   readonly inFull: boolean
   readonly askedFetch: Peer['fetch']
   readonly askedDescent: Descent | undefined
+  /** The answer has come: the path is free for the next question. */
+  isReceived: boolean
 }
 
 /** What an outbox works with. */
@@ -91,9 +104,22 @@ export class Outbox {
     if (ask === undefined) return undefined
     this.#asks.delete(id)
     const link = ask.peer.links[ask.path]
-    if (ask.isPoll) link.poll = undefined
+    if (ask.isReceived) ask.peer.unsettledAnswers--
+    else if (ask.isPoll) link.poll = undefined
     else link.exchange = undefined
     return ask
+  }
+
+  /** An answer has come, and is being verified: the next rows of a bulk transfer may be asked for already. */
+  received(id: number, answer: Message): void {
+    const ask = this.#asks.get(id)
+    if (ask === undefined || ask.isPoll) return
+    const { peer } = ask
+    const { rows } = this.#parts.dialect.understand(peer, answer, ask).message
+    if (rows === undefined || !noteArrival(peer, rows)) return
+    ask.isReceived = true
+    peer.unsettledAnswers++
+    peer.links[ask.path].exchange = undefined
   }
 
   /** A poll was answered: the next one must not bring the same again while the disk still works on it. */
@@ -152,8 +178,8 @@ export class Outbox {
     if (!comparable || !differs) peer.divergedSince = undefined
     else peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false
-    if (at.mono < Math.max(peer.descentAt, peer.divergedSince + followMs(peer, own))) return false
-    return choosePath(peer, mode, at.mono, this.#parts.params) !== undefined
+    const path = choosePath(peer, mode, at.mono, this.#parts.params)
+    return path !== undefined && at.mono >= descentDueAt(peer, path, own)
   }
 
   /**
@@ -192,6 +218,8 @@ export class Outbox {
       this.#announcedSeq,
       Math.min(...listeners.map(peer => heldSeq(peer, own)), own.seq),
     )
+    // Nobody has to be told of what all others have had before.
+    if (own.bulkFrom !== undefined && !this.#localNews) this.#announcedSeq = own.seq
     const knowAll = listeners.every(peer => knowsAll(peer, own))
     if (!mode.announces || knowAll) {
       this.#announcedSeq = own.seq
@@ -199,7 +227,7 @@ export class Outbox {
       this.#announceAt = this.#ackNewsAt = undefined
       return []
     }
-    if (!this.#localNews && this.#ackNewsAt === undefined) return []
+    if (!this.#localNews && (this.#ackNewsAt === undefined || own.bulkFrom !== undefined)) return []
     // What an exchange under way will tell anyway is worth waiting for.
     const inExchange = listeners.some(peer => peer.descent !== undefined || peer.syncAt > at.mono)
     const noted = (this.#ackNewsAt ?? at.mono) + (inExchange ? ackIntervalMs : 0)
@@ -228,18 +256,16 @@ export class Outbox {
   #considerDeadlines(peer: Peer, own: Standing, consider: (time: number | undefined) => void): void {
     const { params } = this.#parts
     consider(peer.syncAt)
-    consider(peer.descentAt)
-    consider((peer.divergedSince ?? 0) + followMs(peer, own))
+    consider(peer.bulkAt)
+    consider(patienceEnds(peer))
     for (const kind of pathKinds) {
       const link = peer.links[kind]
-      consider(link.retryAt)
-      consider(link.beatAt)
-      consider(link.speakAt)
-      consider(link.greetAt)
-      consider(link.pollAt)
+      const { retryAt, beatAt, speakAt, greetAt, pollAt } = link
+      for (const time of [retryAt, beatAt, speakAt, greetAt, pollAt]) consider(time)
       consider(provenUntil(link, params))
       consider(pushAt(peer, kind, own, params))
       consider(pullAt(peer, kind, own))
+      consider(descentDueAt(peer, kind, own))
     }
   }
 
@@ -256,8 +282,10 @@ export class Outbox {
 
   #work(peer: Peer, path: PathKind, own: Standing, at: Instant): Effect[] {
     const link = peer.links[path]
-    if (!link.up || link.exchange !== undefined || peer.unsettledAnswers > 0) return []
+    const isAhead = peer.unsettledAnswers > 0
+    if (!link.up || link.exchange !== undefined || (isAhead && !mayAskAhead(peer))) return []
     if (at.mono < Math.max(link.retryAt, link.speakAt, peer.syncAt)) return []
+    if (isAhead) return [this.#ask(peer, link, { push: false, own, at, isWork: true })]
     const { params } = this.#parts
     const push = due(pushAt(peer, path, own, params), at)
     const pull = due(pullAt(peer, path, own), at)
@@ -269,6 +297,8 @@ export class Outbox {
     const link = peer.links.http
     const proven = linkState(link, at.mono, this.#parts.params) === 'up'
     if (!proven || !link.up || link.doubted || link.poll !== undefined) return []
+    // A poll would bring the same rows once more.
+    if (peer.bulk !== undefined) return []
     if (at.mono < link.retryAt || at.mono < link.pollAt) return []
     return [this.#ask(peer, link, { push: false, own, at, isWork: false, waitMs: Math.round(link.holdMs) })]
   }
@@ -323,6 +353,7 @@ export class Outbox {
       inFull: !isWork || !peer.knowsUs,
       askedFetch: isWork ? peer.fetch : undefined,
       askedDescent: isWork ? peer.descent : undefined,
+      isReceived: false,
     })
     if (waitMs === undefined) link.exchange = id
     else link.poll = id
@@ -361,17 +392,6 @@ export class Outbox {
     this.#announcedSeq = own.seq
     return effects.length > 0 ? effects : [announce(head)]
   }
-}
-
-/** Whether a peer has been told all our rows, and how far we have applied its own. */
-function knowsAll(peer: Peer, own: Standing): boolean {
-  const { cursor, toldCursor } = peer
-  return heldSeq(peer, own) >= own.seq && (cursor === undefined || covers(toldCursor, cursor))
-}
-
-/** How far a peer has heard of our rows, as far as we know. */
-function heldSeq({ acked, toldSeq }: Peer, own: Standing): Sequence {
-  return Math.max(toldSeq, acked?.incarnation === own.incarnation ? acked.seq : 0)
 }
 
 function due(time: number | undefined, at: Instant): boolean {

@@ -82,6 +82,12 @@ export const introduceMs = 1_000
 /** Patience of the node that does not lead: several round trips, and short enough for a hedged write. */
 export const followPauseMs = 400
 
+/**
+ * The same for a node that does better to pull most of our state: a frame takes two seconds at one megabit a
+ * second, a verification on busy cores as long, and all that we could send is what it is about to ask for.
+ */
+export const fillPauseMs = 5_000
+
 /** How often HTTP is tried while P2P carries: keeps the status honest at about 25 B/s. */
 export const httpIdleProbeMs = 60_000
 

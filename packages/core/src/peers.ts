@@ -4,9 +4,11 @@
  *
  * Plain mutable records, owned by the engine. Times are `mono` milliseconds unless they end in `Wall`.
  */
-import type { Cursor } from './journal.ts'
+import type { Bulk } from './bulk.ts'
+import type { Cursor, Span } from './journal.ts'
 import type { FrameVersion, HorizonReport, Info, Want } from './message.ts'
 import type { Descent } from './exchange.ts'
+import type { Pace } from './pace.ts'
 import { asleepPauseMs, httpSilenceMaxMs, longPollMs } from './params.ts'
 import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'
 
@@ -72,6 +74,8 @@ export interface Peer {
   stated: HorizonReport | undefined
   /** Everything of the peer up to here is applied and durable here. */
   cursor: Cursor | undefined
+  /** Rows beyond a gap that are durable here: the cursor passes them once it gets there. */
+  landed: readonly Span[]
   /** Everything of ours up to here is applied and durable there. */
   acked: Cursor | undefined
   /** How far we have told our rows to this peer itself; it may not have heard. */
@@ -83,9 +87,13 @@ export interface Peer {
   /** Entries to fetch before `cursor` may move to `upTo`. */
   fetch: { wants: readonly Want[]; upTo: Cursor } | undefined
   descent: Descent | undefined
+  /** The transfer of most of its state to us, while it is under way. */
+  bulk: Bulk | undefined
+  /** No bulk transfer before this. */
+  bulkAt: number
   /** What the peer wanted last after rows of ours, in brief: who wants the same again cannot take it now. */
   servedWants: string | undefined
-  /** Answers whose entries are not durable yet: what they mean for fetch and descent is still to come. */
+  /** Answers received whose entries are not durable yet: what they mean is still to come. */
   unsettledAnswers: number
   /** Since when only a descent can make us equal, or since the peer's last step of one. */
   divergedSince: number | undefined
@@ -121,12 +129,15 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     knowsUs: false,
     stated: undefined,
     cursor,
+    landed: [],
     acked: undefined,
     toldSeq: 0,
     toldCursor: undefined,
     behindSince: undefined,
     fetch: undefined,
     descent: undefined,
+    bulk: undefined,
+    bulkAt: now,
     servedWants: undefined,
     unsettledAnswers: 0,
     divergedSince: undefined,
@@ -171,18 +182,6 @@ function createLink(path: PathKind, now: number): Link {
     poll: undefined,
     goodProbes: 0,
   }
-}
-
-/** When and how long to wait before the next try. */
-export interface Pace {
-  readonly now: number
-  /** Random in [0, 1): jitter. */
-  readonly unit: number
-  readonly capMs: number
-  /** What the other side asked for. */
-  readonly retryAfterMs: number
-  /** The host says that the peer sleeps: no exponential haste then. */
-  readonly asleep?: boolean
 }
 
 /** How long to wait on a new connection, with something to tell and without. */

@@ -1,10 +1,12 @@
 /** Answers requests once what they brought is durable; long polls wait for something to tell. */
+import { withoutDescent } from './bulk.ts'
 import type { CommitPipeline } from './commits.ts'
 import type { AnswerManner, Dialect } from './dialect.ts'
 import type { Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
 import type { Message } from './message.ts'
 import type { Peer } from './peers.ts'
+import type { Standing } from './sync-plan.ts'
 import type { Instant } from './units.ts'
 
 /**
@@ -49,13 +51,14 @@ export class Responder {
   }
 
   /** Answers whatever is durable and has waited long enough, or whose asker should hear the news. */
-  answer(hasNewsFor: (peer: Peer) => boolean, at: Instant): Effect[] {
+  answer(own: Standing, hasNewsFor: (peer: Peer) => boolean, at: Instant): Effect[] {
     const effects: Effect[] = []
     for (const { id, peer, request, manner, holdUntil, settled } of this.#held.values()) {
       if (!settled || (at.mono < holdUntil && !hasNewsFor(peer))) continue
       this.#held.delete(id)
       const greeting = manner.greets ? this.#composer.greeting(peer, at, request.info !== undefined) : {}
-      const message = { ...greeting, ...this.#composer.answer(request, peer) }
+      const work = this.#composer.answer(withoutDescent(request, peer, own), peer)
+      const message = { ...greeting, ...work }
       effects.push({ type: 'reply', id, message: this.#phrase(message, peer, manner, request) })
       if (manner.greets) peer.toldCursor = peer.cursor
     }

@@ -56,6 +56,8 @@ export interface PeerStatus {
   readonly root?: string
   /** Commits of the peer that this node has not applied yet; undefined when never heard. */
   readonly behind?: number
+  /** The peer sends us most of its state: entries held here, and about how many it will be. */
+  readonly transfer?: { readonly entries: number; readonly of: number }
   /** Commits of this node that the peer has not acknowledged yet. */
   readonly ahead?: number
 }

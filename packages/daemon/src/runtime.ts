@@ -350,6 +350,7 @@ export class Runtime implements LatticeNode {
       const frame = await this.#transport(path).request(peer, this.#encode(message), done.signal)
       const answer = decodeMessage(frame, peer)
       if (isMalformed(answer)) return this.#dispatch({ type: 'ask-failed', id, ...unreadAnswer(answer) })
+      if (answer.rows !== undefined) this.#dispatch({ type: 'received', id, message: answer })
       const delivery = await this.#admission.admit(answer, peer)
       this.#dispatch({ type: 'answer', id, ...delivery })
     } catch (error) {

@@ -34,6 +34,8 @@ export const statusTextSchema = z
   .enum(['🟢 Resilient (P2P Mode)', '🟡 Resilient (HTTP Fallback)', '🔴 Degraded (No Peers)'])
   .describe('the verdict in three texts; reason and warnings say more')
 
+const transferSchema = z.object({ entries: z.int().min(0), of: z.int().min(0) })
+
 /** `GET /api/lattice/p2p/status`. */
 export const p2pStatusSchema = z.object({
   success: z.literal(true),
@@ -54,6 +56,9 @@ export const p2pStatusSchema = z.object({
   since: momentSchema,
   reason: z.string(),
   forced_until: momentSchema.nullable(),
+  transfer: transferSchema
+    .optional()
+    .describe('while this node takes over the state of a peer: entries held of about how many'),
   last_sync: momentSchema.nullable().describe('last exchange that ended in equal roots'),
   merkle_root: rootSchema,
   status_text: statusTextSchema,
@@ -143,6 +148,9 @@ export const peerSchema = z.object({
   last_seen: momentSchema.nullable(),
   merkle_root: rootSchema.nullable(),
   in_sync: z.boolean().nullable().describe('whether its root equals ours; null when it was never heard'),
+  transfer: transferSchema
+    .optional()
+    .describe('entries held here of about how many, while this peer sends most of its state'),
   behind: z.int().nullable().describe('commits of the peer that this node has not applied'),
   ahead: z.int().nullable().describe('commits of this node that the peer has not acknowledged'),
   links: z.object({ p2p: linkSchema, http: linkSchema }),

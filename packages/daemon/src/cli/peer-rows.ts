@@ -21,6 +21,11 @@ export function peerState(peer: Peer, paint: Paint): string {
   return paint('green', '✓ ok')
 }
 
+/** How far a transfer has come: `41200 of about 100000 entries`. */
+export function transferProgress({ entries, of }: NonNullable<Peer['transfer']>): string {
+  return `${entries} of about ${of} entries`
+}
+
 /** Round trip of the path in use. */
 export function peerRtt(peer: Peer): string {
   const ms = peer.path === 'none' ? null : peer.rtt_ms[peer.path]

@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import { exitCodes } from './exit.ts'
 import { print, printJson, span, table, visible } from './io.ts'
 import type { Paint } from './io.ts'
-import { ago, peerName, peerState } from './peer-rows.ts'
+import { ago, peerName, peerState, transferProgress } from './peer-rows.ts'
 import type { Peer } from './peer-rows.ts'
 import type { Register } from './register.ts'
 import { calling, openSession, withRemote } from './session.ts'
@@ -46,6 +46,7 @@ function peerLines(peers: readonly Peer[], paint: Paint, nowWall: number): reado
     '',
     `${peerName(peer)}  ${peer.peer_id}`,
     `  ${visible(peer.why)}`,
+    ...(peer.transfer === undefined ? [] : [`  sends its state: ${transferProgress(peer.transfer)}`]),
     ...peer.addresses.map(({ path, address, last_error: error }) => {
       const fault = error === null ? '' : paint('yellow', `  ${visible(error)}`)
       return `  ${path.padEnd(4)} ${visible(address)}${fault}`

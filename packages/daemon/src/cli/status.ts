@@ -6,7 +6,7 @@ import { exitCodes } from './exit.ts'
 import type { ExitCode } from './exit.ts'
 import { print, printJson, table, visible } from './io.ts'
 import type { Paint } from './io.ts'
-import { ago, peerName, peerRtt, peerState } from './peer-rows.ts'
+import { ago, peerName, peerRtt, peerState, transferProgress } from './peer-rows.ts'
 import type { Register } from './register.ts'
 import { calling, openSession, withRemote } from './session.ts'
 
@@ -83,6 +83,7 @@ export function statusLines(facts: Facts, url: string, paint: Paint, nowWall: nu
     clip(`${sign[health.overall]} ${verdict(facts)}`),
     clip(visible(mode)),
     clip(`Root ${status.merkle_root}, ${facts.keys} ${facts.keys === 1 ? 'key' : 'keys'}.`),
+    ...(status.transfer === undefined ? [] : [`Filling up: ${transferProgress(status.transfer)}.`]),
     '',
     ...nodeTable(facts, paint, nowWall).map(clip),
     '',

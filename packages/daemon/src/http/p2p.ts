@@ -13,6 +13,7 @@ type P2pOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'config' | 'p2p' | 
 function p2pStatus({ node, config, p2p, warnings }: P2pOptions): Record<string, unknown> {
   const status = node.status()
   const lung = p2p()
+  const transfer = status.peers.find(peer => peer.transfer !== undefined)?.transfer
   return {
     success: true,
     enabled: lung.enabled,
@@ -32,6 +33,7 @@ function p2pStatus({ node, config, p2p, warnings }: P2pOptions): Record<string, 
     since: moment(status.sinceWall),
     reason: status.reason,
     forced_until: momentOrNull(status.forcedUntilWall),
+    ...(transfer === undefined ? {} : { transfer }),
     last_sync: momentOrNull(status.lastSyncWall),
     merkle_root: status.root,
     status_text: statusText(status),

@@ -53,6 +53,7 @@ export function peerShape(peer: PeerStatus, info: PeerInfo, ownRoot: string): Pe
     last_seen: momentOrNull(peer.lastSeenWall),
     merkle_root: peer.root ?? null,
     in_sync: peer.root === undefined ? null : peer.root === ownRoot,
+    ...(peer.transfer === undefined ? {} : { transfer: peer.transfer }),
     behind: peer.behind ?? null,
     ahead: peer.ahead ?? null,
     links: { p2p: linkShape(p2p), http: linkShape(http) },
