@@ -1,4 +1,4 @@
-/** How patient a node is with a path that fails: jitter, a cap, the circuit breaker, and what hosts ask for. */
+/** How patient a node is with a path that fails: jitter, a cap, the circuit breaker, what hosts ask for. */
 import type { ErrorCode } from './errors.ts'
 import { circuitFailures, circuitPauseMs, retryAfterMaxMs } from './params.ts'
 import type { Link } from './peers.ts'

@@ -116,9 +116,9 @@ export function unackedSince(peer: Peer, own: Standing): number | undefined {
 }
 
 /**
- * How long we leave the first word to the peer: one that holds next to nothing does better to pull. Where both have something for each other, both would begin in
- * the same instant and send everything twice: the lesser node id leads, the other waits for that one
- * exchange.
+ * How long we leave the first word to the peer. One that holds next to nothing does better to pull. Where
+ * both have something for each other, both would begin in the same instant and send everything twice: the
+ * lesser node id leads, the other waits for that one exchange.
  */
 export function followMs(peer: Peer, own: Standing): number {
   if (isFilling(peer, own)) return fillPauseMs

@@ -1,4 +1,4 @@
-/** A nearly empty node takes over what another one holds: bounded, resumable, and whatever goes on meanwhile. */
+/** A nearly empty node takes over what another one holds: bounded, resumable, whatever goes on meanwhile. */
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { frameBytesMax, type Message, type Rows } from '@lattice/core'
 import { bytesOf, lost, rowsOf, SyncWorld, type Carried } from './sync-world.ts'
