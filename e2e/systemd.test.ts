@@ -72,6 +72,8 @@ describe('the units', () => {
       'lattice.service',
       'lattice-verify.service',
       'lattice-verify.timer',
+      'lattice-backup.service',
+      'lattice-backup.timer',
       'lattice-alert@.service',
     ]
     for (const name of names) {

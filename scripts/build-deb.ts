@@ -15,7 +15,14 @@ import { root } from './tidy/tree.ts'
 /** Architecture names of Debian by those of Node. */
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
-const units = ['lattice.service', 'lattice-verify.service', 'lattice-verify.timer', 'lattice-alert@.service']
+const units = [
+  'lattice.service',
+  'lattice-verify.service',
+  'lattice-verify.timer',
+  'lattice-backup.service',
+  'lattice-backup.timer',
+  'lattice-alert@.service',
+]
 const conffiles = ['/etc/default/lattice', '/etc/lattice/lattice.env']
 
 /** Builds the package below `out`; its path. */

@@ -5,6 +5,7 @@
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { assert, type LeafBlock, type Row, type Store } from '@lattice/core'
 import { readError } from './sqlite-error.ts'
+import { newestSeqSql } from './sqlite-schema.ts'
 
 /** Pages kept between commits; a commit of the writer empties it, so more would not pay. */
 const cacheKiB = 8 * 1024
@@ -107,6 +108,15 @@ export class SqliteReader implements StoreReads {
   facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]> {
     const [low, high] = range(prefix, '')
     return this.#all(this.#facts, low, high, checked(limit)) as unknown as Array<[string, Uint8Array]>
+  }
+
+  /**
+   * From now on shows the store of this moment, whatever is committed meanwhile, and answers its newest
+   * sequence. The log cannot be cut until `close`.
+   */
+  freeze(): number {
+    this.#database.exec('BEGIN')
+    return Number(this.#all(this.#prepare(newestSeqSql))[0]?.[0])
   }
 
   close(): void {

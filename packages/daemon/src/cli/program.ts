@@ -3,6 +3,7 @@
  */
 import { Command, CommanderError } from 'commander'
 
+import { registerBackup } from './backup.ts'
 import { registerCheck } from './check.ts'
 import { registerCompletion } from './completion.ts'
 import { registerConfig } from './config.ts'
@@ -21,6 +22,7 @@ import { registerInvite } from './invite.ts'
 import { registerJoin } from './join.ts'
 import { registerMan } from './man.ts'
 import { registerReload } from './reload.ts'
+import { registerRestore } from './restore.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
 import { registerSwitch } from './switch.ts'
@@ -52,6 +54,8 @@ const commands: readonly Register[] = [
   registerVerifyProof,
   registerExport,
   registerImport,
+  registerBackup,
+  registerRestore,
   registerId,
   registerConfig,
   registerInit,

@@ -10,6 +10,17 @@ export type Tell = (text: string) => void
 /** Runs one step and shows it. */
 export type Step = <T>(title: string, body: (tell: Tell) => Promise<T>) => Promise<T>
 
+/** Characters of a bar: fits a step line of 80 columns. */
+const barWidth = 24
+
+/** `████░░░░ 42 %  1234 of 3000`: how far something has come. */
+export function bar(done: number, about: number): string {
+  const share = about === 0 ? 1 : Math.min(1, done / about)
+  const full = Math.round(share * barWidth)
+  const cells = '█'.repeat(full) + '░'.repeat(barWidth - full)
+  return `${cells} ${String(Math.floor(share * 100)).padStart(3)} %  ${done} of ${about}`
+}
+
 /** How steps are shown on this output. */
 export function stepper(io: CliIo, quiet: boolean): Step {
   if (quiet) return (_title, body) => body(() => undefined)

@@ -1,3 +1,4 @@
-/** Snapshots on a disk that outlives this one. */
-export { restoreAtStart, restoreSnapshot, type Restored } from './restore-snapshot.ts'
-export { keepSnapshots, type Snapshots } from './snapshots.ts'
+/** Snapshots of the whole state as files, and stores made from them. */
+export { fillFromSnapshot, restoreAtStart, restoreSnapshot } from './restore-snapshot.ts'
+export { readSnapshot, snapshotSeq, writeSnapshot } from './snapshot-file.ts'
+export { keepSnapshots } from './snapshots.ts'

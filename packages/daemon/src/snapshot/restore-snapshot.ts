@@ -70,11 +70,30 @@ function candidates(directory: string, log: RestoreParts['log']): readonly strin
 }
 
 async function restoreOne(directory: string, name: string, parts: RestoreParts): Promise<Restored> {
+  const { header, entries, refused } = await fillFromSnapshot(join(directory, name), parts)
+  return { name, header, entries, refused }
+}
+
+/** What filling a store came to. */
+export interface Filled extends Omit<Restored, 'name'> {
+  /** Merkle root of the store afterwards, 64 hex digits. */
+  readonly root: string
+}
+
+/**
+ * Joins the entries of one snapshot into the store, frame by frame; `tell` hears how many have been read.
+ * Rejects with `SnapshotDamage` or the store's error; what was taken before stays.
+ */
+export async function fillFromSnapshot(
+  path: string,
+  parts: Omit<RestoreParts, 'log'>,
+  tell: (read: number) => void = () => undefined,
+): Promise<Filled> {
   const { store, hash, signer, members } = parts
   const replica = new Replica({ store, hash, signer, trusted: members })
   let header: SnapshotHeader | undefined
-  let [entries, refused] = [0, 0]
-  for await (const part of readSnapshot(join(directory, name))) {
+  let [entries, refused, read] = [0, 0, 0]
+  for await (const part of readSnapshot(path)) {
     if (!Array.isArray(part)) {
       header = part as SnapshotHeader
       continue
@@ -83,18 +102,19 @@ async function restoreOne(directory: string, name: string, parts: RestoreParts):
     const verdicts = replica.offer(verified, 'http', parts.wall())
     entries += verdicts.filter(verdict => verdict === 'staged').length
     refused += part.length - verified.length
+    tell((read += part.length))
     if (!replica.hasForming) continue
     await store.commit(replica.seal())
     replica.committed()
   }
   if (header === undefined) throw new Error('it has no header')
-  return { name, header, entries, refused }
+  return { header, entries, refused, root: Buffer.from(replica.trie.root()).toString('hex') }
 }
 
 /** Of members, well-formed and truly signed; everything else is left out. */
 async function verify(
   bytes: readonly Uint8Array[],
-  { hash, signer, members, verifier }: RestoreParts,
+  { hash, signer, members, verifier }: Omit<RestoreParts, 'log'>,
 ): Promise<readonly VerifiedEntry[]> {
   const known = bytes
     .map(each => parseEntry(each, hash))

@@ -1,0 +1,107 @@
+/**
+ * Opens a backup and checks it before anything of it is used: the manifest by its signature, every member by
+ * its hash.
+ */
+import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import type { Verifier } from '@lattice/core'
+
+import { snapshotSeq } from '../snapshot/index.ts'
+import { digestOf, memberNames, readManifest, type Manifest } from './manifest.ts'
+import { tarContent, tarIndex, type TarMember } from './tar.ts'
+
+/** A backup whose manifest and small members have been checked. */
+export interface OpenedBackup extends AsyncDisposable {
+  readonly manifest: Manifest
+  /** The settings as they were. */
+  readonly settings: string
+  /** The encrypted key, where there is one. */
+  readonly identity: Uint8Array | undefined
+  /**
+   * Copies the state into `directory` and answers its path; `readSnapshot` then checks it against its name,
+   * which the manifest vouches for.
+   */
+  extractState(directory: string): Promise<string>
+}
+
+/** Why a file cannot be restored from. */
+export class BackupDamage extends Error {
+  override readonly name = 'BackupDamage'
+}
+
+/** A manifest with 64 authors has some 5 KiB, settings a few more; a sealed key 76 bytes. */
+const smallBytesMax = 256 * 1024
+
+/** Opens a backup. Rejects with `BackupDamage` and the reason, or the system's error. */
+export async function openBackup(path: string, verifier: Verifier): Promise<OpenedBackup> {
+  const file = await open(path, 'r')
+  try {
+    const index = await tarIndex(file)
+    if (index === undefined) throw new BackupDamage('it is no backup, or was cut short')
+    const manifest = await readManifest(await small(file, index, memberNames.manifest), verifier)
+    if (typeof manifest === 'string') throw new BackupDamage(manifest)
+    const checked = (name: string): Promise<Uint8Array> => checkedMember(file, index, manifest, name)
+    const settings = Buffer.from(await checked(memberNames.settings)).toString('utf8')
+    const holdsIdentity = manifest.members[memberNames.identity] !== undefined
+    return {
+      manifest,
+      settings,
+      identity: holdsIdentity ? await checked(memberNames.identity) : undefined,
+      extractState: directory => extract(file, index, manifest.state, directory),
+      [Symbol.asyncDispose]: () => file.close(),
+    }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+/** A directory below `parent` for the time of `body`. */
+export async function withScratch<T>(parent: string, body: (path: string) => Promise<T>): Promise<T> {
+  const path = await mkdtemp(join(parent, '.restore-'))
+  try {
+    return await body(path)
+  } finally {
+    await rm(path, { recursive: true, force: true })
+  }
+}
+
+async function checkedMember(
+  file: FileHandle,
+  index: readonly TarMember[],
+  manifest: Manifest,
+  name: string,
+): Promise<Uint8Array> {
+  const bytes = await small(file, index, name)
+  if (digestOf(bytes) !== manifest.members[name]) throw new BackupDamage(`${name} was changed`)
+  return bytes
+}
+
+async function small(file: FileHandle, index: readonly TarMember[], name: string): Promise<Uint8Array> {
+  const member = index.find(each => each.name === name)
+  if (member === undefined) throw new BackupDamage(`${name} is missing`)
+  if (member.bytes > smallBytesMax) throw new BackupDamage(`${name} is longer than any can be`)
+  const pieces: Uint8Array[] = []
+  for await (const piece of tarContent(file, member)) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+async function extract(
+  file: FileHandle,
+  index: readonly TarMember[],
+  name: string,
+  directory: string,
+): Promise<string> {
+  const member = index.find(each => each.name === name)
+  if (member === undefined || snapshotSeq(name) === undefined)
+    throw new BackupDamage('the state is missing from it')
+  const path = join(directory, name)
+  const copy = await open(path, 'wx', 0o600)
+  try {
+    for await (const piece of tarContent(file, member)) await copy.writeFile(piece)
+  } finally {
+    await copy.close()
+  }
+  return path
+}

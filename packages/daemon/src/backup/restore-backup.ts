@@ -1,0 +1,107 @@
+/**
+ * Makes the store of a node from a backup: built aside, compared with the root that the manifest promises,
+ * and only then put in place.
+ *
+ * It starts a new life: a new incarnation, so that commits are not counted twice and a counter begins a slot
+ * of its own, and, where there are other members, it counts as a store that has lost something until it has
+ * agreed with one of them. The clock goes on from the newest entry.
+ */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+
+import { amnesiaFact } from '@lattice/core'
+import type { NodeId, Signer, Verifier } from '@lattice/core'
+
+import { sha256 } from '../host/crypto.ts'
+import { flushDirectory } from '../incarnation-file.ts'
+import { fillFromSnapshot } from '../snapshot/index.ts'
+import { storeFiles } from '../sqlite-schema.ts'
+import { openSqliteStore } from '../sqlite-store.ts'
+import { BackupDamage, withScratch, type OpenedBackup } from './read-backup.ts'
+
+/** What restoring needs. */
+export interface RestoreInput {
+  readonly signer: Signer
+  readonly verifier: Verifier
+  /** The other members, as configured where the node will run. */
+  readonly members: ReadonlySet<NodeId>
+  readonly tell: (read: number, about: number) => void
+}
+
+/** What came back. */
+export interface RestoredStore {
+  readonly incarnation: string
+  readonly entries: number
+  readonly root: string
+  /** Where the store that was there before lies now. */
+  readonly replaced: string | undefined
+}
+
+const databaseFiles = ['', '-wal', '-shm'].map(end => storeFiles.database + end)
+
+/** The files of a store that lie in `directory`. */
+export function storeFilesIn(directory: string): readonly string[] {
+  return [...databaseFiles, storeFiles.incarnation].filter(name => fs.existsSync(join(directory, name)))
+}
+
+/**
+ * Builds the store in `stateDir`, whose lock the caller holds; a store that is there is moved aside. Rejects
+ * with `BackupDamage`, `SnapshotDamage` or a `LatticeError`; the directory is as it was then.
+ */
+export async function restoreStore(
+  backup: OpenedBackup,
+  stateDir: string,
+  input: RestoreInput,
+): Promise<RestoredStore> {
+  return withScratch(stateDir, async scratch => {
+    const made = await build(backup, scratch, input)
+    return { ...made, replaced: putInPlace(scratch, stateDir) }
+  })
+}
+
+/** Reads the whole backup into a store that is thrown away: whether it could be restored. */
+export async function tryRestore(backup: OpenedBackup, parent: string, input: RestoreInput): Promise<void> {
+  await withScratch(parent, scratch => build(backup, scratch, input))
+}
+
+async function build(
+  backup: OpenedBackup,
+  directory: string,
+  { signer, verifier, members, tell }: RestoreInput,
+): Promise<Omit<RestoredStore, 'replaced'>> {
+  const { manifest } = backup
+  const snapshot = await backup.extractState(directory)
+  const store = await openSqliteStore(directory)
+  try {
+    // The node that made it vouches for the authors; every entry is still checked against its own signature.
+    const authors = new Set(manifest.authors)
+    // What was fit to be stored then is fit to be stored now, however late it is here.
+    const wall = (): number => Math.max(Date.now(), manifest.made)
+    const parts = { store, hash: sha256, signer, verifier, members: authors, wall }
+    const filled = await fillFromSnapshot(snapshot, parts, read => tell(read, manifest.entries))
+    if (filled.root !== manifest.root) {
+      const told = `${filled.entries} entries gave the root ${filled.root}, ${filled.refused} were refused`
+      throw new BackupDamage(`its state is not what its manifest promises: ${told}`)
+    }
+    if (members.size > 0) await store.commit({ rows: [], facts: new Map([[amnesiaFact, new Uint8Array(0)]]) })
+    return { incarnation: store.incarnation, entries: filled.entries, root: filled.root }
+  } finally {
+    await store.close()
+    fs.rmSync(snapshot)
+  }
+}
+
+/**
+ * The old store goes as a whole, the database before its log, so that no log ever meets another database.
+ * Between the two moves the directory holds none: a start then says that it was lost, and nothing mixes.
+ */
+function putInPlace(from: string, stateDir: string): string | undefined {
+  const old = storeFilesIn(stateDir)
+  const aside = fs.mkdtempSync(join(stateDir, `replaced-${new Date().toISOString().slice(0, 10)}-`))
+  for (const name of old) fs.renameSync(join(stateDir, name), join(aside, name))
+  for (const name of storeFilesIn(from)) fs.renameSync(join(from, name), join(stateDir, name))
+  flushDirectory(stateDir)
+  if (old.length > 0) return aside
+  fs.rmdirSync(aside)
+  return undefined
+}

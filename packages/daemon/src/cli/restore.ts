@@ -1,0 +1,203 @@
+/** `lattice restore`: a node from its backup, as a new incarnation; or whether that would work. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+import type { Command } from 'commander'
+
+import type { NodeId } from '@lattice/core'
+
+import {
+  BackupDamage,
+  openBackup,
+  openSeed,
+  restoreStore,
+  storeFilesIn,
+  tryRestore,
+  type OpenedBackup,
+} from '../backup/index.ts'
+import { createVerifier, type SystemVerifier } from '../host/crypto.ts'
+import { identityFile, identityFromSeed, openIdentity, type Identity } from '../host/identity.ts'
+import { codeOf, createPrivateFile } from '../host/private-file.ts'
+import { openStateDir } from '../state-dir.ts'
+import { passphraseOf } from './backup.ts'
+import { CliError, exitCodes } from './exit.ts'
+import { identitySettings } from './id.ts'
+import { brief, print, printJson, visible } from './io.ts'
+import type { CliIo } from './io.ts'
+import { bar, stepper, type Step } from './progress.ts'
+import type { Register } from './register.ts'
+import { loadFrom, withSettings } from './settings.ts'
+
+interface Options {
+  readonly withIdentity?: string
+  readonly force?: boolean
+  readonly dryRun?: boolean
+  readonly json?: boolean
+}
+
+/** Adds the command. */
+export const registerRestore: Register = (program, { io, run }) => {
+  const command = withSettings(program.command('restore <file>'), ['STATE_DIR', 'TRUSTED_KEYS'])
+    .description('make the store of this node from a backup; the daemon must be stopped')
+    .option('--with-identity <file>', 'take the key of the node too; its passphrase is in this file')
+    .option('--force', 'also where STATE_DIR holds a store; that one is moved aside')
+    .option('--dry-run', 'check everything, and change nothing')
+    .option('--json', 'machine-readable answer (lattice.restore/v1)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ lattice restore --dry-run node2.tar\n  $ lattice restore node2.tar --state-dir /var/lib/lattice',
+    )
+  command.action(
+    run(async (file: string, options: Options, self: Command) => {
+      const loaded = loadFrom(self, io)
+      const settings = identitySettings(loaded, io.cwd, ['TRUSTED_KEYS'])
+      const verifier = createVerifier()
+      const path = resolve(io.cwd, file)
+      await using backup = await damageTold(path, () => openBackup(path, verifier))
+      const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
+      const plan = { ...settings, backup, verifier, trusted, options, path }
+      const step = stepper(io, options.json === true)
+      return await (options.dryRun === true ? rehearse(plan, io, step) : perform(plan, io, step))
+    }),
+  )
+}
+
+interface Plan {
+  readonly path: string
+  readonly backup: OpenedBackup
+  readonly verifier: SystemVerifier
+  readonly stateDir: string
+  readonly configured: ReturnType<typeof identitySettings>['configured']
+  readonly trusted: readonly NodeId[]
+  readonly options: Options
+}
+
+async function rehearse(plan: Plan, io: CliIo, step: Step): Promise<number> {
+  const { backup, verifier, path, options } = plan
+  const scratch = mkdtempSync(join(tmpdir(), 'lattice-restore-'))
+  try {
+    const input = {
+      signer: identityFromSeed(randomBytes(32), 'generated').signer,
+      verifier,
+      members: new Set<NodeId>(),
+    }
+    await step('check every entry', tell =>
+      damageTold(path, () =>
+        tryRestore(backup, scratch, { ...input, tell: (read, about) => tell(bar(read, about)) }),
+      ),
+    )
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  const { entries, root, name, made, version } = backup.manifest
+  const there = storeFilesIn(plan.stateDir).length > 0
+  const facts = { entries, merkle_root: root, made: new Date(made).toISOString(), version }
+  if (options.json === true)
+    printJson(io, { schema: 'lattice.restore/v1', dry_run: true, would_replace: there, ...facts })
+  else {
+    print(io, `${entries} entries of ${visible(name)}, made ${facts.made} by version ${visible(version)}`)
+    print(io, `All are as they were signed, and their root is ${brief(root)}. Nothing was changed.`)
+    if (there) print(io, `${plan.stateDir} holds a store: a restore there needs --force.`)
+  }
+  return exitCodes.ok
+}
+
+async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
+  const { backup, verifier, path, options, trusted } = plan
+  const { manifest } = backup
+  await using opened = openStateDir(plan.stateDir)
+  const stateDir = opened.path
+  if (storeFilesIn(stateDir).length > 0 && options.force !== true) {
+    const hint = '--force moves it aside; lattice restore --dry-run changes nothing'
+    throw new CliError(exitCodes.failed, `${stateDir} holds a store already`, { hint })
+  }
+  const room = statfsSync(stateDir)
+  // The extracted state and the store made of it: about three times the file.
+  if (room.bavail * room.bsize < 3 * statSync(path).size)
+    throw new CliError(exitCodes.failed, `the disk of ${stateDir} has no room for it`)
+  const identity = identityFor(plan, stateDir, io)
+  const members = new Set(trusted.filter(each => each !== identity.nodeId))
+  const made = await step('check and join every entry', tell =>
+    damageTold(path, () =>
+      restoreStore(backup, stateDir, {
+        signer: identity.signer,
+        verifier,
+        members,
+        tell: (read, about) => tell(bar(read, about)),
+      }),
+    ),
+  )
+  if (options.json === true) {
+    const facts = {
+      state_dir: stateDir,
+      node: identity.nodeId,
+      entries: made.entries,
+      merkle_root: made.root,
+    }
+    const rest = { incarnation: made.incarnation, replaced: made.replaced ?? null }
+    printJson(io, { schema: 'lattice.restore/v1', dry_run: false, ...facts, ...rest })
+    return exitCodes.ok
+  }
+  print(io, `${made.entries} entries of ${visible(manifest.name)} restored into ${stateDir}`)
+  if (made.replaced !== undefined) print(io, `The store that was there is in ${made.replaced}.`)
+  print(io, 'Next: lattice start. What is newer comes from the other nodes.')
+  return exitCodes.ok
+}
+
+/** Whose store it becomes. The backup must come from that node, or from one it trusts. */
+function identityFor(plan: Plan, stateDir: string, io: CliIo): Identity {
+  const { backup, options, configured, trusted } = plan
+  const { node, name } = backup.manifest
+  const passphrase = passphraseOf(options.withIdentity, io)
+  const seed = passphrase === undefined ? undefined : seedOf(backup, passphrase)
+  const present = configured !== undefined || existsSync(join(stateDir, identityFile))
+  if (seed !== undefined) {
+    const restored = identityFromSeed(seed, 'file')
+    if (!present) createPrivateFile(join(stateDir, identityFile), `${Buffer.from(seed).toString('hex')}\n`)
+    else if (openIdentity({ stateDir, configured, storeExists: true }).nodeId !== restored.nodeId)
+      throw new CliError(exitCodes.config, `this node has another key than the one in the backup`, {
+        code: 'IDENTITY_INVALID',
+        hint: 'remove LATTICE_NODE_PRIVKEY_HEX or identity.key, or leave --with-identity out',
+      })
+    return restored
+  }
+  const own = present ? openIdentity({ stateDir, configured, storeExists: true }) : undefined
+  if (own?.nodeId !== node && !trusted.includes(node)) {
+    throw new CliError(
+      exitCodes.failed,
+      `the backup was made by ${visible(name)} (${node}), a stranger here`,
+      {
+        hint: 'take its key with --with-identity, or name it in LATTICE_TRUSTED_KEYS',
+      },
+    )
+  }
+  return own ?? openIdentity({ stateDir, configured, storeExists: false })
+}
+
+function seedOf(backup: OpenedBackup, passphrase: string): Uint8Array {
+  if (backup.identity === undefined)
+    throw new CliError(exitCodes.failed, 'the backup holds no key', {
+      hint: 'it was made without --with-identity; put identity.key in place by hand',
+    })
+  const seed = openSeed(backup.identity, passphrase)
+  if (seed === undefined) throw new CliError(exitCodes.failed, 'the passphrase is not that of the backup')
+  return seed
+}
+
+/** Damage and unreadable files as what they are for the user. */
+async function damageTold<T>(path: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body()
+  } catch (error) {
+    const named = Error.isError(error) && error.name === 'SnapshotDamage'
+    if (error instanceof BackupDamage || named) {
+      const hint = 'nothing was changed; take an earlier backup'
+      throw new CliError(exitCodes.failed, `${path} cannot be restored: ${error.message}`, { hint })
+    }
+    const isMissing = Error.isError(error) && 'syscall' in error && error.syscall === 'open'
+    if (isMissing) throw new CliError(exitCodes.usage, `${path} cannot be read (${codeOf(error)})`)
+    throw error
+  }
+}
