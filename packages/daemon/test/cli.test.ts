@@ -65,8 +65,8 @@ describe('usage', () => {
       .map(([, name]) => name ?? '')
       .filter(name => name !== 'help')
     const verbs =
-      'start up status peers ping get put delete tx switch wait verify verify-proof export import backup restore ' +
-      'id config init invite join reload check completion man'
+      'start up status peers ping get put delete tx switch wait verify doctor netcheck watch support-bundle ' +
+      'verify-proof export import backup restore id config init invite join reload check completion man'
     expect(names).toEqual(verbs.split(' '))
     const helps = await Promise.all(names.map(name => lattice(['help', name])))
     for (const [index, help] of helps.entries()) {

@@ -36,7 +36,9 @@ export interface BackupInput {
   readonly tell: (read: number, about: number) => void
 }
 
-/** Writes the backup to `path`, which must not be there; rejects with a `LatticeError` or the system's error. */
+/**
+ * Writes the backup to `path`, which must not be there; rejects with a `LatticeError` or the system's error.
+ */
 export async function writeBackup(path: string, input: BackupInput): Promise<Manifest> {
   const database = join(input.stateDir, storeFiles.database)
   const incarnation = inspectStore(database)

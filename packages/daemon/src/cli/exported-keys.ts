@@ -1,4 +1,6 @@
-/** Exported state: JSON Lines, one key each, `{"key","type","value"}`, sorted by the UTF-8 bytes of the keys. */
+/**
+ * Exported state: JSON Lines, one key each, `{"key","type","value"}`, sorted by the UTF-8 bytes of the keys.
+ */
 import { jsonValueSchema, keySchema } from '@lattice/api'
 import { compareBytes, encodeValue, isLatticeError, toUtf8 } from '@lattice/core'
 import { z } from 'zod'

@@ -6,7 +6,9 @@ import { codeOf } from '../host/private-file.ts'
 import { CliError, exitCodes } from './exit.ts'
 import type { CliIo } from './io.ts'
 
-/** The text of a file, or of standard input for `-`; ends the command as a usage error where there is none. */
+/**
+ * The text of a file, or of standard input for `-`; ends the command as a usage error where there is none.
+ */
 export async function readInput(io: CliIo, file: string): Promise<string> {
   if (file === '-') return readAll(io)
   const path = resolve(io.cwd, file)

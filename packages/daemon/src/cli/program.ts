@@ -7,6 +7,7 @@ import { registerBackup } from './backup.ts'
 import { registerCheck } from './check.ts'
 import { registerCompletion } from './completion.ts'
 import { registerConfig } from './config.ts'
+import { registerDoctor } from './doctor.ts'
 import { CliError, describeError, exitCodeOf, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
 import { registerId } from './id.ts'
@@ -14,6 +15,7 @@ import { registerImport } from './import.ts'
 import { printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { CliActions, CommandContext, Register } from './register.ts'
+import { registerNetcheck } from './netcheck.ts'
 import { registerPeers } from './peers.ts'
 import { registerKeys } from './keys.ts'
 import { registerPing } from './ping.ts'
@@ -25,12 +27,14 @@ import { registerReload } from './reload.ts'
 import { registerRestore } from './restore.ts'
 import { registerStart } from './start.ts'
 import { registerStatus } from './status.ts'
+import { registerSupportBundle } from './support-bundle.ts'
 import { registerSwitch } from './switch.ts'
 import { registerTx } from './tx.ts'
 import { registerUp } from './up.ts'
 import { registerVerify } from './verify.ts'
 import { registerVerifyProof } from './verify-proof.ts'
 import { registerWait } from './wait.ts'
+import { registerWatch } from './watch.ts'
 import { programVersion } from './version.ts'
 
 /** A program ready to run. */
@@ -51,6 +55,10 @@ const commands: readonly Register[] = [
   registerSwitch,
   registerWait,
   registerVerify,
+  registerDoctor,
+  registerNetcheck,
+  registerWatch,
+  registerSupportBundle,
   registerVerifyProof,
   registerExport,
   registerImport,

@@ -1,4 +1,6 @@
-/** `lattice reload`: makes the daemon of this machine read its configuration again, and says what came of it. */
+/**
+ * `lattice reload`: makes the daemon of this machine read its configuration again, and says what came of it.
+ */
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'

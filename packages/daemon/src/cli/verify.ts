@@ -39,12 +39,14 @@ export const registerVerify: Register = (program, { io, run }) => {
   )
 }
 
-async function known(url: string, session: Parameters<typeof calling>[0]): Promise<readonly string[]> {
+/** The other nodes that the one at `url` knows. */
+export async function known(url: string, session: Parameters<typeof calling>[0]): Promise<readonly string[]> {
   const { nodes } = await calling(session, client => client.getNodes())
   return nodes.filter(node => node !== url)
 }
 
-interface NodeReport {
+/** One node as it was found. */
+export interface NodeReport {
   readonly url: string
   readonly ok: boolean
   readonly name: string | null
@@ -55,17 +57,29 @@ interface NodeReport {
   readonly merkle_root: string | null
   readonly entry_count: number | null
   readonly latency_ms: number | null
+  readonly uptime_seconds: number | null
+  readonly warnings: ReadonlyArray<{
+    readonly code: string
+    readonly severity: string
+    readonly text: string
+  }>
   readonly problems: readonly string[]
 }
 
-interface Report {
+/** The federation as it was found. */
+export interface FederationReport {
   readonly ok: boolean
   readonly equal_roots: boolean
   readonly merkle_root: string | null
   readonly nodes: readonly NodeReport[]
 }
 
-async function verify(urls: readonly string[], timeoutMs: number, io: CliIo): Promise<Report> {
+/** Looks at all nodes until their roots are equal, for `timeoutMs` at most. */
+export async function verify(
+  urls: readonly string[],
+  timeoutMs: number,
+  io: CliIo,
+): Promise<FederationReport> {
   const deadline = performance.now() + timeoutMs
   const clients = urls.map(url => ({
     url,
@@ -84,7 +98,15 @@ async function verify(urls: readonly string[], timeoutMs: number, io: CliIo): Pr
 }
 
 async function inspectNode(url: string, client: Client): Promise<NodeReport> {
-  const absent = { name: null, version: null, health: null, sync_mode: null, peer_count: null }
+  const absent = {
+    name: null,
+    version: null,
+    health: null,
+    sync_mode: null,
+    peer_count: null,
+    uptime_seconds: null,
+    warnings: [],
+  }
   try {
     // The first call pays for DNS, TCP and TLS; the second shows what a request takes.
     await client.getHealth()
@@ -108,6 +130,8 @@ async function inspectNode(url: string, client: Client): Promise<NodeReport> {
       merkle_root: status.merkle_root,
       entry_count: 'entry_count' in state ? state.entry_count : null,
       latency_ms: Math.round(latency * 10) / 10,
+      uptime_seconds: report.uptime_seconds,
+      warnings: status.warnings.map(({ code, severity, text }) => ({ code, severity, text })),
       problems,
     }
   } catch (error) {
@@ -117,7 +141,7 @@ async function inspectNode(url: string, client: Client): Promise<NodeReport> {
   }
 }
 
-function reportLines(report: Report, paint: Paint): readonly string[] {
+function reportLines(report: FederationReport, paint: Paint): readonly string[] {
   const heads = ['', 'NODE', 'HEALTH', 'SYNC', 'PEERS', 'ROOT', 'KEYS', 'LATENCY', 'URL']
   const rows = report.nodes.map(node => [
     node.ok ? paint('green', '✓') : paint('red', '✗'),

@@ -1,0 +1,135 @@
+/** `lattice netcheck`: what ways lead to each other node, step by step from its name to its answer. */
+import { parseDuration } from '@lattice/api'
+import type { Command } from 'commander'
+
+import { outerFamilies } from '../host/addresses.ts'
+import { createVerifier } from '../host/crypto.ts'
+import { tryWays, type Outcome, type Way } from '../netcheck/index.ts'
+import { CliError, exitCodes } from './exit.ts'
+import { painter, print, printJson, span, table, visible } from './io.ts'
+import type { CliIo, Paint } from './io.ts'
+import type { Register } from './register.ts'
+import { openSession, parseUrl, withRemote } from './session.ts'
+import { loadFrom, withSettingFlags } from './settings.ts'
+
+const marks: Readonly<Record<Outcome, readonly [string, Parameters<Paint>[0]]>> = {
+  ok: ['✓', 'green'],
+  warning: ['!', 'yellow'],
+  failed: ['✗', 'red'],
+  'not tested': ['–', 'dim'],
+}
+
+/** Adds the command. */
+export const registerNetcheck: Register = (program, { io, run }) => {
+  const base = withRemote(program.command('netcheck [targets...]'), 'netcheck')
+  const command = withSettingFlags(base, ['NODES', 'P2P_BOOTSTRAP', 'TRUSTED_KEYS'])
+    .description(
+      'try every way to the other nodes: name, TCP, TLS, HTTP, signature, clock, WebSocket, libp2p',
+    )
+    .option('--timeout <duration>', 'how long each step may take', '10s')
+    .addHelpText(
+      'after',
+      '\nTargets are base URLs and multiaddrs; without any, LATTICE_NODES and LATTICE_P2P_BOOTSTRAP.' +
+        '\nThe answer of the running daemon, which dials with the key of the node, is added where there is one.' +
+        '\n\nExit codes: 0 every way works, 2 something wants a look, 1 a way does not work.' +
+        '\n\nExample:\n  $ lattice netcheck https://backup.example.org /dns4/node.example.org/tcp/9000',
+    )
+  command.action(
+    run(async (given: string[], options: { timeout: string; json?: boolean }, self: Command) => {
+      const stepMsMax = parseDuration(options.timeout)
+      if (stepMsMax === undefined)
+        throw new CliError(exitCodes.usage, `"${options.timeout}" is not a duration`)
+      const { urls, addresses, trusted } = targetsOf(given, self, io)
+      if (urls.length + addresses.length === 0)
+        throw new CliError(exitCodes.usage, 'there is no other node to reach', {
+          hint: 'name one, or set LATTICE_NODES and LATTICE_P2P_BOOTSTRAP',
+        })
+      const input = { urls, addresses, trusted: new Set(trusted), verifier: createVerifier(), stepMsMax }
+      const [ways, daemon] = await Promise.all([tryWays(input), daemonView(self, io)])
+      const outcomes = ways.map(way => way.outcome)
+      const code = outcomes.includes('failed')
+        ? exitCodes.failed
+        : outcomes.includes('warning')
+          ? exitCodes.warning
+          : exitCodes.ok
+      const families = outerFamilies()
+      if (options.json === true)
+        printJson(io, {
+          schema: 'lattice.netcheck/v1',
+          ok: code === 0,
+          machine: { addresses: families },
+          ways,
+          daemon: daemon ?? null,
+        })
+      else print(io, ...report(ways, daemon, families, painter(io)))
+      return code
+    }),
+  )
+}
+
+function targetsOf(given: readonly string[], command: Command, io: CliIo) {
+  const loaded = loadFrom(command, io)
+  const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
+  if (given.length > 0) {
+    const addresses = given.filter(each => each.startsWith('/'))
+    return { trusted, addresses, urls: given.filter(each => !each.startsWith('/')).map(parseUrl) }
+  }
+  const bootstrap = loaded.lookup('P2P_ENABLED') === true ? (loaded.lookup('P2P_BOOTSTRAP') ?? []) : []
+  return { trusted, urls: loaded.lookup('NODES') ?? [], addresses: bootstrap.map(each => each.address) }
+}
+
+/** One address as the running daemon has tried it. */
+interface Tried {
+  readonly node: string
+  readonly path: 'p2p' | 'http'
+  readonly address: string
+  readonly last_error: string | null
+}
+
+/** How the daemon itself fares, which dials as this node: wrong keys show only there. */
+async function daemonView(command: Command, io: CliIo): Promise<readonly Tried[] | undefined> {
+  try {
+    const { peers } = await openSession(command, io, daemonMsMax).client.getPeers()
+    return peers.flatMap(({ name, peer_id: id, addresses }) =>
+      addresses.map(each => ({ node: name ?? id, ...each })),
+    )
+  } catch {
+    return undefined
+  }
+}
+
+/** How long this machine's own daemon may take. */
+const daemonMsMax = 3_000
+
+function report(
+  ways: readonly Way[],
+  daemon: readonly Tried[] | undefined,
+  families: readonly string[],
+  paint: Paint,
+): readonly string[] {
+  const good = ways.filter(way => way.outcome !== 'failed').length
+  const lines = [`${good} of ${ways.length} ways work.`]
+  for (const { target, outcome, steps } of ways) {
+    const [mark, style] = marks[outcome]
+    lines.push('', `${paint(style, mark)} ${visible(target)}`)
+    const rows = steps.map(({ name, outcome: each, text, ms, hint }) => [
+      `  ${paint(marks[each][1], marks[each][0])}`,
+      name,
+      ms === undefined ? '' : span(ms),
+      visible(hint === undefined ? text : `${text}; ${hint}`),
+    ])
+    lines.push(...table(rows))
+  }
+  if (daemon === undefined) lines.push('', 'No daemon answers here: its own dials were not looked at.')
+  else if (daemon.length > 0) {
+    const rows = daemon.map(({ node, path, address, last_error: error }) => [
+      `  ${error === null ? paint('green', '✓') : paint('red', '✗')}`,
+      visible(node),
+      path,
+      visible(address),
+      visible(error ?? 'no error'),
+    ])
+    lines.push('', 'As the daemon has tried them:', ...table(rows))
+  }
+  return [...lines, '', `This machine has ${families.join(' and ') || 'no address beyond loopback'}.`]
+}

@@ -1,0 +1,176 @@
+/** What lies in STATE_DIR, looked at without changing anything. */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+
+import { isLatticeError } from '@lattice/core'
+
+import { adminTokenFile } from '../host/admin-token.ts'
+import { identityFile } from '../host/identity.ts'
+import { codeOf, readPrivateFile } from '../host/private-file.ts'
+import { readSentinel } from '../incarnation-file.ts'
+import { inspectStore, readHeader, refuseHeader } from '../sqlite-inspect.ts'
+import { historyFile, storeFiles } from '../sqlite-schema.ts'
+import { fail, pass, skip, warn, type Check, type Diagnosis, type Patient } from './diagnosis.ts'
+
+/** `f_type` of file systems where SQLite's locks or flushes are not those of a local disk (statfs(2)). */
+const remoteTypes: Readonly<Record<number, string>> = {
+  0x6969: 'NFS',
+  0x65735546: 'FUSE',
+  0x517b: 'SMB',
+  0xff534d42: 'CIFS',
+  0xfe534d42: 'SMB2',
+  0x01021997: '9P',
+}
+/** `f_type` of file systems that a restart empties. */
+const memoryTypes: readonly number[] = [0x01021994, 0x858458f6]
+/** As health has it: below, an operator should act; below, writes are about to fail. */
+const [lowRatio, fullRatio] = [0.05, 0.01]
+
+/** Checks of the state directory. */
+export const directoryChecks: readonly Check[] = [
+  { name: 'state-dir', look: stateDir },
+  { name: 'file-system', look: fileSystem },
+  { name: 'disk-space', look: diskSpace },
+  { name: 'identity', look: identity },
+  {
+    name: 'admin-token',
+    look: ({ loaded, stateDir: directory }) => {
+      if (loaded.lookup('ADMIN_TOKEN') !== undefined) return pass('the token is configured')
+      const path = join(directory, adminTokenFile)
+      const file = readPrivateFile(path)
+      if (file.state === 'present') return pass(`the token is in ${path}`)
+      if (file.state === 'missing') return pass('a first start makes one')
+      return fail('the token cannot be used', file.why, `chmod 600 ${path}`)
+    },
+  },
+  { name: 'store', look: store },
+  { name: 'store-life', look: life },
+  {
+    name: 'history',
+    look: ({ loaded, stateDir: directory }) => {
+      const path = join(directory, historyFile)
+      const bytes = fs.statSync(path, { throwIfNoEntry: false })?.size
+      if (bytes === undefined) return skip('no history yet')
+      const cap = (loaded.lookup('HISTORY_MIB') ?? 64) * 1_048_576
+      const text = `${(bytes / 1_048_576).toFixed(1)} of ${cap / 1_048_576} MiB`
+      return bytes <= cap
+        ? pass(text)
+        : warn(text, 'it is above its cap until the daemon cuts it', 'lattice start')
+    },
+  },
+  {
+    name: 'leftovers',
+    look: ({ stateDir: directory }) => {
+      const found = listed(directory).filter(name =>
+        /^(replaced-|\.restore-|store\.db-wal\.lost-)/.test(name),
+      )
+      if (found.length === 0) return pass('nothing of earlier lives')
+      const cause = 'a restore or a lost database left them; nothing reads them'
+      return warn(`${found.join(', ')} in ${directory}`, cause, 'look at them, then remove them')
+    },
+  },
+]
+
+function stateDir({ stateDir: directory }: Patient): Diagnosis {
+  const stats = fs.statSync(directory, { throwIfNoEntry: false })
+  if (stats === undefined) return pass(`${directory} is not there; a first start makes it`)
+  if (!stats.isDirectory()) return fail(`${directory} is a file`, 'a directory is needed', `rm ${directory}`)
+  const user = process.geteuid?.()
+  if (user !== undefined && user !== 0 && stats.uid !== user)
+    return fail(
+      `${directory} belongs to user ${stats.uid}`,
+      `this is user ${user}`,
+      `chown -R ${user} ${directory}`,
+    )
+  if ((stats.mode & 0o022) !== 0)
+    return fail(`others may write to ${directory}`, 'they could replace the key', `chmod 700 ${directory}`)
+  if ((stats.mode & 0o055) !== 0)
+    return warn(`others may look into ${directory}`, 'it should be private', `chmod 700 ${directory}`)
+  return pass(directory)
+}
+
+function fileSystem({ stateDir: directory }: Patient): Diagnosis {
+  if (!fs.existsSync(directory)) return skip('no directory yet')
+  const { type } = fs.statfsSync(directory)
+  const remote = remoteTypes[type >>> 0]
+  const command = 'put LATTICE_STATE_DIR on a local disk; LATTICE_SNAPSHOT_DIR may lie there'
+  if (remote !== undefined)
+    return fail(`${directory} lies on ${remote}`, 'its locks and flushes do not protect the store', command)
+  if (memoryTypes.includes(type >>> 0))
+    return warn(`${directory} lies in memory`, 'a restart of the machine empties it', command)
+  return pass('a local file system')
+}
+
+function diskSpace({ stateDir: directory }: Patient): Diagnosis {
+  if (!fs.existsSync(directory)) return skip('no directory yet')
+  const { bavail, blocks, bsize } = fs.statfsSync(directory)
+  const ratio = blocks === 0 ? 1 : bavail / blocks
+  const text = `${(ratio * 100).toFixed(1)} % free, ${Math.round((bavail * bsize) / 1_048_576)} MiB`
+  if (ratio < fullRatio) return fail(text, 'writes are about to fail', `df -h ${directory}`)
+  if (ratio < lowRatio) return warn(text, 'writes fail when it is full', `df -h ${directory}`)
+  return pass(text)
+}
+
+function identity({ loaded, stateDir: directory }: Patient): Diagnosis {
+  if (loaded.lookup('NODE_PRIVKEY_HEX') !== undefined) return pass('the key is configured')
+  const path = join(directory, identityFile)
+  const file = readPrivateFile(path)
+  if (file.state === 'unusable') return fail('the key cannot be used', file.why, `chmod 600 ${path}`)
+  if (file.state === 'missing') {
+    if (!fs.existsSync(join(directory, storeFiles.database))) return pass('a first start makes one')
+    const cause = 'there is a store, and the key that signed it is gone'
+    return fail(`${path} is missing`, cause, 'lattice restore FILE --with-identity PASSPHRASE_FILE')
+  }
+  if (/^[0-9a-f]{64}\s*$/i.test(file.text)) return pass(`the key is in ${path}`)
+  return fail(`${path} is torn`, 'it does not hold 64 hex digits', 'put it back from a backup')
+}
+
+function store({ stateDir: directory }: Patient): Diagnosis {
+  const path = join(directory, storeFiles.database)
+  try {
+    const header = fs.existsSync(path) ? readHeader(path) : undefined
+    if (header === undefined) return pass('no store yet')
+    refuseHeader(header, path, readSentinel(directory).state !== 'missing')
+    inspectStore(path)
+    return pass(`${path} is sound where it was looked at`)
+  } catch (error) {
+    if (!isLatticeError(error)) return fail(`${path} cannot be read`, codeOf(error), `ls -l ${path}`)
+    const command =
+      error.code === 'STORE_NEWER' ? 'run the version that wrote it' : 'lattice restore FILE --force'
+    return fail('the store cannot be used', `${error.message} [${error.code}]`, command)
+  }
+}
+
+function life({ stateDir: directory }: Patient): Diagnosis {
+  const path = join(directory, storeFiles.database)
+  try {
+    const sentinel = readSentinel(directory)
+    const held = fs.existsSync(path) ? inspectStore(path) : undefined
+    if (sentinel.state === 'missing') return pass(held === undefined ? 'no life yet' : 'one life')
+    if (held === undefined)
+      return fail(
+        'the store is gone',
+        'there was one here before',
+        'lattice restore FILE, or start and fetch it anew',
+      )
+    if (sentinel.state === 'unreadable')
+      return warn('the sentinel is damaged', 'a start mends it', 'lattice start')
+    if (sentinel.incarnation === held) return pass(`incarnation ${held}`)
+    const cause = 'the database is not the one last used here'
+    return warn(
+      'the store was exchanged',
+      cause,
+      'a start begins a new incarnation; use lattice restore instead',
+    )
+  } catch {
+    return skip('the store cannot be read')
+  }
+}
+
+function listed(directory: string): readonly string[] {
+  try {
+    return fs.readdirSync(directory)
+  } catch {
+    return []
+  }
+}
