@@ -68,7 +68,8 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
       severity: 'high',
       sinceWall: Math.max(...node.peers.map(peer => peer.sinceWall)),
       timeToVisibleMs: isolatedBeats * heartbeatMs,
-      dependsOn: [],
+      // Over the path that is not forced they may well answer.
+      dependsOn: ['mode-forced'],
       impactsConnectivity: true,
       primaryAction: { label: 'See why', command: 'lattice peers' },
     })
@@ -90,7 +91,7 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
   }
   warnings.push(...deletesKept(node))
   if (node.damage.lost > 0) warnings.push(damaged(node))
-  if (node.phase === 'FORCED') warnings.push(forced(node, at))
+  if (node.phase === 'FORCED') warnings.push(forced(node, at, heartbeatMs))
   warnings.push(...deferredEntries(node, at))
   return warnings
 }
@@ -152,12 +153,15 @@ function damaged({ damage, sinceWall }: Omit<NodeStatus, 'warnings'>): Warning {
   }
 }
 
-function forced(node: Omit<NodeStatus, 'warnings'>, at: Instant): Warning {
+function forced(node: Facts, at: Instant, heartbeatMs: number): Warning {
   const left =
     node.forcedUntilWall === undefined
       ? ''
       : ` It ends by itself in ${Math.ceil((node.forcedUntilWall - at.wall) / 60_000)} min.`
-  const dead = node.peers.length > 0 && node.peers.every(peer => peer.path === 'none')
+  const silentMs = Math.min(
+    ...node.peers.map(({ path, sinceWall }) => (path === 'none' ? at.wall - sinceWall : 0)),
+  )
+  const dead = node.peers.length > 0 && silentMs >= isolatedBeats * heartbeatMs
   return {
     code: 'mode-forced',
     title: dead ? 'The forced mode does not work' : 'The sync mode is forced',

@@ -80,6 +80,21 @@ describe('what is shown', () => {
     ])
   })
 
+  it('is the forced mode alone where it is the forced mode that does not work', () => {
+    const forced = (...peers: readonly PeerStatus[]): readonly [string, string][] =>
+      warningsOf(
+        { ...node(peers), requested: 'p2p', phase: 'FORCED', reason: 'a test' },
+        at,
+        heartbeatMs,
+      ).map(({ title, severity }) => [title, severity])
+    const works = ['The sync mode is forced', 'low']
+    expect(forced(peer('a'))).toEqual([works])
+    expect(forced(peer('a', lostFor(4_999)), peer('b', lost))).toEqual([works])
+    expect(forced(peer('a', lostFor(5_000)), peer('b', lost))).toEqual([
+      ['The forced mode does not work', 'high'],
+    ])
+  })
+
   it('tells a sleeper from one that is lost', () => {
     expect(shown(peer('a', { ...lost, asleep: true }), peer('b'))).toEqual([['peer-asleep', 'a sleeps']])
   })

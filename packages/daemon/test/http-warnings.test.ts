@@ -80,12 +80,18 @@ it('a certificate near its end is a warning 14 days before, in health and once i
 })
 
 it('a long fallback is said after half an hour, and not where its cause is said already', () => {
-  const { node, state, warnings } = host()
+  const { node, state, facts } = host()
+  const logged: string[] = []
+  const log = { info: () => {}, error: () => {}, warn: (text: string) => void logged.push(text) }
+  const warnings = createWarnings({ ...facts, log })
   node.overlay = { requested: 'auto', syncMode: 'HTTP', sinceWall: start }
   state.wall = start + 1_799_000
   expect(warnings()).toEqual([])
+  expect(logged).toEqual([])
   state.wall = start + 1_800_000
   expect(codes(warnings())).toEqual(['on-fallback'])
+  expect(codes(warnings())).toEqual(['on-fallback'])
+  expect(logged).toEqual([expect.stringContaining('P2P has been silent for long')])
   state.p2pError = 'the port is taken'
   expect(codes(warnings())).toEqual(['p2p-failed'])
   state.p2pError = undefined

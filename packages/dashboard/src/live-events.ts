@@ -4,11 +4,14 @@
  */
 import { useEffect, useRef, useState } from 'react'
 
-/** At most one reading a second, however many changes arrive. */
-const spacingMs = 1000
+/** Least time between readings, however many changes arrive: twice the pace of polling, and no more. */
+const spacingMs = 2500
 
-/** A browser gives up on a stream that was refused; we do not. */
-const retryMs = 15_000
+/**
+ * Least pause before a stream that was cut or refused is opened again, and as much again by chance: polling
+ * goes on meanwhile, and a node that returns is not met by all its viewers at once.
+ */
+const retryMs = 10_000
 
 const eventNames = ['mode', 'peer', 'change', 'alert', 'resync'] as const
 
@@ -61,13 +64,17 @@ export function useLiveEvents(url: string, onNews: () => void): boolean {
       if (document.hidden) return
       const stream = new EventSource(url)
       source = stream
+      let opened = false
       stream.addEventListener('open', () => {
+        opened = true
         setOpen(true)
         news.call()
       })
       stream.addEventListener('error', () => {
-        setOpen(false)
-        if (stream.readyState === EventSource.CLOSED) retry = setTimeout(connect, retryMs)
+        // A stream that is cut is news as well: the node may be gone.
+        if (opened) news.call()
+        close()
+        retry = setTimeout(connect, retryMs * (1 + Math.random()))
       })
       for (const name of eventNames) stream.addEventListener(name, news.call)
     }

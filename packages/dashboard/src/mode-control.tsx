@@ -1,9 +1,10 @@
 /**
  * Choosing the sync mode by hand. Arrow keys move through a radio group, so choosing and switching are two
- * steps: passing over a mode must not put it in force.
+ * steps: passing over a mode must not put it in force. Whoever uses the keyboard never loses the place: what
+ * has the focus stays enabled meanwhile, and what goes away hands it back to the group.
  */
-import { useId, useState } from 'react'
-import type { FormEvent, ReactElement } from 'react'
+import { useEffect, useId, useRef, useState } from 'react'
+import type { FormEvent, ReactElement, RefObject } from 'react'
 import { switchFailureWords, wantsToken } from './failure-words.ts'
 import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
 import { forcedSpans, modeCost, modeHelp, modeNames } from './texts.ts'
@@ -21,16 +22,34 @@ interface Props {
   readonly onSwitched: () => void
 }
 
+/** The group for a ref, and what gives the focus to one of its modes once that is drawn. */
+function useGroupFocus(): readonly [RefObject<HTMLDivElement | null>, (mode: Mode) => void] {
+  const group = useRef<HTMLDivElement>(null)
+  const [next, setNext] = useState<Mode>()
+  useEffect(() => {
+    if (next === undefined) return
+    group.current?.querySelector<HTMLInputElement>(`[value=${next}]`)?.focus({ preventScroll: true })
+    setNext(undefined)
+  }, [next])
+  return [group, setNext]
+}
+
 /** The three modes, what each means, and the way to put one in force. */
 export function ModeControl(props: Props): ReactElement {
   const { status } = props
   const id = useId()
   const [chosen, setChosen] = useState<Mode>()
-  const change = useSwitch({ ...props, onDone: () => setChosen(undefined) })
+  const [group, giveFocus] = useGroupFocus()
+  const end = (mode: Mode): void => {
+    setChosen(undefined)
+    change.forgetError()
+    giveFocus(mode)
+  }
+  const change = useSwitch({ ...props, onDone: end })
   const busy = change.busy !== undefined
   return (
     <div className="lat-modes" aria-busy={busy}>
-      <div role="radiogroup" aria-labelledby={`${id}-label`}>
+      <div role="radiogroup" aria-labelledby={`${id}-label`} ref={group}>
         <p id={`${id}-label`} className="lat-label">
           Choose the mode
         </p>
@@ -60,26 +79,27 @@ export function ModeControl(props: Props): ReactElement {
           mode={chosen}
           current={status.mode}
           change={change}
-          onCancel={() => {
-            setChosen(undefined)
-            change.forgetError()
-          }}
+          onCancel={() => end(status.mode)}
         />
       )}
       <div role="alert" className="lat-alert">
         {change.error === undefined ? null : <p>{switchFailureWords(change.error, change.hasToken)}</p>}
       </div>
       <div role="status" className="lat-done">
-        {change.takeBack === undefined ? null : (
-          <p>
-            The node has switched.{' '}
-            <button type="button" className="lat-button" disabled={busy} onClick={change.takeBack}>
-              Undo
-            </button>
-          </p>
-        )}
+        {change.takeBack === undefined ? null : <Undo takeBack={change.takeBack} />}
       </div>
     </div>
+  )
+}
+
+function Undo({ takeBack }: { readonly takeBack: () => void }): ReactElement {
+  return (
+    <p>
+      The node has switched.{' '}
+      <button type="button" className="lat-button" onClick={takeBack}>
+        Undo
+      </button>
+    </p>
   )
 }
 
@@ -99,7 +119,7 @@ function Confirm(props: {
   }
   return (
     <form onSubmit={submit}>
-      <fieldset className="lat-confirm" disabled={change.busy !== undefined}>
+      <fieldset className="lat-confirm">
         <legend className="lat-hidden">Switch to {modeNames[mode]}</legend>
         {current === mode ? null : <p>{modeCost[mode]}</p>}
         {mode === 'auto' ? null : <SpanChoice id={`${id}-for`} value={forText} onChange={setForText} />}

@@ -1,6 +1,7 @@
 /**
  * Keeps one reading fresh: polls, pauses while nobody looks, asks at once when somebody looks again, backs
- * off on errors, and says when what it holds has become stale. Knows no React and no browser.
+ * off on errors, and says when what it holds has become stale: at once where the node is gone (reliability
+ * O8), else by its age. Knows no React and no browser.
  */
 import { pollDelayMs, staleAfterMs } from './poll-schedule.ts'
 
@@ -27,7 +28,7 @@ export interface Reading<T> {
   readonly error: unknown
   /** When the next attempt is due; undefined while one is under way or paused. */
   readonly nextWall: number | undefined
-  /** `data` is too old to be trusted, or there never was any and an attempt has failed. */
+  /** `data` is too old to be trusted, or the node is gone; or there never was any and an attempt has failed. */
   readonly stale: boolean
 }
 
@@ -91,7 +92,7 @@ export class Poller<T> {
   #attend(): void {
     if (!this.#world.hidden()) {
       this.#noteStale()
-      this.refresh()
+      if (this.#running === undefined) void this.#attempt()
       return
     }
     this.#cancelNext()
@@ -126,17 +127,22 @@ export class Poller<T> {
   #noteStale(): void {
     this.#cancelStale()
     const { receivedWall, error, stale } = this.#reading
-    const freshMs = receivedWall === undefined ? 0 : receivedWall + staleAfterMs - this.#world.now()
-    const isStale = receivedWall === undefined ? error !== undefined : freshMs <= 0
+    const freshMs =
+      receivedWall === undefined || isGone(error) ? 0 : receivedWall + staleAfterMs - this.#world.now()
+    const isStale = freshMs <= 0 && (receivedWall !== undefined || error !== undefined)
     if (isStale !== stale) this.#change({ stale: isStale })
-    if (receivedWall !== undefined && freshMs > 0)
-      this.#cancelStale = this.#world.after(freshMs, () => this.#noteStale())
+    if (freshMs > 0) this.#cancelStale = this.#world.after(freshMs, () => this.#noteStale())
   }
 
   #change(part: Partial<Reading<T>>): void {
     this.#reading = { ...this.#reading, ...part }
     for (const listener of this.#listeners) listener()
   }
+}
+
+/** Nobody took the call: what the node said last may no longer be so. */
+function isGone(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'UNREACHABLE'
 }
 
 function retryAfterOf(error: unknown): number {

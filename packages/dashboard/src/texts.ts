@@ -1,4 +1,4 @@
-/** Every sentence the dashboard says by itself, in one place for translators. */
+/** The words of the contract as the dashboard says them: states, modes, carriers, phases, spans. */
 import type { Mode, SyncStatus } from './node-api.ts'
 
 /** How things can be (experience §6.3); each has its own colour, shape and word. */

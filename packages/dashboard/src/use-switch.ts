@@ -7,7 +7,7 @@ const undoMs = 10_000
 
 /** What can be done about the mode, and how it goes. */
 export interface Switch {
-  /** Asks the node; does nothing while another switch is on its way. */
+  /** Asks the node. Does nothing while another switch is on its way, and neither does `takeBack`. */
   readonly to: (mode: Mode, forText: string | undefined) => void
   /** The mode that is being asked for. */
   readonly busy: Mode | undefined
@@ -34,13 +34,13 @@ function targetOf(status: SyncStatus): Target {
   return { mode: status.mode, forText: limited ? `${Math.max(1, Math.round(leftMs / 1000))}s` : undefined }
 }
 
-/** Switches of one node. `onDone` is called when the viewer's own choice is in force. */
+/** Switches of one node. `onDone` is called with the mode once the viewer's own choice is in force. */
 export function useSwitch(options: {
   readonly api: NodeApi
   readonly status: SyncStatus
   readonly token?: string | undefined
   readonly onSwitched: () => void
-  readonly onDone: () => void
+  readonly onDone: (mode: Mode) => void
 }): Switch {
   const { api, status, onSwitched, onDone } = options
   const [busy, setBusy] = useState<Mode>()
@@ -56,12 +56,13 @@ export function useSwitch(options: {
   }, [back])
 
   const ask = async (target: Target, nextBack: Target | undefined): Promise<void> => {
+    if (busy !== undefined) return
     setBusy(target.mode)
     setError(undefined)
     try {
       await api.switchMode(target.mode, target.forText, token)
       setBack(nextBack)
-      onDone()
+      onDone(target.mode)
       onSwitched()
     } catch (failure) {
       setError(failure)
@@ -70,9 +71,7 @@ export function useSwitch(options: {
     }
   }
   return {
-    to: (mode, forText) => {
-      if (busy === undefined) void ask({ mode, forText }, targetOf(status))
-    },
+    to: (mode, forText) => void ask({ mode, forText }, targetOf(status)),
     busy,
     error,
     forgetError: () => setError(undefined),

@@ -69,9 +69,8 @@ export function verdictOf(facts: Facts): Verdict {
       ? { state: 'asleep', sentence: `${connected}; asleep: ${names}. ${using}` }
       : { state: 'degraded', sentence: `${connected}, not ${names}. ${using}` }
   }
-  const diverged = status.warnings.find(warning => warning.code === 'diverged')
-  if (diverged !== undefined)
-    return { state: 'degraded', sentence: `${visible(diverged.title, 200)}. ${using}` }
+  const grave = status.warnings.find(({ severity }) => severity === 'high')
+  if (grave !== undefined) return { state: 'degraded', sentence: `${clause(grave.title)}. ${using}` }
   const trouble = ownParts
     .map(part => health?.components?.[part])
     .find(part => part?.status === 'degraded' || part?.status === 'unhealthy')
@@ -91,9 +90,10 @@ function isolated(peers: readonly Peer[]): Verdict {
 }
 
 function agreement(peers: readonly Peer[]): string {
-  const lagging = peers.filter(peer => peerState(peer).state === 'degraded' || (peer.ahead ?? 0) > 0)
   const all = peers.length === 1 ? 'Both nodes' : `All ${peers.length + 1} nodes`
-  return lagging.length === 0 ? `${all} agree.` : `${all} are connected; changes are on their way.`
+  if (peers.some(peer => peerState(peer).state === 'degraded' || (peer.ahead ?? 0) > 0))
+    return `${all} are connected; changes are on their way.`
+  return peers.every(peer => peer.in_sync === true) ? `${all} agree.` : `${all} are connected.`
 }
 
 /** `Auto is using peer-to-peer.` */

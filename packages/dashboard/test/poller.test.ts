@@ -91,8 +91,10 @@ describe('the schedule', () => {
   it('grows with errors in a row up to its bound, and obeys Retry-After', () => {
     const delays = [1, 2, 3, 4, 50].map(failures => pollDelayMs(failures, 0.5))
     expect(delays).toEqual([5000, 10_000, 20_000, backoffMsMax, backoffMsMax])
-    expect(pollDelayMs(1, 0.5, 20)).toBe(20_000)
-    expect(pollDelayMs(1, 0.5, 1e9)).toBe(2 * backoffMsMax)
+    for (const chance of [0, 0.5, 0.999]) {
+      expect(pollDelayMs(1, chance, 20)).toBeGreaterThanOrEqual(20_000)
+      expect(pollDelayMs(1, chance, 1e9)).toBeLessThanOrEqual(2.2 * backoffMsMax)
+    }
   })
 })
 
@@ -124,6 +126,24 @@ describe('the poller', () => {
     expect(poller.reading()).toMatchObject({ data: 'good', stale: false, error: { message: 'cut' } })
     await world.pass(1)
     expect(poller.reading()).toMatchObject({ data: 'good', stale: true })
+  })
+
+  it('is stale at once when nobody takes the call, and keeps the data', async () => {
+    const gone = Object.assign(new Error('refused'), { code: 'UNREACHABLE' })
+    const { world, poller } = started(call => (call === 2 ? gone : call))
+    await world.pass(pollMs)
+    expect(poller.reading()).toMatchObject({ data: 1, stale: true })
+    await world.pass(pollMs)
+    expect(poller.reading()).toMatchObject({ data: 3, stale: false })
+  })
+
+  it('asks once for all that says somebody looks again', async () => {
+    const { world, calls } = started(call => call)
+    await world.pass(0)
+    world.see(true)
+    world.see(true)
+    await world.pass(1)
+    expect(calls()).toBe(2)
   })
 
   it('is fresh again with the first good answer', async () => {

@@ -31,6 +31,13 @@ function peer(over: Partial<Peer> = {}): Peer {
   }
 }
 
+type Warning = Facts['status']['warnings'][number]
+
+function warning(severity: Warning['severity']): Warning {
+  const rest = { dependsOn: [], impactsConnectivity: false, timeToVisible: 0, etag: '', since: now, text: '' }
+  return { code: 'any', title: `About ${severity}`, severity, primaryAction: { label: '' }, ...rest }
+}
+
 function facts(peers: readonly Peer[], status: Partial<Facts['status']> = {}): Facts {
   return {
     peers,
@@ -119,6 +126,24 @@ describe('the verdict', () => {
       facts([peer({ path: 'none', asleep: true })]),
       'asleep',
       'The other nodes are asleep. Local reads and writes work.',
+    ],
+    [
+      'nobody has said a root yet',
+      facts([peer({ in_sync: null }), peer()]),
+      'p2p',
+      'All 3 nodes are connected. Auto is using peer-to-peer.',
+    ],
+    [
+      'something grave at this node',
+      facts([peer()], { warnings: [warning('low'), warning('high')] }),
+      'degraded',
+      'About high. Auto is using peer-to-peer.',
+    ],
+    [
+      'something that can wait',
+      facts([peer()], { warnings: [warning('medium')] }),
+      'p2p',
+      'Both nodes agree. Auto is using peer-to-peer.',
     ],
     ['alone', facts([]), 'degraded', 'This node is alone: it knows no other nodes.'],
   ]

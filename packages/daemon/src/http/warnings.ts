@@ -134,6 +134,7 @@ function certificateWarnings({ peer, clock }: WarningFacts, status: NodeStatus):
 /** Makes the one list of a node. */
 export function createWarnings(facts: WarningFacts): Warnings {
   let since = new Map<string, number>()
+  let said = new Set<string>()
   return () => {
     const { wall } = facts.clock.now()
     const status = facts.node.status()
@@ -143,10 +144,13 @@ export function createWarnings(facts: WarningFacts): Warnings {
       ...certificateWarnings(facts, status),
     ]
     const host = found.map(warning => ({ sinceWall: since.get(warning.code) ?? wall, ...warning }))
-    for (const { code, title, text } of host)
-      if (!since.has(code)) facts.log?.warn(`${title}: ${text}`, { code })
     since = new Map(host.map(({ code, sinceWall }) => [code, sinceWall]))
-    return visibleWarnings([...status.warnings, ...host], wall)
+    const shown = visibleWarnings([...status.warnings, ...host], wall)
+    // The log says what is shown, once: not what passes by itself, nor what follows from something else.
+    for (const { code, title, text } of shown)
+      if (since.has(code) && !said.has(code)) facts.log?.warn(`${title}: ${text}`, { code })
+    said = new Set(shown.map(({ code }) => code))
+    return shown
   }
 }
 
