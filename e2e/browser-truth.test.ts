@@ -1,6 +1,7 @@
 /**
- * Property 63: whatever a node says, in whatever order, the page shows exactly that. The node is scripted and
- * its answers are held against the schemas of the contract before they leave.
+ * Property 63: whatever a node says, in whatever order, the page shows exactly that, and what it was told last
+ * while the node says nothing. The node is scripted and its answers are held against the schemas of the
+ * contract before they leave.
  */
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import fc from 'fast-check'
@@ -58,6 +59,7 @@ const answers: fc.Arbitrary<Answers> = fc
       phase,
       since: moment,
       reason: words,
+      forced_until: fc.option(moment),
       peer_count: count,
       heartbeat_active: fc.boolean(),
       last_sync: fc.option(moment),
@@ -128,9 +130,24 @@ function wordOf({ path, last_seen: seen, in_sync: equal, behind }: Answers['peer
   return path === 'p2p' ? 'Peer-to-peer' : 'HTTP'
 }
 
+/** The verdict: nothing is well that is not, and agreement is claimed only where every root is known equal. */
+function verdict({ status, peers }: Answers): { state: string; agrees: boolean } {
+  const lost = peers.filter(({ path }) => path === 'none')
+  if (peers.length > 0 && lost.length === peers.length) return { state: 'down', agrees: false }
+  const grave = status.warnings.some(({ severity }) => severity === 'high')
+  if (peers.length === 0 || lost.length > 0 || grave) return { state: 'degraded', agrees: false }
+  const agrees = peers.every(
+    ({ in_sync: equal, behind, ahead }) => equal === true && (behind ?? 0) === 0 && (ahead ?? 0) === 0,
+  )
+  const isShaky = status.phase === 'GRACE' || status.sync_mode === 'NONE'
+  return { state: isShaky ? 'degraded' : status.sync_mode.toLowerCase(), agrees }
+}
+
 /** What must stand on the page; written without a look at the page's own code. */
-function expected({ status, peers, transitions, links: rows = [] }: Answers): unknown {
+function expected(said: Answers): object {
+  const { status, peers, transitions, links: rows = [] } = said
   return {
+    verdict: verdict(said),
     facts: {
       Status: status.status_text,
       'Requested mode': modeWords[status.mode],
@@ -142,6 +159,7 @@ function expected({ status, peers, transitions, links: rows = [] }: Answers): un
     inForce: status.mode,
     root: status.merkle_root,
     since: status.since,
+    forcedUntil: status.forced_until,
     lastSync: status.last_sync,
     peers: peers.map(each => ({
       name: each.name === null || each.name === '' ? `…${each.peer_id.slice(-6)}` : each.name,
@@ -187,11 +205,17 @@ const readPage = `(() => {
   const stateWord = row => text(row, '.lat-word')
   const named = ['Status', 'Requested mode', 'Why', 'P2P peers', 'Heartbeat monitor']
   return {
+    isFailed: document.querySelector('[data-failure]') !== null,
+    verdict: {
+      state: document.querySelector('.page-verdict [data-state]').dataset.state,
+      agrees: / agree\\./.test(text(document, '.page-verdict [role=status]')),
+    },
     facts: Object.fromEntries(named.map(name => [name, value(name)])),
     carrier: value('In use').replace(/ \\(.*/, ''),
     inForce: document.querySelector('.lat-mode[data-current=true] input').value,
     root: fact('Merkle root').querySelector('code').title,
     since: time(fact('Since')),
+    forcedUntil: time(fact('Back to Auto')),
     lastSync: time(fact('Last sync')),
     peers: [...document.querySelectorAll('[data-peer]')].map((row, index) => {
       const cells = [...row.querySelectorAll('td')]
@@ -219,7 +243,14 @@ const readPage = `(() => {
   }
 })()`
 
-const node = new ScriptedNode(wellAnswers())
+/** A step: what the node says from now on, or that it says nothing. */
+const steps = fc.oneof(
+  { weight: 5, arbitrary: answers },
+  { weight: 1, arbitrary: fc.constant('nothing' as const) },
+)
+
+let told = wellAnswers()
+const node = new ScriptedNode(told)
 let browser: Browser
 let page: Page
 let complaints: readonly string[]
@@ -240,7 +271,7 @@ afterAll(async () => {
 it('what the page shows is what the node says, at every step of any history', async () => {
   const seed = process.env['FC_SEED']
   await fc.assert(
-    fc.asyncProperty(fc.array(answers, { minLength: 1, maxLength: 8 }), async history => {
+    fc.asyncProperty(fc.array(steps, { minLength: 1, maxLength: 8 }), async history => {
       for (const step of history) await shows(step)
     }),
     // A wrong page costs the whole wait; the history as it came says enough.
@@ -249,11 +280,12 @@ it('what the page shows is what the node says, at every step of any history', as
   expect(complaints).toEqual([])
 }, 300_000)
 
-async function shows(step: Answers): Promise<void> {
-  node.say(step)
-  // News are spaced by a second; a viewer in a hurry presses the button.
+async function shows(step: Answers | 'nothing'): Promise<void> {
+  node.outage = step === 'nothing' ? 503 : undefined
+  if (step !== 'nothing') node.say((told = step))
+  // News are spaced; a viewer in a hurry presses the button.
   await page.getByRole('button', { name: 'Refresh' }).click()
-  const wanted = JSON.stringify(expected(step))
+  const wanted = JSON.stringify({ isFailed: step === 'nothing', ...expected(told) })
   let shown = ''
   await eventually(
     'the page shows it',

@@ -1,10 +1,10 @@
 /**
- * `npm run screenshots`: the dashboard in its six states, at three widths, in both themes, and the embedded
- * component, as pictures in artefacts/dashboard for people to look at.
+ * `npm run screenshots`: the dashboard in its six states, and the embedded component in the plain example, at
+ * three widths, in both themes, as pictures in artefacts/dashboard for people to look at.
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { launchBrowser, openPage } from './browser.ts'
 import { answersByState, wellAnswers } from './scripted-answers.ts'
 import { ScriptedNode } from './scripted-node.ts'
@@ -13,6 +13,15 @@ import type { Answers } from './scripted-node.ts'
 const directory = join(import.meta.dirname, '../artefacts/dashboard')
 const widths = [320, 768, 1440]
 const themes = ['light', 'dark'] as const
+const packageDirectory = join(import.meta.dirname, '../packages/dashboard')
+
+async function shootWidths(page: Page, name: string, theme: string): Promise<void> {
+  for (const width of widths) {
+    await page.setViewportSize({ width, height: 900 })
+    const path = join(directory, `${name}-${width}-${theme}.png`)
+    await page.screenshot({ path, fullPage: true })
+  }
+}
 
 async function shoot(browser: Browser, name: string, answers: Answers, silent: boolean): Promise<void> {
   const node = new ScriptedNode(answers)
@@ -30,11 +39,14 @@ async function shoot(browser: Browser, name: string, answers: Answers, silent: b
       await page.locator('.page[data-stale=true]').waitFor()
       node.outage = undefined
     }
-    for (const width of widths) {
-      await page.setViewportSize({ width, height: 900 })
-      const path = join(directory, `${name}-${width}-${colorScheme}.png`)
-      await page.screenshot({ path, fullPage: true })
-    }
+    await shootWidths(page, name, colorScheme)
+    // As somebody else's page has it, with the mode about to be switched.
+    await page.route(/\/(examples|dist)\//, route =>
+      route.fulfill({ path: join(packageDirectory, new URL(route.request().url()).pathname) }),
+    )
+    await page.goto(`${url}/examples/plain.html?node=${encodeURIComponent(url)}`)
+    await page.getByRole('radio', { name: name === 'http' ? 'Auto' : 'HTTP only' }).click()
+    await shootWidths(page, `component-${name}`, colorScheme)
     for (const complaint of complaints) console.error(`${name}: ${complaint}`)
     await page.context().close()
   }

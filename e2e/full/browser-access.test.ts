@@ -161,7 +161,21 @@ describe('NetworkStatus in a page of somebody else', () => {
     const before = await page.evaluate(outside)
     await page.evaluate(`document.querySelector('link[rel=stylesheet]').remove()`)
     expect(await page.evaluate(outside)).toBe(before)
+    await one.kill()
+    await eventually('it knows nothing any more', async () => {
+      const state = await part.locator('.lat-head [data-state]').getAttribute('data-state')
+      return (
+        state === 'unknown' && (await part.getByRole('status').first().textContent())?.startsWith('Not known')
+      )
+    })
+    expect(await part.locator('.lat-fresh').textContent()).toMatch(/Stale: last good (?:\d|1[0-4]) s ago/)
+    await one.start()
+    await eventually(
+      'it is well again',
+      async () => (await part.getByRole('status').first().textContent())?.startsWith('Both nodes'),
+      40_000,
+    )
     expect(complaints).toEqual([])
     await page.context().close()
-  }, 60_000)
+  }, 90_000)
 })

@@ -23,8 +23,8 @@ afterAll(async () => {
   await node.close()
 })
 
-async function open(): Promise<{ page: Page; complaints: readonly string[] }> {
-  const opened = await openPage(browser, [url])
+async function open(timezoneId = 'UTC'): Promise<{ page: Page; complaints: readonly string[] }> {
+  const opened = await openPage(browser, [url], { timezoneId })
   await opened.page.goto(url)
   await opened.page.locator('.chart-canvas canvas').nth(3).waitFor()
   return opened
@@ -90,6 +90,20 @@ describe('the charts', () => {
     },
     40_000,
   )
+
+  it('name the days of the node, whatever the time zone of the viewer', async () => {
+    const { page } = await open('America/Los_Angeles')
+    await page.getByRole('radio', { name: '1 year' }).check()
+    const chart = page.locator('[data-chart=Latency]')
+    await chart.getByRole('button', { name: 'Show as table' }).click()
+    const form = { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' } as const
+    const today = new Date().toLocaleDateString('en-GB', form)
+    await eventually(
+      'the newest day is today',
+      async () => (await chart.locator('tbody th').first().textContent()) === today,
+    )
+    await page.context().close()
+  })
 
   it('change their span by keyboard alone', async () => {
     const { page } = await open()

@@ -76,6 +76,7 @@ describe.each(states)('%s', state => {
     expect(await mark.textContent()).toBe(words[state])
     shapes.set(state, await mark.locator('svg').innerHTML())
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320)
+    expect(await page.evaluate('document.getAnimations().length')).toBe(0)
     await page.context().close()
   })
 })
@@ -140,9 +141,13 @@ describe('the state', () => {
     await page.context().close()
   })
 
-  it('is printed without buttons', async () => {
-    const { page } = await inState('p2p', { colorScheme: 'light' })
+  it('is printed without buttons, and in the dark theme as dark ink on white', async () => {
+    const { page } = await inState('p2p', { colorScheme: 'dark' })
+    await page.getByLabel('Theme').selectOption('dark')
+    const ink = 'getComputedStyle(document.querySelector(".page-verdict .lat-sentence")).color'
+    expect(await page.evaluate(ink)).toBe('rgb(230, 235, 241)')
     await page.emulateMedia({ media: 'print' })
+    expect(await page.evaluate(ink)).toBe('rgb(27, 36, 48)')
     const shown = page.locator('button:not(.page-key):visible, input:visible, select:visible')
     expect(await shown.count()).toBe(0)
     expect(await page.locator('.page-verdict').isVisible()).toBe(true)
@@ -165,6 +170,18 @@ describe('attention', () => {
     const answer = page.waitForResponse(response => response.url().endsWith('/p2p/status'))
     await see(false)
     expect((await answer).status()).toBe(200)
+    await page.context().close()
+  })
+
+  it('follows by polling where events do not get through', async () => {
+    node.answers = wellAnswers()
+    const { page } = await openPage(browser, [url])
+    await page.route('**/api/lattice/events', route => route.abort())
+    await page.goto(url)
+    await eventually('all is well', async () => (await stateOf(page)) === 'p2p')
+    expect(await page.locator('[data-live=false]').textContent()).toBe('every 5 s')
+    node.answers = answersByState().degraded
+    await eventually('the news are there', async () => (await stateOf(page)) === 'degraded')
     await page.context().close()
   })
 

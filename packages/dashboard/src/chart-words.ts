@@ -114,10 +114,12 @@ export function tickWords(ticks: readonly number[], stepSeconds: number): string
   })
 }
 
-/** When a point began, as exactly as its length asks for. */
+/** When a point began, as exactly as its length asks for. Days are those of the node: they begin at midnight UTC. */
 export function pointWords(at: number, stepSeconds: number): string {
   const date = new Date(at * 1000)
-  const day = date.toLocaleDateString(undefined, { day: 'numeric', month: 'short', year: 'numeric' })
+  const zone = stepSeconds >= 86_400 ? ({ timeZone: 'UTC' } as const) : {}
+  const form = { day: 'numeric', month: 'short', year: 'numeric', ...zone } as const
+  const day = date.toLocaleDateString(undefined, form)
   if (stepSeconds >= 86_400) return day
   const seconds = stepSeconds < 60 ? ({ second: '2-digit' } as const) : {}
   const time = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', ...seconds })
