@@ -174,6 +174,7 @@ describe('attention', () => {
   })
 
   it('follows by polling where events do not get through', async () => {
+    node.outage = undefined
     node.answers = wellAnswers()
     const { page } = await openPage(browser, [url])
     await page.route('**/api/lattice/events', route => route.abort())
