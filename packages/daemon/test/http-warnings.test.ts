@@ -101,6 +101,24 @@ it('a long fallback is said after half an hour, and not where its cause is said 
   expect(codes(warnings())).toEqual(['isolated'])
 })
 
+it('what lasts keeps its beginning, and what returns begins anew', () => {
+  const { node, state, warnings } = host()
+  const rest = { timeToVisibleMs: 0, dependsOn: [], impactsConnectivity: true, primaryAction: { label: '' } }
+  const says = (sinceWall: number): void => {
+    const warning = { code: 'deferred-entries', title: '', text: '', severity: 'medium', sinceWall } as const
+    node.overlay = { warnings: [{ ...warning, ...rest }] }
+  }
+  for (const passed of [0, 5000, 10_000]) {
+    state.wall = start + passed
+    says(state.wall)
+    expect(warnings()[0]?.sinceWall).toBe(start)
+  }
+  node.overlay = {}
+  expect(warnings()).toEqual([])
+  says(state.wall)
+  expect(warnings()[0]?.sinceWall).toBe(start + 10_000)
+})
+
 it('status, health, metrics and the plain page say the same', async () => {
   const { node, state, facts } = host()
   state.p2pError = 'the port is taken'

@@ -143,12 +143,17 @@ export function createWarnings(facts: WarningFacts): Warnings {
       ...p2pWarnings(facts, status),
       ...certificateWarnings(facts, status),
     ]
-    const host = found.map(warning => ({ sinceWall: since.get(warning.code) ?? wall, ...warning }))
-    since = new Map(host.map(({ code, sinceWall }) => [code, sinceWall]))
-    const shown = visibleWarnings([...status.warnings, ...host], wall)
+    // What lasts keeps its beginning, also where the core can only say that it is so now.
+    const all = [...status.warnings, ...found].map(warning => {
+      const { code, sinceWall = wall } = warning
+      return { ...warning, sinceWall: Math.min(sinceWall, since.get(code) ?? sinceWall) }
+    })
+    since = new Map(all.map(({ code, sinceWall }) => [code, sinceWall]))
+    const shown = visibleWarnings(all, wall)
+    const ours = new Set(found.map(({ code }) => code))
     // The log says what is shown, once: not what passes by itself, nor what follows from something else.
     for (const { code, title, text } of shown)
-      if (since.has(code) && !said.has(code)) facts.log?.warn(`${title}: ${text}`, { code })
+      if (ours.has(code) && !said.has(code)) facts.log?.warn(`${title}: ${text}`, { code })
     said = new Set(shown.map(({ code }) => code))
     return shown
   }
