@@ -1,6 +1,6 @@
 /**
- * Property 63: whatever a node says, in whatever order, the page shows exactly that, and what it was told last
- * while the node says nothing. The node is scripted and its answers are held against the schemas of the
+ * Property 63: whatever a node says, in whatever order, the page shows exactly that, and what it was told
+ * last while the node says nothing. The node is scripted and its answers are held against the schemas of the
  * contract before they leave.
  */
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
@@ -130,7 +130,9 @@ function wordOf({ path, last_seen: seen, in_sync: equal, behind }: Answers['peer
   return path === 'p2p' ? 'Peer-to-peer' : 'HTTP'
 }
 
-/** The verdict: nothing is well that is not, and agreement is claimed only where every root is known equal. */
+/**
+ * The verdict: nothing is well that is not, and agreement is claimed only where every root is known equal.
+ */
 function verdict({ status, peers }: Answers): { state: string; agrees: boolean } {
   const lost = peers.filter(({ path }) => path === 'none')
   if (peers.length > 0 && lost.length === peers.length) return { state: 'down', agrees: false }

@@ -114,7 +114,10 @@ export function tickWords(ticks: readonly number[], stepSeconds: number): string
   })
 }
 
-/** When a point began, as exactly as its length asks for. Days are those of the node: they begin at midnight UTC. */
+/**
+ * When a point began, as exactly as its length asks for. Days are those of the node: they begin at midnight
+ * UTC.
+ */
 export function pointWords(at: number, stepSeconds: number): string {
   const date = new Date(at * 1000)
   const zone = stepSeconds >= 86_400 ? ({ timeZone: 'UTC' } as const) : {}

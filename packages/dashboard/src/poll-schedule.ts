@@ -9,7 +9,9 @@ const jitterRatio = 0.1
 /** Longest pause after errors: a node that returns is seen within half a minute, and is not flooded. */
 export const backoffMsMax = 30_000
 
-/** From this age on, what is shown may be wrong and is marked so: two polls have been missed (experience U2). */
+/**
+ * From this age on, what is shown may be wrong and is marked so: two polls have been missed (experience U2).
+ */
 export const staleAfterMs = 15_000
 
 /**

@@ -28,7 +28,9 @@ export interface Reading<T> {
   readonly error: unknown
   /** When the next attempt is due; undefined while one is under way or paused. */
   readonly nextWall: number | undefined
-  /** `data` is too old to be trusted, or the node is gone; or there never was any and an attempt has failed. */
+  /**
+   * `data` is too old to be trusted, or the node is gone; or there never was any and an attempt has failed.
+   */
   readonly stale: boolean
 }
 
