@@ -15,6 +15,7 @@
 import { concatBytes, toUtf8, fromHex } from './bytes.ts'
 import { assert } from './errors.ts'
 import type { Hash, LeafBlock } from './ports.ts'
+import { wholeKey } from './slot.ts'
 import { isBranch, pathNibbles, TrieArena, type Ref } from './trie-arena.ts'
 import { buildTrie } from './trie-build.ts'
 import type { Sequence } from './units.ts'
@@ -25,6 +26,9 @@ const leafScratch = new Uint8Array(1 + 64 + 32)
 /** The same for a branch, at its largest. */
 const branchScratch = new Uint8Array(1 + 1 + 64 + 6 + 2 + 16 * 32)
 const scratchView = new DataView(branchScratch.buffer)
+
+/** By hash function: a process has one, tests have several. */
+const wholeKeyHashes = new WeakMap<Hash, Uint8Array>()
 
 export { pathNibbles }
 
@@ -50,7 +54,17 @@ export interface Subtree {
 
 /** Path of `(key, slot)`. `slot` in hex. */
 export function pathOf(key: string, slot: string, hash: Hash): Uint8Array {
-  return concatBytes(hash(toUtf8(key)), hash(fromHex(slot) as Uint8Array))
+  const slotHash = slot === wholeKey ? wholeKeyHash(hash) : hash(fromHex(slot) as Uint8Array)
+  return concatBytes(hash(toUtf8(key)), slotHash)
+}
+
+/** Hash of the empty slot: half of nearly every path, and always the same. */
+function wholeKeyHash(hash: Hash): Uint8Array {
+  const known = wholeKeyHashes.get(hash)
+  if (known !== undefined) return known
+  const made = hash(new Uint8Array(0))
+  wholeKeyHashes.set(hash, made)
+  return made
 }
 
 /** Digest of the leaf at `path` that stands for the entry with `entryDigest`. */
