@@ -140,7 +140,10 @@ async function passTime(clock: VirtualClock, ms: number): Promise<void> {
 async function filledStore(index: 0 | 1, rows: readonly SignedRow[]): Promise<Store> {
   const store = createMemoryStore({ image: createMemoryImage(`00000000000000a${index}` as Incarnation) })
   const numbered = rows.map((row, at) => ({ ...row, seq: at + 1 }))
-  if (numbered.length > 0) await store.commit({ rows: numbered, facts: new Map() })
+  // As the replica keeps it with every commit: the number of keys that can be read, 8 bytes.
+  const keyCount = Buffer.alloc(8)
+  keyCount.writeBigUInt64BE(BigInt(rows.length))
+  if (numbered.length > 0) await store.commit({ rows: numbered, facts: new Map([['keys', keyCount]]) })
   return store
 }
 
