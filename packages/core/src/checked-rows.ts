@@ -112,7 +112,8 @@ export class CheckedRows {
     const path = pathOf(row.key, row.slot, hash)
     const leaf = trie.get(path)
     if (leaf?.seq === row.seq) {
-      if (equalBytes(leaf.digest, leafDigest(path, digest, hash))) return true
+      if (equalBytes(digest, row.digest) && equalBytes(leaf.digest, leafDigest(path, digest, hash)))
+        return true
       this.#note(leaf, row.key)
       return false
     }

@@ -196,9 +196,10 @@ export class Engine {
   }
 
   #settle(at: Instant): void {
-    const news = this.#care.quarantine(this.#peers.values())
+    const news = this.#care.quarantine(this.#peers.values(), at.mono)
     if (news.length > 0) this.#root = this.#composer.rootHex()
     this.#out.push(...news)
+    this.#care.giveUp(this.#peers.values(), this.#commits.isIdle ? this.#root : undefined)
     if (this.#replica.retryDeferred(at.wall) > 0)
       this.#log('info', 'entries from the future have become due', {})
     this.#commits.forget(at)

@@ -54,6 +54,8 @@ export interface Link {
 
 /** What a peer last said of itself, consistent in itself. */
 export interface Known {
+  /** When we heard it. */
+  readonly at: number
   readonly incarnation: Incarnation
   readonly seq: Sequence
   readonly root: string

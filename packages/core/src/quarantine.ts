@@ -3,7 +3,7 @@
  *
  * What is lost is not deleted: the key must not read as absent, and an older entry must not take its place
  * unnoticed. A place is free again when the very entry has come back, when the key was deleted anew, or when
- * equal roots with a peer prove that nothing is missing. Kept as facts, so that a restart forgets nothing.
+ * equal roots with all members prove that nobody has it. Kept as facts, so that a restart forgets nothing.
  */
 import { concatBytes, equalBytes, fromHex, fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
 import type { CheckedRows, Damage } from './checked-rows.ts'

@@ -164,7 +164,6 @@ export class Replica {
    * @param settled the settled horizon of that peer; left out where there is none that could know better
    */
   recovered(settled = this.#horizon): void {
-    if (this.quarantine.clear()) this.keys.doubt()
     if (!this.#recovering || settled < this.#horizon) return
     this.#recovering = false
     this.stageFact(amnesiaFact, undefined)

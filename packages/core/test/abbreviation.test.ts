@@ -137,13 +137,13 @@ describe('a dialect', () => {
     const [toBob, toAlice] = [peerOf(), createPeer(alice.nodeId, undefined, 0)]
     const first = dialect.phrase({ beat }, toBob, { version: 2 })
     expect(first.standing?.lives).toEqual({ own: life(1) })
-    toAlice.known = { ...beat, root: '', incarnation: life(1) }
+    toAlice.known = { ...beat, at: 0, root: '', incarnation: life(1) }
     const { manner } = other.understand(toAlice, first)
     expect(manner).toEqual({ version: 2, greets: true })
     const answer = other.phrase({ beat: { ...beat, incarnation: life(2) } }, toAlice, manner)
     const { message } = dialect.understand(toBob, answer, { root: beat.root, inFull: true })
     expect(message.beat?.incarnation).toBe(life(2))
-    toBob.known = { ...beat, root: '', incarnation: life(2) }
+    toBob.known = { ...beat, at: 0, root: '', incarnation: life(2) }
     const second = dialect.phrase({ beat }, toBob, { version: 2 })
     expect(second.standing?.lives).toHaveProperty('tag')
     const reborn = new Dialect(bob.nodeId, life(3)).understand(toAlice, second)

@@ -3,10 +3,30 @@
  * back.
  */
 import { describe, expect, it } from '@jest/globals'
-import { encodeValue, versionAt, type Operation, type Row, type VerifiedEntry } from '@lattice/core'
-import { createMemoryStore, testWall } from '@lattice/core/testing'
-import { alice, bob, sha256 } from './crypto.ts'
-import { commit, entryOf, join, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
+import {
+  defaultParams,
+  encodeValue,
+  Engine,
+  versionAt,
+  type Message,
+  type NodeId,
+  type Operation,
+  type Row,
+  type VerifiedEntry,
+} from '@lattice/core'
+import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
+import { alice, bob, carol, sha256 } from './crypto.ts'
+import {
+  commit,
+  entryOf,
+  everybody,
+  join,
+  life,
+  openReplica,
+  rootOf,
+  write,
+  type TestReplica,
+} from './replicas.ts'
 
 const put = (key: string, value: string): Operation => ({ op: 'put', key, value })
 const increment = (key: string, by = 1): Operation => ({ op: 'increment', key, by })
@@ -23,6 +43,10 @@ const flipped = (bytes: Uint8Array, at = bytes.length >> 1): Uint8Array =>
 const damageBytes = (node: TestReplica, key: string): Row =>
   damage(node, key, ({ bytes }) => ({ bytes: flipped(bytes) }))
 
+const giveUp = ({ replica }: TestReplica): void => {
+  if (replica.quarantine.clear()) replica.keys.doubt()
+}
+
 const filled = async (): Promise<TestReplica> => {
   const node = openReplica()
   await write(node, [put('a', 'one')])
@@ -36,6 +60,7 @@ describe('a damaged row', () => {
     'its signature': ({ bytes }) => ({ bytes: flipped(bytes, bytes.length - 1) }),
     'its key': () => ({ key: 'x' }),
     'its slot': () => ({ slot: '02ff' }),
+    'its digest': ({ digest }) => ({ digest: flipped(digest) }),
   }
   it.each(Object.keys(columns))('is neither served nor sent, whatever is damaged: %s', async column => {
     const node = await filled()
@@ -127,7 +152,7 @@ describe('compaction', () => {
     node.replica.propose(horizon, holders)
     await commit(node)
     expect([node.replica.trie.count, node.replica.quarantine.isDamaged('b')]).toEqual([2, true])
-    node.replica.recovered()
+    giveUp(node)
     await commit(node)
     expect([node.replica.quarantine.isDamaged('b'), node.replica.keyCount]).toEqual([false, 1])
     const again = openReplica(alice, node.store).replica
@@ -178,7 +203,7 @@ describe('the quarantine', () => {
     expect(node.store.facts('quarantine/', 9)).toEqual([])
   })
 
-  it('does not end by an older entry, which would be a resurrection; equal roots end it', async () => {
+  it('does not end by an older entry, which would be a resurrection; giving it up ends it', async () => {
     const node = openReplica()
     await join(node, [entryOf({ tick: 9, value: undefined }, bob)])
     damageBytes(node, 'k')
@@ -187,7 +212,7 @@ describe('the quarantine', () => {
     node.replica.quarantine.take()
     await join(node, [entryOf({ tick: 6, value: encodeValue('risen') }, bob)])
     expect([node.replica.read('k'), node.replica.quarantine.isDamaged('k')]).toEqual([undefined, true])
-    node.replica.recovered()
+    giveUp(node)
     await commit(node)
     expect(node.replica.read('k')?.value).toBe('risen')
   })
@@ -218,5 +243,56 @@ describe('the quarantine', () => {
     node.replica.committed()
     await write(node, [{ op: 'delete', key: 'n' }, increment('n', 2)])
     expect([node.replica.read('n')?.value, node.replica.quarantine.places.length]).toEqual([2, 0])
+  })
+})
+
+describe('what is damaged is given up', () => {
+  const info = { name: 'alice', role: 'node', software: 'test' }
+  /** An engine among three members that has found a damaged row, and what its root is without it. */
+  const engineWithDamage = async (): Promise<{ engine: Engine; root: Uint8Array }> => {
+    const { store } = await filled()
+    const parts = {
+      info,
+      store,
+      hash: sha256,
+      signer: alice,
+      random: createSeededRandom(1),
+      members: everybody,
+    }
+    const engine = new Engine({ ...parts, params: defaultParams, at: { mono: 0, wall: testWall } })
+    damageBytes({ replica: engine.replica, store }, 'b')
+    engine.replica.read('b')
+    expect(engine.step({ type: 'tick' }, { mono: 10, wall: testWall + 10 })).toContainEqual(
+      expect.objectContaining({ type: 'persist' }),
+    )
+    engine.step({ type: 'committed' }, { mono: 20, wall: testWall + 20 })
+    return { engine, root: engine.replica.trie.root() }
+  }
+  const beatOf = (root: Uint8Array): Message => ({
+    beat: { incarnation: life(7), seq: 3, root, count: 2, wall: testWall, heardMs: {} },
+  })
+  const hear = (engine: Engine, peer: NodeId, root: Uint8Array, mono: number): void =>
+    void engine.step(
+      { type: 'request', id: mono, path: 'http', peer, message: beatOf(root), entries: [] },
+      { mono, wall: testWall + mono },
+    )
+
+  it('only when every member has said since that it has the rest and nothing more', async () => {
+    const { engine, root } = await engineWithDamage()
+    hear(engine, bob.nodeId, root, 30)
+    expect(engine.replica.quarantine.isDamaged('b')).toBe(true)
+    hear(engine, carol.nodeId, new Uint8Array(32), 40)
+    expect(engine.replica.quarantine.isDamaged('b')).toBe(true)
+    hear(engine, carol.nodeId, root, 50)
+    expect(engine.replica.quarantine.isDamaged('b')).toBe(false)
+  })
+
+  it('not by what members said before the damage was found', async () => {
+    const { engine, root } = await engineWithDamage()
+    hear(engine, bob.nodeId, root, 30)
+    engine.replica.rows.at({ path: new Uint8Array(64), digest: new Uint8Array(32), seq: 99 })
+    engine.step({ type: 'tick' }, { mono: 40, wall: testWall + 40 })
+    hear(engine, carol.nodeId, root, 50)
+    expect(engine.replica.quarantine.isDamaged('b')).toBe(true)
   })
 })
