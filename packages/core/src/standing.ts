@@ -3,7 +3,7 @@
  *
  * Some forty bytes, thirty-two of them the root: it is in nearly every frame, so it is packed by hand.
  */
-import { concatBytes, fromHex } from './bytes.ts'
+import { fromHex } from './bytes.ts'
 import { membersMax } from './limits.ts'
 import type { AckMark, Standing } from './message.ts'
 import { fail, readIncarnation } from './wire-fields.ts'
@@ -25,6 +25,9 @@ const flag = {
 /** Most bytes of a number up to 2^53 − 1. */
 const numberBytesMax = 8
 
+/** Most bytes of a standing: flags, two incarnations, a root and seven numbers. */
+const standingBytesMax = 1 + 2 * 8 + 32 + 7 * numberBytesMax
+
 /** Packs a standing. */
 export function packStanding(standing: Standing): Uint8Array {
   const { lives, seq, root, ack, pull, ahead, heardMs, details } = standing
@@ -38,19 +41,26 @@ export function packStanding(standing: Standing): Uint8Array {
     (heard ? flag.heard : 0) |
     (details === undefined ? 0 : flag.details) |
     (ahead === undefined ? 0 : flag.ahead)
-  const parts: Uint8Array[] = [Uint8Array.of(flags)]
-  if ('tag' in lives) parts.push(lives.tag)
+  const writer = new Writer(standingBytesMax)
+  writer.byte(flags)
+  if ('tag' in lives) writer.put(lives.tag)
   else {
-    parts.push(fromHex(lives.own) as Uint8Array)
-    if ((ack ?? pull) !== undefined) parts.push(fromHex(lives.yours ?? lives.own) as Uint8Array)
+    writer.put(fromHex(lives.own) as Uint8Array)
+    if ((ack ?? pull) !== undefined) writer.put(fromHex(lives.yours ?? lives.own) as Uint8Array)
   }
-  parts.push(packNumber(seq))
-  if (ack !== undefined) parts.push(packNumber(ack))
-  if (root !== 'same') parts.push(root)
-  if (heard) parts.push(packAge(heardMs.p2p), packAge(heardMs.http))
-  if (details !== undefined) parts.push(packNumber(details.count), packNumber(details.wall))
-  if (ahead !== undefined) parts.push(packNumber(ahead))
-  return concatBytes(...parts)
+  writer.number(seq)
+  if (ack !== undefined) writer.number(ack)
+  if (root !== 'same') writer.put(root)
+  if (heard) {
+    writer.number(ageOf(heardMs.p2p))
+    writer.number(ageOf(heardMs.http))
+  }
+  if (details !== undefined) {
+    writer.number(details.count)
+    writer.number(details.wall)
+  }
+  if (ahead !== undefined) writer.number(ahead)
+  return writer.written
 }
 
 /** Reads a standing; bytes that follow it are of a later time. */
@@ -84,7 +94,13 @@ export function unpackStanding(packed: Uint8Array): Standing {
 
 /** Packs acknowledgements, one after the other. */
 export function packAckMarks(marks: readonly AckMark[]): Uint8Array {
-  return concatBytes(...marks.flatMap(({ node, incarnation, seq }) => [node, incarnation, packNumber(seq)]))
+  const writer = new Writer(marks.length * (2 * markBytes + numberBytesMax))
+  for (const { node, incarnation, seq } of marks) {
+    writer.put(node)
+    writer.put(incarnation)
+    writer.number(seq)
+  }
+  return writer.written
 }
 
 /** Reads packed acknowledgements, as many as a federation has members at most. */
@@ -103,15 +119,37 @@ export function unpackAckMarks(packed: Uint8Array): AckMark[] {
 }
 
 /** One more than the milliseconds; 0 says that it never was. */
-function packAge(ms: number | undefined): Uint8Array {
-  return packNumber(ms === undefined ? 0 : Math.min(ms, Number.MAX_SAFE_INTEGER - 1) + 1)
+function ageOf(ms: number | undefined): number {
+  return ms === undefined ? 0 : Math.min(ms, Number.MAX_SAFE_INTEGER - 1) + 1
 }
 
-function packNumber(number: number): Uint8Array {
-  const bytes: number[] = []
-  let rest = number
-  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push(128 + (rest % 128))
-  return Uint8Array.of(...bytes, rest)
+/** Puts bytes one after the other into memory of a known size. */
+class Writer {
+  readonly #bytes: Uint8Array
+  #at = 0
+
+  constructor(bytesMax: number) {
+    this.#bytes = new Uint8Array(bytesMax)
+  }
+
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  byte(byte: number): void {
+    this.#bytes[this.#at++] = byte
+  }
+
+  put(bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
+  }
+
+  number(number: number): void {
+    let rest = number
+    for (; rest > 127; rest = Math.floor(rest / 128)) this.byte(128 + (rest % 128))
+    this.byte(rest)
+  }
 }
 
 /** Takes bytes from the front; what is not there makes the frame malformed. */

@@ -7,7 +7,7 @@
  * differs in what nearly every frame carries: beat, acknowledgement, rows and pull (standing.ts).
  */
 import { decode, encode } from 'cborg'
-import { concatBytes, equalBytes, fromHex, toHex, uintToBytes } from './bytes.ts'
+import { concatBytes, equalBytes, fromHex, uintToBytes } from './bytes.ts'
 import { compareNodesMax, frameBytesMax, membersMax } from './limits.ts'
 import type {
   Ack,
@@ -209,9 +209,9 @@ function readMessage(value: unknown, version: FrameVersion, from: NodeId | undef
 type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> }
 
 function present<T extends object>(object: T): Partial<Defined<T>> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<
-    Defined<T>
-  >
+  const defined: Record<string, unknown> = {}
+  for (const name in object) if (object[name] !== undefined) defined[name] = object[name]
+  return defined as Partial<Defined<T>>
 }
 
 function readBeat(value: unknown): Beat {
@@ -305,7 +305,8 @@ function readHorizon(value: unknown): HorizonReport {
 }
 
 function readVersion(value: unknown): Version {
-  return BigInt(`0x${toHex(bytes(value, 'version', 8, 8))}`)
+  const packed = bytes(value, 'version', 8, 8)
+  return new DataView(packed.buffer, packed.byteOffset).getBigUint64(0)
 }
 
 /** Whether `digest` starts with `short`. */

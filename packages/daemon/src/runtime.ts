@@ -52,6 +52,7 @@ export class Runtime implements LatticeNode {
   readonly #deadlines: Deadlines
   readonly #queue: Event[] = []
   #cancelAlarm: (() => void) | undefined
+  #alarmAt = Number.NaN
   #nextId = 1
   #busy = false
   #stopped = false
@@ -272,10 +273,14 @@ export class Runtime implements LatticeNode {
     for (const look of this.#onRest.splice(0)) look()
   }
 
+  /** Most events leave the next deadline where it was, and the alarm with it. */
   #setAlarm(): void {
+    const { wakeAt } = this.#engine
+    this.#parts.pulse?.moved(wakeAt)
+    if (wakeAt === this.#alarmAt) return
     this.#cancelAlarm?.()
-    this.#parts.pulse?.moved(this.#engine.wakeAt)
-    this.#cancelAlarm = this.#parts.clock.alarm(this.#engine.wakeAt, () => this.#dispatch({ type: 'tick' }))
+    this.#alarmAt = wakeAt
+    this.#cancelAlarm = this.#parts.clock.alarm(wakeAt, () => this.#dispatch({ type: 'tick' }))
   }
 
   #perform(effect: Effect): void {

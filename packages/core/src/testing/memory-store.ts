@@ -241,18 +241,22 @@ class ImageStore implements MemoryStore {
   }
 }
 
-/** The caller may reuse its buffers once `commit` has returned. */
+/**
+ * The caller may reuse its buffers once `commit` has returned. `slice` would not do: that of a Node Buffer
+ * shares memory.
+ */
 function copyOf(batch: Batch): Batch {
+  const copy = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
   return {
     rows: batch.rows.map(row => ({
       ...row,
-      digest: row.digest.slice(),
-      bytes: row.bytes.slice(),
-      path: row.path.slice(),
-      leaf: row.leaf.slice(),
+      digest: copy(row.digest),
+      bytes: copy(row.bytes),
+      path: copy(row.path),
+      leaf: copy(row.leaf),
     })),
     drops: [...(batch.drops ?? [])],
-    facts: new Map([...batch.facts].map(([name, value]) => [name, value?.slice()])),
+    facts: new Map([...batch.facts].map(([name, value]) => [name, value && copy(value)])),
   }
 }
 
