@@ -8,7 +8,10 @@ import { tell, type HistoryOptions, type Outcome } from './history.ts'
 import { tellPlanted } from './planted.ts'
 
 /** A history to tell. What a planted bug does cannot travel to a thread; its name can. */
-export interface Errand extends Pick<HistoryOptions, 'seed' | 'faultsMs' | 'atLeastMs' | 'only'> {
+export interface Errand extends Pick<
+  HistoryOptions,
+  'seed' | 'faultsMs' | 'atLeastMs' | 'only' | 'count' | 'swarm'
+> {
   readonly bug?: string
   /** Without it the same is told of the product as it is. */
   readonly withBug?: boolean

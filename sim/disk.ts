@@ -4,7 +4,15 @@
  * A batch is on it as a whole or not at all, torn or not: that is the store's promise (write-ahead log with
  * checksums), kept by the real one and tested there.
  */
-import { LatticeError, type Batch, type Incarnation, type Row, type Store } from '@lattice/core'
+import {
+  amnesiaFact,
+  LatticeError,
+  type Batch,
+  type Incarnation,
+  type NewRow,
+  type Row,
+  type Store,
+} from '@lattice/core'
 import {
   createMemoryImage,
   createMemoryStore,
@@ -28,19 +36,27 @@ export class Disk {
   readonly health: DiskHealth
   readonly #timeline: Timeline
   readonly #dice: Dice
+  readonly #damaged = new WeakSet<Row>()
   #image: MemoryImage
   #open: MemoryStore | undefined
+  #backup: MemoryImage
 
   constructor(timeline: Timeline, dice: Dice, commitMs: number) {
     this.#timeline = timeline
     this.#dice = dice
     this.health = { commitMs, full: false }
     this.#image = createMemoryImage(this.#newIncarnation())
+    this.#backup = this.#copyOf(this.#image)
   }
 
   /** What is durable. */
   get image(): MemoryImage {
     return this.#image
+  }
+
+  /** What is durable and was not damaged since. */
+  get intactRows(): NewRow[] {
+    return [...this.#image.rows.values()].filter(row => !this.#damaged.has(row))
   }
 
   /** The durable row at a place. */
@@ -53,9 +69,45 @@ export class Disk {
     return this.#open?.waiting ?? 0
   }
 
-  /** The disk is lost and replaced by an empty one. Only between two lives. */
-  replace(): void {
+  /** Whether a row is not what was written. */
+  isDamaged(row: Row): boolean {
+    return this.#damaged.has(row)
+  }
+
+  /**
+   * The disk is lost and replaced by an empty one. Only between two lives. `isTold`: beside the database
+   * something is left that says so.
+   */
+  replace(isTold: boolean): void {
     this.#image = createMemoryImage(this.#newIncarnation())
+    if (isTold) this.#image.facts.set(amnesiaFact, new Uint8Array(0))
+  }
+
+  /** Keeps a copy of the database. */
+  backUp(): void {
+    this.#backup = this.#copyOf(this.#image)
+  }
+
+  /**
+   * The database is replaced by the last copy, and the store finds that it is not the one last used here.
+   * Only between two lives.
+   */
+  restore(): void {
+    this.#image = { ...this.#copyOf(this.#backup), incarnation: this.#newIncarnation() }
+    this.#image.facts.set(amnesiaFact, new Uint8Array(0))
+  }
+
+  /** One bit of a row turns over, as it may on any medium; the row as it was, if there is one. */
+  corrupt(): NewRow | undefined {
+    const rows = this.intactRows
+    if (rows.length === 0) return undefined
+    const row = this.#dice.pick(rows)
+    const before = { ...row, bytes: row.bytes.slice(), digest: row.digest.slice() }
+    const victim = this.#dice.chance(0.8) ? row.bytes : row.digest
+    const at = this.#dice.below(victim.length)
+    victim[at] = (victim[at] as number) ^ (1 << this.#dice.below(8))
+    this.#damaged.add(row)
+    return before
   }
 
   /** Opens the store for one process. */
@@ -92,6 +144,22 @@ export class Disk {
         (error: LatticeError) => life.enter(() => reject(error)),
       )
     })
+  }
+
+  /** A copy of a damaged row is as damaged. */
+  #copyOf({ incarnation, lastSeq, rows, facts }: MemoryImage): MemoryImage {
+    const copy = (row: NewRow): NewRow => {
+      const [bytes, digest] = [new Uint8Array(row.bytes), new Uint8Array(row.digest)]
+      const copied = { ...row, bytes, digest }
+      if (this.#damaged.has(row)) this.#damaged.add(copied)
+      return copied
+    }
+    return {
+      incarnation,
+      lastSeq,
+      rows: new Map([...rows].map(([seq, row]) => [seq, copy(row)])),
+      facts: new Map(facts),
+    }
   }
 
   #newIncarnation(): Incarnation {

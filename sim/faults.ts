@@ -4,7 +4,7 @@
  * 2012).
  */
 import type { Dice } from './dice.ts'
-import { diskFaults, clockFaults, processFaults } from './machine-faults.ts'
+import { clockFaults, diskFaults, membershipFaults, processFaults } from './machine-faults.ts'
 import { networkFaults } from './network-faults.ts'
 import type { Ledger } from './ledger.ts'
 import type { Release } from './weather.ts'
@@ -29,7 +29,13 @@ export interface Fault {
 }
 
 /** Every class. */
-export const faults: readonly Fault[] = [...networkFaults, ...processFaults, ...diskFaults, ...clockFaults]
+export const faults: readonly Fault[] = [
+  ...networkFaults,
+  ...processFaults,
+  ...diskFaults,
+  ...clockFaults,
+  ...membershipFaults,
+]
 
 /** Which faults a history has, and their mean intervals in ms. */
 export type Swarm = ReadonlyMap<string, number>

@@ -5,7 +5,7 @@
  * Two phases, as in FoundationDB's and TigerBeetle's simulators: safety while things go wrong, progress once
  * they have stopped.
  */
-import { wallOf } from '@lattice/core'
+import { wallOf, type NodeStatus } from '@lattice/core'
 import { createDice } from './dice.ts'
 import { drawSwarm, startFaults, type Swarm } from './faults.ts'
 import { dump, Ledger, winners } from './ledger.ts'
@@ -56,14 +56,17 @@ const convergeWithinMs = 120_000
 /** Back on P2P within this: longest hold-down or latch, trial, and the way there (docs/reliability.md). */
 const returnWithinMs = 750_000
 
-/** How often the world is asked whether it is well. */
-const askEveryMs = 500
+/** How often the world is asked whether it is well: a status is dear. */
+const askEveryMs = 2_000
 
 /** Entries stamped further ahead than this wait until their time has come. */
 const futureMs = 600_000
 
+/** No clock of a history is further ahead than this. */
+const waitMsMax = 3_600_000
+
 /** Sizes of federations: mostly three, as in production; the dearer ones now and then. */
-const sizes = [3, 3, 3, 3, 3, 3, 4, 4, 5, 7]
+const sizes = [...Array<number>(14).fill(3), 4, 4, 4, 4, 5, 7]
 
 /**
  * How long deletes are remembered: the default never ends in a history; the others make horizons by the
@@ -71,15 +74,21 @@ const sizes = [3, 3, 3, 3, 3, 3, 4, 4, 5, 7]
  */
 const retentionsMs = [30 * 86_400_000, 660_000, 1_200_000]
 
+/**
+ * How often nodes beat: the default, and slower as operators may set it. Beats are most of what a quiet
+ * history costs.
+ */
+const heartbeatsMs = [5_000, 10_000, 20_000]
+
 /** Tells one history from its seed. */
 export async function tell(options: HistoryOptions): Promise<Outcome> {
   const { seed, faultsMs } = options
-  const world = drawWorld(options)
+  const drawn = options.swarm ?? drawSwarm(createDice(`lattice/${seed}`).fork('swarm'))
+  const swarm = new Map([...drawn].filter(([name]) => options.only?.includes(name) ?? true))
+  const world = drawWorld(options, swarm)
   const dice = world.dice.fork('history')
   const ledger = new Ledger(world)
   new Sentinel(world)
-  const drawn = options.swarm ?? drawSwarm(world.dice.fork('swarm'))
-  const swarm = new Map([...drawn].filter(([name]) => options.only?.includes(name) ?? true))
   world.note('history', `${world.members.length} nodes, ${JSON.stringify([...swarm])}`)
   for (const member of world.members) world.timeline.after(dice.between(0, 5_000), () => world.boot(member))
   const stopClients = startClients(world, ledger, drawHabits(dice))
@@ -103,7 +112,7 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   return { seed, violations, coverage, ...end, swarm: [...swarm.keys()] }
 }
 
-function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions): World {
+function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions, swarm: Swarm): World {
   const dice = createDice(`lattice/${seed}`).fork('federation')
   const nodes = count ?? dice.pick(sizes)
   const sites = Array.from({ length: nodes }, (_, index): Partial<Site> => ({
@@ -111,7 +120,7 @@ function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions):
     p2pEnabled: index < 2 || !dice.chance(0.08),
     p2pDialable: index < 2 || !dice.chance(0.15),
     httpReachable: index < 2 || !dice.chance(0.15),
-    oldProtocol: dice.chance(0.15),
+    oldProtocol: dice.chance(0.1),
   }))
   const slowestMs = dice.pick([5, 40, 150])
   const commitMs = dice.pick([0.5, 4, 20])
@@ -121,8 +130,12 @@ function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions):
     sites,
     slowestMs,
     commitMs,
-    params: { tombstoneRetentionMs: retentionMs ?? dice.pick(retentionsMs) },
+    params: {
+      tombstoneRetentionMs: retentionMs ?? dice.pick(retentionsMs),
+      heartbeatMs: dice.pick(heartbeatsMs),
+    },
     realSignatures: dice.chance(0.01),
+    late: swarm.has('member-added') ? 1 : 0,
     print,
     tamper,
   })
@@ -130,7 +143,13 @@ function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions):
 
 /** Whatever is still wrong is put right. */
 function mend(world: World, ledger: Ledger): void {
+  const all = world.members.map(({ id }) => id)
   for (const member of world.members) {
+    world.introduce(member, all)
+    if (member.process !== undefined && member.process.trusts.size < all.length) {
+      world.crash(member, false)
+      ledger.ended(member)
+    }
     member.downUntil = 0
     member.p2pBroken = false
     member.wall.thaw()
@@ -146,9 +165,9 @@ function mend(world: World, ledger: Ledger): void {
 }
 
 /** The operator gives every node the choice back, also to those that were about to restart. */
-function release(world: World): void {
-  for (const { process } of world.running)
-    if (process.runtime.status().requested !== 'auto')
+function release({ members }: World, all: readonly (NodeStatus | undefined)[]): void {
+  for (const { index, process } of members)
+    if (process !== undefined && all[index]?.requested !== 'auto')
       process.life.enter(() => void process.runtime.switchMode('auto').catch(() => {}))
 }
 
@@ -158,35 +177,56 @@ async function demandProgress(world: World): Promise<void> {
     0,
     ...world.members.map(member => latestWall(member) - (epochWall + healedAt) - futureMs),
   )
+  if (waitMs > waitMsMax) return world.violate(`a disk holds an entry from ${waitMs / 1000} s ahead`)
   await world.timeline.run(world.now + waitMs)
   if (waitMs > 0) world.count('waited-for-the-future')
+  readEverything(world)
+  await world.timeline.run(world.now + askEveryMs)
   const equalBy = world.now + convergeWithinMs
-  await until(world, equalBy, () => areEqual(world))
-  if (!areEqual(world)) {
+  await until(world, equalBy, areEqual)
+  if (!areEqual(statuses(world))) {
     world.violate(`no equal roots ${convergeWithinMs / 1000} s after the heal: ${standings(world)}`)
     return
   }
   world.note('history', 'roots are equal')
   if (new Set(world.members.map(dump)).size > 1) world.violate('equal roots over different entries')
-  await until(world, healedAt + waitMs + returnWithinMs, () => world.members.every(isBack))
-  for (const member of world.members)
-    if (!isBack(member))
-      world.violate(`n${member.index}: ${member.process?.runtime.status().phase} long after the heal`)
+  const isWell: Condition = all => all.every((status, at) => isBack(status, world.members[at] as Member))
+  const backBy = healedAt + waitMs + returnWithinMs
+  await until(world, backBy, isWell)
+  statuses(world).forEach((status, at) => {
+    if (!isBack(status, world.members[at] as Member))
+      world.violate(`n${at}: ${status?.phase} long after the heal`)
+  })
 }
 
-async function until(world: World, limit: number, condition: () => boolean): Promise<void> {
-  for (release(world); world.now < limit && !condition(); release(world))
+/** Somebody reads every key everywhere: so damage is found that nothing has touched. */
+function readEverything({ running }: World): void {
+  for (const { process, disk } of running)
+    for (const key of new Set([...disk.image.rows.values()].map(row => row.key)))
+      process.life.enter(() => void process.runtime.read(key))
+}
+
+/** Judges by the status of every member; undefined where none runs. */
+type Condition = (all: readonly (NodeStatus | undefined)[]) => boolean
+
+function statuses({ members }: World): (NodeStatus | undefined)[] {
+  return members.map(({ process }) => process?.runtime.status())
+}
+
+async function until(world: World, limit: number, condition: Condition): Promise<void> {
+  while (world.now < limit) {
+    const all = statuses(world)
+    release(world, all)
+    if (condition(all)) return
     await world.timeline.run(Math.min(limit, world.now + askEveryMs))
+  }
 }
 
-function areEqual({ members }: World): boolean {
-  return new Set(members.map(({ process }) => process?.runtime.status().root)).size === 1
-}
+const areEqual: Condition = all => new Set(all.map(status => status?.root)).size === 1
 
 /** On P2P, or where P2P is impossible on HTTP. */
-function isBack({ process, site }: Member): boolean {
-  const phase = process?.runtime.status().phase
-  return !site.p2pEnabled ? phase === 'HTTP' : phase === 'P2P'
+function isBack(status: NodeStatus | undefined, { site }: Member): boolean {
+  return status?.phase === (site.p2pEnabled ? 'P2P' : 'HTTP')
 }
 
 function standings(world: World): string {

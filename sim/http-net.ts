@@ -115,11 +115,11 @@ export class HttpPort implements Transport {
   }
 
   announce(frame: Uint8Array): Promise<void> {
-    const { ids, timeline, weather } = this.#net.surroundings
+    const { ids, timeline, weather, admits } = this.#net.surroundings
     for (const to of this.#known)
       timeline.after(weather.hopMs('http', this.index, to), () => {
         const there = this.#net.port(to)
-        if (weather.isCut('http', this.index, to)) return
+        if (weather.isCut('http', this.index, to) || !admits(to, this.index)) return
         there?.life.enter(() => there.inbox?.announced(ids[this.index] as NodeId, frame.slice()))
       })
     return Promise.resolve()
@@ -152,7 +152,8 @@ export class HttpPort implements Transport {
     back: (outcome: Uint8Array | LatticeError) => void,
     serve: (answer: (outcome: Uint8Array | LatticeError) => void, inbox: Inbox, question: Asking) => void,
   ): void {
-    const { dice, count, timeline } = this.#net.surroundings
+    const { dice, count, timeline, admits } = this.#net.surroundings
+    const from = this.index
     const proxy = this.#net.proxies[to] as Proxy
     if (dice.chance(proxy.hangs)) return count('http-hang')
     if (dice.chance(proxy.unavailable)) {
@@ -164,6 +165,7 @@ export class HttpPort implements Transport {
     const deliver = (answer: (outcome: Uint8Array | LatticeError) => void): void =>
       there.life.enter(() => {
         if (there.inbox === undefined) answer(unreachable('connection refused'))
+        else if (!admits(to, from)) answer(new LatticeError('PEER_REFUSED', '401 unauthorized'))
         else serve(answer, there.inbox, question)
       })
     if (dice.chance(proxy.replays)) {

@@ -98,16 +98,19 @@ export class Ledger {
       if (attempt.member === member.index && attempt.outcome === 'pending') attempt.outcome = 'unknown'
   }
 
-  /** A disk is about to be lost: what no other disk holds may go with it. */
-  excuse(lost: Member): void {
+  /**
+   * A disk is about to be lost, or what it has at one place: what no other disk holds may go with it.
+   */
+  excuse(lost: Member, only?: string): void {
     const others = this.#world.members.filter(member => member !== lost).map(winners)
     for (const attempt of this.#attempts) {
       if (attempt.outcome !== 'acknowledged') continue
-      const kept = attempt.places.every(place =>
-        others.some(entries => (entries.get(place)?.version ?? 0n) >= attempt.version),
-      )
-      if (!kept) attempt.outcome = 'unknown'
-      if (!kept) this.#world.count('excused-by-amnesia')
+      const places = attempt.places.filter(place => only === undefined || place === only)
+      const isKept = (place: string): boolean =>
+        others.some(entries => (entries.get(place)?.version ?? 0n) >= attempt.version)
+      if (places.every(isKept)) continue
+      attempt.outcome = 'unknown'
+      this.#world.count('excused-by-loss')
     }
   }
 
@@ -212,6 +215,7 @@ export class Ledger {
     for (const place of attempt.places) {
       const [key, slot] = place.split('|') as [string, string]
       const row = member.disk.row(key, slot)
+      if (row !== undefined && member.disk.isDamaged(row)) continue
       if ((row === undefined ? 0n : (parse(row)?.version ?? 0n)) < version)
         this.#world.violate(`n${member.index}: acknowledged before it was durable: ${place}`)
     }
@@ -221,7 +225,7 @@ export class Ledger {
 /** The entry that wins each place on one disk. */
 export function winners(member: Member): Map<string, Entry> {
   const found = new Map<string, Entry>()
-  for (const row of member.disk.image.rows.values()) {
+  for (const row of member.disk.intactRows) {
     const entry = parse(row)
     if (entry === undefined) continue
     const place = `${entry.key}|${entry.slot}`
@@ -233,7 +237,7 @@ export function winners(member: Member): Map<string, Entry> {
 
 /** All that one disk holds, as one text in one order. */
 export function dump(member: Member): string {
-  return [...member.disk.image.rows.values()]
+  return member.disk.intactRows
     .map(({ bytes }) => toHex(bytes))
     .toSorted()
     .join('\n')

@@ -47,7 +47,12 @@ export const processFaults: readonly Fault[] = [
   ending('amnesia', (scene, member) => {
     kill(scene, member, false)
     scene.ledger.excuse(member)
-    member.disk.replace()
+    member.disk.replace(scene.dice.chance(0.5))
+  }),
+  ending('time-travel', (scene, member) => {
+    kill(scene, member, false)
+    scene.ledger.excuse(member)
+    member.disk.restore()
   }),
   {
     name: 'pause',
@@ -97,8 +102,43 @@ export const processFaults: readonly Fault[] = [
   },
 ]
 
+/** Within this all operators have put a changed list of members into force. */
+const rolloutMs = 10 * minute
+
+/** What operators do with the list of members: each node learns of it by a restart of its own. */
+export const membershipFaults: readonly Fault[] = [
+  {
+    name: 'member-added',
+    lastsMs: 1,
+    begin({ world, dice, later }) {
+      const joining = world.members.find(({ isSetUp }) => !isSetUp)
+      if (joining === undefined) return undefined
+      const all = world.members.map(({ id }) => id)
+      for (const member of world.members)
+        later(dice.between(0, rolloutMs), () => {
+          world.introduce(member, all)
+          if (member.lives === 0) world.boot(member)
+          else world.leave(member)
+        })
+      return () => {}
+    },
+  },
+]
+
 /** What disks do. */
 export const diskFaults: readonly Fault[] = [
+  {
+    name: 'corruption',
+    lastsMs: 1,
+    begin({ world, dice, ledger }) {
+      const member = dice.pick(world.members)
+      const row = member.disk.corrupt()
+      if (row === undefined) return undefined
+      ledger.excuse(member, `${row.key}|${row.slot}`)
+      world.note(`n${member.index}`, `corrupts ${row.key} ${row.slot}`)
+      return () => {}
+    },
+  },
   {
     name: 'slow-disk',
     lastsMs: 5 * minute,
@@ -137,7 +177,7 @@ export const clockFaults: readonly Fault[] = [
     begin({ world, dice }) {
       const { wall } = dice.pick(world.members)
       wall.set(
-        dice.chance(0.5) ? dice.between(10 * minute, 40 * minute) : -dice.between(minute, 600 * minute),
+        dice.chance(0.5) ? dice.between(10 * minute, 25 * minute) : -dice.between(minute, 600 * minute),
       )
       return () => wall.set(0)
     },

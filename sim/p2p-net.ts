@@ -143,6 +143,10 @@ export class P2pPort implements Transport {
       this.#hop(this.index, to, dial, () => {
         if (this.#net.port(to)?.inbox === undefined)
           return this.#hop(to, this.index, dial, () => dial.finish(unreachable('connection refused')))
+        if (!this.#net.surroundings.admits(to, this.index)) {
+          this.#net.surroundings.count('stranger-turned-away')
+          return this.#hop(to, this.index, dial, () => dial.finish(unreachable('the connection was denied')))
+        }
         this.#net.port(to)?.life.enter(() => this.#hop(to, this.index, dial, () => this.#shake(to, dial)))
       })
     })

@@ -27,8 +27,8 @@ export interface Planted {
   readonly name: string
   readonly withinSeeds: number
   readonly tamper: Tamper
-  /** The faults it needs, and their mean intervals in ms; drawn ones otherwise. */
-  readonly faults?: Readonly<Record<string, number>>
+  /** The faults that provoke it, and their mean intervals in ms. */
+  readonly faults: Readonly<Record<string, number>>
   /** Changes a class of the product until undone: for what lies behind no port. */
   readonly patch?: () => () => void
   /** Shows in a failover, not in a history. */
@@ -39,11 +39,11 @@ export interface Planted {
 export async function tellPlanted(seed: number, name: string, withBug: boolean): Promise<Outcome> {
   const bug = planted.find(each => each.name === name)
   const tamper = withBug ? bug?.tamper : undefined
-  const swarm = bug?.faults === undefined ? {} : { swarm: new Map(Object.entries(bug.faults)) }
+  const swarm = new Map(Object.entries(bug?.faults ?? {}))
   const undo = withBug ? bug?.patch?.() : undefined
   try {
     if (bug?.inFailover === true) return await failOver(seed, tamper)
-    return await tell({ seed, faultsMs, tamper, stopsEarly: withBug, ...swarm })
+    return await tell({ seed, faultsMs, count, swarm, tamper, stopsEarly: withBug })
   } finally {
     undo?.()
   }
@@ -51,6 +51,9 @@ export async function tellPlanted(seed: number, name: string, withBug: boolean):
 
 /** How long each history with a planted bug has faults, in ms. */
 const faultsMs = 900_000
+
+/** Nodes in it: the fewest that can have a majority, and the cheapest. */
+const count = 3
 
 function onStore(change: (store: Store) => Store): Tamper {
   return parts => ({ ...parts, store: change(parts.store) })
@@ -81,13 +84,15 @@ function without(message: Message, drop: (entry: Uint8Array) => boolean): Messag
   }
 }
 
-const firstSeen = new Map<string, Incarnation>()
-
-/** All bugs. */
+/**
+ * All bugs. Cursors that are wrong and rows that are not told are not among them: the comparison of roots
+ * mends both within seconds, so that no promise is broken.
+ */
 export const planted: readonly Planted[] = [
   {
     name: 'acknowledged before it is durable',
     withinSeeds: 3,
+    faults: { 'cut-pair': 200_000 },
     tamper: onStore(store =>
       withCommit(store, (batch: Batch) => {
         void store.commit(batch).catch(() => {})
@@ -108,7 +113,8 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'equal positions taken for equal roots',
-    withinSeeds: 20,
+    withinSeeds: 10,
+    faults: { 'cut-pair': 100_000, crash: 100_000, 'repeating-gossip': 100_000 },
     tamper: (parts, member, world) =>
       onReceived(message => {
         const root = world.members[member.index]?.process?.runtime.status().root
@@ -123,30 +129,15 @@ export const planted: readonly Planted[] = [
       })(parts, member, world),
   },
   {
-    name: 'cursor kept over an incarnation',
-    withinSeeds: 20,
-    faults: { amnesia: 120_000, 'cut-pair': 120_000 },
-    tamper: (parts, member, world) =>
-      onReceived((message, from) => {
-        const { standing } = message
-        if (standing === undefined) return message
-        const pair = `${world.dice.fork('name').unit()} ${member.index} ${from}`
-        const own = firstSeen.get(pair) ?? ('own' in standing.lives ? standing.lives.own : undefined)
-        if (own === undefined) return message
-        firstSeen.set(pair, own)
-        const yours = 'own' in standing.lives ? standing.lives.yours : parts.store.incarnation
-        const lives = { own, ...(yours === undefined ? {} : { yours }) }
-        return { ...message, standing: { ...standing, lives } }
-      })(parts, member, world),
-  },
-  {
     name: 'tombstones are dropped on the way in',
     withinSeeds: 3,
+    faults: { 'cut-pair': 200_000 },
     tamper: onReceived(message => without(message, isTombstone)),
   },
   {
     name: 'entries that were asked for are not taken in',
-    withinSeeds: 40,
+    withinSeeds: 10,
+    faults: { amnesia: 200_000, 'cut-node': 100_000, 'lossy-gossip': 100_000 },
     tamper: onReceived(message => ({ ...message, entries: [] })),
   },
   {
@@ -172,7 +163,7 @@ export const planted: readonly Planted[] = [
   },
   {
     name: 'an incarnation survives the loss of the disk',
-    withinSeeds: 20,
+    withinSeeds: 10,
     faults: { amnesia: 120_000, 'cut-node': 120_000 },
     tamper: (parts, member) => {
       const store = withCommit(parts.store, batch => parts.store.commit(batch))
@@ -187,20 +178,24 @@ export const planted: readonly Planted[] = [
     tamper: onStore(store => withCommit(store, batch => store.commit(batch).catch(() => {}))),
   },
   {
-    name: 'rows are never told',
-    withinSeeds: 3,
-    tamper: parts => ({
-      ...parts,
-      transports: parts.transports.map(transport =>
-        rewriting(transport, { sent: ({ rows: _untold, ...message }) => message }),
-      ),
-    }),
-  },
-  {
     name: 'the hedge is never fired',
     withinSeeds: 3,
+    faults: {},
     inFailover: true,
     tamper: parts => ({ ...parts, params: { ...parts.params, hedgeAfterMs: 3_600_000 } }),
+  },
+  {
+    name: 'alarms that are not needed any more pile up',
+    withinSeeds: 3,
+    faults: {},
+    tamper(parts) {
+      const { clock } = parts
+      const alarm = (mono: number, callback: () => void): (() => void) => {
+        clock.alarm(mono, callback)
+        return () => {}
+      }
+      return { ...parts, clock: { now: () => clock.now(), alarm } }
+    },
   },
   {
     name: 'every signature is good enough',

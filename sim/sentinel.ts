@@ -181,6 +181,8 @@ export class Sentinel {
     }
     return running.some(other => {
       if (other.index === member.index || !weather.isOpen(kind, member.index, other.index)) return false
+      if (!this.#world.admits(member.index, other.index) || !this.#world.admits(other.index, member.index))
+        return false
       const { process } = other
       if (kind === 'p2p') return member.process?.p2p?.inbox !== undefined && process.p2p?.inbox !== undefined
       const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused && !other.lies

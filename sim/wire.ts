@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly count: (what: string) => void
   /** Counts a request. */
   readonly asks: (from: number, to: number) => void
+  /** Whether the process at one node takes another node for a member. */
+  readonly admits: (at: number, from: number) => boolean
 }
 
 /** A process on the network. */

@@ -19,9 +19,9 @@ export interface Habits {
 /** Draws habits. */
 export function drawHabits(dice: Dice): Habits {
   return {
-    intervalMs: dice.pick([1_000, 4_000, 15_000, 45_000]),
+    intervalMs: dice.pick([6_000, 20_000, 60_000]),
     keys: dice.pick([2, 6, 30]),
-    bursts: dice.pick([0, 0.002, 0.01]),
+    bursts: dice.pick([0, 0.01, 0.03]),
     burstMax: dice.pick([10, 60, 300]),
     large: dice.pick([0, 0, 0.02]),
   }

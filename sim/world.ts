@@ -34,6 +34,7 @@ export interface Process {
   readonly runtime: Runtime
   readonly life: Life
   readonly clock: ProcessClock
+  readonly trusts: ReadonlySet<NodeId>
   readonly p2p: P2pPort | undefined
   readonly http: HttpPort
   readonly startedAt: number
@@ -50,6 +51,10 @@ export interface Member {
   readonly wall: WallClock
   process: Process | undefined
   lives: number
+  /** Whom its configuration names: takes effect with the next life. */
+  trusts: ReadonlySet<NodeId>
+  /** It has been set up, and operators want it to run. */
+  isSetUp: boolean
   /** The next life finds P2P unusable. */
   p2pBroken: boolean
   /** What it sends is tampered with by its own hand. */
@@ -70,6 +75,8 @@ export interface WorldOptions {
   readonly slowestMs?: number
   readonly commitMs?: number
   readonly realSignatures?: boolean
+  /** This many of the last members are set up later. */
+  readonly late?: number
   readonly print?: ((line: string) => void) | undefined
   readonly tamper?: Tamper | undefined
 }
@@ -100,7 +107,6 @@ export class World {
   readonly asked = new Map<string, number>()
   observer: Observer | undefined
   readonly #tamper: Tamper | undefined
-  readonly #trusted: ReadonlySet<NodeId>
 
   constructor(options: WorldOptions) {
     const { seed, count, print, slowestMs = 40, commitMs = 2 } = options
@@ -112,7 +118,7 @@ export class World {
     this.params = { ...defaultParams, ...options.params }
     this.#tamper = options.tamper
     const ids = this.keys.signers.map(({ nodeId }) => nodeId)
-    this.#trusted = new Set(ids)
+    const early = new Set(ids.slice(0, count - (options.late ?? 0)))
     const { timeline, weather, trace } = this
     const surroundings = {
       timeline,
@@ -121,6 +127,7 @@ export class World {
       ids,
       count: this.count.bind(this),
       asks: this.#asks.bind(this),
+      admits: this.admits.bind(this),
     }
     this.p2p = new P2pNet({ ...surroundings, dice: this.dice.fork('p2p') })
     this.http = new HttpNet({ ...surroundings, dice: this.dice.fork('http') })
@@ -137,7 +144,8 @@ export class World {
       const wall = new WallClock(timeline)
       const given = options.sites?.[index]
       const rest = { process: undefined, lives: 0, p2pBroken: false, lies: false, downUntil: 0 }
-      return { index, id, site: { ...site, ...given }, disk, wall, ...rest }
+      const membership = { trusts: early, isSetUp: early.has(id) }
+      return { index, id, site: { ...site, ...given }, disk, wall, ...membership, ...rest }
     })
   }
 
@@ -171,10 +179,23 @@ export class World {
     if (this.violations.length < 20) this.violations.push(`${(this.now / 1000).toFixed(1)} s: ${what}`)
   }
 
+  /** Whether the process at one node takes the node `from` for a member. */
+  admits(at: number, from: number): boolean {
+    const { process } = this.members[at] as Member
+    return process?.trusts.has((this.members[from] as Member).id) === true
+  }
+
+  /** From now on all of these know of each other: takes effect where a process starts. */
+  introduce(member: Member, others: Iterable<NodeId>): void {
+    member.isSetUp = true
+    member.trusts = new Set([...member.trusts, ...others])
+  }
+
   /** Starts a process on the member's machine. */
   boot(member: Member): void {
-    if (member.process !== undefined) return
-    const { index } = member
+    if (member.process !== undefined || !member.isSetUp) return
+    const { index, trusts } = member
+    member.disk.backUp()
     const life = new Life(this.timeline)
     const dice = this.dice.fork(`life/${index}/${member.lives++}`)
     const pace = { origin: dice.between(0, 1e8), rate: member.site.crystalRate }
@@ -187,7 +208,7 @@ export class World {
     this.note(`n${index}`, `boots, life ${member.lives}, incarnation ${member.disk.image.incarnation}`)
     const parts = this.#parts(member, { life, clock, dice, p2p, http })
     const runtime = new Runtime(this.#tamper?.(parts, member, this) ?? parts)
-    member.process = { runtime, life, clock, p2p, http, startedAt: this.now, p2pFailed }
+    member.process = { runtime, life, clock, trusts, p2p, http, startedAt: this.now, p2pFailed }
     this.observer?.born(member, member.process)
     runtime.start().catch((error: unknown) => this.violate(`start failed: ${sentence(error)}`))
   }
@@ -260,7 +281,7 @@ export class World {
       verifier: this.keys.verifier,
       random: dice,
       params: { ...this.params, p2pEnabled: member.site.p2pEnabled },
-      members: this.#trusted,
+      members: member.trusts,
       clock,
       transports: p2p === undefined ? [lung(http)] : [lung(p2p), lung(http)],
       restartP2p: () => p2p?.restart() ?? Promise.resolve(),
