@@ -186,7 +186,7 @@ export class Intake {
   #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
     const { incarnation, seq, count, wall } = beat
     if (peer.known?.incarnation !== incarnation) peer.stated = undefined
-// A journal that is shorter than it was may go on in another way.
+    // A journal that is shorter than it was may go on in another way.
     peer.landed = peer.landed.filter(span => span.incarnation === incarnation && span.upTo <= seq)
     peer.known = { at: at.mono, incarnation, seq, count, wall, root: toHex(beat.root) }
     for (const path of pathKinds) {
