@@ -69,6 +69,8 @@ export class SyncWorld {
   readonly log: Carried[] = []
   /** May take its time, throw, or put another message in the place of this one. */
   onFrame: (frame: Carried) => Message | Promise<Message> = ({ message }) => message
+  /** How often a request or an announce is sent: 0 loses it, 2 repeats it. */
+  copies: (as: 'request' | 'announce') => number = () => 1
   /** May take its time before verdicts are given. */
   onVerify: (node: number, count: number) => Promise<void> = async () => {}
   readonly #network: MemoryNetwork
@@ -138,6 +140,11 @@ export class SyncWorld {
       await this.settle()
     }
     return this.clock.now().mono - start
+  }
+
+  /** Lets virtual time pass for one frame only. */
+  late(ms: number): Promise<void> {
+    return new Promise(resolve => this.clock.alarm(this.clock.now().mono + ms, resolve))
   }
 
   isEqual(): boolean {
@@ -218,10 +225,15 @@ export class SyncWorld {
       request: async (peer, frame, signal) => {
         const other = placeOf(peer)
         const sent = await carry(frame, self, other, 'request', signal)
+        const copies = this.copies('request')
+        if (copies === 0) lost()
+        for (let copy = 1; copy < copies; copy++) inner.request(peer, sent, signal).catch(() => {})
         const answer = await inner.request(peer, sent, signal)
         return carry(answer, other, self, 'answer', signal)
       },
-      announce: frame => inner.announce(frame),
+      announce: async frame => {
+        for (let copy = 0; copy < this.copies('announce'); copy++) await inner.announce(frame)
+      },
       addresses: peer => inner.addresses(peer),
     }
   }
