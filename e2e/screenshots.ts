@@ -23,6 +23,12 @@ async function shootWidths(page: Page, name: string, theme: string): Promise<voi
   }
 }
 
+async function fallSilent(page: Page, node: ScriptedNode): Promise<void> {
+  node.outage = 503
+  await page.clock.runFor(22_000)
+  await page.locator('.lat-root[data-stale=true]').waitFor()
+}
+
 async function shoot(browser: Browser, name: string, answers: Answers, silent: boolean): Promise<void> {
   const node = new ScriptedNode(answers)
   const url = await node.listen()
@@ -33,20 +39,18 @@ async function shoot(browser: Browser, name: string, answers: Answers, silent: b
     await page.locator('.page-nodes').waitFor()
     await page.locator('.page-keys').waitFor()
     await page.locator('.chart-canvas canvas').nth(3).waitFor()
-    if (silent) {
-      node.outage = 503
-      await page.clock.runFor(22_000)
-      await page.locator('.page[data-stale=true]').waitFor()
-      node.outage = undefined
-    }
+    if (silent) await fallSilent(page, node)
     await shootWidths(page, name, colorScheme)
     // As somebody else's page has it, with the mode about to be switched.
     await page.route(/\/(examples|dist)\//, route =>
       route.fulfill({ path: join(packageDirectory, new URL(route.request().url()).pathname) }),
     )
+    node.outage = undefined
     await page.goto(`${url}/examples/plain.html?node=${encodeURIComponent(url)}`)
     await page.getByRole('radio', { name: name === 'http' ? 'Auto' : 'HTTP only' }).click()
+    if (silent) await fallSilent(page, node)
     await shootWidths(page, `component-${name}`, colorScheme)
+    node.outage = undefined
     for (const complaint of complaints) console.error(`${name}: ${complaint}`)
     await page.context().close()
   }

@@ -99,6 +99,7 @@ export function describePeer(
     links,
     ...(peer.lastSeenWall === undefined ? {} : { lastSeenWall: peer.lastSeenWall }),
     ...(known === undefined ? {} : { root: known.root }),
+    ...(peer.apartSince === undefined ? {} : { apartSinceWall: at.wall - (at.mono - peer.apartSince) }),
     ...(behind === undefined ? {} : { behind: isBehind(peer) ? Math.max(behind, 1) : 0 }),
     ...(peer.bulk === undefined || known === undefined
       ? {}

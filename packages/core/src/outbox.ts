@@ -30,7 +30,7 @@ import {
   choosePath,
   descentDueAt,
   heldSeq,
-  isDiverged,
+  notesDivergence,
   knowsAll,
   pullAt,
   pushAt,
@@ -174,7 +174,7 @@ export class Outbox {
   beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
     // A peer below our horizon has to apply it first: what it would offer has ended here.
     const comparable = (peer.stated?.settled ?? 0n) >= own.horizon
-    const differs = isDiverged(peer, own) || this.#isOverdue(peer, own, at)
+    const differs = notesDivergence(peer, own, at.mono) || this.#isOverdue(peer, own, at)
     if (!comparable || !differs) peer.divergedSince = undefined
     else peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false

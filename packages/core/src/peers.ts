@@ -99,6 +99,8 @@ export interface Peer {
   unsettledAnswers: number
   /** Since when only a descent can make us equal, or since the peer's last step of one. */
   divergedSince: number | undefined
+  /** When that was first so since our roots were last the same. */
+  apartSince: number | undefined
   /** When both roots last were equal. */
   equalAt: number
   /** No descent before this. */
@@ -143,6 +145,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     servedWants: undefined,
     unsettledAnswers: 0,
     divergedSince: undefined,
+    apartSince: undefined,
     equalAt: now,
     descentAt: now,
     descentFailures: 0,

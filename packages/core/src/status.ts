@@ -54,6 +54,8 @@ export interface PeerStatus {
   readonly links: Readonly<Record<PathKind, LinkStatus>>
   readonly lastSeenWall?: number
   readonly root?: string
+  /** When its root first differed with nothing on its way, since both were last the same. */
+  readonly apartSinceWall?: number
   /** Commits of the peer that this node has not applied yet; undefined when never heard. */
   readonly behind?: number
   /** The peer sends us most of its state: entries held here, and about how many it will be. */

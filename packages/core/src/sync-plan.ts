@@ -167,7 +167,7 @@ export function pullAt(peer: Peer, path: PathKind, own: Standing): number | unde
  * Whether only a descent can make us equal: no journal goes on, or it says we are equal and the roots
  * disagree.
  */
-export function isDiverged(peer: Peer, own: Standing): boolean {
+function isDiverged(peer: Peer, own: Standing): boolean {
   const { known, cursor, acked } = peer
   if (known === undefined || known.root === own.root || !own.settled) return false
   if (isKeptWaiting(peer, own)) return false
@@ -175,6 +175,17 @@ export function isDiverged(peer: Peer, own: Standing): boolean {
   const caughtUp = sameCursor(cursor, { incarnation: known.incarnation, seq: known.seq })
   const acknowledged = acked?.incarnation !== own.incarnation || acked.seq >= own.seq
   return caughtUp && acknowledged
+}
+
+/**
+ * The same, and notes on the peer since when: until both roots are seen equal. Motion ends nothing, since
+ * replicas that differ may well go on being written to.
+ */
+export function notesDivergence(peer: Peer, own: Standing, now: number): boolean {
+  const differs = isDiverged(peer, own)
+  if (peer.known?.root === own.root) peer.apartSince = undefined
+  else if (differs) peer.apartSince ??= now
+  return differs
 }
 
 /** Whether a peer has been told all our rows, and how far we have applied its own. */

@@ -14,6 +14,9 @@ const isolatedBeats = 1
 /** Heartbeats that one peer of several may miss before it is said: a restart takes less. */
 const unreachableBeats = 2
 
+/** Cursors may run ahead of the roots that heartbeats carry: what two of them leave is a difference. */
+const divergedBeats = 2
+
 /** Deletes that wait for a member are worth a word once it has been away for more than a night. */
 const deletesKeptMs = 86_400_000
 
@@ -230,8 +233,8 @@ function peersWarnings(node: Facts, heartbeatMs: number): Warning[] {
       title: `${namesOf(diverged)} ${diverged.length === 1 ? 'holds' : 'hold'} another state`,
       text: 'Both sides have applied everything the other committed, and the roots differ: a full comparison is under way.',
       severity: 'high',
-      sinceWall: Math.min(...diverged.map(peer => peer.sinceWall)),
-      timeToVisibleMs: 0,
+      sinceWall: Math.min(...diverged.map(peer => peer.apartSinceWall ?? Infinity)),
+      timeToVisibleMs: divergedBeats * heartbeatMs,
       dependsOn: [],
       impactsConnectivity: false,
       primaryAction: { label: 'Compare all nodes', command: 'lattice verify' },
@@ -241,6 +244,6 @@ function peersWarnings(node: Facts, heartbeatMs: number): Warning[] {
 }
 
 /** Nothing is on its way in either direction, and yet the roots differ. */
-function holdsAnother({ path, behind, ahead, root }: PeerStatus, ownRoot: string): boolean {
-  return path !== 'none' && behind === 0 && ahead === 0 && root !== undefined && root !== ownRoot
+function holdsAnother({ path, behind, ahead, root, apartSinceWall }: PeerStatus, ownRoot: string): boolean {
+  return path !== 'none' && behind === 0 && ahead === 0 && apartSinceWall !== undefined && root !== ownRoot
 }

@@ -100,11 +100,14 @@ describe('what is shown', () => {
   })
 
   it('names those that hold another state', () => {
-    const other = { root: 'b'.repeat(64) }
+    const other = { root: 'b'.repeat(64), apartSinceWall: now - 10_000 }
     expect(shown(peer('a', other), peer('b', other), peer('c'))).toEqual([
       ['diverged', 'a and b hold another state'],
     ])
     expect(shown(peer('a', { ...other, behind: 1 }))).toEqual([])
+    // Roots travel with heartbeats: what the next ones may settle is not said.
+    expect(shown(peer('a', { ...other, apartSinceWall: now - 9_999 }))).toEqual([])
+    expect(shown(peer('a', { root: other.root }))).toEqual([])
   })
 })
 

@@ -116,13 +116,18 @@ function LinkCells({ links }: { readonly links: LinkRow['links'][number] | undef
 
 const words = { up: 'up', suspected: 'silent', down: 'down' } as const
 
+/** Down is what was tried in vain; what nobody tries, or has an address for, is merely not known to work. */
+function downState(link: Link): StateName {
+  return link.last_error === null ? 'unknown' : 'down'
+}
+
 function LinkCell(props: {
   readonly name: string
   readonly state: StateName
   readonly link: Link
 }): ReactElement {
   const { name, link } = props
-  const state = link.state === 'up' ? props.state : link.state === 'suspected' ? 'degraded' : 'unknown'
+  const state = link.state === 'up' ? props.state : link.state === 'suspected' ? 'degraded' : downState(link)
   const trip = link.state === 'up' && link.rtt_ms !== null ? ` ${tripWords(link.rtt_ms)}` : ''
   return (
     <div className="page-link">

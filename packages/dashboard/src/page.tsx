@@ -92,17 +92,11 @@ function Parts(props: {
   return (
     <>
       <div className="page-columns">
-        <div className="page-narrow">
-          <section className="page-card" aria-labelledby="page-mode">
-            <h2 id="page-mode">Sync mode</h2>
-            <ModeControl api={api} status={status} onSwitched={reading.refresh} />
-            <StatusFacts status={status} />
-          </section>
-          <section className="page-card page-changes" aria-labelledby="page-changes">
-            <h2 id="page-changes">Last changes of the mode</h2>
-            <TransitionList transitions={transitions} />
-          </section>
-        </div>
+        <section className="page-card" aria-labelledby="page-mode">
+          <h2 id="page-mode">Sync mode</h2>
+          <ModeControl api={api} status={status} onSwitched={reading.refresh} />
+          <StatusFacts status={status} />
+        </section>
         <div className="page-wide">
           <section className="page-card" aria-labelledby="page-warnings">
             <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>
@@ -115,6 +109,10 @@ function Parts(props: {
           <section className="page-card" aria-labelledby="page-links">
             <h2 id="page-links">Links</h2>
             <LinkMatrix ownName={visible(health.name, 64)} peers={peers} rows={linkRows} />
+          </section>
+          <section className="page-card" aria-labelledby="page-changes">
+            <h2 id="page-changes">Last changes of the mode</h2>
+            <TransitionList transitions={transitions} />
           </section>
         </div>
       </div>
