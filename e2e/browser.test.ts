@@ -201,6 +201,7 @@ describe('the page follows reality', () => {
     await shows('unknown', /Not known now: the node is silent/)
     expect(await page.locator('.lat-fresh').textContent()).toMatch(/Stale: last good \d+ s ago/)
     expect(await page.locator('[data-failure]').textContent()).toContain('cannot be reached')
+    expect(await page.getByText('Nothing needs a look').count()).toBe(0)
     await one.start()
     await metOverP2p([one, two, three])
     await page.clock.fastForward(31_000)

@@ -178,6 +178,7 @@ const forced = warning({
   title: 'The sync mode is forced',
   text: 'The operator forced http (server move). It ends by itself in 29 min.',
   severity: 'low',
+  since: minutesAgo(1),
   primaryAction: { label: 'Return to auto', command: 'lattice switch auto' },
 })
 const isolated = warning({

@@ -11,6 +11,7 @@ import { createNodeApi, eventsPath } from './node-api.ts'
 import type { NodeApi } from './node-api.ts'
 import { NodeTable } from './node-table.tsx'
 import { PageHeader } from './page-header.tsx'
+import type { Reading } from './poller.ts'
 import { readSnapshot } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { StateBrowser } from './state-browser.tsx'
@@ -84,7 +85,7 @@ function shownVerdict(verdict: Verdict | undefined, stale: boolean, failed: bool
 function Parts(props: {
   readonly api: NodeApi
   readonly data: Snapshot
-  readonly reading: { readonly receivedWall: number | undefined; readonly refresh: () => void }
+  readonly reading: Pick<Reading<Snapshot>, 'receivedWall' | 'stale'> & { readonly refresh: () => void }
   readonly theme: string
 }): ReactElement {
   const { api, data, reading, theme } = props
@@ -100,7 +101,7 @@ function Parts(props: {
         <div className="page-wide">
           <section className="page-card" aria-labelledby="page-warnings">
             <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>
-            <WarningList warnings={status.warnings} />
+            <WarningList warnings={status.warnings} stale={reading.stale} />
           </section>
           <section className="page-card" aria-labelledby="page-nodes">
             <h2 id="page-nodes">Nodes</h2>

@@ -17,9 +17,13 @@ const severityMarks: Readonly<Record<Warning['severity'], readonly [StateName, s
 /** Longest text of a warning: more is no warning. */
 const textCharsMax = 600
 
-/** The list, or the good news. */
-export function WarningList({ warnings }: { readonly warnings: readonly Warning[] }): ReactElement {
-  if (warnings.length === 0) return <p>Nothing needs a look.</p>
+/** The list, or the good news, where they are news. */
+export function WarningList(props: {
+  readonly warnings: readonly Warning[]
+  readonly stale: boolean
+}): ReactElement {
+  const { warnings, stale } = props
+  if (warnings.length === 0) return <p>{stale ? 'Not known now.' : 'Nothing needs a look.'}</p>
   return (
     <ul className="page-warnings">
       {warnings.map((warning, index) => {
