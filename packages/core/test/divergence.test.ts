@@ -21,7 +21,7 @@ it('begins when nothing is on its way and the roots differ, outlasts writes, and
   const cursor = { incarnation, seq: 7 }
   const peer = createPeer('b'.repeat(64) as NodeId, cursor, 0)
   const note = (at: number, root: string, seq: number, over: Partial<Standing> = {}) => {
-    peer.known = { incarnation, seq, root, count: 1, wall: 0 }
+    peer.known = { incarnation, seq, root, count: 1, wall: 0, at: 0 }
     peer.acked = { incarnation, seq: 1 }
     return [notesDivergence(peer, { ...own, ...over }, at), peer.apartSince]
   }
