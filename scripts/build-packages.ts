@@ -60,7 +60,9 @@ function buildOne(name: string, source: string, compiled: string, target: string
   writeFileSync(join(target, 'bin/lattice.js'), bin.replace(/\.\.\/src\/([\w-]+)\.ts/g, '../dist/$1.js'), {
     mode: 0o755,
   })
-  cpSync(join(root, 'deploy'), join(target, 'deploy'), { recursive: true })
+  // The scripts roll releases out; they are no part of one.
+  const scripts = join(root, 'deploy/scripts')
+  cpSync(join(root, 'deploy'), join(target, 'deploy'), { recursive: true, filter: path => path !== scripts })
 }
 
 /** The manifest that goes out: from sources to what was built of them. */

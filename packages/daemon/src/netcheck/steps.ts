@@ -1,4 +1,4 @@
-/** A way to another node as a ladder of steps: the first that fails is what is wrong, the rest is untested. */
+/** A way to another node as a ladder of steps: the first that fails is the fault, the rest is untested. */
 
 /** `not tested` is never shown as failure or success. */
 export type Outcome = 'ok' | 'failed' | 'warning' | 'not tested'

@@ -1,0 +1,82 @@
+/**
+ * A release onto a server, over ssh alone: backup, upload beside what runs, one atomic switch, restart; and the
+ * same switch back. Every step can be run again: what is there already is left alone.
+ */
+import { spawn } from 'node:child_process'
+
+import { releasesKept, type ServerNode } from './plan.ts'
+import type { Release } from './release.ts'
+import { quote, run } from './shell.ts'
+import type { Target, Tell } from './target.ts'
+
+/** A server as something a release can be put on. */
+export function serverTarget(node: ServerNode, tell: Tell): Target {
+  const { directory, ssh } = node
+  const [program = 'ssh', ...options] = ssh
+  const remote = async (command: string): Promise<string> => {
+    const { code, stdout, stderr } = await run(program, [...options, command])
+    if (code === 0) return stdout.trim()
+    throw new Error(`${command}\n    ended with ${code}: ${stderr.trim().slice(-1000)}`)
+  }
+  const place = (id: string): string => `${directory}/releases/${id}`
+  const current = `${directory}/current`
+  const inForce = async (): Promise<string | undefined> => {
+    const link = await remote(`readlink ${quote(current)} || true`)
+    return link === '' ? undefined : link.slice(link.lastIndexOf('/') + 1)
+  }
+  const switchTo = async (id: string): Promise<void> => {
+    const aside = quote(`${current}.new`)
+    await remote(`ln -sfn ${quote(`releases/${id}`)} ${aside} && mv -T ${aside} ${quote(current)}`)
+    tell(`switched to ${id}`)
+    await remote(fill(node.restart, current))
+    tell('restarted')
+  }
+  return {
+    inForce,
+    backup: async () => {
+      if ((await inForce()) === undefined) return tell('no release yet, so no backup')
+      const [first = '', second] = (await remote(fill(node.backup, current))).split('\n')
+      tell(`backup: ${second ?? first}`)
+    },
+    upload: async release => {
+      if ((await inForce()) === release.id) return false
+      const there = await remote(`test -d ${quote(place(release.id))} && echo there || true`)
+      if (there === '') {
+        const [part, whole] = [quote(`${place(release.id)}.part`), quote(place(release.id))]
+        await stream(release, program, [
+          ...options,
+          `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part} && mv -T ${part} ${whole}`,
+        ])
+      }
+      tell(`${there === '' ? 'uploaded' : 'has'} ${release.id}`)
+      return true
+    },
+    activate: release => switchTo(release.id),
+    back: switchTo,
+    tidy: async () => {
+      // By time, and never the one in force.
+      const kept = `ls -1t ${quote(`${directory}/releases`)} | grep -v -e '\\.part$' | tail -n +${releasesKept + 1}`
+      const old = (await remote(kept)).split('\n').filter(id => id !== '')
+      const now = await inForce()
+      for (const id of old.filter(each => each !== now)) await remote(`rm -rf ${quote(place(id))}`)
+    },
+    plan: release => [
+      `backup: ${fill(node.backup, current)}`,
+      `upload ${release.id} to ${place(release.id)}`,
+      `point ${current} at it`,
+      `restart: ${fill(node.restart, current)}`,
+    ],
+  }
+}
+
+function fill(command: string, current: string): string {
+  return command.replaceAll('{current}', quote(current))
+}
+
+/** tar here, tar there, ssh between: nothing is written to a disk twice. */
+async function stream(release: Release, program: string, args: readonly string[]): Promise<void> {
+  const pack = spawn('tar', ['-czf', '-', '-C', release.path, '.'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const packed = new Promise<number | null>(resolve => void pack.once('close', resolve))
+  const { code, stderr } = await run(program, args, { input: pack.stdout })
+  if ((await packed) !== 0 || code !== 0) throw new Error(`the upload failed: ${stderr.trim().slice(-1000)}`)
+}
