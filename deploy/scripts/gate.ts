@@ -1,6 +1,6 @@
 /**
- * The health gate: after a restart the node must serve the release it was given, and the whole federation must
- * be well for a while. The checks are those of `lattice verify` and `lattice watch`.
+ * The health gate: after a restart the node must serve the release it was given, and the whole federation
+ * must be well for a while. The checks are those of `lattice verify` and `lattice watch`.
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'

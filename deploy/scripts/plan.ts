@@ -1,7 +1,9 @@
 /** The plan of a roll-out: which nodes, in which order, and how each is reached and restarted. */
 import { readFileSync } from 'node:fs'
 
-/** A server that keeps releases side by side: `<directory>/releases/<id>`, and `current` that points at one. */
+/**
+ * A server that keeps releases side by side: `<directory>/releases/<id>`, and `current` that points at one.
+ */
 export interface ServerNode {
   readonly kind: 'server'
   readonly name: string

@@ -2,8 +2,8 @@
  * `node deploy/scripts/rollout.ts PLAN.json [--release DIR] [--only NAME] [--dry-run] [--force]`: a release onto the
  * nodes of a plan, one at a time.
  *
- * Before a node is touched the federation must be well. After it the node must pass the health gate; where it does
- * not, the release before is put back in force by itself, and the roll-out ends there with exit code 1.
+ * Before a node is touched the federation must be well. After it the node must pass the health gate; where it
+ * does not, the release before is put back in force by itself, and the roll-out ends there with exit code 1.
  */
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'

@@ -1,6 +1,6 @@
 /**
- * A release onto a server, over ssh alone: backup, upload beside what runs, one atomic switch, restart; and the
- * same switch back. Every step can be run again: what is there already is left alone.
+ * A release onto a server, over ssh alone: backup, upload beside what runs, one atomic switch, restart; and
+ * the same switch back. Every step can be run again: what is there already is left alone.
  */
 import { spawn } from 'node:child_process'
 

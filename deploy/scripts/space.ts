@@ -1,6 +1,6 @@
 /**
- * A release onto a Hugging Face Space: one commit in its git repository, which builds and restarts by itself; back
- * by a commit that undoes it. The token comes from HF_TOKEN and reaches git by its environment only.
+ * A release onto a Hugging Face Space: one commit in its git repository, which builds and restarts by itself;
+ * back by a commit that undoes it. The token comes from HF_TOKEN and reaches git by its environment only.
  */
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,10 @@ const spaceFiles = ['Dockerfile', 'README.md', '.dockerignore'] as const
 /** Enough to go back over. */
 const depth = '20'
 
-/** A Space as something a release can be put on. The release itself is built there, from the sources of this checkout. */
+/**
+ * A Space as something a release can be put on. The release itself is built there, from the sources of this
+ * checkout.
+ */
 export function spaceTarget(node: SpaceNode, tell: Tell): Target {
   const work = mkdtempSync(join(tmpdir(), 'lattice-space-'))
   process.once('exit', () => rmSync(work, { recursive: true, force: true }))

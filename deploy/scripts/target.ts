@@ -9,7 +9,10 @@ export interface Target {
   /** The release that runs, by its id; undefined where there is none. */
   inForce(): Promise<string | undefined>
   backup(): Promise<void>
-  /** Puts the release beside the one in force; nothing running notices. False where the very same runs already. */
+  /**
+   * Puts the release beside the one in force; nothing running notices. False where the very same runs
+   * already.
+   */
   upload(release: Release): Promise<boolean>
   /** Makes it the one in force, and restarts. */
   activate(release: Release): Promise<void>

@@ -1,6 +1,6 @@
 /**
- * The published packages: packed as npm would publish them, checked by publint, installed from the tarballs into an
- * empty directory, imported by name, and the command run from there.
+ * The published packages: packed as npm would publish them, checked by publint, installed from the tarballs
+ * into an empty directory, imported by name, and the command run from there.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,7 +1,7 @@
 /**
- * The deploy scripts against real targets: two servers behind a real sshd and a Space as a git repository that
- * builds and restarts on each push. A roll-out over all three, a broken release that rolls back by itself on
- * either kind, and no acknowledged write lost (T2.1).
+ * The deploy scripts against real targets: two servers behind a real sshd and a Space as a git repository
+ * that builds and restarts on each push. A roll-out over all three, a broken release that rolls back by
+ * itself on either kind, and no acknowledged write lost (T2.1).
  */
 import { execFileSync, spawn } from 'node:child_process'
 import * as fs from 'node:fs'

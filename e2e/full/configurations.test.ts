@@ -1,6 +1,6 @@
 /**
- * Every file in configs/ and every profile of `lattice init` starts a real daemon once keys are supplied (F4, T2.3);
- * two nodes made by `init` become a federation by `invite` and `join` alone (F5).
+ * Every file in configs/ and every profile of `lattice init` starts a real daemon once keys are supplied (F4,
+ * T2.3); two nodes made by `init` become a federation by `invite` and `join` alone (F5).
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

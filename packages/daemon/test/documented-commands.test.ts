@@ -1,6 +1,6 @@
 /**
- * Every code block of the documents, by its language: shell is parsed by a shell, and each `lattice` command in it by
- * the command's own table; JSON and units are read; npm scripts and named files exist (O8).
+ * Every code block of the documents, by its language: shell is parsed by a shell, and each `lattice` command
+ * in it by the command's own table; JSON and units are read; npm scripts and named files exist (O8).
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
