@@ -1,11 +1,17 @@
 /**
- * The HTTP lung as a model: every request stands alone, and everything in between may fail it. A silent cut
- * keeps the asker waiting until it gives up, whether or not the request arrived; proxies answer for a node,
- * cut answers short, repeat requests and end long ones.
+ * The web between all nodes: it carries the requests of the real HTTP lung to the real handler, and everything
+ * in between may fail them. A silent cut keeps the asker waiting until it gives up, whether or not the request
+ * arrived; proxies answer for a node, cut answers short, repeat requests and end long ones.
  */
-import { LatticeError, type AddressStatus, type Inbox, type NodeId, type Transport } from '@lattice/core'
-import type { Life } from './life.ts'
-import { asking, serving, unreachable, type Asking, type Station, type Surroundings } from './wire.ts'
+import type { LatticeError } from '@lattice/core'
+import {
+  identityPath,
+  type Connections,
+  type HttpAnswer,
+  type HttpRequest,
+  type HttpSyncTransport,
+} from '@lattice/http-sync'
+import { asking, unreachable, type Asking, type Station, type Surroundings } from './wire.ts'
 
 /** What stands before one node: what share of requests it treats how. */
 export interface Proxy {
@@ -21,6 +27,8 @@ export interface Proxy {
   patienceMs: number
 }
 
+type Answering = (outcome: HttpAnswer | LatticeError) => void
+
 /** The web between all nodes. */
 export class HttpNet {
   readonly surroundings: Surroundings
@@ -32,9 +40,9 @@ export class HttpNet {
     this.proxies = surroundings.ids.map(() => clearProxy())
   }
 
-  /** Makes the HTTP client and server of one process. `reachable`: others know a URL of it. */
-  attach(station: Station, reachable: boolean): HttpPort {
-    const port = new HttpPort(this, station, reachable)
+  /** Puts the HTTP client and server of one process on the web; `make` makes its lung. */
+  attach(station: Station, make: (connections: Connections) => HttpSyncTransport): HttpPort {
+    const port = new HttpPort(this, station, make)
     this.#ports.set(station.index, port)
     return port
   }
@@ -48,144 +56,116 @@ export class HttpNet {
   }
 }
 
+/** The base URL of a node. */
+export function urlOf(index: number): string {
+  return `http://n${index}.sim`
+}
+
 /** A proxy that does no harm. */
 export function clearProxy(): Proxy {
   return { unavailable: 0, truncates: 0, replays: 0, hangs: 0, patienceMs: Number.POSITIVE_INFINITY }
 }
 
-/** The HTTP transport of one process. */
-export class HttpPort implements Transport {
-  readonly kind = 'http'
+/** The place of one process on the web. */
+export class HttpPort implements Connections {
   readonly index: number
-  readonly life: Life
-  readonly reachable: boolean
+  readonly lung: HttpSyncTransport
+  readonly #station: Station
   readonly #net: HttpNet
-  readonly #open = new Set<Asking>()
-  readonly #known = new Set<number>()
-  #inbox: Inbox | undefined
+  readonly #open = new Set<Asking<HttpAnswer>>()
 
-  constructor(net: HttpNet, { index, life }: Station, reachable: boolean) {
+  constructor(net: HttpNet, station: Station, make: (connections: Connections) => HttpSyncTransport) {
     this.#net = net
-    this.index = index
-    this.life = life
-    this.reachable = reachable
+    this.#station = station
+    this.index = station.index
+    this.lung = make(this)
   }
 
+  /** Requests under way. */
   get openCount(): number {
     return this.#open.size
   }
 
-  /** Set while the server listens. */
-  get inbox(): Inbox | undefined {
-    return this.#inbox
+  certificateEnds(): undefined {
+    return undefined
   }
 
-  start(inbox: Inbox): Promise<void> {
-    this.#inbox = inbox
-    return Promise.resolve()
-  }
-
-  stop(): Promise<void> {
-    this.#inbox = undefined
+  close(): void {
     for (const each of [...this.#open]) each.finish(unreachable('this node stops'))
-    return Promise.resolve()
-  }
-
-  async connect(peer: NodeId, signal: AbortSignal): Promise<void> {
-    const to = this.#indexOf(peer)
-    await this.#exchange(to, signal, answer => answer(new Uint8Array()))
-    this.#known.add(to)
-    this.#inbox?.peerUp(peer)
-  }
-
-  request(peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const to = this.#indexOf(peer)
-    if (!this.#known.has(to)) return Promise.reject(unreachable('no URL has proven to be this peer'))
-    const { ids, timeline, trace, asks } = this.#net.surroundings
-    asks(this.index, to)
-    return this.#exchange(to, signal, (answer, inbox, question) => {
-      trace.note(timeline.now, `n${to}`, `asked over http by n${this.index} ${frame.length}`)
-      const asker = new AbortController()
-      const gone = (): void => asker.abort(new LatticeError('PEER_TIMEOUT'))
-      question.onEnd(givenUp => {
-        if (givenUp) timeline.after(1, () => this.#net.port(to)?.life.enter(gone))
-      })
-      void serving(inbox, ids[this.index] as NodeId, frame.slice(), asker.signal).then(answer)
-    })
-  }
-
-  announce(frame: Uint8Array): Promise<void> {
-    const { ids, timeline, weather, admits } = this.#net.surroundings
-    for (const to of this.#known)
-      timeline.after(weather.hopMs('http', this.index, to), () => {
-        const there = this.#net.port(to)
-        if (weather.isCut('http', this.index, to) || !admits(to, this.index)) return
-        there?.life.enter(() => there.inbox?.announced(ids[this.index] as NodeId, frame.slice()))
-      })
-    return Promise.resolve()
-  }
-
-  addresses(peer: NodeId): readonly AddressStatus[] {
-    return [{ address: `http://sim/${peer.slice(0, 8)}` }]
   }
 
   /** There and back again. */
-  #exchange(
-    to: number,
-    signal: AbortSignal,
-    serve: (answer: (outcome: Uint8Array | LatticeError) => void, inbox: Inbox, question: Asking) => void,
-  ): Promise<Uint8Array> {
-    if (!this.#isKnown(to)) return Promise.reject(new LatticeError('PEER_UNKNOWN'))
-    return asking(signal, question => {
+  send(request: HttpRequest): Promise<HttpAnswer> {
+    const to = Number(/^http:\/\/n(\d+)\.sim\//.exec(request.url)?.[1])
+    return asking<HttpAnswer>(request.signal, question => {
       this.#open.add(question)
       question.onEnd(() => void this.#open.delete(question))
-      const back = (outcome: Uint8Array | LatticeError): void =>
-        this.#hop(to, this.index, () => this.life.enter(() => question.finish(outcome)))
-      this.#hop(this.index, to, () => this.#arrive(to, question, back, serve))
+      const back: Answering = outcome =>
+        this.#hop(to, this.index, () => this.#station.life.enter(() => question.finish(outcome)))
+      this.#hop(this.index, to, () => this.#arrive(to, request, question, back))
     })
   }
 
   /** The request has come to the other node's door. */
-  #arrive(
-    to: number,
-    question: Asking,
-    back: (outcome: Uint8Array | LatticeError) => void,
-    serve: (answer: (outcome: Uint8Array | LatticeError) => void, inbox: Inbox, question: Asking) => void,
-  ): void {
-    const { dice, count, timeline, admits } = this.#net.surroundings
-    const from = this.index
+  #arrive(to: number, request: HttpRequest, question: Asking<HttpAnswer>, back: Answering): void {
+    const { dice, count, timeline } = this.#net.surroundings
     const proxy = this.#net.proxies[to] as Proxy
     if (dice.chance(proxy.hangs)) return count('http-hang')
     if (dice.chance(proxy.unavailable)) {
       count('http-503')
-      return back(busy(dice.chance(0.5) ? dice.between(500, 20_000) : undefined))
+      const wait = dice.chance(0.5) ? { 'retry-after': String(dice.between(1, 20).toFixed(0)) } : {}
+      return back({ status: 503, headers: wait, body: new Uint8Array() })
     }
     const there = this.#net.port(to)
     if (there === undefined) return back(unreachable('connection refused'))
-    const deliver = (answer: (outcome: Uint8Array | LatticeError) => void): void =>
-      there.life.enter(() => {
-        if (there.inbox === undefined) answer(unreachable('connection refused'))
-        else if (!admits(to, from)) answer(new LatticeError('PEER_REFUSED', '401 unauthorized'))
-        else serve(answer, there.inbox, question)
-      })
-    if (dice.chance(proxy.replays)) {
-      count('http-replay')
-      timeline.after(dice.between(0, 60_000), () => deliver(() => {}))
-    }
+    if (dice.chance(proxy.replays))
+      timeline.after(dice.between(0, 60_000), () =>
+        there.receive(this.index, request, new AbortController().signal, outcome =>
+          count('status' in outcome && outcome.status === 401 ? 'http-replay-refused' : 'http-replay'),
+        ),
+      )
     const truncated = dice.chance(proxy.truncates)
     let answered = false
-    const answer = (outcome: Uint8Array | LatticeError): void => {
+    const answer: Answering = outcome => {
       if (answered) return
       answered = true
-      if (truncated) count('http-truncated')
-      back(truncated ? new LatticeError('PEER_MALFORMED', 'the answer ends early') : outcome)
+      if (truncated && 'body' in outcome) {
+        count('http-truncated')
+        back({ ...outcome, body: outcome.body.subarray(0, outcome.body.length >> 1) })
+      } else back(outcome)
     }
     if (Number.isFinite(proxy.patienceMs))
       timeline.after(proxy.patienceMs, () => {
         if (!answered) count('http-504')
-        answer(new LatticeError('PEER_UNREACHABLE', '504 gateway timeout'))
+        answer({ status: 504, headers: {}, body: new Uint8Array() })
       })
-    deliver(answer)
+    const asker = new AbortController()
+    question.onEnd(givenUp => {
+      if (givenUp) timeline.after(1, () => there.#station.life.enter(() => asker.abort()))
+    })
+    there.receive(this.index, request, asker.signal, answer)
+  }
+
+  /** A request reaches this node: its server answers. */
+  receive(from: number, request: HttpRequest, signal: AbortSignal, answer: Answering): void {
+    const { ids, timeline, trace, asks } = this.#net.surroundings
+    const { method, headers, body = new Uint8Array() } = request
+    const path = new URL(request.url).pathname
+    this.#station.life.enter(() => {
+      if (path === identityPath) {
+        const identity = new TextEncoder().encode(JSON.stringify({ public_key: ids[this.index] }))
+        return answer({ status: 200, headers: { 'content-type': 'application/json' }, body: identity })
+      }
+      asks(from, this.index)
+      trace.note(timeline.now, `n${this.index}`, `asked over http by n${from} ${body.length}`)
+      const received = { method, path, query: '', headers, body: new Uint8Array(body), signal }
+      this.lung.handler.handle(received).then(answer, (error: unknown) => {
+        // The handler promises to fail for defects only.
+        timeline.after(0, () => {
+          throw error
+        })
+      })
+    })
   }
 
   #hop(from: number, to: number, arrive: () => void): void {
@@ -195,18 +175,4 @@ export class HttpPort implements Transport {
       if (!weather.isCut('http', from, to)) arrive()
     })
   }
-
-  /** Whether any URL of that node is configured here. */
-  #isKnown(to: number): boolean {
-    return this.#net.port(to)?.reachable !== false
-  }
-
-  #indexOf(peer: NodeId): number {
-    return this.#net.surroundings.ids.indexOf(peer)
-  }
-}
-
-function busy(retryAfterMs: number | undefined): LatticeError {
-  const error = new LatticeError('PEER_UNREACHABLE', '503 service unavailable')
-  return retryAfterMs === undefined ? error : Object.assign(error, { retryAfterMs })
 }

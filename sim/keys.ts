@@ -12,8 +12,8 @@ import type { Dice } from './dice.ts'
 /** Results remembered: the same few thousand entries are hashed again and again, on every node. */
 const digestsMax = 50_000
 
-/** Beyond this the memory is not worth it. */
-const longestRemembered = 1_000
+/** Most entries are shorter; what is signed of an HTTP request is longer, and comes once. */
+const longestRemembered = 400
 
 const digests = new Map<string, Uint8Array>()
 

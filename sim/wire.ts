@@ -1,5 +1,5 @@
 /** What both simulated lungs share: ports of a process in the world, and requests that end exactly once. */
-import { LatticeError, type Inbox, type NodeId } from '@lattice/core'
+import { isLatticeError, LatticeError, type Inbox, type NodeId } from '@lattice/core'
 import type { Dice } from './dice.ts'
 import type { Life } from './life.ts'
 import type { Timeline } from './timeline.ts'
@@ -28,12 +28,12 @@ export interface Station {
 }
 
 /** Something asked, that ends once: with an answer, with an error, or because the asker gives up. */
-export class Asking {
-  readonly #settle: (outcome: Uint8Array | LatticeError) => void
+export class Asking<T = Uint8Array> {
+  readonly #settle: (outcome: T | LatticeError) => void
   readonly #listeners: ((givenUp: boolean) => void)[] = []
   #over = false
 
-  constructor(signal: AbortSignal, settle: (outcome: Uint8Array | LatticeError) => void) {
+  constructor(signal: AbortSignal, settle: (outcome: T | LatticeError) => void) {
     const give = (): void => this.#end(new LatticeError('PEER_TIMEOUT', 'the asker gave up'), true)
     this.#settle = outcome => {
       signal.removeEventListener('abort', give)
@@ -48,7 +48,7 @@ export class Asking {
   }
 
   /** The first outcome counts. */
-  finish(outcome: Uint8Array | LatticeError): void {
+  finish(outcome: T | LatticeError): void {
     this.#end(outcome, false)
   }
 
@@ -57,7 +57,7 @@ export class Asking {
     this.#listeners.push(listener)
   }
 
-  #end(outcome: Uint8Array | LatticeError, givenUp: boolean): void {
+  #end(outcome: T | LatticeError, givenUp: boolean): void {
     if (this.#over) return
     this.#over = true
     this.#settle(outcome)
@@ -66,10 +66,10 @@ export class Asking {
 }
 
 /** Asks, as a promise. */
-export function asking(signal: AbortSignal, begin: (asking: Asking) => void): Promise<Uint8Array> {
+export function asking<T = Uint8Array>(signal: AbortSignal, begin: (asking: Asking<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => {
-    const question = new Asking(signal, outcome =>
-      outcome instanceof Uint8Array ? resolve(outcome) : reject(outcome),
+    const question = new Asking<T>(signal, outcome =>
+      isLatticeError(outcome) ? reject(outcome) : resolve(outcome),
     )
     if (!question.over) begin(question)
   })

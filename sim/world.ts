@@ -2,12 +2,13 @@
  * A federation in virtual time: machines with disks and clocks, two networks between them, and on each
  * machine one process after another, each a whole `Runtime`.
  */
-import type { EngineParams, NodeId, Random, Transport } from '@lattice/core'
+import type { EngineParams, NodeId, Random, Signer, Transport } from '@lattice/core'
 import { defaultParams } from '@lattice/core'
 import { Runtime, type RuntimeParts } from '@lattice/daemon/runtime'
+import { createHttpSyncTransport } from '@lattice/http-sync'
 import { createDice, type Dice } from './dice.ts'
 import { Disk } from './disk.ts'
-import { HttpNet, type HttpPort } from './http-net.ts'
+import { HttpNet, urlOf, type HttpPort } from './http-net.ts'
 import { createKeyRing, sha256, type KeyRing } from './keys.ts'
 import { Life, ProcessClock, WallClock } from './life.ts'
 import { P2pNet, type P2pPort } from './p2p-net.ts'
@@ -202,7 +203,17 @@ export class World {
     const clock = new ProcessClock(this.timeline, life, member.wall, pace)
     const station = { index, life }
     const p2p = member.site.p2pEnabled ? this.p2p.attach(station, member.site.p2pDialable) : undefined
-    const http = this.http.attach(station, member.site.httpReachable)
+    const signer = this.keys.signers[index] as Signer
+    const urls = this.members
+      .filter(other => other !== member && other.site.httpReachable)
+      .map(other => urlOf(other.index))
+    const http = this.http.attach(station, connections =>
+      createHttpSyncTransport({
+        ...{ signer, clock, urls, connections, trusted: trusts, hash: sha256 },
+        verify: (author, message, signature) => this.keys.check({ author, message, signature }),
+        random: this.dice.fork(`http/${index}/${member.lives}`),
+      }),
+    )
     const p2pFailed = member.p2pBroken && p2p !== undefined
     if (p2pFailed) breakStart(p2p)
     this.note(`n${index}`, `boots, life ${member.lives}, incarnation ${member.disk.image.incarnation}`)
@@ -262,14 +273,14 @@ export class World {
     made: { life: Life; clock: ProcessClock; dice: Random; p2p: P2pPort | undefined; http: HttpPort },
   ): RuntimeParts {
     const { life, clock, dice, p2p, http } = made
-    const signer = this.keys.signers[member.index] as (typeof this.keys.signers)[number]
+    const signer = this.keys.signers[member.index] as Signer
     const lie = liar(
       this.dice.fork(`lies/${member.index}/${member.lives}`),
       signer,
       () => member.wall.now,
       what => this.count(what),
     )
-    const lung = (port: P2pPort | HttpPort): Transport => {
+    const lung = (port: Transport): Transport => {
       if (member.lies) return rewriting(port, { sent: lie })
       return member.site.oldProtocol ? rewriting(port) : port
     }
@@ -283,7 +294,7 @@ export class World {
       params: { ...this.params, p2pEnabled: member.site.p2pEnabled },
       members: member.trusts,
       clock,
-      transports: p2p === undefined ? [lung(http)] : [lung(p2p), lung(http)],
+      transports: p2p === undefined ? [lung(http.lung)] : [lung(p2p), lung(http.lung)],
       restartP2p: () => p2p?.restart() ?? Promise.resolve(),
       log: (level, message, fields) => {
         if (!life.alive) return

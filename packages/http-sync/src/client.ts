@@ -18,13 +18,19 @@ import {
   type Purpose,
 } from './frames.ts'
 import { nonceBytes, type SyncHandlerOptions } from './handler.ts'
-import { HttpConnections, reuseRace, type HttpAnswer, type HttpRequest } from './http.ts'
+import { HttpConnections, reuseRace, type Connections, type HttpAnswer, type HttpRequest } from './http.ts'
 import { nonceFor } from './replay-cache.ts'
 import { contentDigest, readResponseClaim, signRequest } from './signatures.ts'
 import { peerError, refusedError, translateStatus, withRetryAfter } from './translate.ts'
 
 /** What the client needs from the world. */
-export type SyncClientOptions = Pick<SyncHandlerOptions, 'signer' | 'verify' | 'hash' | 'clock' | 'random'>
+export type SyncClientOptions = Pick<
+  SyncHandlerOptions,
+  'signer' | 'verify' | 'hash' | 'clock' | 'random'
+> & {
+  /** What carries the requests; sockets by default. */
+  readonly connections?: Connections | undefined
+}
 
 /** One question to one node. */
 export interface Question {
@@ -54,12 +60,13 @@ interface Challenge {
 /** The client side of the HTTP lung. Rejections are `LatticeError`s with a PEER_… code. */
 export class SyncClient {
   readonly #options: SyncClientOptions
-  readonly #connections = new HttpConnections()
+  readonly #connections: Connections
   /** What the peers told in their signed challenges. */
   readonly #terms = new Map<NodeId, Terms>()
 
   constructor(options: SyncClientOptions) {
     this.#options = options
+    this.#connections = options.connections ?? new HttpConnections()
   }
 
   /** Resolves the answer of exactly this peer; empty where the purpose has none. */

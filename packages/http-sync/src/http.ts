@@ -42,16 +42,25 @@ export interface HttpAnswer {
 /** Says that a kept-alive connection was closed by the other end just as it was used again. */
 export const reuseRace = Symbol('reuse race')
 
-/** Connections to the peers; `close` destroys them. */
-export class HttpConnections {
-  readonly #agents = new Map<string, { readonly http: HttpAgent; readonly https: HttpsAgent }>()
-  /** By origin: when the certificate of the newest connection ends. */
-  readonly #certificateEnds = new Map<string, number>()
-
+/** What carries requests. */
+export interface Connections {
   /**
    * Sends one request. Resolves `reuseRace` where the connection died before any answer because it had been
    * idle. Rejects with a `LatticeError` (PEER_TIMEOUT, PEER_UNREACHABLE, PEER_MALFORMED).
    */
+  send(request: HttpRequest): Promise<HttpAnswer | typeof reuseRace>
+  /** When the TLS certificate of the host of `url` ends, in Unix ms; undefined while none was accepted. */
+  certificateEnds(url: string): number | undefined
+  /** Destroys all connections. */
+  close(): void
+}
+
+/** Kept-alive connections to the peers. */
+export class HttpConnections implements Connections {
+  readonly #agents = new Map<string, { readonly http: HttpAgent; readonly https: HttpsAgent }>()
+  /** By origin: when the certificate of the newest connection ends. */
+  readonly #certificateEnds = new Map<string, number>()
+
   async send(request: HttpRequest): Promise<HttpAnswer | typeof reuseRace> {
     const { method, url, signal } = request
     if (signal.aborted) throw timedOut(url)

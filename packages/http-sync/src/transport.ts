@@ -17,6 +17,7 @@ import {
 import { SyncClient } from './client.ts'
 import { short, type Purpose } from './frames.ts'
 import { SyncHandler, type SyncHandlerOptions } from './handler.ts'
+import type { Connections } from './http.ts'
 import { Places } from './places.ts'
 import { translateFailure } from './translate.ts'
 
@@ -33,6 +34,8 @@ const announcesPerPeerMax = 8
 export interface HttpSyncOptions extends SyncHandlerOptions {
   /** Base URLs of the other nodes, http or https, in any order; who answers there is found out. */
   readonly urls: readonly string[]
+  /** What carries the requests; sockets by default. */
+  readonly connections?: Connections | undefined
 }
 
 /** The HTTP lung, with what the daemon's HTTP server and the status need of it. */
