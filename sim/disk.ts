@@ -61,7 +61,12 @@ export class Disk {
 
   /** The durable row at a place. */
   row(key: string, slot: string): Row | undefined {
-    return this.#open?.slots(key).find(row => row.slot === slot)
+    return this.slots(key).find(row => row.slot === slot)
+  }
+
+  /** The rows of a key that are on it. */
+  slots(key: string): readonly Row[] {
+    return this.#open?.slots(key) ?? []
   }
 
   /** Batches handed over and not settled. */
@@ -179,7 +184,7 @@ export function withCommit(inner: Store, commit: Store['commit']): Store {
     slots: key => inner.slots(key),
     at: seq => inner.at(seq),
     after: (seq, limit) => inner.after(seq, limit),
-    leaves: () => inner.leaves(),
+    leaves: (after, upTo) => inner.leaves(after, upTo),
     keys: (prefix, from, limit) => inner.keys(prefix, from, limit),
     fact: name => inner.fact(name),
     facts: (prefix, limit) => inner.facts(prefix, limit),

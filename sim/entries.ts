@@ -3,7 +3,6 @@ import { decodeValue, type Entry, type JsonValue } from '@lattice/core'
 
 export {
   compareEntries,
-  counterSlot,
   elementSlot,
   encodeValue,
   entrySignature,

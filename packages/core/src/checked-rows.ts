@@ -6,7 +6,7 @@
  * not hash to the leaf of its place is damaged, whichever of its columns is (docs/decisions/0008). What is
  * found is remembered for the replica to quarantine; it is never handed out.
  */
-import { equalBytes, toHex, toUtf8 } from './bytes.ts'
+import { concatBytes, equalBytes, toHex, toUtf8 } from './bytes.ts'
 import { parseStored } from './entry.ts'
 import { keyPathNibbles, leafDigest, pathOf, type Leaf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Row, Store } from './ports.ts'
@@ -22,9 +22,22 @@ export interface Damage {
   readonly key: string | undefined
 }
 
+/** What a look at a run of rows and at the leaves beside them has found. */
+export interface Scan {
+  readonly rowCount: number
+  /** Signed bytes read. */
+  readonly bytes: number
+  /** Entries whose row is damaged or gone, or whose leaf on the disk is. */
+  readonly damaged: readonly { readonly seq: Sequence; readonly key: string }[]
+  /** Signed bytes of the damaged rows: they may be sound although nothing vouches for them any more. */
+  readonly unvouched: readonly Uint8Array[]
+  /** Where to go on; undefined at the end. */
+  readonly next: Sequence | undefined
+}
+
 /** What the checks work with. */
 export interface CheckedRowsParts {
-  readonly store: Pick<Store, 'incarnation' | 'slots' | 'at' | 'after'>
+  readonly store: Pick<Store, 'incarnation' | 'slots' | 'at' | 'after' | 'leaves'>
   readonly hash: Hash
   readonly trie: MerkleTrie
   /** Newest sequence that the trie covers. */
@@ -104,6 +117,70 @@ export class CheckedRows {
     }
   }
 
+  /**
+   * Checks the rows with a sequence > `seq`, at most `limit`, each against the trie and against the leaf
+   * beside it, which the next start builds the trie from.
+   */
+  scan(seq: Sequence, limit: number): Scan {
+    const { store, committedSeq } = this.#parts
+    const rows = store.after(seq, limit)
+    const next = rows.length < limit ? undefined : rows.at(-1)?.seq
+    const beside = this.#leavesOnDisk(seq, next)
+    const [damaged, unvouched]: [Row[], Uint8Array[]] = [[], []]
+    for (const row of rows) {
+      const leaf = beside.get(row.seq)
+      beside.delete(row.seq)
+      if (this.#isIntact(row) && (row.seq > committedSeq() || this.#isLeafOf(row, leaf))) continue
+      damaged.push(row)
+      unvouched.push(row.bytes)
+    }
+    const gone = [...beside.values()].filter(leaf => this.#isGone(leaf))
+    return {
+      rowCount: rows.length,
+      bytes: rows.reduce((sum, row) => sum + row.bytes.length, 0),
+      damaged: [...damaged, ...gone.map(leaf => ({ seq: leaf.seq, key: '?' }))],
+      unvouched,
+      next,
+    }
+  }
+
+  /** Leaves as they lie on the disk, of sequences > `after` and ≤ `upTo`. */
+  #leavesOnDisk(after: Sequence, upTo: Sequence | undefined): Map<Sequence, Leaf> {
+    const { store, hash } = this.#parts
+    const wholeKeyPath = hash(new Uint8Array(0))
+    const found = new Map<Sequence, Leaf>()
+    for (const { seqs, keys, slots, digests } of store.leaves(after, upTo))
+      seqs.forEach((seq, index) => {
+        const [from, to] = [32 * index, 32 * (index + 1)]
+        const path = concatBytes(keys.subarray(from, to), slots.get(index) ?? wholeKeyPath)
+        found.set(seq, { path, digest: digests.slice(from, to), seq })
+      })
+    return found
+  }
+
+  /** Whether the leaf on the disk is that of an intact row; one that is not makes the place doubtful. */
+  #isLeafOf(row: Row, found: Leaf | undefined): boolean {
+    const { hash, trie } = this.#parts
+    const leaf = trie.get(pathOf(row.key, row.slot, hash))
+    if (leaf === undefined) return false
+    if (found && equalBytes(found.path, leaf.path) && equalBytes(found.digest, leaf.digest)) return true
+    this.#note(leaf, row.key)
+    return false
+  }
+
+  /** Whether the row of a leaf on the disk is missing, although the trie counts on it. */
+  #isGone({ path, seq }: Leaf): boolean {
+    const leaf = this.#parts.trie.get(path)
+    return leaf?.seq === seq && this.at(leaf) === undefined && !this.#parts.isCommitting()
+  }
+
+  /** Whether key, slot, digest and bytes of a row belong together: only what vouches for it is lost. */
+  #isSound({ key, slot, digest, bytes }: Row): boolean {
+    if (!equalBytes(this.#parts.hash(bytes), digest)) return false
+    const content = parseStored(bytes, digest)
+    return content?.key === key && content.slot === slot
+  }
+
   #isIntact(row: Row): boolean {
     const { hash, trie, committedSeq } = this.#parts
     const digest = hash(row.bytes)
@@ -112,9 +189,10 @@ export class CheckedRows {
     const path = pathOf(row.key, row.slot, hash)
     const leaf = trie.get(path)
     if (leaf?.seq === row.seq) {
-      if (equalBytes(digest, row.digest) && equalBytes(leaf.digest, leafDigest(path, digest, hash)))
-        return true
-      this.#note(leaf, row.key)
+      const isWhole = equalBytes(digest, row.digest)
+      if (isWhole && equalBytes(leaf.digest, leafDigest(path, digest, hash))) return true
+      // A sound row is what was committed, and the leaf is what is damaged.
+      this.#note(this.#isSound(row) ? { ...leaf, digest: leafDigest(path, digest, hash) } : leaf, row.key)
       return false
     }
     this.#noteByContent(row)

@@ -6,7 +6,7 @@
  * once they are durable, never before.
  */
 import { concatBytes, toHex, toUtf8, uintToBytes } from './bytes.ts'
-import type { Effect, WriteConditions } from './events.ts'
+import type { Effect, Event, WriteConditions } from './events.ts'
 import { isLatticeError, LatticeError } from './errors.ts'
 import { cursorFact, encodeCursor, type Cursor } from './journal.ts'
 import { pendingWritesMax } from './limits.ts'
@@ -71,7 +71,7 @@ export class CommitPipeline {
   }
 
   /** Takes a write in, or says at once why not. */
-  write(id: number, operations: readonly Operation[], conditions: WriteConditions, wall: number): Effect[] {
+  write({ id, operations, conditions }: Event & { type: 'write' }, wall: number): Effect[] {
     try {
       if (this.#forming.writes.length >= pendingWritesMax) throw new LatticeError('OVERLOADED')
       const version = this.#recall(operations, conditions) ?? this.#apply(operations, conditions, wall)

@@ -5,7 +5,7 @@ import type { ModeKeeper } from './mode-keeper.ts'
 import type { EngineParams } from './params.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Replica } from './replica.ts'
-import type { CompactionStatus, DamageStatus, LinkStatus, NodeStatus, PeerStatus } from './status.ts'
+import type { CompactionStatus, LinkStatus, NodeStatus, PeerStatus } from './status.ts'
 import { isBehind, resumes, type Standing } from './sync-plan.ts'
 import type { Instant, NodeId, PathKind } from './units.ts'
 import { linkState } from './watchdog.ts'
@@ -20,7 +20,7 @@ export interface NodeFacts {
   readonly mode: ModeKeeper
   readonly peers: Iterable<Peer>
   readonly own: Standing
-  readonly damage: DamageStatus
+  readonly store: Pick<NodeStatus, 'damage' | 'fullSinceWall' | 'clonedWall'>
   readonly at: Instant
 }
 
@@ -43,7 +43,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     entryCount: own.count,
     deferredCount: replica.deferredCount,
     compaction: describeCompaction(replica, members, params, at),
-    damage: facts.damage,
+    ...facts.store,
     isRecovering: replica.isRecovering,
     requested: mode.requested,
     phase: mode.state.phase,

@@ -18,6 +18,7 @@ import { bothRoots, Intake } from './intake.ts'
 import { createPeers } from './members.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
+import { provisionalLife } from './own-history.ts'
 import {
   clockJumpMs,
   effectiveHeartbeatMs,
@@ -76,7 +77,7 @@ export class Engine {
   readonly #marks = new CommitMarks()
   readonly #compaction: Compaction
   #root: string
-  #out: Effect[] = []
+  readonly #out: Effect[] = []
   /** A refused commit took cursors and the operator's word with it: they go with the next one. */
   #factsLost = false
   #wakeAt: number
@@ -86,15 +87,15 @@ export class Engine {
   constructor(parts: EngineParts) {
     const { store, hash, signer, members, params, at, info, random } = parts
     this.#parts = parts
-    this.#replica = new Replica({ store, hash, signer, trusted: members })
+    const life = provisionalLife(parts, at.wall)
+    this.#replica = new Replica({ store, hash, signer, trusted: members, provisionalLife: life })
     this.#commits = new CommitPipeline(this.#replica, store, hash)
     this.#dialect = new Dialect(signer.nodeId, store.incarnation)
     this.#composer = new Composer({ self: signer.nodeId, info, hash, store, replica: this.#replica })
-    const [self, replica] = [signer.nodeId, this.#replica]
+    const [self, replica, composer, dialect] = [signer.nodeId, this.#replica, this.#composer, this.#dialect]
     this.#peers = createPeers(members, self, { store, replica }, at.mono)
     this.#compaction = new Compaction({ params, self, store, replica }, at.mono)
     this.#mode = new ModeKeeper(params, store, at)
-    const [composer, dialect] = [this.#composer, this.#dialect]
     this.#outbox = new Outbox({ params, random, composer, dialect, peers: this.#peers })
     this.#responder = new Responder(composer, dialect, this.#commits)
     this.#intake = new Intake({
@@ -105,7 +106,8 @@ export class Engine {
       composer: this.#composer,
       outbox: this.#outbox,
       root: () => this.#root,
-      log: effect => this.#out.push(effect),
+      startWall: at.wall,
+      tell: (...effects) => this.#out.push(...effects),
     })
     this.#care = new StoreCare({ replica: this.#replica, intake: this.#intake })
     this.#root = this.#composer.rootHex()
@@ -128,9 +130,7 @@ export class Engine {
     this.#noticePause(at)
     this.#handle(event, at)
     this.#settle(at)
-    const effects = this.#out
-    this.#out = []
-    return effects
+    return this.#out.splice(0)
   }
 
   /** How things stand, for people and clients. */
@@ -142,7 +142,7 @@ export class Engine {
       mode: this.#mode,
       peers: this.#peers.values(),
       own: this.#standing(),
-      damage: this.#care.damage,
+      store: this.#care.status,
       at,
     })
   }
@@ -171,8 +171,7 @@ export class Engine {
       case 'request':
         return this.#requested(event, at)
       case 'request-gone':
-        this.#responder.forget(event.id)
-        return
+        return this.#responder.forget(event.id)
       case 'received':
         return this.#outbox.received(event.id, event.message)
       case 'answer':
@@ -180,13 +179,16 @@ export class Engine {
       case 'ask-failed':
         return this.#askFailed(event, at)
       case 'write':
-        this.#out.push(...this.#commits.write(event.id, event.operations, event.conditions, at.wall))
-        return
+        return this.#tell(this.#care.refusal(event) ?? this.#commits.write(event, at.wall))
       case 'committed':
         return this.#committed(at)
       case 'commit-failed':
         this.#factsLost = true
-        return void this.#out.push(...this.#commits.failed(event.error))
+        return this.#tell([...this.#care.refused(event, at), ...this.#commits.failed(event.error)])
+      case 'disk':
+        return this.#tell(this.#care.measured(event, at))
+      case 'readmit':
+        return this.#tell(this.#care.readmit(event.entries, at))
       case 'switch':
         this.#mode.switch(event, at, this.#peers.values())
         return this.#stageMode()
@@ -198,7 +200,7 @@ export class Engine {
   #settle(at: Instant): void {
     const news = this.#care.quarantine(this.#peers.values(), at.mono)
     if (news.length > 0) this.#root = this.#composer.rootHex()
-    this.#out.push(...news)
+    this.#tell(news)
     this.#care.giveUp(this.#peers.values(), this.#commits.isIdle ? this.#root : undefined)
     if (this.#replica.retryDeferred(at.wall) > 0)
       this.#log('info', 'entries from the future have become due', {})
@@ -236,10 +238,9 @@ export class Engine {
     const { path, why, asleep = false } = pathOfPeer(peer, linkStates(peer, at, params), this.#mode)
     peer.why = why
     if (path === peer.path && asleep === peer.asleep) return
-    const status = describePeer(peer, this.#mode, own, at, params)
+    const told = { ...describePeer(peer, this.#mode, own, at, params), sinceWall: at.wall }
     const previousPath = peer.path
     Object.assign(peer, { path, asleep, pathSince: at.mono })
-    const told = { ...status, sinceWall: at.wall }
     this.#out.push({ type: 'emit', event: { kind: 'peer', peer: told, previousPath } })
   }
 
@@ -281,8 +282,7 @@ export class Engine {
     const peer = this.#peers.get(event.peer)
     if (peer === undefined) return
     const { message } = this.#dialect.understand(peer, event.message)
-    const { beat } = message
-    const { known } = peer
+    const [{ beat }, { known }] = [message, peer]
     // What was overtaken says nothing new of its sender, but may bring entries.
     const overtaken = beat !== undefined && beat.incarnation === known?.incarnation && beat.seq < known.seq
     if (!overtaken) this.#intake.absorb(peer, message, 'p2p', at)
@@ -292,8 +292,7 @@ export class Engine {
   #requested(event: Event & { type: 'request' }, at: Instant): void {
     const peer = this.#peers.get(event.peer)
     if (peer === undefined) {
-      this.#out.push({ type: 'reply', id: event.id, message: { version: event.message.version ?? 1 } })
-      return
+      return this.#tell([{ type: 'reply', id: event.id, message: { version: event.message.version ?? 1 } }])
     }
     linkHeard(peer.links[event.path], at.mono)
     const { message, manner } = this.#dialect.understand(peer, event.message)
@@ -348,8 +347,7 @@ export class Engine {
     this.#stageMode()
     this.#out.push(...this.#responder.farewell(at))
     const farewell = { beat: this.#composer.beat(at), leaving: true }
-    const message = this.#dialect.phraseForAll(farewell, this.#peers.values())
-    this.#out.push({ type: 'announce', message })
+    this.#tell([{ type: 'announce', message: this.#dialect.phraseForAll(farewell, this.#peers.values()) }])
   }
 
   /** Our own pause is no proof of anybody's silence; a jump of the wall clock breaks libp2p's timers. */
@@ -390,6 +388,10 @@ export class Engine {
   #pace(link: Link, at: Instant, failure: LinkFailure = {}): Pace {
     const { random, params } = this.#parts
     return paceOf(link, failure, { now: at.mono, unit: random.unit(), redialMaxMs: params.redialMaxMs })
+  }
+
+  #tell(effects: readonly Effect[]): void {
+    this.#out.push(...effects)
   }
 
   #log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void {

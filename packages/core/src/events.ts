@@ -74,6 +74,10 @@ export type Event =
   /** The batch of the last `persist` is durable, or was refused. */
   | { readonly type: 'committed' }
   | { readonly type: 'commit-failed'; readonly error: LatticeError }
+  /** The disk under the store was measured. */
+  | { readonly type: 'disk'; readonly freeBytes: number; readonly totalBytes: number }
+  /** Entries found on the disk with nothing to vouch for them; verified anew. */
+  | { readonly type: 'readmit'; readonly entries: readonly VerifiedEntry[] }
   /** The operator switches. */
   | {
       readonly type: 'switch'
@@ -83,6 +87,13 @@ export type Event =
     }
   /** The node shuts down: say goodbye. */
   | { readonly type: 'leave' }
+
+/**
+ * What has to become of a store that is not to be trusted as it is. `check`: look whether it is damaged, and
+ * rebuild it if so. `rebuild`: move it aside and start with what can be read of it. `new-life`: it is sound,
+ * but older than what this node has given out already.
+ */
+export type StoreRemedy = 'check' | 'rebuild' | 'new-life'
 
 /** Everything a node can want. */
 export type Effect =
@@ -101,8 +112,8 @@ export type Effect =
   | { readonly type: 'written'; readonly id: number; readonly version: Version; readonly root: string }
   | { readonly type: 'write-refused'; readonly id: number; readonly error: LatticeError }
   | { readonly type: 'emit'; readonly event: NodeEvent }
-  /** The store is not what this node knows it was: it must be checked, and perhaps start a new life. */
-  | { readonly type: 'distrust-store'; readonly reason: string }
+  /** The store is not what this node knows it was. */
+  | { readonly type: 'distrust-store'; readonly reason: string; readonly remedy: StoreRemedy }
   /** The wall clock jumped: libp2p's own timers can no longer be trusted. */
   | { readonly type: 'restart-p2p' }
   | {

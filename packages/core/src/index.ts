@@ -19,6 +19,7 @@ export type { KeyProof, Neighbour, ProofBranch, ProofParts } from './proof.ts'
 export { checkProof, isUnsound } from './proof-check.ts'
 export type { ProvenKey, UnsoundProof } from './proof-check.ts'
 export { Replica } from './replica.ts'
+export type { Scan } from './checked-rows.ts'
 export { rowOf } from './winners.ts'
 export * from './message.ts'
 export {

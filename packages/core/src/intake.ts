@@ -7,12 +7,14 @@
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
+import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer, Descent } from './exchange.ts'
 import { continues, covers, type Cursor } from './journal.ts'
 import { descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
+import { OwnHistory } from './own-history.ts'
 import { followPauseMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
@@ -51,16 +53,23 @@ export interface IntakeParts {
   readonly outbox: Outbox
   /** Root of the committed state. */
   readonly root: () => string
-  readonly log: (effect: Effect & { type: 'log' }) => void
+  /** When this process has started, in Unix ms. */
+  readonly startWall: number
+  readonly tell: (...effects: readonly Effect[]) => void
 }
 
 /** Takes messages in. */
 export class Intake {
   readonly #parts: IntakeParts
   readonly #moved = new Set<NodeId>()
+  /** What peers hold of this node's own writing that it does not hold itself. */
+  readonly own: OwnHistory
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
+    const { self, startWall, store } = parts
+    const { incarnation, lastSeq } = store
+    this.own = new OwnHistory({ self, incarnation, startWall, hadRows: lastSeq > 0 })
   }
 
   /** Peers whose cursor has moved since the last call: to be persisted with the next commit. */
@@ -96,13 +105,17 @@ export class Intake {
    * @param settled the sender's settled horizon, if it said so itself
    */
   takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, settled: Version = 0n): void {
-    const { replica, commits, log } = this.#parts
+    const { replica, commits, tell, self } = this.#parts
+    const wasWhole = !replica.isRecovering && replica.quarantine.places.length === 0
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
+    const isOwnNews = (entry: Entry, index: number): boolean =>
+      entry.author === self && verdicts[index] === 'staged'
+    if (wasWhole) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     const refused = verdicts.filter(verdict => verdict === 'refused').length
     if (refused > 0) {
       const fields = { peer: peer.id, refused }
-      log({ type: 'log', level: 'warn', message: 'entries of unknown authors refused', fields })
+      tell({ type: 'log', level: 'warn', message: 'entries of unknown authors refused', fields })
     }
     const { rows, entries = [] } = delivery.message
     commits.whenSettled(durable => {
@@ -162,7 +175,7 @@ export class Intake {
     if (known === undefined || known.root !== this.#parts.root()) return
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
-    this.#parts.replica.recovered(peer.stated?.settled ?? 0n)
+    replica.recovered(peer.stated?.settled ?? 0n)
     peer.lastSyncWall = at.wall
     peer.equalAt = at.mono
     peer.behindSince = undefined

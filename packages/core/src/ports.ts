@@ -101,8 +101,11 @@ export interface Store {
   at(seq: Sequence): Row | undefined
   /** Live rows with a sequence > `seq`, ascending, at most `limit`. */
   after(seq: Sequence, limit: number): readonly Row[]
-  /** The trie's leaf of every row, in no particular order: what the trie is built from at start. */
-  leaves(): Iterable<LeafBlock>
+  /**
+   * The trie's leaves of the rows with a sequence > `after` and ≤ `upTo`, of all by default, in no particular
+   * order: what the trie is built from at start.
+   */
+  leaves(after?: Sequence, upTo?: Sequence): Iterable<LeafBlock>
   /** Keys ≥ `from` that start with `prefix`, ascending by UTF-8 bytes, at most `limit`. */
   keys(prefix: string, from: string, limit: number): readonly string[]
   fact(name: string): Uint8Array | undefined

@@ -2,22 +2,27 @@
  * Leaves taken out of trie and journal because their rows are damaged, remembered until they are back.
  *
  * What is lost is not deleted: the key must not read as absent, and an older entry must not take its place
- * unnoticed. A place is free again when the very entry has come back, when the key was deleted anew, or when
- * equal roots with all members prove that nobody has it. Kept as facts, so that a restart forgets nothing.
+ * unnoticed. A place is free again when the very entry has come back, when a later one stands there or the
+ * key was deleted anew, or when all peers that had the entry agree with us without it. Equal roots with
+ * others prove nothing: a write that no peer had yet is missing from both. Kept as facts, so that a restart
+ * forgets nothing.
  */
 import { concatBytes, equalBytes, fromHex, fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
 import type { CheckedRows, Damage } from './checked-rows.ts'
 import type { Entry } from './entry.ts'
 import { LatticeError } from './errors.ts'
-import { quarantineMax } from './limits.ts'
+import { membersMax, quarantineMax } from './limits.ts'
 import { pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Store } from './ports.ts'
 import { wholeKey } from './slot.ts'
 import type { Operation } from './status.ts'
+import type { NodeId, Sequence, Version } from './units.ts'
 
 const prefix = 'quarantine/'
-/** Sequence and leaf digest; the key follows. */
-const headBytes = 8 + 32
+/** Sequence, leaf digest, clock and number of holders; marks of the holders and the key follow. */
+const headBytes = 8 + 32 + 8 + 1
+/** Bytes of a node id that tell a holder from the others. */
+const markBytes = 4
 /** Bytes of a path that all slots of a key share. */
 const keyPathBytes = 32
 
@@ -27,8 +32,18 @@ export interface QuarantineParts {
   readonly rows: CheckedRows
   readonly trie: MerkleTrie
   readonly hash: Hash
+  /** Greatest version given out or seen: what was lost is not later than this. */
+  readonly clock: () => Version
   /** Keeps a fact with the next commit; undefined removes it. */
   readonly stageFact: (name: string, value: Uint8Array | undefined) => void
+}
+
+/** A place whose entry is lost for now. */
+export interface Place extends Damage {
+  /** Greatest version seen when it was found: an entry of a later one was written after what was lost. */
+  readonly clock: Version
+  /** Peers that are known to have held the entry, by the first bytes of their ids in hex. */
+  readonly holders: readonly string[]
 }
 
 /** A row that is about to be committed. */
@@ -41,31 +56,44 @@ interface Incoming {
 /** Places whose entry is lost for now. */
 export class Quarantine {
   readonly #parts: QuarantineParts
-  readonly #places = new Map<string, Damage>()
-  readonly #fresh: Damage[] = []
+  readonly #places = new Map<string, Place>()
+  readonly #fresh: Place[] = []
+  #healed = 0
   /** Places that the sealed batch frees. */
-  #freed: readonly Damage[] = []
+  #freed: readonly Place[] = []
 
   /** Takes the places of earlier runs out of the trie again. */
   constructor(parts: QuarantineParts) {
     this.#parts = parts
     for (const [name, value] of parts.store.facts(prefix, quarantineMax)) {
-      const damage = decode(name, value)
-      if (damage === undefined) continue
-      this.#places.set(toHex(damage.path), damage)
-      this.#takeOut(damage)
+      const place = decode(name, value)
+      if (place === undefined) continue
+      this.#places.set(toHex(place.path), place)
+      this.#takeOut(place)
     }
   }
 
   /** What was damaged and has not come back yet, oldest first. */
-  get places(): readonly Damage[] {
+  get places(): readonly Place[] {
     return [...this.#places.values()]
   }
 
-  /** Takes what the checks have found out of the trie; what is new here since the last call. */
-  take(): readonly Damage[] {
+  /** Places freed since the start of the process. */
+  get healed(): number {
+    return this.#healed
+  }
+
+  /**
+   * Takes what the checks have found out of the trie; what is new here since the last call.
+   *
+   * @param holdersOf the peers that have acknowledged the commit with this sequence
+   */
+  take(holdersOf: (seq: Sequence) => readonly NodeId[] = () => []): readonly Place[] {
     this.#absorb()
-    return this.#fresh.splice(0)
+    return this.#fresh.splice(0).map(place => {
+      const holders = holdersOf(place.seq).map(markOf)
+      return holders.length === 0 ? place : this.#keep({ ...place, holders })
+    })
   }
 
   /** Whether something of the key is damaged: it cannot be read, and must not be taken for absent. */
@@ -106,22 +134,34 @@ export class Quarantine {
 
   /** That batch is durable: what was lost in the places it frees is back, or counts no more. */
   committed(): void {
-    for (const { path } of this.#freed) this.#places.delete(toHex(path))
-  }
-
-  /** Frees all places, because nothing is missing any more; whether there were any. */
-  clear(): boolean {
-    const hadAny = this.#places.size > 0
-    this.#stageRemoval(this.places)
-    this.#places.clear()
-    return hadAny
+    this.#free(this.#freed)
   }
 
   /**
-   * Where the very entry has come back, its own place; all of a key that is deleted here, because nothing of
-   * before the delete counts any more.
+   * These peers hold what this node holds, said since the last damage was found: frees the places whose entries
+   * all of their holders now do without, because they have been superseded or have ended; whether there were
+   * any. One holder is not enough: its disk may have lost the same.
    */
-  #freedBy(rows: readonly Incoming[]): readonly Damage[] {
+  agreed(peers: readonly NodeId[]): boolean {
+    if (this.#places.size === 0 || peers.length === 0) return false
+    const marks = new Set(peers.map(markOf))
+    const settled = this.places.filter(
+      ({ holders }) => holders.length > 0 && holders.every(mark => marks.has(mark)),
+    )
+    this.#stageRemoval(settled)
+    this.#free(settled)
+    return settled.length > 0
+  }
+
+  #free(places: readonly Place[]): void {
+    for (const { path } of places) if (this.#places.delete(toHex(path))) this.#healed++
+  }
+
+  /**
+   * Where the very entry or a later one has come, its own place; all of a key that is deleted here, because
+   * nothing of before the delete counts any more.
+   */
+  #freedBy(rows: readonly Incoming[]): readonly Place[] {
     if (this.#places.size === 0) return []
     const { hash } = this.#parts
     return rows.flatMap(({ entry, leaf, origin }) => {
@@ -130,7 +170,8 @@ export class Quarantine {
       const keyHash = path.subarray(0, keyPathBytes)
       if (deletes) return this.places.filter(each => equalBytes(each.path.subarray(0, keyPathBytes), keyHash))
       const lost = this.#places.get(toHex(path))
-      return lost !== undefined && equalBytes(lost.leaf, leaf) ? [lost] : []
+      if (lost === undefined) return []
+      return equalBytes(lost.leaf, leaf) || entry.version > lost.clock ? [lost] : []
     })
   }
 
@@ -139,12 +180,17 @@ export class Quarantine {
   }
 
   #absorb(): void {
+    const clock = this.#parts.clock()
     for (const damage of this.#parts.rows.take()) {
-      this.#places.set(toHex(damage.path), damage)
       this.#takeOut(damage)
-      this.#parts.stageFact(factOf(damage.path), encode(damage))
-      this.#fresh.push(damage)
+      this.#fresh.push(this.#keep({ ...damage, clock, holders: [] }))
     }
+  }
+
+  #keep(place: Place): Place {
+    this.#places.set(toHex(place.path), place)
+    this.#parts.stageFact(factOf(place.path), encode(place))
+    return place
   }
 
   /** Unless another row stands there by now. */
@@ -157,18 +203,28 @@ function factOf(path: Uint8Array): string {
   return prefix + toHex(path)
 }
 
-function encode({ seq, leaf, key }: Damage): Uint8Array {
-  return concatBytes(uintToBytes(BigInt(seq)), leaf, toUtf8(key ?? ''))
+function markOf(peer: NodeId): string {
+  return peer.slice(0, 2 * markBytes)
 }
 
-function decode(name: string, value: Uint8Array): Damage | undefined {
+function encode({ seq, leaf, clock, holders, key }: Place): Uint8Array {
+  const marks = holders.slice(0, membersMax).map(mark => fromHex(mark) as Uint8Array)
+  const head = [uintToBytes(BigInt(seq)), leaf, uintToBytes(clock), Uint8Array.of(marks.length)]
+  return concatBytes(...head, ...marks, toUtf8(key ?? ''))
+}
+
+function decode(name: string, value: Uint8Array): Place | undefined {
   const path = fromHex(name.slice(prefix.length))
   if (path?.length !== 2 * keyPathBytes || value.length < headBytes) return undefined
-  const key = fromUtf8(value.subarray(headBytes))
+  const marksEnd = headBytes + markBytes * (value[headBytes - 1] as number)
+  const marks = toHex(value.subarray(headBytes, marksEnd))
+  const key = fromUtf8(value.subarray(marksEnd))
   return {
     path,
-    leaf: value.slice(8, headBytes),
+    leaf: value.slice(8, 40),
     seq: Number(BigInt(`0x${toHex(value.subarray(0, 8))}`)),
+    clock: BigInt(`0x${toHex(value.subarray(40, 48))}`),
+    holders: marks.match(/.{8}/g) ?? [],
     key: key === '' ? undefined : key,
   }
 }

@@ -23,7 +23,7 @@ import { wholeKey } from './slot.ts'
 import type { KeyReading, Operation } from './status.ts'
 import type { Committed, Origin, StagedRow, Verdict } from './staged.ts'
 import { draftTransaction } from './transaction.ts'
-import type { NodeId, Sequence, Version } from './units.ts'
+import type { Incarnation, NodeId, Sequence, Version } from './units.ts'
 import { rowOf, storedEntry, Winners } from './winners.ts'
 
 /** What a replica is made of. */
@@ -33,15 +33,14 @@ export interface ReplicaParts {
   readonly signer: Signer
   /** Authors whose entries are accepted; the node itself always is. */
   readonly trusted: ReadonlySet<NodeId>
+  /** What a store that held something counts under until it agrees with a peer (own-history.ts). */
+  readonly provisionalLife?: Incarnation
 }
 
 /** Name of the fact that holds the clock's high-water mark. */
 const clockFact = 'clock'
 
-/**
- * Name of the fact that says: since a start, entries wait that no row holds, although cursors have passed
- * them.
- */
+/** Name of the fact that says: entries wait that no row holds, although cursors have passed them. */
 const waitingFact = 'waiting'
 
 /** The replicated state of one node. */
@@ -70,14 +69,16 @@ export class Replica {
   #committedSeq: Sequence
   #nextSeq: Sequence
   #recovering: boolean
+  #counterLife: Incarnation
   /** The horizon with everything staged on top, and the committed one. */
   #horizon: Version
   #committedHorizon: Version
   #sealedClock: Version
   #committedClock: Version
 
-  constructor({ store, hash, signer, trusted }: ReplicaParts) {
+  constructor({ store, hash, signer, trusted, provisionalLife = store.incarnation }: ReplicaParts) {
     this.#store = store
+    this.#counterLife = store.lastSeq === 0 ? store.incarnation : provisionalLife
     this.#hash = hash
     this.#signer = signer
     this.#trusted = trusted
@@ -88,7 +89,8 @@ export class Replica {
     const committing = { committedSeq: () => this.#committedSeq, isCommitting: () => this.isCommitting }
     this.rows = new CheckedRows({ store, hash, trie, ...committing })
     const stageFact = this.stageFact.bind(this)
-    this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, stageFact })
+    const clock = (): Version => this.#clock.highWater
+    this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, clock, stageFact })
     this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
     this.#nextSeq = store.lastSeq + 1
@@ -106,10 +108,7 @@ export class Replica {
     return this.keys.keyCount
   }
 
-  /**
-   * Newest sequence that the trie covers. The store may be ahead of it by the batch whose news is on its way
-   * here.
-   */
+  /** Newest sequence that the trie covers. The store may be ahead of it by the batch in flight. */
   get committedSeq(): Sequence {
     return this.#committedSeq
   }
@@ -136,7 +135,7 @@ export class Replica {
 
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
-    if (this.#recovering) return 0n
+    if (this.#recovering || this.quarantine.places.length > 0) return 0n
     const { least } = this.#deferred
     return least !== undefined && least <= this.#committedClock ? least - 1n : this.#committedClock
   }
@@ -164,6 +163,7 @@ export class Replica {
    * @param settled the settled horizon of that peer; left out where there is none that could know better
    */
   recovered(settled = this.#horizon): void {
+    this.#counterLife = this.#store.incarnation
     if (!this.#recovering || settled < this.#horizon) return
     this.#recovering = false
     this.stageFact(amnesiaFact, undefined)
@@ -271,8 +271,7 @@ export class Replica {
    */
   write(operations: readonly Operation[], wall: number): Version {
     const version = this.#clock.next(wall)
-    const { incarnation } = this.#store
-    const author = this.#signer.nodeId
+    const [author, incarnation] = [this.#signer.nodeId, this.#counterLife]
     const slotsOf = (key: string): readonly Entry[] => this.#winners.slotsOf(key)
     const horizon = this.#horizon
     const context = { author, incarnation, version, horizon, hash: this.#hash, slotsOf }

@@ -4,8 +4,8 @@ import type { VerifiedEntry } from './entry.ts'
 import type { NewRow } from './ports.ts'
 import type { PathKind } from './units.ts'
 
-/** Where an entry came from. */
-export type Origin = PathKind | 'local'
+/** Where an entry came from; `disk`: found on this node's disk, where it lay without anything to vouch for it. */
+export type Origin = PathKind | 'local' | 'disk'
 
 /**
  * What became of an offered entry. `held`: known already, or beaten by what we have. `ended`: at or below the

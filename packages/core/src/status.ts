@@ -93,8 +93,12 @@ export interface CompactionStatus {
 export interface DamageStatus {
   /** Not back yet. */
   readonly lost: number
+  /** Of these, those that no other node is known to have had. */
+  readonly unshared: number
   /** Found since the start of the process. */
   readonly found: number
+  /** Back since then, or superseded. */
+  readonly healed: number
   /** Keys of the first of those that are not back; unknown ones as `?`. */
   readonly keys: readonly string[]
 }
@@ -113,6 +117,10 @@ export interface NodeStatus {
   readonly compaction: CompactionStatus
   /** Entries whose rows were found damaged, and which have not come back from a peer yet. */
   readonly damage: DamageStatus
+  /** Since when the disk has been full and no write but a delete is taken; undefined while there is room. */
+  readonly fullSinceWall?: number
+  /** When an entry was last seen that somebody else has signed with the key of this node. */
+  readonly clonedWall?: number
   /** The store lost what it held before; true until the node has agreed with a peer. */
   readonly isRecovering: boolean
   readonly requested: RequestedMode

@@ -1,16 +1,29 @@
 /**
  * What the node knows of the health of its store, and what it does about it: damaged entries leave the trie
- * at once and are fetched again from every peer.
+ * at once and are fetched again from every peer; on a full disk nothing but deletes is taken from clients.
  */
-import type { Damage } from './checked-rows.ts'
-import type { Effect } from './events.ts'
+import type { VerifiedEntry } from './entry.ts'
+import { LatticeError } from './errors.ts'
+import type { Effect, Event } from './events.ts'
 import type { Intake } from './intake.ts'
+import { quarantineMax } from './limits.ts'
 import type { Peer } from './peers.ts'
+import type { Place } from './quarantine.ts'
 import type { Replica } from './replica.ts'
-import type { DamageStatus } from './status.ts'
+import type { DamageStatus, NodeStatus } from './status.ts'
+import type { Instant, NodeId, Sequence } from './units.ts'
 
 /** Damaged keys named in a status and in a log line. */
 const damagedKeysMax = 20
+
+/**
+ * Writes are taken again once so much of the disk is free: a tenth, so that it does not begin anew at once,
+ * but never more than days of writing need.
+ */
+const roomAgain = { ratio: 0.1, bytes: 1024 ** 3 }
+
+/** Below this no more is written but deletes: they, and moving the log into the database, need some room. */
+const reserveBytes = 1024 ** 2
 
 /** What the care works with. */
 export interface StoreCareParts {
@@ -23,48 +36,102 @@ export class StoreCare {
   readonly #parts: StoreCareParts
   #found = 0
   #foundAt = Number.NEGATIVE_INFINITY
+  #fullSinceWall: number | undefined
 
   constructor(parts: StoreCareParts) {
     this.#parts = parts
   }
 
-  /** Damaged entries, for people. */
-  get damage(): DamageStatus {
-    const { places } = this.#parts.replica.quarantine
-    return { lost: places.length, found: this.#found, keys: namesOf(places) }
+  /** How the store is, for people. */
+  get status(): Pick<NodeStatus, 'damage' | 'fullSinceWall' | 'clonedWall'> {
+    const [fullSinceWall, { clonedWall }] = [this.#fullSinceWall, this.#parts.intake.own]
+    return {
+      damage: this.#damage(),
+      ...(fullSinceWall === undefined ? {} : { fullSinceWall }),
+      ...(clonedWall === undefined ? {} : { clonedWall }),
+    }
+  }
+
+  #damage(): DamageStatus {
+    const { places, healed } = this.#parts.replica.quarantine
+    const unshared = places.filter(({ holders }) => holders.length === 0).length
+    return { lost: places.length, unshared, found: this.#found, healed, keys: namesOf(places) }
+  }
+
+  /** Why a write is not even tried; undefined where it may be. */
+  refusal({ id, operations }: Event & { type: 'write' }): Effect[] | undefined {
+    if (this.#fullSinceWall === undefined || operations.every(({ op }) => op === 'delete')) return undefined
+    return [{ type: 'write-refused', id, error: new LatticeError('STORE_FULL') }]
+  }
+
+  /** The disk has refused a commit. */
+  refused({ error }: Event & { type: 'commit-failed' }, at: Instant): Effect[] {
+    return error.code === 'STORE_FULL' ? this.#fill(at) : []
+  }
+
+  /** The disk was measured. */
+  measured({ freeBytes, totalBytes }: Event & { type: 'disk' }, at: Instant): Effect[] {
+    if (freeBytes < reserveBytes) return this.#fill(at)
+    const enough = Math.min(roomAgain.bytes, roomAgain.ratio * totalBytes)
+    if (this.#fullSinceWall === undefined || freeBytes < enough) return []
+    this.#fullSinceWall = undefined
+    const fields = { freeBytes, totalBytes }
+    return [
+      { type: 'log', level: 'info', message: 'there is room on the disk again: writes are taken', fields },
+    ]
+  }
+
+  /** Entries that lay on the disk with nothing to vouch for them, and whose signatures have been verified. */
+  readmit(entries: readonly VerifiedEntry[], at: Instant): Effect[] {
+    const verdicts = this.#parts.replica.offer(entries, 'disk', at.wall)
+    const count = verdicts.filter(verdict => verdict === 'staged').length
+    if (count === 0) return []
+    const message = 'entries found on the disk with nothing to vouch for them were taken in again'
+    return [{ type: 'log', level: 'warn', message, fields: { count } }]
   }
 
   /**
-   * Gives up what no member has.
+   * Gives up what all that had it do without.
    * @param root our root; undefined while something is on its way to the disk
    */
   giveUp(peers: Iterable<Peer>, root: string | undefined): void {
     const { quarantine, keys } = this.#parts.replica
     if (root === undefined || quarantine.places.length === 0) return
-    if (agreeAll([...peers], root, this.#foundAt) && quarantine.clear()) keys.doubt()
+    // What was said before the damage was found may be older than what is lost.
+    const agreeing = [...peers].filter(({ known }) => known?.root === root && known.at > this.#foundAt)
+    if (quarantine.agreed(agreeing.map(({ id }) => id))) keys.doubt()
   }
 
   /** Quarantines what reads have found damaged since the last call; empty where there was nothing. */
   quarantine(peers: Iterable<Peer>, now: number): Effect[] {
-    const damage = this.#parts.replica.quarantine.take()
+    const all = [...peers]
+    const { quarantine } = this.#parts.replica
+    const damage = quarantine.take(seq => holdersOf(seq, all))
     if (damage.length === 0) return []
     this.#found += damage.length
     this.#foundAt = now
-    for (const peer of peers) this.#parts.intake.fetchAgain(peer, damage)
+    for (const peer of all) this.#parts.intake.fetchAgain(peer, damage)
     const fields = { code: 'ENTRY_DAMAGED', count: damage.length, keys: namesOf(damage) }
     const message = 'entries on the disk are damaged; they are fetched again from the other nodes'
-    return [{ type: 'log', level: 'error', message, fields }]
+    const effects: Effect[] = [{ type: 'log', level: 'error', message, fields }]
+    if (quarantine.places.length <= quarantineMax) return effects
+    const reason = `more than ${quarantineMax} entries on the disk are damaged`
+    return [...effects, { type: 'distrust-store', reason, remedy: 'rebuild' }]
+  }
+
+  #fill(at: Instant): Effect[] {
+    if (this.#fullSinceWall !== undefined) return []
+    this.#fullSinceWall = at.wall
+    const message = 'the disk is full: no writes but deletes are taken until there is room'
+    return [{ type: 'log', level: 'error', message, fields: { code: 'STORE_FULL' } }]
   }
 }
 
-/**
- * Whether every member has said since `foundAt` that its root is ours. One is not enough: it may have lost
- * the same, or have spoken before it got what is lost here.
- */
-function agreeAll(peers: readonly Peer[], root: string, foundAt: number): boolean {
-  return peers.length > 0 && peers.every(({ known }) => known?.root === root && known.at > foundAt)
+/** The peers that have acknowledged a commit of this life. */
+function holdersOf(seq: Sequence, peers: readonly Peer[]): NodeId[] {
+  return peers.filter(({ acked }) => (acked?.seq ?? -1) >= seq).map(({ id }) => id)
 }
 
-function namesOf(damage: readonly Damage[]): string[] {
+function namesOf(damage: readonly Place[]): string[] {
   return damage.slice(0, damagedKeysMax).map(each => each.key ?? '?')
 }

@@ -8,6 +8,9 @@ import type { Instant } from './units.ts'
 
 type Facts = Omit<NodeStatus, 'warnings'>
 
+/** A copy that has been silent for so long has most likely been stopped. */
+const clonedShownMs = 3_600_000
+
 /** Heartbeats that all peers may miss before it is said: one is enough to notice, and a blink is not. */
 const isolatedBeats = 1
 
@@ -93,7 +96,7 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
     })
   }
   warnings.push(...deletesKept(node))
-  if (node.damage.lost > 0) warnings.push(damaged(node))
+  warnings.push(...storeWarnings(node, at))
   if (node.phase === 'FORCED') warnings.push(forced(node, at, heartbeatMs))
   warnings.push(...deferredEntries(node, at))
   return warnings
@@ -140,20 +143,48 @@ function deletesKept(node: Facts): Warning[] {
   ]
 }
 
-function damaged({ damage, sinceWall }: Omit<NodeStatus, 'warnings'>): Warning {
-  return {
-    code: 'damaged-entries',
-    title: 'The disk has damaged entries',
-    text:
-      `${damage.lost} of the entries on this disk no longer match their digests. They are neither served nor ` +
-      'sent, and are being fetched again from the other nodes.',
-    severity: 'high',
-    timeToVisibleMs: 0,
-    sinceWall,
-    dependsOn: [],
-    impactsConnectivity: false,
-    primaryAction: { label: 'See which, and check the disk', command: 'lattice status --json' },
-  }
+/** What the store of this node lacks, or cannot take. */
+function storeWarnings({ damage, fullSinceWall, clonedWall, sinceWall }: Facts, at: Instant): Warning[] {
+  const base = { timeToVisibleMs: 0, dependsOn: [], impactsConnectivity: false, severity: 'high' as const }
+  const warnings: Warning[] = []
+  if (damage.lost > 0)
+    warnings.push({
+      ...base,
+      code: 'damaged-entries',
+      title: 'The disk has damaged entries',
+      text:
+        `${damage.lost} of the entries on this disk no longer match their digests. They are neither served nor ` +
+        `sent, and are being fetched again from the other nodes.${onlyHere(damage.unshared)}`,
+      sinceWall,
+      primaryAction: { label: 'See which, and check the disk', command: 'lattice integrity' },
+    })
+  if (fullSinceWall !== undefined)
+    warnings.push({
+      ...base,
+      code: 'disk-full',
+      title: 'The disk under the store is full',
+      text: 'Reads, deletes and sync go on; other writes are refused until a tenth of the disk is free.',
+      sinceWall: fullSinceWall,
+      primaryAction: { label: 'Make room; see what fills it', command: 'df -h' },
+    })
+  if (clonedWall !== undefined && at.wall - clonedWall < clonedShownMs)
+    warnings.push({
+      ...base,
+      code: 'cloned',
+      title: 'A second node has the key of this one',
+      text:
+        'Entries arrive that were signed with the key of this node, but not by it: its data directory was ' +
+        'copied, and the copy runs. Counters and cursors of both cannot be trusted until one of them is stopped.',
+      sinceWall: clonedWall,
+      primaryAction: { label: 'Stop one; give it a data directory of its own', command: 'lattice id' },
+    })
+  return warnings
+}
+
+function onlyHere(unshared: number): string {
+  return unshared === 0
+    ? ''
+    : ` Nobody else is known to hold ${unshared} of them: what does not come back must be deleted or written anew.`
 }
 
 function forced(node: Facts, at: Instant, heartbeatMs: number): Warning {

@@ -4,11 +4,15 @@
  */
 import { describe, expect, it } from '@jest/globals'
 import {
+  admit,
   defaultParams,
   encodeValue,
   Engine,
+  parseEntry,
   versionAt,
+  type Entry,
   type Message,
+  type NewRow,
   type NodeId,
   type Operation,
   type Row,
@@ -43,10 +47,6 @@ const flipped = (bytes: Uint8Array, at = bytes.length >> 1): Uint8Array =>
 const damageBytes = (node: TestReplica, key: string): Row =>
   damage(node, key, ({ bytes }) => ({ bytes: flipped(bytes) }))
 
-const giveUp = ({ replica }: TestReplica): void => {
-  if (replica.quarantine.clear()) replica.keys.doubt()
-}
-
 const filled = async (): Promise<TestReplica> => {
   const node = openReplica()
   await write(node, [put('a', 'one')])
@@ -58,9 +58,9 @@ describe('a damaged row', () => {
   const columns: Record<string, (row: Row) => Partial<Row>> = {
     'its bytes': ({ bytes }) => ({ bytes: flipped(bytes) }),
     'its signature': ({ bytes }) => ({ bytes: flipped(bytes, bytes.length - 1) }),
+    'its digest': ({ digest }) => ({ digest: flipped(digest) }),
     'its key': () => ({ key: 'x' }),
     'its slot': () => ({ slot: '02ff' }),
-    'its digest': ({ digest }) => ({ digest: flipped(digest) }),
   }
   it.each(Object.keys(columns))('is neither served nor sent, whatever is damaged: %s', async column => {
     const node = await filled()
@@ -148,11 +148,11 @@ describe('compaction', () => {
     const node = await churned()
     damageBytes(node, 'b')
     expect(node.replica.read('b')).toBeUndefined()
-    expect(node.replica.quarantine.take()).toHaveLength(1)
+    expect(node.replica.quarantine.take(() => [bob.nodeId])).toHaveLength(1)
     node.replica.propose(horizon, holders)
     await commit(node)
     expect([node.replica.trie.count, node.replica.quarantine.isDamaged('b')]).toEqual([2, true])
-    giveUp(node)
+    if (node.replica.quarantine.agreed([bob.nodeId])) node.replica.keys.doubt()
     await commit(node)
     expect([node.replica.quarantine.isDamaged('b'), node.replica.keyCount]).toEqual([false, 1])
     const again = openReplica(alice, node.store).replica
@@ -203,18 +203,55 @@ describe('the quarantine', () => {
     expect(node.store.facts('quarantine/', 9)).toEqual([])
   })
 
-  it('does not end by an older entry, which would be a resurrection; giving it up ends it', async () => {
+  const lostDelete = async (holders: readonly NodeId[]): Promise<TestReplica> => {
     const node = openReplica()
     await join(node, [entryOf({ tick: 9, value: undefined }, bob)])
     damageBytes(node, 'k')
     node.replica.rows.after(0, 9)
     await join(node, [entryOf({ tick: 5, value: encodeValue('risen') }, bob)])
-    node.replica.quarantine.take()
+    node.replica.quarantine.take(() => holders)
     await join(node, [entryOf({ tick: 6, value: encodeValue('risen') }, bob)])
     expect([node.replica.read('k'), node.replica.quarantine.isDamaged('k')]).toEqual([undefined, true])
-    giveUp(node)
+    return node
+  }
+
+  it('does not end by an older entry, which would be a resurrection; a later one ends it', async () => {
+    const node = await lostDelete([])
+    await join(node, [entryOf({ tick: 10, value: encodeValue('new') }, bob)])
+    expect(node.replica.read('k')?.value).toBe('new')
+    expect([node.replica.quarantine.places, node.replica.quarantine.healed]).toEqual([[], 1])
+  })
+
+  it('ends when all peers that had the entry agree without it, also after a restart', async () => {
+    const before = await lostDelete([bob.nodeId, carol.nodeId])
+    const { replica, store } = openReplica(undefined, before.store)
+    expect(replica.quarantine.agreed([carol.nodeId])).toBe(false)
+    expect(replica.quarantine.agreed([bob.nodeId, carol.nodeId])).toBe(true)
+    await commit({ replica, store })
+    expect(replica.read('k')?.value).toBe('risen')
+    expect(store.facts('quarantine/', 9)).toEqual([])
+  })
+
+  it('does not end by agreement with one that never had the entry: then both lack it', async () => {
+    const node = await filled()
+    damageBytes(node, 'b')
+    node.replica.rows.after(0, 9)
+    node.replica.quarantine.take(() => [])
     await commit(node)
-    expect(node.replica.read('k')?.value).toBe('risen')
+    expect(node.replica.quarantine.agreed([bob.nodeId])).toBe(false)
+    expect([node.replica.read('b'), node.replica.quarantine.isDamaged('b')]).toEqual([undefined, true])
+  })
+
+  it('keeps the floor at 0: what is lost here is not held, so deletes elsewhere must wait for it', async () => {
+    const node = await filled()
+    expect(node.replica.floor).toBeGreaterThan(0n)
+    const entry = { ...entryAt(node, 'b'), version: node.replica.read('b')?.version as bigint }
+    damageBytes(node, 'b')
+    node.replica.read('b')
+    node.replica.quarantine.take()
+    expect(node.replica.floor).toBe(0n)
+    await join(node, [entry])
+    expect(node.replica.floor).toBeGreaterThan(0n)
   })
 
   it('stands over a restart', async () => {
@@ -248,6 +285,14 @@ describe('the quarantine', () => {
 
 describe('what is damaged is given up', () => {
   const info = { name: 'alice', role: 'node', software: 'test' }
+  const beatOf = (root: Uint8Array): Message => ({
+    beat: { incarnation: life(7), seq: 3, root, count: 2, wall: testWall, heardMs: {} },
+  })
+  const hear = (engine: Engine, peer: NodeId, root: Uint8Array, mono: number): void =>
+    void engine.step(
+      { type: 'request', id: mono, path: 'http', peer, message: beatOf(root), entries: [] },
+      { mono, wall: testWall + mono },
+    )
   /** An engine among three members that has found a damaged row, and what its root is without it. */
   const engineWithDamage = async (): Promise<{ engine: Engine; root: Uint8Array }> => {
     const { store } = await filled()
@@ -260,6 +305,7 @@ describe('what is damaged is given up', () => {
       members: everybody,
     }
     const engine = new Engine({ ...parts, params: defaultParams, at: { mono: 0, wall: testWall } })
+    for (const peer of [bob.nodeId, carol.nodeId]) hear(engine, peer, engine.replica.trie.root(), 5)
     damageBytes({ replica: engine.replica, store }, 'b')
     engine.replica.read('b')
     expect(engine.step({ type: 'tick' }, { mono: 10, wall: testWall + 10 })).toContainEqual(
@@ -268,16 +314,7 @@ describe('what is damaged is given up', () => {
     engine.step({ type: 'committed' }, { mono: 20, wall: testWall + 20 })
     return { engine, root: engine.replica.trie.root() }
   }
-  const beatOf = (root: Uint8Array): Message => ({
-    beat: { incarnation: life(7), seq: 3, root, count: 2, wall: testWall, heardMs: {} },
-  })
-  const hear = (engine: Engine, peer: NodeId, root: Uint8Array, mono: number): void =>
-    void engine.step(
-      { type: 'request', id: mono, path: 'http', peer, message: beatOf(root), entries: [] },
-      { mono, wall: testWall + mono },
-    )
-
-  it('only when every member has said since that it has the rest and nothing more', async () => {
+  it('only when every member that had it has said since that it has the rest and nothing more', async () => {
     const { engine, root } = await engineWithDamage()
     hear(engine, bob.nodeId, root, 30)
     expect(engine.replica.quarantine.isDamaged('b')).toBe(true)
@@ -294,5 +331,69 @@ describe('what is damaged is given up', () => {
     engine.step({ type: 'tick' }, { mono: 40, wall: testWall + 40 })
     hear(engine, carol.nodeId, root, 50)
     expect(engine.replica.quarantine.isDamaged('b')).toBe(true)
+  })
+})
+
+describe('a scan', () => {
+  const all = { rowCount: 3, damaged: [], unvouched: [], next: undefined }
+
+  it('finds nothing in a sound store, by pages of any size', async () => {
+    const { replica } = await filled()
+    expect(replica.rows.scan(0, 10)).toMatchObject(all)
+    for (let [next, read] = [0 as number | undefined, 0]; next !== undefined;) {
+      const page = replica.rows.scan(next, 1)
+      expect([page.damaged, page.unvouched]).toEqual([[], []])
+      next = page.next
+      read += page.rowCount
+      if (next === undefined) expect(read).toBe(3)
+    }
+    expect(replica.rows.hasFound).toBe(false)
+  })
+
+  it('finds bytes that changed and rows that are gone, also the last', async () => {
+    const node = await filled()
+    damageBytes(node, 'a')
+    node.store.image.rows.get(3)
+    const rows = node.store.after(0, 9).filter(({ seq }) => seq !== 3)
+    Object.assign(node.store, { after: () => rows, at: (seq: number) => rows.find(row => row.seq === seq) })
+    expect(node.replica.rows.scan(0, 10).damaged).toEqual([{ ...rows[0] }, { seq: 3, key: '?' }])
+    const lost = node.replica.quarantine.take().map(({ seq }) => seq)
+    expect(lost).toEqual([1, 3])
+  })
+
+  it('finds a leaf on the disk that is not that of its row: the entry is written anew', async () => {
+    const node = await filled()
+    const row = node.store.image.rows.get(2) as NewRow
+    const root = rootOf(node)
+    Object.assign(row, { leaf: flipped(row.leaf) })
+    const { unvouched, damaged } = node.replica.rows.scan(0, 10)
+    expect([damaged.map(({ key }) => key), unvouched]).toEqual([['b'], [row.bytes]])
+    node.replica.quarantine.take()
+    node.replica.offer([admit(parseEntry(row.bytes, sha256) as Entry)], 'disk', testWall)
+    await commit(node)
+    expect([rootOf(node), node.replica.read('b')?.value, node.replica.quarantine.places]).toEqual([
+      root,
+      'two',
+      [],
+    ])
+    expect(node.replica.rows.scan(0, 10)).toMatchObject(all)
+  })
+
+  it('mends a trie that was built from a damaged leaf at start', async () => {
+    const before = await filled()
+    const root = rootOf(before)
+    const row = before.store.image.rows.get(2) as NewRow
+    Object.assign(row, { leaf: flipped(row.leaf) })
+    const node = openReplica(undefined, before.store)
+    expect(rootOf(node)).not.toBe(root)
+    const { unvouched } = node.replica.rows.scan(0, 10)
+    node.replica.quarantine.take()
+    node.replica.offer(
+      unvouched.map(bytes => admit(parseEntry(bytes, sha256) as Entry)),
+      'disk',
+      testWall,
+    )
+    await commit(node)
+    expect([rootOf(node), node.replica.quarantine.places]).toEqual([root, []])
   })
 })

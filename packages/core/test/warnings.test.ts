@@ -31,7 +31,7 @@ function node(peers: readonly PeerStatus[]): Omit<NodeStatus, 'warnings'> {
     entryCount: 1,
     deferredCount: 0,
     compaction: { endingCount: 0, blockedBy: [] },
-    damage: { lost: 0, found: 0, keys: [] },
+    damage: { lost: 0, unshared: 0, found: 0, healed: 0, keys: [] },
     isRecovering: false,
     requested: 'auto',
     phase: 'P2P',

@@ -49,6 +49,17 @@ export class Admission {
     return message
   }
 
+  /** Those of these signed bytes that are entries of members, news and truly signed. */
+  async verify(signed: readonly Uint8Array[]): Promise<readonly VerifiedEntry[]> {
+    const { hash, knows, isNews, verifier } = this.#parts
+    const news = signed
+      .map(bytes => parseEntry(bytes, hash))
+      .filter(entry => entry !== undefined)
+      .filter(entry => knows(entry.author) && isNews(entry))
+    const verdicts = news.length === 0 ? [] : await verifier.verify(news.map(entrySignature))
+    return news.flatMap((entry, index) => (verdicts[index] === true ? [admit(entry)] : []))
+  }
+
   /** Parses the entries of a message and verifies those of members that are news. The others are dropped. */
   async admit(message: Message, peer: NodeId): Promise<Delivery> {
     const { hash, knows, isNews, verifier, log } = this.#parts

@@ -4,19 +4,19 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock, EngineParams, Hash, NodeId, Random, Transport, Verifier } from '@lattice/core'
+import type { Clock, Hash, NodeId, Random, StoreRemedy, Transport, Verifier } from '@lattice/core'
 import { LatticeError } from '@lattice/core'
 import { banner } from './banner.ts'
 import { configSources, formatProblem, type Secret, type Config, type Loaded } from './config/index.ts'
 import { programVersion } from './cli/version.ts'
 import { openAdminToken } from './host/admin-token.ts'
 import { openIdentity, type Identity } from './host/identity.ts'
+import { engineParams, type Tunable } from './engine-params.ts'
 import { createCounts, figuresOf } from './history/figures.ts'
 import { keepHistory, type History } from './history/history.ts'
-import { createIntegrityCheck } from './host/integrity.ts'
 import { createLog, type Log } from './host/log.ts'
-import { createPulse, type PulseReading } from './host/pulse.ts'
-import { watchDisk, watchEventLoop } from './host/probes.ts'
+import { createPulse, type Pulse, type PulseReading } from './host/pulse.ts'
+import { watchEventLoop } from './host/probes.ts'
 import {
   createDashboard,
   createHttpApp,
@@ -31,8 +31,10 @@ import {
 import { createReload } from './reload.ts'
 import { Runtime } from './runtime.ts'
 import { historyFile, storeFiles } from './sqlite-schema.ts'
+import { salvage } from './salvage.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
 import { supervise } from './supervise.ts'
+import { watchStore } from './store-watch.ts'
 import { keepSnapshots, restoreAtStart } from './snapshot/index.ts'
 import { openStateDir } from './state-dir.ts'
 
@@ -63,15 +65,19 @@ export interface StartInput {
   readonly loaded: Loaded
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stdout: NodeJS.WriteStream
+  /** What the store needs before it is used, as the daemon before this one has found out. */
+  readonly remedy?: StoreRemedy
 }
 
 /** A running daemon. */
 export interface Daemon {
   readonly log: Log
+  /** Resolves when the store cannot be trusted any more: this daemon is to be replaced. */
+  readonly distrusted: Promise<StoreRemedy>
   /** Applies what may change while running (reload.ts). */
   readonly reload: ReturnType<typeof createReload>
-  /** Drains, says goodbye, closes everything. */
-  stop(): Promise<void>
+  /** Drains, says goodbye, closes everything. `isReplaced`: another daemon follows in this process. */
+  stop(isReplaced?: boolean): Promise<void>
 }
 
 /** Opens everything and starts serving. What has been opened is closed again when a later step fails. */
@@ -80,13 +86,13 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   await using opened = new AsyncDisposableStack()
   const stateDir = openStateDir(config.stateDir)
   opened.defer(() => stateDir.release())
-  const storeExists = existsSync(join(stateDir.path, storeFiles.database))
+  const storeExists = Object.values(storeFiles).some(name => existsSync(join(stateDir.path, name)))
   const identity = openIdentity({ stateDir: stateDir.path, configured: config.nodePrivkeyHex, storeExists })
   const token = openAdminToken(stateDir.path, config.adminToken)
   let mode = (): string | undefined => undefined
   const log = openLog(input, token, () => mode())
   for (const warning of input.loaded.warnings) log.warn(formatProblem(warning))
-  const store = await openSqliteStore(stateDir.path, { log: (level, text) => log[level](text) })
+  const store = await openStore(stateDir.path, input, log)
   opened.defer(() => store.close())
   const lungs = parts.createLungs(identity, log)
   const params = engineParams(config)
@@ -101,38 +107,63 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   })
   const now = (): number => parts.clock.now().mono
   const pulse = createPulse(now)
+  const made = { identity, store, lungs, log, members, params, pulse }
+  const { runtime, distrusted } = createRuntime(config, parts, made)
+  mode = () => runtime.status().syncMode
+  // The last lines of the log come after the store has been closed, and a status reads it.
+  opened.defer(() => void (mode = always(mode())))
+  const own = { ...input, parts, identity, log, store, runtime }
+  const serving = await serve({ ...own, token: token.reveal(), lungs })
+  opened.defer(() => serving.stop())
+  await runtime.start()
+  opened.defer(() => runtime.stop())
+  opened.defer(startSalvage(store, runtime, log))
+  greet(input, identity, serving.url, lungs, log)
+  const closing = opened.move()
+  const running = { ...own, pulse, now, params, distrusted }
+  return operate(running, { restored, server: serving.server, close: () => closing.disposeAsync() })
+}
+
+function openStore(directory: string, { remedy }: StartInput, log: Log): Promise<SqliteStore> {
+  const tell = (level: 'info' | 'warn', text: string): void => log[level](text, { code: 'STORE' })
+  return openSqliteStore(directory, { log: tell, ...(remedy === undefined ? {} : { remedy }) })
+}
+
+interface RuntimeInput {
+  readonly identity: Identity
+  readonly store: SqliteStore
+  readonly lungs: Lungs
+  readonly log: Log
+  readonly members: ReadonlySet<NodeId>
+  readonly params: Tunable
+  readonly pulse: Pulse
+}
+
+/** Engine and transports over an open store, and the promise that resolves when that is not to be trusted. */
+function createRuntime(
+  { nodeName: name, nodeRole: role }: Config,
+  parts: DaemonParts,
+  { identity, store, lungs, log, members, params, pulse }: RuntimeInput,
+): { runtime: Runtime; distrusted: Promise<StoreRemedy> } {
+  const { promise: distrusted, resolve } = Promise.withResolvers<StoreRemedy>()
+  const { http, p2p } = lungs
   const runtime = new Runtime({
     ...parts,
     pulse,
-    info: { name: config.nodeName, role: config.nodeRole, software: `lattice/${programVersion()}` },
+    info: { name, role, software: `lattice/${programVersion()}` },
     store,
     signer: identity.signer,
     params,
     members,
-    transports: [lungs.http, ...(lungs.p2p === undefined ? [] : [lungs.p2p])],
-    ...(lungs.p2p === undefined ? {} : { restartP2p: () => lungs.p2p?.restart() ?? Promise.resolve() }),
+    transports: [http, ...(p2p === undefined ? [] : [p2p])],
+    ...(p2p === undefined ? {} : { restartP2p: () => p2p.restart() }),
+    onDistrust: (reason, remedy) => {
+      log.error(`${reason}: the store is closed, and opened anew (${remedy})`, { code: 'STORE_SUSPECT' })
+      resolve(remedy)
+    },
     log: (level, message, fields) => log[level](message, fields),
   })
-  mode = () => runtime.status().syncMode
-  // The last lines of the log come after the store has been closed, and a status reads it.
-  opened.defer(() => void (mode = always(mode())))
-  const serving = await serve({
-    ...input,
-    parts,
-    identity,
-    token: token.reveal(),
-    log,
-    store,
-    runtime,
-    lungs,
-  })
-  opened.defer(() => serving.stop())
-  await runtime.start()
-  opened.defer(() => runtime.stop())
-  greet(input, identity, serving.url, lungs, log)
-  const closing = opened.move()
-  const running = { ...input, parts, identity, log, store, runtime, pulse, now, params }
-  return operate(running, { restored, server: serving.server, close: () => closing.disposeAsync() })
+  return { runtime, distrusted }
 }
 
 interface Running extends StartInput {
@@ -144,6 +175,19 @@ interface Running extends StartInput {
   readonly pulse: PulseReading
   readonly now: () => number
   readonly params: Tunable
+  readonly distrusted: Promise<StoreRemedy>
+}
+
+/** Takes in, in the background, what can be read of a damaged database; the end of it. */
+function startSalvage({ aside }: SqliteStore, runtime: Runtime, log: Log): () => Promise<void> {
+  const stop = new AbortController()
+  const { signal } = stop
+  const readmit = runtime.readmit.bind(runtime)
+  const salvaging = aside === undefined ? undefined : salvage({ path: aside, readmit, log, signal })
+  return async () => {
+    stop.abort()
+    await salvaging
+  }
 }
 
 function always<T>(value: T): () => T {
@@ -165,14 +209,14 @@ function operate(
   const kept = { intervalMs, node: identity.nodeId, store, root, clock: parts.clock, log }
   const snapshots = directory === undefined ? undefined : keepSnapshots({ directory, ...kept }, at.restored)
   const supervisor = supervise(running)
-  const stop = async (): Promise<void> => {
-    log.info('stopping')
-    const told = supervisor.stopping()
+  const stop = async (isReplaced = false): Promise<void> => {
+    log.info(isReplaced ? 'starting anew' : 'stopping')
+    const told = isReplaced ? supervisor.pause() : supervisor.stopping()
     // At the same time: the farewell answers the long polls that the server would otherwise wait for.
     await Promise.all([at.server.close(), runtime.stop()])
     await snapshots?.stop()
     await at.close()
-    log.info('stopped')
+    if (!isReplaced) log.info('stopped')
     await Promise.all([told, log.flush()])
   }
   const reload = createReload({
@@ -187,7 +231,7 @@ function operate(
       },
     },
   })
-  return { log, reload, stop }
+  return { log, distrusted: running.distrusted, reload, stop }
 }
 
 function openLog({ config, env, stdout }: StartInput, token: Secret, mode: () => string | undefined): Log {
@@ -209,16 +253,11 @@ interface ServeInput extends StartInput {
 async function serve(
   input: ServeInput,
 ): Promise<{ server: HttpServer; url: string; stop: () => Promise<void> }> {
-  const { config, lungs, log, store, parts } = input
+  const { config, lungs, log, runtime, parts } = input
   const lag = watchEventLoop()
-  const disk = await watchDisk({ path: config.stateDir })
-  const integrity = createIntegrityCheck({
-    store,
-    hash: parts.hash,
-    clock: parts.clock,
-    onCorrupt: report => log.error(`the store is damaged: ${report.reason}`, { code: 'STORE_CORRUPT' }),
-  })
-  const probes = { eventLoop: lag.probe, disk: disk.probe, persistence: () => persistence(integrity.last()) }
+  const watch = await watchStore({ stateDir: config.stateDir, runtime, clock: parts.clock, log })
+  const { integrity, disk, persistence } = watch
+  const probes = { eventLoop: lag.probe, disk, persistence }
   const counts = createCounts()
   const base = { ...appOptions(input), probes, integrity, onAnswered: counts.onAnswered }
   const options = { ...base, warnings: createWarnings(base) }
@@ -231,9 +270,8 @@ async function serve(
   const server = createHttpServer(app, upgrade === undefined ? {} : { onUpgrade: upgrade })
   const unwatch = async (): Promise<void> => {
     await history.stop()
-    integrity.stop()
     lag[Symbol.dispose]()
-    disk[Symbol.dispose]()
+    watch[Symbol.dispose]()
   }
   const { port } = await server
     .listen(config.httpPort, config.httpHost)
@@ -272,12 +310,6 @@ function startHistory(
     await history.stop()
   }
   return { ...history, stop }
-}
-
-function persistence(
-  report: ReturnType<ReturnType<typeof createIntegrityCheck>['last']>,
-): ReturnType<NonNullable<NonNullable<HttpAppOptions['probes']>['persistence']>> {
-  return { status: report.status === 'corrupt' ? 'unhealthy' : 'healthy', reason: report.reason }
 }
 
 function appOptions(input: ServeInput): HttpAppOptions {
@@ -328,25 +360,6 @@ function appOptions(input: ServeInput): HttpAppOptions {
     syncHandler: lungs.http.handler,
     ...(dashboard === undefined ? {} : { dashboard }),
     log,
-  }
-}
-
-type Tunable = { -readonly [Name in keyof EngineParams]: EngineParams[Name] }
-
-function engineParams(config: Config): Tunable {
-  return {
-    p2pEnabled: config.p2pEnabled,
-    heartbeatMs: config.heartbeatIntervalMs,
-    peerlessTimeoutMs: config.peerlessTimeoutMs,
-    pollIntervalMs: config.httpPollIntervalMs,
-    stableAfterMs: config.p2pStableAfterMs,
-    hedgeAfterMs: config.hedgeAfterMs,
-    holdDownMs: config.holdDownMs,
-    holdDownMaxMs: config.holdDownMaxMs,
-    flapLimit: config.flapLimit.count,
-    flapWindowMs: config.flapLimit.windowMs,
-    redialMaxMs: config.redialMaxMs,
-    tombstoneRetentionMs: config.tombstoneRetentionMs,
   }
 }
 

@@ -7,10 +7,9 @@ import { LatticeError, type Clock } from '@lattice/core'
 export const connectWithinMs = 10_000
 
 /** One time limit. */
-export interface Deadline {
+export interface Deadline extends Disposable {
+  /** Fires at the deadline, unless the work is done and this disposed before. */
   readonly signal: AbortSignal
-  /** The work is done: the signal will not fire any more. */
-  cancel(): void
 }
 
 /** The time limits of one node. */
@@ -29,11 +28,11 @@ export class Deadlines {
     const expire = (): void =>
       controller.abort(new LatticeError('PEER_TIMEOUT', `no answer within ${timeoutMs / 1000} s`))
     const cancelAlarm = this.#clock.alarm(this.#clock.now().mono + timeoutMs, expire)
-    const cancel = (): void => {
+    const dispose = (): void => {
       cancelAlarm()
       this.#open.delete(controller)
     }
-    return { signal: controller.signal, cancel }
+    return { signal: controller.signal, [Symbol.dispose]: dispose }
   }
 
   /** Ends everything under way. */

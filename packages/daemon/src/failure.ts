@@ -1,5 +1,5 @@
 /** Errors of whatever kind as what the engine and the log are told. */
-import { isLatticeError, type ErrorCode, type LatticeError, type Malformed } from '@lattice/core'
+import { isLatticeError, LatticeError, type ErrorCode, type Malformed } from '@lattice/core'
 
 /** An error as a sentence. */
 export function sentence(error: unknown): string {
@@ -29,4 +29,11 @@ export function unreadAnswer({ malformed, speaks }: Malformed): {
 /** Whether nothing that the store says can be believed after this error. */
 export function isStoreFailure(error: unknown): error is LatticeError {
   return isLatticeError(error) && (error.code === 'STORE_CORRUPT' || error.code === 'STORE_SUSPECT')
+}
+
+/** Why a commit failed; what the store has no code for only says that it is unavailable. */
+export function storeFailureOf(error: unknown): LatticeError {
+  return isLatticeError(error)
+    ? error
+    : new LatticeError('STORE_UNAVAILABLE', sentence(error), { cause: error })
 }

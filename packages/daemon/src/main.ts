@@ -8,12 +8,13 @@ import { createP2pTransport, libp2pVersion } from '@lattice/p2p'
 import { chaosVariable, isChaosOrder, withChaos } from './chaos-transport.ts'
 import type { StartContext } from './cli/register.ts'
 import type { Config } from './config/index.ts'
-import { startDaemon, type DaemonParts, type Lungs } from './daemon.ts'
+import { startDaemon, type Daemon, type DaemonParts, type Lungs } from './daemon.ts'
 import { systemClock } from './host/clock.ts'
 import { createVerifier, sha256, systemRandom, type SystemVerifier } from './host/crypto.ts'
 import type { Identity } from './host/identity.ts'
 import type { Log } from './host/log.ts'
 import { peerIdFromNodeId } from './host/peer-id.ts'
+import { serveWithSuccessors } from './successors.ts'
 
 /** A drain of 3 s and a last commit fit; systemd and Docker wait 10 s and more before they kill. */
 const stopWithinMs = 8_000
@@ -40,16 +41,22 @@ export async function runDaemon(
     // Listening holds the channel open, and that would keep a process alive whose start failed.
     process.channel?.unref()
   }
+  let current: Daemon | undefined
   // A terminal that closes ends what runs in it; a supervisor means "read your configuration again".
-  let hangUp = (): void => (stdout.isTTY ? stop.abort() : undefined)
-  process.on('SIGHUP', () => hangUp())
-  const daemon = await startDaemon({ config, loaded: context.loaded, env, stdout }, parts)
-  process.on('unhandledRejection', reason => crash(daemon.log, reason))
-  process.on('uncaughtException', error => crash(daemon.log, error))
-  if (!stdout.isTTY) hangUp = () => void daemon.reload(context.reload)
-  if (!stop.signal.aborted) {
-    await new Promise(resolve => stop.signal.addEventListener('abort', resolve, { once: true }))
-  }
+  process.on('SIGHUP', () => (stdout.isTTY ? stop.abort() : void current?.reload(context.reload)))
+  const started = { config, loaded: context.loaded, env, stdout }
+  const daemon = await serveWithSuccessors({
+    start: remedy => startDaemon(remedy === undefined ? started : { ...started, remedy }, parts),
+    onDaemon: next => {
+      const isFirst = current === undefined
+      current = next
+      if (!isFirst) return
+      process.on('unhandledRejection', reason => crash(current ?? next, reason))
+      process.on('uncaughtException', error => crash(current ?? next, error))
+    },
+    now: () => systemClock.now().mono,
+    stop: stop.signal,
+  })
   const late = setTimeout(() => process.exit(1), stopWithinMs)
   await daemon.stop()
   clearTimeout(late)
@@ -108,7 +115,7 @@ function obedient(p2p: Transport, log: Log): Transport {
 }
 
 /** Our own bug: say so and end, so that the supervisor starts a healthy process. */
-function crash(log: Log, reason: unknown): void {
+function crash({ log }: Daemon, reason: unknown): void {
   const stack = Error.isError(reason) ? (reason.stack ?? reason.message) : String(reason)
   log.error(`unexpected error: ${stack}`)
   void log.flush().finally(() => process.exit(1))

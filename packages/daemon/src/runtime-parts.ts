@@ -1,5 +1,5 @@
 /** What a runtime is made of. */
-import type { Clock, EngineParts, Transport, Verifier } from '@lattice/core'
+import type { Clock, EngineParts, StoreRemedy, Transport, Verifier } from '@lattice/core'
 import type { Pulse } from './host/pulse.ts'
 
 /** The engine's parts, and the world it acts on. */
@@ -15,7 +15,7 @@ export interface RuntimeParts extends Omit<EngineParts, 'at'> {
    * The store cannot be trusted any more, and this runtime has stopped where it was: it is to be replaced.
    * Without it such an error is thrown.
    */
-  readonly onDistrust?: (reason: string) => void
+  readonly onDistrust?: (reason: string, remedy: StoreRemedy) => void
   readonly log: (
     level: 'info' | 'warn' | 'error',
     message: string,

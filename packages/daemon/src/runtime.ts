@@ -8,7 +8,6 @@ import {
   encodeMessage,
   encodeVersionAnswer,
   Engine,
-  isLatticeError,
   isMalformed,
   LatticeError,
   type AddressStatus,
@@ -24,13 +23,15 @@ import {
   type Operation,
   type PathKind,
   type RequestedMode,
+  type Scan,
+  type StoreRemedy,
   type Transition,
   type Transport,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
 import { connectWithinMs, Deadlines } from './deadlines.ts'
 import { logEvent } from './event-log.ts'
-import { failureOf, isStoreFailure, sentence, unreadAnswer } from './failure.ts'
+import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } from './failure.ts'
 import type { RuntimeParts } from './runtime-parts.ts'
 import { readPage } from './state-page.ts'
 import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from './node.ts'
@@ -105,6 +106,20 @@ export class Runtime implements LatticeNode {
     return this.#engine.replica.quarantine.isDamaged(key)
   }
 
+  scan(after: number, limit: number): Scan {
+    return this.#look(() => this.#engine.replica.rows.scan(after, limit))
+  }
+
+  async readmit(signed: readonly Uint8Array[]): Promise<void> {
+    const entries = await this.#admission.verify(signed)
+    if (entries.length > 0) this.#dispatch({ type: 'readmit', entries })
+    await this.#persisting
+  }
+
+  diskMeasured(freeBytes: number, totalBytes: number): void {
+    this.#dispatch({ type: 'disk', freeBytes, totalBytes })
+  }
+
   list(query: { prefix: string; from: string; limit: number }): StatePage {
     return this.#look(() => readPage(this.#parts.store, this.#engine.replica, query))
   }
@@ -112,11 +127,10 @@ export class Runtime implements LatticeNode {
   async write(operations: readonly Operation[], options: WriteOptions = {}): Promise<WriteReceipt> {
     if (this.#stopped) throw new LatticeError('NOT_READY', 'the node is stopping')
     const id = this.#nextId++
-    const written = new Promise<{ version: bigint; root: string }>((resolve, reject) =>
-      this.#writes.set(id, { resolve, reject }),
-    )
+    const written = Promise.withResolvers<{ version: bigint; root: string }>()
+    this.#writes.set(id, written)
     this.#dispatch({ type: 'write', id, operations, conditions: options })
-    const { version, root } = await written
+    const { version, root } = await written.promise
     return { transactionId: version.toString(16).padStart(16, '0'), version, root }
   }
 
@@ -234,10 +248,10 @@ export class Runtime implements LatticeNode {
   }
 
   /** A store that fails to give back what it holds ends this runtime; other errors are not its business. */
-  #distrust(error: unknown): boolean {
+  #distrust(error: unknown, remedy: StoreRemedy = 'check'): boolean {
     if (!isStoreFailure(error) || this.#stopped || this.#parts.onDistrust === undefined) return false
     this.#halt(new LatticeError('STORE_SUSPECT', error.message))
-    this.#parts.onDistrust(error.message)
+    this.#parts.onDistrust(error.message, remedy)
     return true
   }
 
@@ -295,22 +309,19 @@ export class Runtime implements LatticeNode {
         return this.#spawn(this.#announce(effect.message))
       case 'reply':
         this.#replies.get(effect.id)?.resolve(this.#encode(effect.message))
-        this.#replies.delete(effect.id)
-        return
+        return void this.#replies.delete(effect.id)
       case 'written':
         this.#writes.get(effect.id)?.resolve(effect)
-        this.#writes.delete(effect.id)
-        return
+        return void this.#writes.delete(effect.id)
       case 'write-refused':
         this.#writes.get(effect.id)?.reject(effect.error)
-        this.#writes.delete(effect.id)
-        return
+        return void this.#writes.delete(effect.id)
       case 'emit':
         return this.#emit(effect.event)
       case 'log':
         return this.#parts.log(effect.level, effect.message, effect.fields)
       case 'distrust-store':
-        return void this.#distrust(new LatticeError('STORE_SUSPECT', effect.reason))
+        return void this.#distrust(new LatticeError('STORE_SUSPECT', effect.reason), effect.remedy)
       case 'restart-p2p':
         return this.#spawn(this.#parts.restartP2p?.() ?? Promise.resolve())
     }
@@ -326,10 +337,9 @@ export class Runtime implements LatticeNode {
       },
       (error: unknown) => {
         this.#committing = false
-        this.#parts.log('error', 'the store refused a commit', { reason: sentence(error) })
-        const known = isLatticeError(error)
-          ? error
-          : new LatticeError('STORE_UNAVAILABLE', sentence(error), { cause: error })
+        const known = storeFailureOf(error)
+        if (known.code !== 'STORE_FULL')
+          this.#parts.log('error', 'the store refused a commit', { reason: known.message })
         this.#dispatch({ type: 'commit-failed', error: known })
         this.#distrust(known)
       },
@@ -338,19 +348,17 @@ export class Runtime implements LatticeNode {
   }
 
   async #connect({ path, peer }: Effect & { type: 'connect' }): Promise<void> {
-    const done = this.#deadlines.start(connectWithinMs)
+    using done = this.#deadlines.start(connectWithinMs)
     try {
       await this.#transport(path).connect(peer, done.signal)
       this.#dispatch({ type: 'peer-up', path, peer })
     } catch (error) {
       this.#dispatch({ type: 'connect-failed', path, peer, ...failureOf(error) })
-    } finally {
-      done.cancel()
     }
   }
 
   async #ask({ id, path, peer, message, timeoutMs }: Effect & { type: 'ask' }): Promise<void> {
-    const done = this.#deadlines.start(timeoutMs)
+    using done = this.#deadlines.start(timeoutMs)
     try {
       const frame = await this.#transport(path).request(peer, this.#encode(message), done.signal)
       const answer = decodeMessage(frame, peer)
@@ -360,8 +368,6 @@ export class Runtime implements LatticeNode {
       this.#dispatch({ type: 'answer', id, ...delivery })
     } catch (error) {
       this.#dispatch({ type: 'ask-failed', id, ...failureOf(error) })
-    } finally {
-      done.cancel()
     }
   }
 

@@ -17,8 +17,10 @@ const ioError = 10
 const full = 13
 /** SQLITE_IOERR_FSYNC and SQLITE_IOERR_DIR_FSYNC. */
 const flushFailures: readonly number[] = [1034, 1290]
-/** The same, and SQLITE_IOERR_READ, _SHORT_READ and _CORRUPTFS: what was written before is in doubt. */
-const distrustedResults: readonly number[] = [...flushFailures, 266, 522, 8458]
+/** SQLITE_IOERR_READ, _SHORT_READ and _CORRUPTFS. */
+const readFailures: readonly number[] = [266, 522, 8458]
+/** Of these, what was written before is in doubt. */
+const distrustedResults: readonly number[] = [...flushFailures, ...readFailures]
 
 /** SQLite's extended result code, if `error` came from SQLite. */
 export function sqliteResult(error: unknown): number | undefined {
@@ -32,6 +34,11 @@ export function sqliteResult(error: unknown): number | undefined {
  */
 export function isFlushFailure(error: unknown): boolean {
   return flushFailures.includes(sqliteResult(error) ?? 0)
+}
+
+/** Whether the disk did not give back what the database holds. */
+export function isReadFailure(error: unknown): boolean {
+  return readFailures.includes(sqliteResult(error) ?? 0)
 }
 
 /** A read of an open store went wrong: what the disk does not give back makes the rest doubtful too. */

@@ -20,6 +20,12 @@ const busyTimeoutMs = 5000
 /** Rows compared with their place; 64 seeks are a few milliseconds on a cold disk cache of an SSD. */
 const samples = 64
 
+/**
+ * Up to this size a database is checked whole at every start: some hundred milliseconds at most. A larger one
+ * only where there is a reason to.
+ */
+const wholeCheckBytesMax = 32 * 1024 ** 2
+
 /** The first bytes of the file; undefined where it is missing or empty. */
 export function readHeader(path: string): Buffer | undefined {
   const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
@@ -42,11 +48,34 @@ export function refuseHeader(bytes: Buffer, path: string, hadStore: boolean): vo
     if (hadStore) throw new LatticeError('STORE_CORRUPT', `${path} is not an SQLite database any more`)
     throw new LatticeError('STORE_FOREIGN', `${path} is not a Lattice store`)
   }
-  const id = bytes.readUInt32BE(header.applicationIdAt)
   const version = bytes.readUInt32BE(header.userVersionAt)
-  if (id !== applicationId)
-    throw new LatticeError('STORE_FOREIGN', `${path} is an SQLite database of another program`)
+  if (!isOurs(bytes)) {
+    const code = hadStore ? 'STORE_CORRUPT' : 'STORE_FOREIGN'
+    throw new LatticeError(code, `${path} is an SQLite database of another program`)
+  }
   refuseNewer(version, path)
+}
+
+/** Whether a header bears the mark of a Lattice store. */
+export function isOurs(bytes: Buffer): boolean {
+  return bytes.length >= header.bytes && bytes.readUInt32BE(header.applicationIdAt) === applicationId
+}
+
+/**
+ * Reads every page where that is cheap or `wanted`: is the database well-formed? Says nothing of values that
+ * have changed; those are checked row by row.
+ *
+ * @throws LatticeError STORE_CORRUPT, or SQLite's error
+ */
+export function checkWhole(path: string, wanted: boolean): void {
+  if (!wanted && (fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0) > wholeCheckBytesMax) return
+  const database = openUntouched(path)
+  try {
+    const found = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0]
+    if (found !== 'ok') damaged(path, String(found))
+  } finally {
+    database.close()
+  }
 }
 
 /**

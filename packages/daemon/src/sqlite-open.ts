@@ -1,19 +1,28 @@
 /**
  * Opens the database for writing, or says exactly why not. Recognises what lies there before touching it.
  *
- * Nothing is ever deleted or made anew in silence: a lost database starts a new life and is reported as
- * amnesia, a damaged, foreign or newer one is refused and left as it is.
+ * Nothing is ever deleted or made anew in silence. A lost database starts a new life and is reported as
+ * amnesia; so does a damaged one, which is moved aside; so does one that is sound but older than what this
+ * node has written. A database of another program or of a newer version is refused and left as it is.
  */
 import * as fs from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { amnesiaFact, LatticeError, isIncarnation, type Incarnation } from '@lattice/core'
-import { flushDirectory, readSentinel, writeSentinel } from './incarnation-file.ts'
-import { inspectStore, readHeader, refuseHeader } from './sqlite-inspect.ts'
+import {
+  amnesiaFact,
+  LatticeError,
+  isIncarnation,
+  isLatticeError,
+  type Incarnation,
+  type StoreRemedy,
+} from '@lattice/core'
+import { flushDirectory, readSentinel, writeSentinel, type Sentinel } from './incarnation-file.ts'
+import { checkWhole, inspectStore, isOurs, readHeader, refuseHeader } from './sqlite-inspect.ts'
 import { migrateToLeaves } from './sqlite-migrate.ts'
-import { applicationId, schemaVersion, storeFiles, tables } from './sqlite-schema.ts'
-import { openError } from './sqlite-error.ts'
+import { applicationId, newestSeqSql, schemaVersion, storeFiles, tables } from './sqlite-schema.ts'
+import { isReadFailure, openError } from './sqlite-error.ts'
+import { setAside } from './store-aside.ts'
 
 /** Page cache of the writer: holds the index over about 400,000 random keys. */
 const cacheKiB = 64 * 1024
@@ -33,38 +42,82 @@ export interface OpenedDatabase {
   readonly database: DatabaseSync
   readonly incarnation: Incarnation
   readonly notes: readonly StoreNote[]
+  /** Where the damaged database lies that this one replaces; undefined where there was none. */
+  readonly aside: string | undefined
+}
+
+/** What lies where the database should be. */
+interface Found {
+  /** The life of a sound database; undefined where there is none, or its creation was never finished. */
+  readonly known: Incarnation | undefined
+  readonly aside: string | undefined
 }
 
 /**
  * Opens or creates the database in `directory`.
  *
- * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_CORRUPT,
- *   STORE_LOCKED, STORE_UNAVAILABLE
+ * @param remedy what a store needs that was found out to be not what it should be; undefined at a usual start
+ * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_LOCKED, STORE_UNAVAILABLE
  */
-export function openDatabase(directory: string): OpenedDatabase {
+export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDatabase {
   const path = join(directory, storeFiles.database)
   let database: DatabaseSync | undefined
   try {
     if (!fs.statSync(directory).isDirectory())
       throw new LatticeError('STATE_DIR_UNUSABLE', `${directory} is not a directory`)
     const sentinel = readSentinel(directory)
-    const header = readHeader(path)
     const notes: StoreNote[] = []
-    if (header) refuseHeader(header, path, sentinel.state !== 'missing')
-    const known = header ? inspectStore(path) : undefined
-    const logLeft = header === undefined && setLogAside(path, notes)
-    const lost = known === undefined && (logLeft || sentinel.state !== 'missing')
+    const { known, aside } = recognise(path, directory, sentinel, remedy, notes)
+    const logLeft = known === undefined && readHeader(path) === undefined && setLogAside(path, notes)
+    const lost = known === undefined && (logLeft || aside !== undefined || sentinel.state !== 'missing')
     createEmptyFile(path, directory)
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     configure(database, path)
     if (known !== undefined && pragma(database, 'user_version') === 1) migrate(database, notes)
-    const incarnation = settleIncarnation(database, known, sentinel, lost, notes)
+    // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
+    if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    const newLife = newLifeReason(database, known, sentinel, lost, remedy)
+    const incarnation = known !== undefined && newLife === undefined ? known : drawIncarnation()
+    if (newLife !== undefined) beginLife(database, incarnation, newLife, notes)
+    else if (sentinel.state === 'unreadable')
+      notes.push({ level: 'warn', text: 'the file "incarnation" was damaged and is mended' })
     if (sentinel.state !== 'present' || sentinel.incarnation !== incarnation)
-      writeSentinel(directory, incarnation)
-    return { database, incarnation, notes }
+      writeSentinel(directory, incarnation, newestSeq(database))
+    return { database, incarnation, notes, aside }
   } catch (error) {
     database?.close()
-    throw openError(error, path)
+    const failure = openError(error, path)
+    const damaged = isLatticeError(failure) && failure.code === 'STORE_CORRUPT'
+    if (damaged && remedy !== 'rebuild') return openDatabase(directory, 'rebuild')
+    throw failure
+  }
+}
+
+/** Looks at what is there; what is ours and damaged is moved aside. */
+function recognise(
+  path: string,
+  directory: string,
+  sentinel: Sentinel,
+  remedy: StoreRemedy | undefined,
+  notes: StoreNote[],
+): Found {
+  const header = readHeader(path)
+  if (header === undefined) return { known: undefined, aside: undefined }
+  const hadStore = sentinel.state !== 'missing'
+  try {
+    if (remedy === 'rebuild') throw new LatticeError('STORE_CORRUPT', `${path}: too much of it is damaged`)
+    refuseHeader(header, path, hadStore)
+    const known = inspectStore(path)
+    if (known !== undefined) checkWhole(path, remedy === 'check')
+    return { known, aside: undefined }
+  } catch (error) {
+    const failure = openError(error, path)
+    const damaged = isLatticeError(failure) && failure.code === 'STORE_CORRUPT'
+    if (!(damaged || isReadFailure(error)) || !(hadStore || isOurs(header))) throw error
+    const aside = setAside(path, directory, Date.now())
+    const text = `${failure.message}; it was moved to ${aside}, and the state comes back from it and from the peers`
+    notes.push({ level: 'warn', text })
+    return { known: undefined, aside }
   }
 }
 
@@ -112,47 +165,48 @@ function configure(database: DatabaseSync, path: string): void {
   }
 }
 
-/**
- * The incarnation in force: the one known, or a new one where the store is new, was lost, or is not the one
- * left here.
- */
-function settleIncarnation(
+/** Why the store begins a new life, as a sentence; undefined where it goes on with the one it had. */
+function newLifeReason(
   database: DatabaseSync,
   known: Incarnation | undefined,
-  sentinel: ReturnType<typeof readSentinel>,
+  sentinel: Sentinel,
   lost: boolean,
-  notes: StoreNote[],
-): Incarnation {
-  if (known !== undefined && (sentinel.state !== 'present' || sentinel.incarnation === known)) {
-    if (sentinel.state === 'unreadable')
-      notes.push({ level: 'warn', text: 'the file "incarnation" was damaged and is mended' })
-    return known
-  }
-  const incarnation = randomBytes(8).toString('hex')
-  if (!isIncarnation(incarnation)) throw new Error('a drawn incarnation is malformed')
-  const swapped = known !== undefined
-  writeLife(database, incarnation, swapped || lost)
-  if (swapped)
-    notes.push({
-      level: 'warn',
-      text: `the database is not the one last used here; new incarnation ${incarnation}`,
-    })
-  else if (lost)
-    notes.push({
-      level: 'warn',
-      text: `the database was lost; it starts empty as incarnation ${incarnation}`,
-    })
-  else notes.push({ level: 'info', text: `new store, incarnation ${incarnation}` })
-  return incarnation
+  remedy: StoreRemedy | undefined,
+): { readonly text: string; readonly amnesia: boolean } | undefined {
+  if (lost) return { text: 'the database was lost; it starts empty', amnesia: true }
+  if (known === undefined) return { text: 'new store', amnesia: false }
+  if (sentinel.state === 'present' && sentinel.incarnation !== known)
+    return { text: 'the database is not the one last used here', amnesia: true }
+  if (sentinel.state === 'present' && newestSeq(database) < sentinel.seq)
+    return { text: `the database is an old copy: it ends before commit ${sentinel.seq}`, amnesia: true }
+  if (remedy === 'new-life')
+    return { text: 'the database is older than what the peers hold of it', amnesia: true }
+  return undefined
 }
 
-function writeLife(database: DatabaseSync, incarnation: Incarnation, amnesia: boolean): void {
+function beginLife(
+  database: DatabaseSync,
+  incarnation: Incarnation,
+  { text, amnesia }: { readonly text: string; readonly amnesia: boolean },
+  notes: StoreNote[],
+): void {
   database.exec('BEGIN IMMEDIATE')
   if (pragma(database, 'user_version') === 0) for (const sql of Object.values(tables)) database.exec(sql)
   database.prepare('INSERT OR REPLACE INTO life VALUES (1, ?)').run(incarnation)
   if (amnesia) database.prepare("INSERT OR REPLACE INTO fact VALUES (?, x'')").run(amnesiaFact)
   database.exec(`PRAGMA user_version = ${schemaVersion}`)
   database.exec('COMMIT')
+  notes.push({ level: amnesia ? 'warn' : 'info', text: `${text}; incarnation ${incarnation}` })
+}
+
+function drawIncarnation(): Incarnation {
+  const incarnation = randomBytes(8).toString('hex')
+  if (!isIncarnation(incarnation)) throw new Error('a drawn incarnation is malformed')
+  return incarnation
+}
+
+function newestSeq(database: DatabaseSync): number {
+  return pragma(database, 'user_version') === 0 ? 0 : Number(database.prepare(newestSeqSql).get()?.['seq'])
 }
 
 /** The value of one pragma. */

@@ -3,7 +3,7 @@
  * once.
  */
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import { assert, type LeafBlock, type Row, type Store } from '@lattice/core'
+import { assert, LatticeError, type LeafBlock, type Row, type Store } from '@lattice/core'
 import { readError } from './sqlite-error.ts'
 import { newestSeqSql } from './sqlite-schema.ts'
 
@@ -49,7 +49,7 @@ export class SqliteReader implements StoreReads {
     const joined = (column: string): string => `CAST(group_concat(${column}, '') AS BLOB)`
     this.#leaves = this.#prepare(
       `SELECT group_concat(seq), ${joined('key')}, ${joined('digest')}, count(slot) ` +
-        'FROM (SELECT * FROM leaf WHERE seq > ? ORDER BY seq LIMIT ?)',
+        'FROM (SELECT * FROM leaf WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)',
     )
     this.#slotsOfLeaves = this.#prepare(
       'SELECT seq, slot FROM leaf WHERE seq BETWEEN ? AND ? AND slot IS NOT NULL',
@@ -80,15 +80,16 @@ export class SqliteReader implements StoreReads {
     return this.#rows(this.#after, seq, checked(limit))
   }
 
-  *leaves(): Generator<LeafBlock> {
-    for (let seq = 0; ;) {
-      const page = this.#all(this.#leaves, seq, leavesPerPage)[0] ?? []
+  *leaves(after = 0, upTo = Number.MAX_SAFE_INTEGER): Generator<LeafBlock> {
+    for (let seq = after; ;) {
+      const page = this.#all(this.#leaves, seq, upTo, leavesPerPage)[0] ?? []
       const [text, keys, digests, slotCount] = page as [string | null, Uint8Array, Uint8Array, number]
       if (text === null) return
       const seqs = text.split(',').map(Number)
       const [first, last] = [seqs[0] as number, seqs.at(-1) as number]
       const wanted = 32 * seqs.length
-      assert(keys.length === wanted && digests.length === wanted, 'a page of leaves is whole')
+      if (keys.length !== wanted || digests.length !== wanted)
+        throw new LatticeError('STORE_CORRUPT', `${this.#path}: a leaf near row ${last} has not its length`)
       yield { seqs, keys, digests, slots: slotCount === 0 ? noSlots : this.#slotPaths(seqs, first, last) }
       if (seqs.length < leavesPerPage) return
       seq = last

@@ -14,6 +14,7 @@ import {
   type Row,
   type Sequence,
   type Store,
+  type StoreRemedy,
 } from '@lattice/core'
 import { packBatch } from './sqlite-batch.ts'
 import { openError } from './sqlite-error.ts'
@@ -26,6 +27,8 @@ import type { WriterFailure, WriterOptions, WriterReply, WriterRequest } from '.
 export interface SqliteStoreOptions {
   /** Called for what an operator should read; never after `close` has resolved. */
   readonly log?: (level: StoreNote['level'], text: string) => void
+  /** What the store needs that was found out to be not what it should be. */
+  readonly remedy?: StoreRemedy
 }
 
 /** A durable store. */
@@ -37,20 +40,23 @@ export interface SqliteStore extends Store {
    * before it claims to be complete. Stands over restarts until a commit removes the fact `amnesiaFact`.
    */
   readonly amnesia: boolean
+  /** Where the damaged database lies that this one replaces; what can be read of it is worth taking in. */
+  readonly aside?: string
 }
 
 /**
  * Opens the store in `directory`, which must exist; the caller holds its lock (state-dir.ts).
  *
- * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_CORRUPT,
- *   STORE_LOCKED, STORE_UNAVAILABLE
+ * @throws LatticeError STATE_DIR_UNUSABLE, STORE_FOREIGN, STORE_NEWER, STORE_LOCKED, STORE_UNAVAILABLE
  */
 export async function openSqliteStore(
   directory: string,
   options: SqliteStoreOptions = {},
 ): Promise<SqliteStore> {
   const bell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
-  const workerData: WriterOptions = { role: 'sqlite-writer', directory, bell }
+  const { log, remedy } = options
+  const wanted = remedy === undefined ? {} : { remedy }
+  const workerData: WriterOptions = { role: 'sqlite-writer', directory, bell, ...wanted }
   // The same extension as this file: .ts in a checkout, .js once built.
   const script = new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url)
   const worker = new Worker(script, { workerData, name: 'sqlite-writer' })
@@ -61,7 +67,7 @@ export async function openSqliteStore(
       ? errorOf(opened.failure)
       : new Error(`the writer began with ${opened.kind}`)
   }
-  for (const note of opened.notes) options.log?.(note.level, note.text)
+  for (const note of opened.notes) log?.(note.level, note.text)
   const path = join(directory, storeFiles.database)
   try {
     return new ThreadedStore({ worker, bell }, new SqliteReader(path), path, opened)
@@ -87,6 +93,7 @@ class ThreadedStore implements SqliteStore {
   readonly path: string
   readonly incarnation: Incarnation
   readonly amnesia: boolean
+  readonly aside?: string
   readonly #writer: WriterLine
   readonly #reader: SqliteReader
   readonly #ended = Promise.withResolvers<void>()
@@ -99,13 +106,14 @@ class ThreadedStore implements SqliteStore {
     writer: WriterLine,
     reader: SqliteReader,
     path: string,
-    opened: { readonly incarnation: Incarnation; readonly lastSeq: Sequence },
+    opened: WriterReply & { kind: 'opened' },
   ) {
     this.#writer = writer
     const { worker } = writer
     this.#reader = reader
     this.path = path
     this.incarnation = opened.incarnation
+    if (opened.aside !== undefined) this.aside = opened.aside
     this.#lastSeq = opened.lastSeq
     this.amnesia = reader.fact(amnesiaFact) !== undefined
     worker.on('message', (reply: WriterReply) => {
@@ -134,8 +142,8 @@ class ThreadedStore implements SqliteStore {
     return this.#reader.after(seq, limit)
   }
 
-  leaves(): ReturnType<Store['leaves']> {
-    return this.#reader.leaves()
+  leaves(after?: Sequence, upTo?: Sequence): ReturnType<Store['leaves']> {
+    return this.#reader.leaves(after, upTo)
   }
 
   keys(prefix: string, from: string, limit: number): readonly string[] {

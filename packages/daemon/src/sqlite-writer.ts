@@ -13,7 +13,15 @@ import {
   workerData,
   type MessagePort,
 } from 'node:worker_threads'
-import { assert, isLatticeError, type LatticeError, type ErrorCode, type Incarnation } from '@lattice/core'
+import {
+  assert,
+  isLatticeError,
+  type LatticeError,
+  type ErrorCode,
+  type Incarnation,
+  type StoreRemedy,
+} from '@lattice/core'
+import { writeSentinel } from './incarnation-file.ts'
 import { unpackBatch, type PackedRow } from './sqlite-batch.ts'
 import { commitError, isFlushFailure } from './sqlite-error.ts'
 import { openDatabase, type StoreNote } from './sqlite-open.ts'
@@ -23,6 +31,8 @@ import { newestSeqSql } from './sqlite-schema.ts'
 export interface WriterOptions {
   readonly role: 'sqlite-writer'
   readonly directory: string
+  /** What the store needs before it is used (sqlite-open.ts). */
+  readonly remedy?: StoreRemedy
   /** One shared counter, raised and notified after every request. */
   readonly bell: Int32Array<SharedArrayBuffer>
 }
@@ -43,6 +53,8 @@ export type WriterReply =
       readonly incarnation: Incarnation
       readonly lastSeq: number
       readonly notes: readonly StoreNote[]
+      /** Where the damaged database lies that this one replaces. */
+      readonly aside?: string
     }
   | { readonly kind: 'failed'; readonly failure: WriterFailure }
   | { readonly kind: 'committed'; readonly verdicts: ReadonlyArray<WriterFailure | undefined> }
@@ -62,6 +74,9 @@ const checkpointPages = { small: 1000, bulk: 4000 } as const
 /** A group from this size on counts as bulk: about 60 rows of 500 B. */
 const bulkBytes = 32 * 1024
 
+/** How often the sentinel is told: two flushes a minute, and an old copy is older than that. */
+const noteEveryMs = 60_000
+
 /** Applies packed batches to the database. */
 class Writer {
   readonly #database: DatabaseSync
@@ -74,13 +89,17 @@ class Writer {
   readonly #setPlace: StatementSync
   readonly #setFact: StatementSync
   readonly #removeFact: StatementSync
+  readonly #incarnation: Incarnation
   #lastSeq: number
   #bulk = false
   #suspect: LatticeError | undefined
+  #notedSeq = 0
+  #noteAt = performance.now() + noteEveryMs
 
-  constructor(database: DatabaseSync, directory: string) {
+  constructor(database: DatabaseSync, directory: string, incarnation: Incarnation) {
     this.#database = database
     this.#directory = directory
+    this.#incarnation = incarnation
     this.#insertRow = database.prepare('INSERT INTO row VALUES (?, CAST(? AS TEXT), ?, ?, ?)')
     this.#insertLeaf = database.prepare('INSERT INTO leaf VALUES (?, ?, ?, ?)')
     this.#deleteRow = database.prepare('DELETE FROM row WHERE seq = ?')
@@ -112,8 +131,26 @@ class Writer {
     return blocks.length === 1 ? [failure] : blocks.map(block => this.#transact([block]))
   }
 
+  /** Tells the sentinel now and then how far the store has come: an old copy of it is recognised by that. */
+  note(): void {
+    if (performance.now() < this.#noteAt) return
+    this.#noteAt = performance.now() + noteEveryMs
+    this.#noteNow()
+  }
+
   close(): void {
+    this.#noteNow()
     this.#database.close()
+  }
+
+  #noteNow(): void {
+    if (this.#suspect !== undefined || this.#notedSeq === this.#lastSeq) return
+    try {
+      writeSentinel(this.#directory, this.#incarnation, this.#lastSeq)
+      this.#notedSeq = this.#lastSeq
+    } catch {
+      // A full or failing disk shows in commits; the note of before is still true.
+    }
   }
 
   #expect(bulk: boolean): void {
@@ -177,13 +214,14 @@ function failureOf(error: unknown): WriterFailure {
 }
 
 /** Opens the database, reports, and serves until told to close. */
-function run(port: MessagePort, { directory, bell }: WriterOptions): void {
+function run(port: MessagePort, { directory, bell, remedy }: WriterOptions): void {
   const reply = (message: WriterReply): void => port.postMessage(message)
   let writer: Writer
   try {
-    const { database, incarnation, notes } = openDatabase(directory)
-    writer = new Writer(database, directory)
-    reply({ kind: 'opened', incarnation, lastSeq: writer.lastSeq, notes })
+    const { database, incarnation, notes, aside } = openDatabase(directory, remedy)
+    writer = new Writer(database, directory, incarnation)
+    const news = { notes, ...(aside === undefined ? {} : { aside }) }
+    reply({ kind: 'opened', incarnation, lastSeq: writer.lastSeq, ...news })
   } catch (error) {
     reply({ kind: 'failed', failure: failureOf(error) })
     return
@@ -197,6 +235,7 @@ function run(port: MessagePort, { directory, bell }: WriterOptions): void {
       request = bytes < groupBytesMax ? queuedRequest(port) : undefined
     }
     if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group) })
+    writer.note()
     open = request !== 'close'
   }
   writer.close()

@@ -23,8 +23,11 @@ export interface Supervised {
 /** The status line is renewed at least this often: lag has no event of its own. */
 const renewMs = 10_000
 
-/** Tells systemd READY=1 and the rest until `stopping` is called, which resolves once STOPPING=1 is said. */
-export function supervise(parts: Supervised): { stopping(): Promise<void> } {
+/**
+ * Tells systemd READY=1 and the rest until `stopping` is called, which resolves once STOPPING=1 is said, or
+ * until `pause` is, which says nothing: the process goes on with another daemon.
+ */
+export function supervise(parts: Supervised): { stopping(): Promise<void>; pause(): void } {
   const { env, log, runtime, pulse, now } = parts
   const supervisor = createSupervisor({
     env,
@@ -39,10 +42,15 @@ export function supervise(parts: Supervised): { stopping(): Promise<void> } {
   })
   const timer = setInterval(renew, renewMs)
   timer.unref()
+  const pause = (): void => {
+    unsubscribe()
+    clearInterval(timer)
+    supervisor.pause()
+  }
   return {
+    pause,
     stopping: () => {
-      unsubscribe()
-      clearInterval(timer)
+      pause()
       return supervisor.stopping()
     },
   }

@@ -12,10 +12,12 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { routes } from '@lattice/api'
 import type { Client, RouteAnswer, RouteName } from '@lattice/api'
 
-import { healthy, peer, since, version } from './rest-answers.ts'
+import { healthy, peer, since, soundStore, version } from './rest-answers.ts'
 import type { Answers } from './rest-answers.ts'
 import { runInProcess } from './run-cli.ts'
 import type { Outcome, Surroundings } from './run-cli.ts'
+
+type Json = Record<string, unknown>
 
 interface Call {
   readonly name: string
@@ -90,6 +92,54 @@ async function answer(request: IncomingMessage): Promise<{ status: number; type:
 function lattice(args: readonly string[], at: Partial<Surroundings> = {}): Promise<Outcome> {
   return runInProcess(args, { cwd: home, ...at, env: { LATTICE_URL: url, ...at.env } })
 }
+
+describe('integrity', () => {
+  it('says when a sound store was checked, and what of; 0', async () => {
+    const { code, stdout } = await lattice(['integrity'])
+    expect(code).toBe(0)
+    expect(stdout).toBe(
+      '✓ healthy: all 31000 rows match their digests\n' +
+        'Checked 31000 rows 2 h 13 min ago in 13 s: no damage.\n',
+    )
+  })
+
+  it('names what is damaged, and what to do about entries that nobody else has; 1', async () => {
+    answers.getIntegrity = {
+      ...soundStore,
+      status: 'corrupt',
+      running: true,
+      rows_corrupt: 3,
+      quarantined: 2,
+      quarantined_here_only: 1,
+      quarantined_keys: ['a\u001b[31m', '?'],
+      healed: 1,
+      reason: '2 damaged entries wait to be fetched again',
+    }
+    const { code, stdout } = await lattice(['integrity'])
+    expect(code).toBe(1)
+    expect(stdout).toContain('3 damaged. A check is under way.')
+    expect(stdout).toContain('Waiting 2, mended 1 since the start.\nDamaged: a\\x1b[31m, ?\n')
+    expect(stdout).toContain('lattice delete KEY')
+    const { schema, quarantined } = JSON.parse((await lattice(['integrity', '--json'])).stdout) as Json
+    expect([schema, quarantined]).toEqual(['lattice.integrity/v1', 2])
+  })
+
+  it('warns until a first check has ended; 2', async () => {
+    const unchecked = {
+      checked: false,
+      running: true,
+      checked_at: null,
+      age_seconds: null,
+      duration_seconds: null,
+    }
+    answers.getIntegrity = { ...soundStore, ...unchecked }
+    const { code, stdout } = await lattice(['integrity'])
+    expect([code, stdout]).toEqual([
+      2,
+      expect.stringContaining('No check has ended yet. A check is under way.'),
+    ])
+  })
+})
 
 describe('status and peers', () => {
   it('says the verdict first, then a table, within 24 lines of 100 columns', async () => {

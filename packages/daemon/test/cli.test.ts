@@ -66,7 +66,7 @@ describe('usage', () => {
       .filter(name => name !== 'help')
     const verbs =
       'start up status peers ping get put delete tx switch wait verify doctor netcheck watch support-bundle ' +
-      'verify-proof export import backup restore id config init invite join reload check completion man'
+      'verify-proof integrity export import backup restore id config init invite join reload check completion man'
     expect(names).toEqual(verbs.split(' '))
     const helps = await Promise.all(names.map(name => lattice(['help', name])))
     for (const [index, help] of helps.entries()) {

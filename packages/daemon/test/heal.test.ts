@@ -3,6 +3,7 @@
  */
 import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Row } from '@lattice/core'
+import { createIntegrityCheck } from '../src/host/integrity.ts'
 import { createFederation, rootsEqual, type Federation, type Member } from './federation.ts'
 
 let federation: Federation | undefined
@@ -46,11 +47,54 @@ describe('a damaged entry', () => {
     await world.until(() => agreed(world), 5_000)
     expect(runtime.status()).toMatchObject({
       keyCount: 11,
-      damage: { lost: 0, found: 1, keys: [] },
+      damage: { lost: 0, unshared: 0, found: 1, healed: 1, keys: [] },
       warnings: [],
     })
     expect(world.members.map(({ runtime: each }) => each.read('k3')?.value)).toEqual([3, 3, 3])
     expect(world.first.logs.filter(line => line.includes('ENTRY_DAMAGED'))).toHaveLength(1)
+  })
+
+  it('is found by the scrub though nobody reads it, fetched again, and reported (S7, G12)', async () => {
+    const world = await settled()
+    const { runtime } = world.first
+    const flips = ['k1', 'k4', 'k9', 'n']
+    for (const key of flips) flip(world.first, key)
+    const check = createIntegrityCheck({
+      node: {
+        scan: (after, limit) => runtime.scan(after, limit),
+        readmit: signed => runtime.readmit(signed),
+        damage: () => runtime.status().damage,
+      },
+      clock: world.clock,
+    })
+    await world.until(() => check.last().checked, 5_000)
+    expect(check.last()).toMatchObject({ rows_checked: 11, rows_corrupt: 4 })
+    expect(check.last().corrupt.map(({ key }) => key)).toEqual(flips)
+    await world.until(() => check.last().healed === 4, 60_000)
+    expect(check.last()).toMatchObject({ status: 'healthy', quarantined: 0, quarantined_here_only: 0 })
+    await world.until(() => agreed(world), 5_000)
+    expect(world.members.map(({ runtime: each }) => each.read('n')?.value)).toEqual([5, 5, 5])
+    check.stop()
+  })
+
+  it('that no other node has yet stays lost, and is said to be: agreement with a peer does not hide it', async () => {
+    const world = await settled()
+    const { runtime } = world.first
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.cut(network, 0, other)
+    await runtime.write(put('k3', 33))
+    flip(world.first, 'k3')
+    expect(runtime.read('k3')).toBeUndefined()
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
+    await world.until(
+      () => runtime.status().peers.every(({ behind, path }) => behind === 0 && path !== 'none'),
+      60_000,
+    )
+    await world.pass(30_000)
+    expect([runtime.isDamaged('k3'), runtime.status().damage.unshared]).toEqual([true, 1])
+    await runtime.write([{ op: 'delete', key: 'k3' }])
+    await runtime.write(put('k3', 34))
+    await world.until(() => agreed(world), 10_000)
+    expect(world.members.map(({ runtime: each }) => each.read('k3')?.value)).toEqual([34, 34, 34])
   })
 
   it('of the own counter is not written over before it is back: no increment is lost', async () => {
@@ -71,7 +115,7 @@ describe('a damaged entry', () => {
     flip(world.first, 'k5')
     expect(runtime.read('k5')).toBeUndefined()
     await world.pass(30_000)
-    expect(runtime.status().damage).toEqual({ lost: 1, found: 1, keys: ['k5'] })
+    expect(runtime.status().damage).toEqual({ lost: 1, unshared: 0, found: 1, healed: 0, keys: ['k5'] })
     expect(runtime.status().warnings.map(({ code }) => code)).toContain('damaged-entries')
     await expect(runtime.write(put('other', 1))).resolves.toBeDefined()
     for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)

@@ -1,13 +1,10 @@
-/** The probes tell the truth about this process and disk; the scrub finds every damaged row and no other. */
-import { createHash } from 'node:crypto'
+/** The probes tell the truth about this process and disk; the scrub reports what it has found. */
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { Clock, Row } from '@lattice/core'
+import type { Clock, Scan } from '@lattice/core'
 import { createIntegrityCheck } from '../src/host/integrity.ts'
 import type { IntegrityCheck } from '../src/host/integrity.ts'
 import { watchDisk, watchEventLoop } from '../src/host/probes.ts'
-
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
 
 describe('event loop', () => {
   it('an idle loop is healthy, a blocked one says by how much', async () => {
@@ -92,23 +89,26 @@ describe('the scrub', () => {
     }
   }
 
-  function rowsOf(count: number, damaged: ReadonlySet<number> = new Set()): Row[] {
-    return Array.from({ length: count }, (_, index) => {
-      const bytes = new TextEncoder().encode(`entry ${index}`)
-      const digest = sha256(bytes)
-      if (damaged.has(index)) bytes[0] = 0
-      return { seq: index * 2 + 1, key: `k${index}`, slot: '', digest, bytes }
-    })
+  /** A node with so many rows, some of them damaged until `mend` is called. */
+  function nodeOf(count: number, damaged: ReadonlySet<number> = new Set()) {
+    let lost = damaged
+    const healed = (): number => damaged.size - lost.size
+    return {
+      scan: (after: number, limit: number): Scan => {
+        const seqs = Array.from({ length: Math.min(limit, count - after) }, (_, index) => after + index + 1)
+        const found = seqs.filter(seq => lost.has(seq)).map(seq => ({ seq, key: `k${seq}` }))
+        const next = seqs.length < limit ? undefined : seqs.at(-1)
+        return { rowCount: seqs.length, bytes: 100 * seqs.length, damaged: found, unvouched: [], next }
+      },
+      readmit: async () => undefined,
+      damage: () => ({ lost: lost.size, unshared: 0, found: damaged.size, healed: healed(), keys: [] }),
+      mend: () => void (lost = new Set()),
+    }
   }
-
-  const storeOf = (rows: readonly Row[]) => ({
-    lastSeq: rows.at(-1)?.seq ?? 0,
-    after: (seq: number, limit: number) => rows.filter(row => row.seq > seq).slice(0, limit),
-  })
 
   it('a sound store is healthy, with every row counted and the age told', async () => {
     const clock = testClock()
-    check = createIntegrityCheck({ store: storeOf(rowsOf(1000)), hash: sha256, clock })
+    check = createIntegrityCheck({ node: nodeOf(1000), clock })
     expect(check.last()).toMatchObject({
       status: 'healthy',
       checked: false,
@@ -127,32 +127,33 @@ describe('the scrub', () => {
     expect(clock.alarms).toBeGreaterThanOrEqual(1000 / 64)
   })
 
-  it('names damaged rows, tells the operator once, and heals when the store does', async () => {
-    const told: unknown[] = []
-    const rows = rowsOf(200, new Set([0, 77, 199]))
-    const clock = testClock()
-    const onCorrupt = (report: unknown): void => void told.push(report)
-    check = createIntegrityCheck({ store: storeOf(rows), hash: sha256, clock, onCorrupt })
+  it('names damaged rows, and is healthy again once the node has them back', async () => {
+    const node = nodeOf(200, new Set([1, 77, 199]))
+    check = createIntegrityCheck({ node, clock: testClock() })
     const report = await check.run()
-    expect(report).toMatchObject({ status: 'corrupt', rows_checked: 200, rows_corrupt: 3 })
-    expect(report.corrupt.map(({ key }) => key)).toEqual(['k0', 'k77', 'k199'])
-    expect(told).toHaveLength(1)
-    rows.splice(0, rows.length, ...rowsOf(200))
+    expect(report).toMatchObject({ status: 'corrupt', rows_checked: 200, rows_corrupt: 3, quarantined: 3 })
+    expect(report.corrupt.map(({ key }) => key)).toEqual(['k1', 'k77', 'k199'])
+    node.mend()
+    expect(check.last()).toMatchObject({ status: 'healthy', rows_corrupt: 3, quarantined: 0, healed: 3 })
+    expect(check.last().reason).toBe('3 of 200 rows were damaged, and all are mended')
     expect(await check.run()).toMatchObject({ status: 'healthy', rows_corrupt: 0 })
-    expect(told).toHaveLength(1)
   })
 
-  it('a store that cannot be read is corrupt, with the reason', async () => {
-    const after = (): never => {
+  it('a store that cannot be read is corrupt, with the reason, told to the operator', async () => {
+    const told: string[] = []
+    const scan = (): never => {
       throw new Error('disk I/O error')
     }
-    check = createIntegrityCheck({ store: { lastSeq: 1, after }, hash: sha256, clock: testClock() })
+    const node = { ...nodeOf(1), scan }
+    check = createIntegrityCheck({ node, clock: testClock(), onFailure: reason => void told.push(reason) })
     expect(await check.run()).toMatchObject({ status: 'corrupt', reason: 'disk I/O error' })
+    expect(await check.run()).toMatchObject({ status: 'corrupt', reason: 'disk I/O error' })
+    expect(told).toEqual(['disk I/O error', 'disk I/O error'])
   })
 
   it('asked again too soon, it keeps the result it has', async () => {
     const clock = testClock()
-    check = createIntegrityCheck({ store: storeOf(rowsOf(10)), hash: sha256, clock })
+    check = createIntegrityCheck({ node: nodeOf(10), clock })
     await check.run()
     check.request()
     expect(check.last().running).toBe(false)
@@ -162,7 +163,7 @@ describe('the scrub', () => {
   })
 
   it('stops in the middle of a run', async () => {
-    check = createIntegrityCheck({ store: storeOf(rowsOf(100_000)), hash: sha256, clock: testClock() })
+    check = createIntegrityCheck({ node: nodeOf(100_000), clock: testClock() })
     const run = check.run()
     check.stop()
     expect((await run).checked).toBe(false)

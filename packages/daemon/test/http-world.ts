@@ -178,7 +178,7 @@ export class MemoryNode implements LatticeNode {
       entryCount: this.#cells.size,
       deferredCount: 0,
       compaction: { endingCount: 0, blockedBy: [] },
-      damage: { lost: 0, found: 0, keys: [] },
+      damage: { lost: 0, unshared: 0, found: 0, healed: 0, keys: [] },
       isRecovering: false,
       requested: this.#requested,
       phase: this.#phase,

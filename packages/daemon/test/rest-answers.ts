@@ -39,6 +39,25 @@ export function peer(over: Partial<NonNullable<Answers['getPeers']>['peers'][num
   }
 }
 
+/** The store of a healthy node, checked some hours ago. */
+export const soundStore: NonNullable<Answers['getIntegrity']> = {
+  status: 'healthy',
+  merkle_root: root,
+  checked: true,
+  running: false,
+  checked_at: since,
+  age_seconds: 8000,
+  duration_seconds: 12.5,
+  rows_checked: 31_000,
+  rows_corrupt: 0,
+  corrupt: [],
+  quarantined: 0,
+  quarantined_here_only: 0,
+  quarantined_keys: [],
+  healed: 0,
+  reason: 'all 31000 rows match their digests',
+}
+
 /** All answers of a healthy node that is reached at `url`. */
 export function healthy(url: string): Answers {
   const receipt = { success: true as const, key: 'k', version, merkle_root: root }
@@ -57,6 +76,7 @@ export function healthy(url: string): Answers {
     getPeers: { success: true, peers: [peer()], count: 1 },
     getNodes: { success: true, nodes: [url], count: 1 },
     getHealth: { status: 'healthy' },
+    getIntegrity: soundStore,
     getIdentity: { success: true, peer_id: one.peerId, listen_addrs: [], public_key: one.nodeId },
     getState: {
       success: true,

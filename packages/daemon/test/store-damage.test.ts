@@ -1,6 +1,9 @@
-/** What is damaged, lost, foreign or newer is recognised and left as it is (reliability S9, S10, S14). */
+/**
+ * What is damaged, lost, old, foreign or newer is recognised, and nothing of it is ever thrown away
+ * (reliability S8, S9, S10, S14).
+ */
 import * as fs from 'node:fs'
-import { amnesiaFact } from '@lattice/core'
+import { amnesiaFact, type StoreRemedy } from '@lattice/core'
 import { hash, randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +37,10 @@ const filled = async (): Promise<string> => {
 
 const refusal = (code: string): unknown =>
   expect.objectContaining({ code, message: expect.stringContaining(directory) })
+const sentinelNow = (): string | undefined =>
+  fs.readFileSync(join(directory, 'incarnation'), 'utf8').split('\n')[0]
+const asideNow = (): readonly string[] =>
+  fs.readdirSync(directory).filter(name => /^store\.db\.damaged-\d{8}T\d{6}Z-[0-9a-f]{4}$/.test(name))
 const filesNow = (): unknown =>
   fs.readdirSync(directory).map(name => `${name} ${hash('sha256', fs.readFileSync(join(directory, name)))}`)
 
@@ -55,7 +62,7 @@ describe('a lost database', () => {
     expect(store.amnesia).toBe(true)
     expect(store.incarnation).not.toBe(before)
     expect(log.join()).toMatch(/^warn: the database was lost/)
-    expect(fs.readFileSync(join(directory, 'incarnation'), 'utf8').trim()).toBe(store.incarnation)
+    expect(sentinelNow()).toBe(store.incarnation)
   })
 
   it('stays amnesia over restarts until the node says that it has recovered', async () => {
@@ -102,6 +109,41 @@ describe('a lost database', () => {
     expect([before, 'f'.repeat(16)]).not.toContain(store.incarnation)
   })
 
+  it.each(['copied while it was closed', 'copied while it ran'])(
+    'takes a new incarnation when it is an old copy, %s',
+    async kind => {
+      const before = await filled()
+      const old = new Map(
+        fs.readdirSync(directory).map(name => [name, fs.readFileSync(join(directory, name))]),
+      )
+      const store = await open()
+      if (kind.endsWith('ran'))
+        for (const name of ['store.db', 'store.db-wal']) old.set(name, fs.readFileSync(join(directory, name)))
+      await store.commit(testBatch([testRow(3001, 'one more')]))
+      await store.close()
+      for (const name of ['store.db', 'store.db-wal']) {
+        const copy = old.get(name)
+        if (copy) fs.writeFileSync(join(directory, name), copy)
+      }
+      const again = await open()
+      expect([again.amnesia, again.lastSeq]).toEqual([true, 3000])
+      expect(again.incarnation).not.toBe(before)
+      expect(log.join()).toMatch(
+        /^warn: the database is an old copy: it ends before commit 3001; incarnation/,
+      )
+      await again.close()
+      expect((await open()).incarnation).toBe(again.incarnation)
+    },
+  )
+
+  it('takes a new incarnation when its peers hold more of it', async () => {
+    const before = await filled()
+    const store = await openSqliteStore(directory, { remedy: 'new-life' })
+    opened.push(store)
+    expect([store.amnesia, store.lastSeq]).toEqual([true, 3000])
+    expect(store.incarnation).not.toBe(before)
+  })
+
   it('mends a sentinel that is missing or torn from the database', async () => {
     const before = await filled()
     for (const damage of [
@@ -112,28 +154,42 @@ describe('a lost database', () => {
       const store = await open()
       expect([store.incarnation, store.amnesia]).toEqual([before, false])
       await store.close()
-      expect(fs.readFileSync(join(directory, 'incarnation'), 'utf8').trim()).toBe(before)
+      expect(sentinelNow()).toBe(before)
     }
   })
 })
 
-describe('a database that cannot be trusted is refused and left as it is', () => {
-  const refuses = async (code: string): Promise<void> => {
-    const before = filesNow()
-    await expect(open()).rejects.toEqual(refusal(code))
-    expect(filesNow()).toEqual(before)
+describe('a damaged database is moved aside whole, and an empty one starts a new life', () => {
+  const expectRebuilt = async (why: RegExp, remedy?: StoreRemedy): Promise<SqliteStore> => {
+    const damaged = fs.readFileSync(database)
+    const before = sentinelNow()
+    log = []
+    const store = await openSqliteStore(directory, {
+      log: (level, text) => log.push(`${level}: ${text}`),
+      ...(remedy === undefined ? {} : { remedy }),
+    })
+    opened.push(store)
+    expect([store.lastSeq, store.amnesia]).toEqual([0, true])
+    expect(store.incarnation).not.toBe(before)
+    const [aside, ...more] = asideNow().filter(name => store.aside?.endsWith(name))
+    expect(more).toEqual([])
+    expect(fs.readFileSync(join(directory, aside ?? '')).equals(damaged)).toBe(true)
+    expect(log[0]).toMatch(why)
+    expect(log[0]).toContain(`it was moved to ${store.aside}`)
+    expect(log[1]).toBe(`warn: the database was lost; it starts empty; incarnation ${store.incarnation}`)
+    return store
   }
 
   it.each([1, 99, 100, 4095, 4096, 8192, 100_000])('cut to %i bytes', async length => {
     await filled()
     fs.truncateSync(database, length)
-    await refuses('STORE_CORRUPT')
+    await expectRebuilt(/warn: .*store\.db/)
   })
 
   it('overwritten with random bytes', async () => {
     await filled()
     fs.writeFileSync(database, randomBytes(50_000))
-    await refuses('STORE_CORRUPT')
+    await expectRebuilt(/is not an SQLite database any more/)
   })
 
   it('with random bytes behind an intact header', async () => {
@@ -141,7 +197,30 @@ describe('a database that cannot be trusted is refused and left as it is', () =>
     const bytes = fs.readFileSync(database)
     randomBytes(bytes.length - 100).copy(bytes, 100)
     fs.writeFileSync(database, bytes)
-    await refuses('STORE_CORRUPT')
+    await expectRebuilt(/warn: .*store\.db/)
+  })
+
+  it('with garbage in one page, wherever it is (S8)', async () => {
+    await filled()
+    const whole = fs.readFileSync(database)
+    const pages = whole.length / 4096
+    for (let trial = 0; trial < 10; trial++) {
+      const bytes = Buffer.from(whole)
+      randomBytes(4096).copy(bytes, 4096 * Math.floor((trial * pages) / 10) + (trial === 0 ? 100 : 0))
+      fs.writeFileSync(database, bytes)
+      fs.rmSync(`${database}-wal`, { force: true })
+      await (await expectRebuilt(/warn: .*store\.db/)).close()
+    }
+    expect(asideNow()).toHaveLength(10)
+  })
+
+  it('that another program put in the place of a store', async () => {
+    await filled()
+    fs.rmSync(database)
+    const other = new DatabaseSync(database)
+    other.exec('CREATE TABLE bookmarks (url)')
+    other.close()
+    await expectRebuilt(/database of another program/)
   })
 
   it('with its tables changed', async () => {
@@ -149,7 +228,7 @@ describe('a database that cannot be trusted is refused and left as it is', () =>
     const other = new DatabaseSync(database)
     other.exec('DROP TABLE place')
     other.close()
-    await refuses('STORE_CORRUPT')
+    await expectRebuilt(/its tables are not those of a Lattice store/)
   })
 
   it('with places that do not match the rows', async () => {
@@ -157,22 +236,43 @@ describe('a database that cannot be trusted is refused and left as it is', () =>
     const other = new DatabaseSync(database)
     other.exec('DELETE FROM place WHERE seq = (SELECT max(seq) FROM row)')
     other.close()
-    await refuses('STORE_CORRUPT')
+    await expectRebuilt(/row 3000 has no place/)
   })
+
+  it('of which too much is damaged, row by row', async () => {
+    await filled()
+    await expectRebuilt(/too much of it is damaged/, 'rebuild')
+  })
+
+  it('but not one that a closer look finds sound', async () => {
+    const before = await filled()
+    const store = await openSqliteStore(directory, { remedy: 'check' })
+    opened.push(store)
+    expect([store.incarnation, store.amnesia, store.lastSeq]).toEqual([before, false, 3000])
+    expect(asideNow()).toEqual([])
+  })
+})
+
+describe('a database that is not ours to touch is refused and left as it is', () => {
+  const expectRefused = async (code: string): Promise<void> => {
+    const before = filesNow()
+    await expect(open()).rejects.toEqual(refusal(code))
+    expect(filesNow()).toEqual(before)
+  }
 
   it.each([
     ['text', Buffer.from('my shopping list')],
     ['random bytes', randomBytes(9000)],
   ])('that is %s where no store ever was', async (_, bytes) => {
     fs.writeFileSync(database, bytes)
-    await refuses('STORE_FOREIGN')
+    await expectRefused('STORE_FOREIGN')
   })
 
   it('of another program', async () => {
     const other = new DatabaseSync(database)
     other.exec('CREATE TABLE bookmarks (url)')
     other.close()
-    await refuses('STORE_FOREIGN')
+    await expectRefused('STORE_FOREIGN')
   })
 
   it('of a newer version, naming both versions', async () => {
@@ -180,7 +280,7 @@ describe('a database that cannot be trusted is refused and left as it is', () =>
     const newer = new DatabaseSync(database)
     newer.exec('PRAGMA user_version = 7')
     newer.close()
-    await refuses('STORE_NEWER')
+    await expectRefused('STORE_NEWER')
     await expect(open()).rejects.toThrow(/format 7.*up to 2/)
   })
 })

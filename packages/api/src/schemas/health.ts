@@ -63,7 +63,7 @@ export const rootAnswerSchema = z.object({
 
 /** `GET /api/persistence/integrity`. */
 export const integritySchema = z.object({
-  status: z.enum(['healthy', 'corrupt']),
+  status: z.enum(['healthy', 'corrupt']).describe('corrupt while something damaged is not mended'),
   merkle_root: rootSchema,
   checked: z.boolean().describe('false until the first run has ended'),
   running: z.boolean(),
@@ -71,8 +71,12 @@ export const integritySchema = z.object({
   age_seconds: z.number().min(0).nullable(),
   duration_seconds: z.number().min(0).nullable(),
   rows_checked: z.int().min(0).describe('in the last run that ended'),
-  rows_corrupt: z.int().min(0),
+  rows_corrupt: z.int().min(0).describe('found damaged in that run, or not mended since an earlier one'),
   corrupt: z.array(z.object({ seq: z.int(), key: z.string() })).describe('the first 20'),
+  quarantined: z.int().min(0).describe('damaged entries that have not come back from another node yet'),
+  quarantined_here_only: z.int().min(0).describe('of these, those that no other node is known to have had'),
+  quarantined_keys: z.array(z.string()).describe('the first 20; `?` where the damage took the key'),
+  healed: z.int().min(0).describe('entries that were in quarantine and came back, since the start'),
   reason: z.string(),
 })
 

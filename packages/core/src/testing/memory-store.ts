@@ -112,8 +112,8 @@ class ImageStore implements MemoryStore {
     return found
   }
 
-  *leaves(): Iterable<LeafBlock> {
-    const rows = [...this.image.rows.values()]
+  *leaves(after = 0, upTo = Number.MAX_SAFE_INTEGER): Iterable<LeafBlock> {
+    const rows = [...this.image.rows.values()].filter(({ seq }) => seq > after && seq <= upTo)
     const slots = rows.flatMap(({ slot, path }, index) =>
       slot === '' ? [] : [[index, path.slice(32)] as const],
     )

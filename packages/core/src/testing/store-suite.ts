@@ -153,6 +153,9 @@ function rowPromises(open: Open): void {
     await store.commit(testBatch(rows))
     expect(plainLeaves(store.leaves())).toEqual(rows.map(plainLeaf))
     for (const block of store.leaves()) if (block.seqs.length > 0) break
+    expect(plainLeaves(store.leaves(1, 2100))).toEqual(rows.slice(1, 2100).map(plainLeaf))
+    expect(plainLeaves(store.leaves(2499)).map(leaf => leaf.seq)).toEqual([2500])
+    expect(plainLeaves(store.leaves(7, 7))).toEqual([])
     await store.commit(testBatch([testRow(2501, 'k0')]))
     expect(plainLeaves(store.leaves())).toHaveLength(2500)
   })

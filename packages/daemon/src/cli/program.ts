@@ -12,6 +12,7 @@ import { CliError, describeError, exitCodeOf, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
 import { registerId } from './id.ts'
 import { registerImport } from './import.ts'
+import { registerIntegrity } from './integrity.ts'
 import { printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { CliActions, CommandContext, Register } from './register.ts'
@@ -60,6 +61,7 @@ const commands: readonly Register[] = [
   registerWatch,
   registerSupportBundle,
   registerVerifyProof,
+  registerIntegrity,
   registerExport,
   registerImport,
   registerBackup,

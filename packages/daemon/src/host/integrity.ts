@@ -1,23 +1,32 @@
 /**
- * The scrub: reads every row of the store again and compares the hash of its bytes with the digest kept
- * beside them.
+ * The scrub: reads every row of the store again and checks it as any read would, and the leaf beside it too.
  *
- * Runs in the background in slices, a fifth of the time at most, and keeps the last result: health answers
- * never wait for it. It walks in commit order, so rows written meanwhile come at the end and superseded ones
- * are simply gone.
+ * What it finds is quarantined and fetched again by the engine. Runs in the background in slices, a fifth of
+ * the time and 8 MiB/s at most, and keeps the last result: health answers never wait for it. It walks in
+ * commit order, so rows written meanwhile come at the end and superseded ones are simply gone.
  */
 import type { IntegrityReport } from '@lattice/api'
-import type { Clock, Hash, Row, Sequence, Store } from '@lattice/core'
+import type { Clock, DamageStatus, Scan, Sequence } from '@lattice/core'
+import { sentence } from '../failure.ts'
+
+/** The node whose store is checked. */
+export interface Scrubbed {
+  /** Checks the rows with a sequence > `after`, at most `limit`. */
+  scan(after: Sequence, limit: number): Scan
+  /** Takes in again what lies on the disk with nothing to vouch for it; resolves once that is durable. */
+  readmit(signed: readonly Uint8Array[]): Promise<void>
+  /** What is in quarantine. */
+  damage(): DamageStatus
+}
 
 /** What the check needs. */
 export interface IntegrityOptions {
-  readonly store: Pick<Store, 'after' | 'lastSeq'>
-  readonly hash: Hash
+  readonly node: Scrubbed
   readonly clock: Clock
   /** Between the end of a run and the next by itself. Default 6 h: bit rot is slow, and a run costs reads. */
   readonly intervalMs?: number
-  /** Tells the operator. Called once per run that found damage. */
-  readonly onCorrupt?: (report: IntegrityReport) => void
+  /** Tells the operator. Called once per run that could not be ended. */
+  readonly onFailure?: (reason: string) => void
 }
 
 /** The background check of one store. */
@@ -32,14 +41,14 @@ export interface IntegrityCheck {
   stop(): void
 }
 
-/** Rows read at once, and with them the longest slice: 64 rows of at most 131 KiB hash in about 10 ms. */
+/** Rows read at once, and with them the longest slice: 64 rows of at most 131 KiB take about 10 ms. */
 const sliceRows = 64
 
-/** Longest slice before others get their turn. */
-const sliceMs = 5
+/** Pause after a slice: 64 rows of common size take 2 ms, so the check takes a tenth of the thread. */
+const pauseMsMin = 20
 
-/** Pause after a slice: four times its length, so the check takes at most a fifth of the thread. */
-const pauseMs = 20
+/** Of large rows, as many as a slow disk reads without being kept busy: 8 MiB/s. */
+const bytesPerMsMax = (8 * 1024 ** 2) / 1000
 
 /** A result younger than this is not asked for again by `request`. */
 const freshMs = 60_000
@@ -63,54 +72,47 @@ interface Finished {
   readonly durationMs: number
 }
 
-function isIntact(hash: Hash, row: Row): boolean {
-  const digest = hash(row.bytes)
-  return digest.length === row.digest.length && digest.every((byte, index) => byte === row.digest[index])
+function tally(progress: Progress, { rowCount, damaged }: Scan): void {
+  progress.checked += rowCount
+  progress.corrupt += damaged.length
+  progress.named.push(...damaged.slice(0, namedMax - progress.named.length))
 }
 
-function tally(progress: Progress, { seq, key }: Row, intact: boolean): void {
-  progress.checked += 1
-  if (intact) return
-  progress.corrupt += 1
-  if (progress.named.length < namedMax) progress.named.push({ seq, key })
-}
-
-function reportOf(finished: Finished | undefined, running: boolean, mono: number): IntegrityReport {
-  if (finished === undefined) {
-    return {
-      status: 'healthy',
-      checked: false,
-      running,
-      checked_at: null,
-      age_seconds: null,
-      duration_seconds: null,
-      rows_checked: 0,
-      rows_corrupt: 0,
-      corrupt: [],
-      reason: 'the first check has not ended yet',
-    }
+function reportOf(
+  finished: Finished | undefined,
+  running: boolean,
+  mono: number,
+  { lost, healed, unshared, keys }: DamageStatus,
+): IntegrityReport {
+  const { progress, failure } = finished ?? { progress: { checked: 0, corrupt: 0, named: [] } }
+  const status = lost > 0 || failure !== undefined ? 'corrupt' : 'healthy'
+  const quarantine = {
+    quarantined: lost,
+    quarantined_here_only: unshared,
+    healed,
+    quarantined_keys: [...keys],
   }
-  const { progress, failure, wall, durationMs } = finished
-  const bad = progress.corrupt > 0 || failure !== undefined
-  const found = `${progress.corrupt} of ${progress.checked} rows are damaged`
   return {
-    status: bad ? 'corrupt' : 'healthy',
-    checked: true,
+    status,
+    checked: finished !== undefined,
     running,
-    checked_at: new Date(wall).toISOString(),
-    age_seconds: Math.max(0, mono - finished.mono) / 1000,
-    duration_seconds: durationMs / 1000,
+    checked_at: finished === undefined ? null : new Date(finished.wall).toISOString(),
+    age_seconds: finished === undefined ? null : Math.max(0, mono - finished.mono) / 1000,
+    duration_seconds: finished === undefined ? null : finished.durationMs / 1000,
     rows_checked: progress.checked,
     rows_corrupt: progress.corrupt,
     corrupt: progress.named,
-    reason: failure ?? (bad ? found : `all ${progress.checked} rows match their digests`),
+    ...quarantine,
+    reason: failure ?? reasonOf(progress, lost, finished !== undefined),
   }
 }
 
-function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error
-    ? String(error.message)
-    : String(error)
+function reasonOf({ checked, corrupt }: Progress, lost: number, isChecked: boolean): string {
+  if (lost > 0) return `${lost} damaged ${lost === 1 ? 'entry waits' : 'entries wait'} to be fetched again`
+  if (!isChecked) return 'the first check has not ended yet'
+  return corrupt > 0
+    ? `${corrupt} of ${checked} rows were damaged, and all are mended`
+    : `all ${checked} rows match their digests`
 }
 
 /** One run at a time, each with an alarm for the next. */
@@ -127,7 +129,8 @@ class Scrub implements IntegrityCheck {
   }
 
   last(): IntegrityReport {
-    return reportOf(this.#finished, this.#running !== undefined, this.#options.clock.now().mono)
+    const { clock, node } = this.#options
+    return reportOf(this.#finished, this.#running !== undefined, clock.now().mono, node.damage())
   }
 
   request(): void {
@@ -154,44 +157,38 @@ class Scrub implements IntegrityCheck {
   }
 
   async #execute(): Promise<IntegrityReport> {
-    const { clock, intervalMs = intervalMsDefault, onCorrupt } = this.#options
+    const { clock, intervalMs = intervalMsDefault, onFailure } = this.#options
     const begin = clock.now()
     const progress: Progress = { checked: 0, corrupt: 0, named: [] }
     let failure: string | undefined
     try {
       await this.#walk(progress)
     } catch (error) {
-      failure = messageOf(error)
+      failure = sentence(error)
     }
     this.#running = undefined
     if (this.#stopped) return this.last()
     const { mono, wall } = clock.now()
     this.#finished = { progress, failure, mono, wall, durationMs: mono - begin.mono }
     this.#cancelAlarm = clock.alarm(mono + intervalMs, () => void this.run())
-    const report = this.last()
-    if (report.status === 'corrupt') onCorrupt?.(report)
-    return report
+    if (failure !== undefined) onFailure?.(failure)
+    return this.last()
   }
 
   async #walk(progress: Progress): Promise<void> {
-    const { store, hash, clock } = this.#options
-    const end = store.lastSeq
-    let cursor = 0
-    while (cursor < end && !this.#stopped) {
-      const sliceEnd = clock.now().mono + sliceMs
-      const rows = store.after(cursor, sliceRows)
-      if (rows.length === 0) return
-      for (const row of rows) {
-        cursor = row.seq
-        tally(progress, row, isIntact(hash, row))
-        if (clock.now().mono >= sliceEnd) break
-      }
-      await this.#pause()
+    const { node } = this.#options
+    for (let next: Sequence | undefined = 0; next !== undefined && !this.#stopped;) {
+      const scan: Scan = node.scan(next, sliceRows)
+      tally(progress, scan)
+      if (scan.unvouched.length > 0) await node.readmit(scan.unvouched)
+      next = scan.next
+      if (next !== undefined) await this.#pause(scan.bytes)
     }
   }
 
-  #pause(): Promise<void> {
+  #pause(bytes: number): Promise<void> {
     const { clock } = this.#options
+    const pauseMs = Math.max(pauseMsMin, bytes / bytesPerMsMax)
     return new Promise(resolve => {
       this.#resume = resolve
       this.#cancelAlarm = clock.alarm(clock.now().mono + pauseMs, resolve)

@@ -75,14 +75,17 @@ export async function watchDisk(options: {
   readonly path: string
   readonly intervalMs?: number
   readonly freeSpace?: FreeSpace
+  /** Told of every measurement, in bytes. */
+  readonly onMeasured?: (free: number, total: number) => void
 }): Promise<RunningProbe> {
-  const { path, freeSpace = statfs } = options
+  const { path, freeSpace = statfs, onMeasured } = options
   let last: ComponentHealth = { status: 'unknown', reason: 'not measured yet' }
   const measure = async (): Promise<void> => {
     const checked_at = new Date().toISOString()
     try {
       const { bavail, blocks, bsize } = await freeSpace(path)
       const value = blocks === 0 ? 1 : bavail / blocks
+      if (blocks > 0) onMeasured?.(bavail * bsize, blocks * bsize)
       const status = value < fullRatio ? 'unhealthy' : value < lowRatio ? 'degraded' : 'healthy'
       const free = `${(value * 100).toFixed(1)} % free, ${Math.round((bavail * bsize) / 1_048_576)} MiB`
       last = {

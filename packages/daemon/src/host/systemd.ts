@@ -13,6 +13,8 @@ export interface Supervisor {
   ready(): void
   /** The line that `systemctl status` shows. Repetition costs nothing. */
   status(text: string): void
+  /** The watchdog is no longer told that all is well; `ready` of another one follows soon. */
+  pause(): void
   /** Resolves once it is said: the process may end right after. */
   stopping(): Promise<void>
 }
@@ -54,6 +56,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       told = text
       void say(`STATUS=${text.replaceAll('\n', ' ')}`)
     },
+    pause: () => clearInterval(timer),
     stopping: async () => {
       clearInterval(timer)
       await say('STOPPING=1')
@@ -64,6 +67,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
 const mute: Supervisor = Object.freeze({
   ready: () => undefined,
   status: () => undefined,
+  pause: () => undefined,
   stopping: () => Promise.resolve(),
 })
 

@@ -185,6 +185,10 @@ export function mountHealth(mount: Mount, options: HealthOptions): void {
       rows_checked: 0,
       rows_corrupt: 0,
       corrupt: [],
+      quarantined: 0,
+      quarantined_here_only: 0,
+      quarantined_keys: [],
+      healed: 0,
       reason: 'this node keeps nothing on a disk',
     }
     integrity?.request?.()

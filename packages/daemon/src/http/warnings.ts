@@ -49,7 +49,8 @@ function machineWarnings({ probes }: WarningFacts): HostWarning[] {
       title: 'The store of this node is damaged',
       text: store.reason,
       severity: severity(store),
-      primaryAction: { label: 'See what is damaged', url: '/api/persistence/integrity' },
+      dependsOn: ['damaged-entries', 'disk-full'],
+      primaryAction: { label: 'See what is damaged', command: 'lattice integrity' },
     },
     isIll(disk) && {
       ...base,
@@ -57,6 +58,7 @@ function machineWarnings({ probes }: WarningFacts): HostWarning[] {
       title: 'The disk under the store is nearly full',
       text: disk.reason,
       severity: severity(disk),
+      dependsOn: ['disk-full'],
       primaryAction: { label: 'See what fills it', command: 'df -h' },
     },
     isIll(loop) && {

@@ -1,0 +1,91 @@
+/**
+ * Recognises that this node has a past which its store does not hold (reliability S10, S11).
+ *
+ * Nobody else can sign in the name of this node. So an entry of its own that comes from a peer and is news
+ * was written by a life of the store that is gone, because an old copy was put in its place, or is being
+ * written by a second process with the same key.
+ */
+import { toHex, toUtf8 } from './bytes.ts'
+import type { Entry } from './entry.ts'
+import type { Effect } from './events.ts'
+import { wallOf } from './hlc.ts'
+import type { ReplicaParts } from './replica.ts'
+import { counterSlot } from './slot.ts'
+import { isIncarnation, type Incarnation, type Instant, type NodeId } from './units.ts'
+
+/**
+ * Entries stamped this long after the start of this process were not written before it: more than two clocks
+ * of one machine differ.
+ */
+const laterMs = 5_000
+
+/** Who looks back, and since when. */
+export interface OwnHistoryParts {
+  readonly self: NodeId
+  readonly incarnation: Incarnation
+  /** When this process has started, in Unix ms. */
+  readonly startWall: number
+  /** Whether the store held something then: an empty one has nothing to be older than. */
+  readonly hadRows: boolean
+}
+
+/**
+ * What this node counts under until it has agreed with a peer. Its store may be an old copy, and a total that
+ * is written over a later one would lose increments; so each start counts anew until then. Alone it goes on
+ * where it was.
+ */
+export function provisionalLife(
+  {
+    store,
+    members,
+    signer,
+    hash,
+  }: Pick<ReplicaParts, 'store' | 'signer' | 'hash'> & {
+    readonly members: ReadonlySet<NodeId>
+  },
+  startWall: number,
+): Incarnation {
+  const isAlone = [...members].every(id => id === signer.nodeId)
+  if (isAlone) return store.incarnation
+  const drawn = toHex(hash(toUtf8(`${store.incarnation} ${startWall}`)).subarray(0, 8))
+  return isIncarnation(drawn) ? drawn : store.incarnation
+}
+
+/** Puts together what peers tell of this node's own past. */
+export class OwnHistory {
+  readonly #parts: OwnHistoryParts
+  #clonedWall: number | undefined
+
+  constructor(parts: OwnHistoryParts) {
+    this.#parts = parts
+  }
+
+  /** When an entry was last seen that another process has signed with this node's key, in Unix ms. */
+  get clonedWall(): number | undefined {
+    return this.#clonedWall
+  }
+
+  /**
+   * What follows from entries of this node's own that a peer has brought, and that were news to a store that
+   * should hold all of them.
+   */
+  learn(own: readonly Entry[], peer: NodeId, at: Instant): Effect[] {
+    const { self, incarnation, startWall, hadRows } = this.#parts
+    const effects: Effect[] = []
+    const later = own.filter(({ version }) => wallOf(version) > startWall + laterMs)
+    if (later.length > 0) {
+      if (this.#clonedWall === undefined) effects.push(clonedLog(peer))
+      this.#clonedWall = at.wall
+    }
+    const ownSlot = counterSlot(self, incarnation)
+    const isSharedLife = own.some(({ slot }) => slot === ownSlot)
+    if (!isSharedLife && !(hadRows && own.length > later.length)) return effects
+    const reason = 'a peer holds what this node has written and its store does not'
+    return [...effects, { type: 'distrust-store', reason, remedy: 'new-life' }]
+  }
+}
+
+function clonedLog(peer: NodeId): Effect {
+  const message = 'another process writes with the key of this node: its data directory was copied'
+  return { type: 'log', level: 'error', message, fields: { code: 'NODE_CLONED', peer } }
+}
