@@ -22,6 +22,13 @@ export interface WriteOptions {
   readonly idempotencyKey?: string
 }
 
+/** How long a mode stays, and why it was chosen. */
+export interface SwitchOptions {
+  /** Back to auto after so many ms; for good by default. */
+  readonly forMs?: number
+  readonly reason?: string
+}
+
 /** A durable write. */
 export interface WriteReceipt {
   /** 16 hex digits, equal to the version for new transactions. */
@@ -59,7 +66,7 @@ export interface LatticeNode {
    */
   atRest<T>(look: () => T): Promise<T>
   /** Idempotent. `forMs`: back to auto by itself. Rejects with MODE_IMPOSSIBLE. */
-  switchMode(mode: RequestedMode, options?: { forMs?: number; reason?: string }): Promise<NodeStatus>
+  switchMode(mode: RequestedMode, options?: SwitchOptions): Promise<NodeStatus>
   /** Newest last, at most 1000. */
   transitions(): readonly Transition[]
   /** Signs with the node key: for the signed state answer. */

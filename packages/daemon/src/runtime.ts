@@ -24,8 +24,6 @@ import {
   type PathKind,
   type RequestedMode,
   type Scan,
-  type StoreRemedy,
-  type Transition,
   type Transport,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
@@ -34,7 +32,7 @@ import { logEvent } from './event-log.ts'
 import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } from './failure.ts'
 import type { RuntimeParts } from './runtime-parts.ts'
 import { readPage } from './state-page.ts'
-import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from './node.ts'
+import type { LatticeNode, StatePage, SwitchOptions, WriteOptions, WriteReceipt } from './node.ts'
 
 export type { RuntimeParts } from './runtime-parts.ts'
 
@@ -145,17 +143,14 @@ export class Runtime implements LatticeNode {
     return this.#engine.status(this.#parts.clock.now())
   }
 
-  async switchMode(
-    mode: RequestedMode,
-    options: { forMs?: number; reason?: string } = {},
-  ): Promise<NodeStatus> {
+  async switchMode(mode: RequestedMode, options: SwitchOptions = {}): Promise<NodeStatus> {
     if (mode === 'p2p' && !this.#parts.params.p2pEnabled) throw new LatticeError('MODE_IMPOSSIBLE')
     this.#dispatch({ type: 'switch', mode, ...options })
     await this.#persisting
     return this.status()
   }
 
-  transitions(): readonly Transition[] {
+  transitions(): Engine['transitions'] {
     return this.#engine.transitions
   }
 
@@ -248,7 +243,7 @@ export class Runtime implements LatticeNode {
   }
 
   /** A store that fails to give back what it holds ends this runtime; other errors are not its business. */
-  #distrust(error: unknown, remedy: StoreRemedy = 'check'): boolean {
+  #distrust(error: unknown, remedy: (Effect & { type: 'distrust-store' })['remedy'] = 'check'): boolean {
     if (!isStoreFailure(error) || this.#stopped || this.#parts.onDistrust === undefined) return false
     this.#halt(new LatticeError('STORE_SUSPECT', error.message))
     this.#parts.onDistrust(error.message, remedy)
