@@ -2,6 +2,7 @@
  * Writes docs/e2e-report.md after a run of the whole e2e ring: which rows, how they ended, how long they
  * took. A run of some of it leaves the report alone.
  */
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join, relative } from 'node:path'
@@ -60,7 +61,7 @@ function reportOf(run: RunResult, rootDir: string): string {
     `${run.numFailedTests} failed`,
     `${run.numPendingTests} skipped`,
   ]
-  const where = `${date}, ${cpus().length} cores, Node ${process.versions.node}`
+  const where = `${date}, commit ${commitOf(rootDir)}, ${cpus().length} cores, Node ${process.versions.node}`
   return `<!-- Written by \`npm run e2e:full\`. -->
 
 # The whole e2e ring
@@ -68,6 +69,12 @@ function reportOf(run: RunResult, rootDir: string): string {
 ${where}: ${counts.join(', ')}, ${minutes.toFixed(1)} minutes.
 
 ${files.map(each => sectionOf(each, rootDir)).join('\n')}`
+}
+
+/** The commit that was run, marked where files differ from it. */
+function commitOf(cwd: string): string {
+  const done = spawnSync('git', ['describe', '--always', '--dirty'], { cwd, encoding: 'utf8' })
+  return done.status === 0 ? done.stdout.trim() : 'unknown'
 }
 
 function sectionOf({ testFilePath, testResults, testExecError }: FileResult, rootDir: string): string {
