@@ -67,6 +67,8 @@ async function startDuo(directory: string): Promise<Duo> {
       PEERLESS_TIMEOUT: `${options.peerless}s`,
       P2P_STABLE_AFTER: `${options.stable}s`,
       HEARTBEAT_INTERVAL: `${options.heartbeat}s`,
+      // Rounds follow each other faster than real failures: the latch against flapping would end the bench.
+      FLAP_LIMIT: '1000/10m',
       LOG_LEVEL: 'error',
     })
   const a = { http: httpA, web: webA.port, p2p: p2pA, proxy: toA.port }
