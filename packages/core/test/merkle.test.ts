@@ -223,3 +223,45 @@ describe('the Merkle trie', () => {
     expect([toHex(trie.root()), trie.count]).toEqual([toHex(sha256(Uint8Array.of(2))), 0])
   })
 })
+
+describe('X11: second preimages', () => {
+  it('a branch does not pass for a leaf, though what is hashed for both is equally long', () => {
+    // 46 nibbles shared: domain 1, depth 1, prefix 23, count 6, bitmap 2, two children; a leaf has 97 as well.
+    const [left, right] = [0x00, 0xf0].map(byte => {
+      const path = new Uint8Array(64)
+      path[23] = byte
+      return { path, digest: sha256(Uint8Array.of(byte)) }
+    }) as [Held, Held]
+    const branch = concatBytes(
+      Uint8Array.of(1, 46),
+      new Uint8Array(23),
+      uintToBytes(2n, 6),
+      uintToBytes(0b1000_0000_0000_0001n, 2),
+      rootBySpecification([left]),
+      rootBySpecification([right]),
+    )
+    const trie = build([left, right])
+    expect(toHex(trie.root())).toBe(toHex(sha256(branch)))
+    const forged = branch.subarray(1)
+    expect(forged.length).toBe(64 + 32)
+    expect(toHex(leafDigest(forged.subarray(0, 64), forged.subarray(64), sha256))).not.toBe(
+      toHex(trie.root()),
+    )
+    expect(toHex(build([{ path: forged.subarray(0, 64), digest: forged.subarray(64) }]).root())).not.toBe(
+      toHex(trie.root()),
+    )
+  })
+
+  it('a leaf twice is one leaf: no odd one is doubled, and the count is hashed', () => {
+    assertProperty(
+      fc.property(fc.array(held, { minLength: 1, maxLength: 9 }), fc.nat(8), (leaves, at) => {
+        const again = leaves[at % leaves.length] as Held
+        const once = contentOf(leaves)
+        const twice = build([...once, ...once.filter(leaf => leaf.path === again.path)])
+        expect(toHex(twice.root())).toBe(toHex(rootBySpecification(once)))
+        expect(twice.count).toBe(once.length)
+      }),
+      50,
+    )
+  })
+})

@@ -39,8 +39,9 @@ import { sha256 } from './federation.ts'
 /** A frame on its way. */
 export interface Carried {
   readonly from: number
+  /** Announces go to nobody in particular: −1. */
   readonly to: number
-  readonly as: 'request' | 'answer'
+  readonly as: 'request' | 'answer' | 'announce'
   readonly message: Message
   readonly bytes: number
 }
@@ -232,6 +233,9 @@ export class SyncWorld {
         return carry(answer, other, self, 'answer', signal)
       },
       announce: async frame => {
+        const message = decodeMessage(frame, signerAt(self).nodeId)
+        if (!isMalformed(message))
+          this.log.push({ from: self, to: -1, as: 'announce', message, bytes: frame.length })
         for (let copy = 0; copy < this.copies('announce'); copy++) await inner.announce(frame)
       },
       addresses: peer => inner.addresses(peer),
