@@ -62,7 +62,8 @@ async function serves({ url, version, restartedAt, startSeconds }: Gate): Promis
       const isNew =
         (found.uptime_seconds ?? Number.POSITIVE_INFINITY) * 1000 < performance.now() - restartedAt
       if (isNew && found.version === version && found.overall !== 'unhealthy') return
-      last = `version ${found.version ?? '?'}, ${isNew ? '' : 'not restarted, '}${found.overall ?? '?'}: ${found.reason ?? ''}`
+      const said = `${found.overall ?? '?'}: ${found.reason ?? ''}`
+      last = `version ${found.version ?? '?'}, ${isNew ? '' : 'not restarted, '}${said}`
     } catch (error) {
       last = Error.isError(error) ? error.message : String(error)
     }

@@ -1,5 +1,5 @@
 /**
- * `node deploy/scripts/rollout.ts PLAN.json [--release DIR] [--only NAME] [--dry-run] [--force]`: a release onto the
+ * `rollout.ts PLAN.json [--release DIR] [--only NAME] [--dry-run] [--force]`: a release onto the
  * nodes of a plan, one at a time.
  *
  * Before a node is touched the federation must be well. After it the node must pass the health gate; where it
@@ -100,9 +100,7 @@ async function rollBack(
     tell(`rolled back to ${before}: ${await gated(node, plan, false, old ?? '', restartedAt)}`)
   } catch (error) {
     tell(`THE ROLLBACK FAILED, TOO: ${messageOf(error)}`)
-    tell(
-      'look at the log there; where the newer release has changed the store (STORE_NEWER), restore the backup',
-    )
+    tell('look at the log there; where it has changed the store (STORE_NEWER), restore the backup')
   }
 }
 

@@ -45,7 +45,8 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
         const [part, whole] = [quote(`${place(release.id)}.part`), quote(place(release.id))]
         await stream(release, program, [
           ...options,
-          `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part} && mv -T ${part} ${whole}`,
+          `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part}` +
+            ` && mv -T ${part} ${whole} && touch ${whole}`,
         ])
       }
       tell(`${there === '' ? 'uploaded' : 'has'} ${release.id}`)
@@ -55,8 +56,10 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
     back: switchTo,
     tidy: async () => {
       // By time, and never the one in force.
-      const kept = `ls -1t ${quote(`${directory}/releases`)} | grep -v -e '\\.part$' | tail -n +${releasesKept + 1}`
-      const old = (await remote(kept)).split('\n').filter(id => id !== '')
+      const listed = `ls -1t ${quote(`${directory}/releases`)} | grep -v -e '\\.part$'`
+      const old = (await remote(`${listed} | tail -n +${releasesKept + 1}`))
+        .split('\n')
+        .filter(id => id !== '')
       const now = await inForce()
       for (const id of old.filter(each => each !== now)) await remote(`rm -rf ${quote(place(id))}`)
     },

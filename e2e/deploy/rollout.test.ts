@@ -202,7 +202,7 @@ it(
 )
 
 it.each(['0.1.1', '0.1.2'])(
-  'a broken release (%s) rolls back by itself, the other nodes are not touched, and no acknowledged write is lost',
+  'a broken release (%s) rolls back by itself; others are not touched, no acknowledged write is lost',
   async version => {
     const [first] = nodes
     const failed = await rollOut('--release', at(version))
