@@ -42,12 +42,7 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
       if ((await inForce()) === release.id) return false
       const there = await remote(`test -d ${quote(place(release.id))} && echo there || true`)
       if (there === '') {
-        const [part, whole] = [quote(`${place(release.id)}.part`), quote(place(release.id))]
-        await stream(release, program, [
-          ...options,
-          `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part}` +
-            ` && mv -T ${part} ${whole} && touch ${whole}`,
-        ])
+        await stream(release, program, [...options, unpackInto(place(release.id))])
       }
       tell(`${there === '' ? 'uploaded' : 'has'} ${release.id}`)
       return true
@@ -70,6 +65,13 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
       `restart: ${fill(node.restart, current)}`,
     ],
   }
+}
+
+/** Unpacks standard input; the directory is whole or absent. */
+function unpackInto(directory: string): string {
+  const [part, whole] = [quote(`${directory}.part`), quote(directory)]
+  const unpacked = `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part}`
+  return `${unpacked} && mv -T ${part} ${whole} && touch ${whole}`
 }
 
 function fill(command: string, current: string): string {
