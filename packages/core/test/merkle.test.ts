@@ -226,7 +226,7 @@ describe('the Merkle trie', () => {
 
 describe('X11: second preimages', () => {
   it('a branch does not pass for a leaf, though what is hashed for both is equally long', () => {
-    // 46 nibbles shared: domain 1, depth 1, prefix 23, count 6, bitmap 2, two children; a leaf has 97 as well.
+    // 46 nibbles shared: domain 1, depth 1, prefix 23, count 6, bitmap 2, two children: 97, like a leaf.
     const [left, right] = [0x00, 0xf0].map(byte => {
       const path = new Uint8Array(64)
       path[23] = byte

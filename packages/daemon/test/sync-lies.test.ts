@@ -1,4 +1,4 @@
-/** X10: whatever a peer says about its trie, it costs us a bounded number of frames, and nobody else anything. */
+/** X10: whatever a peer says about its trie costs us a bounded number of frames, and nobody else anything. */
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { frameBytesMax, type Message, type Summary } from '@lattice/core'
 import { createSeededRandom } from '@lattice/core/testing'
@@ -11,8 +11,8 @@ let world: SyncWorld
 afterEach(() => world.stop())
 
 /**
- * Sixteen rounds end a descent, and after each the pause doubles, from a second to a minute: three descents in
- * three minutes once it has.
+ * Sixteen rounds end a descent, and after each the pause doubles, from a second to a minute: three descents
+ * in three minutes once it has.
  */
 const framesMax = 17 * 3
 

@@ -1,5 +1,5 @@
 /** A thread that verifies batches of signatures: one message there, one message back, in the same order. */
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { createEd25519, type VerifyOne } from './ed25519.ts'
 
 /** What the thread is started with: keeps an import elsewhere from doing anything. */
@@ -31,8 +31,9 @@ function answer(verifyOne: VerifyOne, { authors, sizes, bytes }: VerifyRequest):
   return verdicts
 }
 
-const port = parentPort
-if (!isMainThread && port !== null && workerData === verifyRole) {
+function run(port: MessagePort): void {
   const verifyOne = createEd25519()
   port.on('message', (request: VerifyRequest) => port.postMessage(answer(verifyOne, request)))
 }
+
+if (!isMainThread && parentPort && workerData === verifyRole) run(parentPort)
