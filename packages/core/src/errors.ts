@@ -63,7 +63,7 @@ export const errorCatalog = {
   ],
   STORE_CORRUPT: [
     'the store is damaged',
-    'move the data directory aside; the node rebuilds itself from its peers',
+    'start the node again: it moves the database aside and rebuilds itself (docs/storage.md)',
   ],
   STORE_NEWER: [
     'the store was written by a newer version',

@@ -1,0 +1,78 @@
+/** A node learns from its own signed entries that its store is old, or that it has a double (S10, S11, G15). */
+import { describe, expect, it } from '@jest/globals'
+import { encodeValue, versionAt, type Effect, type Operation } from '@lattice/core'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { OwnHistory, provisionalLife } from '../src/own-history.ts'
+import { Replica } from '../src/replica.ts'
+import { counterSlot } from '../src/slot.ts'
+import { alice, bob, sha256 } from './crypto.ts'
+import { commit, entryOf, everybody, life, openReplica, write } from './replicas.ts'
+
+const at = { mono: 0, wall: testWall + 60_000 }
+const self = alice.nodeId
+const incarnation = life(1)
+
+const historyOf = (hadRows = true): OwnHistory =>
+  new OwnHistory({ self, incarnation, startWall: testWall, hadRows })
+const writtenAt = (wall: number, slot = '') => ({
+  ...entryOf({ tick: 0, slot, value: encodeValue(1) }),
+  version: versionAt(wall),
+})
+const kinds = (effects: readonly Effect[]): string[] =>
+  effects.map(effect => (effect.type === 'distrust-store' ? effect.remedy : effect.type))
+
+describe('an entry of our own that is news to us', () => {
+  it('from before our start says that the store is an old copy', () => {
+    expect(kinds(historyOf().learn([writtenAt(testWall - 1)], bob.nodeId, at))).toEqual(['new-life'])
+  })
+
+  it('says nothing to a store that was empty: its life is new already', () => {
+    const history = historyOf(false)
+    expect(history.learn([writtenAt(testWall - 1)], bob.nodeId, at)).toEqual([])
+    expect(history.clonedWall).toBeUndefined()
+  })
+
+  it('from after our start was written by a double: an alarm, told once, and no new life', () => {
+    const history = historyOf()
+    expect(kinds(history.learn([writtenAt(testWall + 6_000)], bob.nodeId, at))).toEqual(['log'])
+    expect(history.clonedWall).toBe(at.wall)
+    expect(history.learn([writtenAt(testWall + 7_000)], bob.nodeId, at)).toEqual([])
+  })
+
+  it('in the counter slot of this very life ends that life, whenever it was written', () => {
+    const taken = writtenAt(testWall + 6_000, counterSlot(self, incarnation))
+    expect(kinds(historyOf(false).learn([taken], bob.nodeId, at))).toEqual(['log', 'new-life'])
+    const before = writtenAt(testWall + 6_000, counterSlot(self, life(2)))
+    expect(kinds(historyOf(false).learn([before], bob.nodeId, at))).toEqual(['log'])
+  })
+})
+
+describe('counting after a start', () => {
+  const increment: Operation = { op: 'increment', key: 'n', by: 1 }
+  const slotsOf = (store: ReturnType<typeof createMemoryStore>): string[] =>
+    store.slots('n').map(({ slot }) => slot)
+
+  it('goes into a slot of its own until the node has agreed with a peer, then on where it was', async () => {
+    const first = openReplica(alice, createMemoryStore({ incarnation }))
+    await write(first, [increment])
+    const { store } = first
+    const provisional = provisionalLife({ store, members: everybody, signer: alice, hash: sha256 }, testWall)
+    const parts = { store, hash: sha256, signer: alice, trusted: everybody, provisionalLife: provisional }
+    const node = { store, replica: new Replica(parts) }
+    await write(node, [increment])
+    expect(slotsOf(store).sort()).toEqual(
+      [counterSlot(self, incarnation), counterSlot(self, provisional)].sort(),
+    )
+    node.replica.recovered()
+    await write(node, [increment])
+    await commit(node)
+    expect([slotsOf(store).length, node.replica.read('n')?.value]).toEqual([2, 3])
+  })
+
+  it('is another one each time, and none where nobody could hold more', () => {
+    const store = createMemoryStore({ incarnation })
+    const parts = { store, members: everybody, signer: alice, hash: sha256 }
+    expect(provisionalLife(parts, testWall)).not.toBe(provisionalLife(parts, testWall + 1))
+    expect(provisionalLife({ ...parts, members: new Set([self]) }, testWall)).toBe(incarnation)
+  })
+})
