@@ -67,9 +67,9 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
-    const { self, startWall, store } = parts
-    const { incarnation, lastSeq } = store
-    this.own = new OwnHistory({ self, incarnation, startWall, hadRows: lastSeq > 0 })
+    const { self, startWall, store, replica } = parts
+    const isWhole = store.lastSeq > 0 && !replica.isRecovering
+    this.own = new OwnHistory({ self, incarnation: store.incarnation, startWall, isWhole })
   }
 
   /** Peers whose cursor has moved since the last call: to be persisted with the next commit. */

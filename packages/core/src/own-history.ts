@@ -25,8 +25,11 @@ export interface OwnHistoryParts {
   readonly incarnation: Incarnation
   /** When this process has started, in Unix ms. */
   readonly startWall: number
-  /** Whether the store held something then: an empty one has nothing to be older than. */
-  readonly hadRows: boolean
+  /**
+   * Whether the store then held what it should: an empty one, and one that has just begun a new life, has
+   * nothing to be older than.
+   */
+  readonly isWhole: boolean
 }
 
 /**
@@ -70,7 +73,7 @@ export class OwnHistory {
    * should hold all of them.
    */
   learn(own: readonly Entry[], peer: NodeId, at: Instant): Effect[] {
-    const { self, incarnation, startWall, hadRows } = this.#parts
+    const { self, incarnation, startWall, isWhole } = this.#parts
     const effects: Effect[] = []
     const later = own.filter(({ version }) => wallOf(version) > startWall + laterMs)
     if (later.length > 0) {
@@ -79,7 +82,7 @@ export class OwnHistory {
     }
     const ownSlot = counterSlot(self, incarnation)
     const isSharedLife = own.some(({ slot }) => slot === ownSlot)
-    if (!isSharedLife && !(hadRows && own.length > later.length)) return effects
+    if (!isSharedLife && !(isWhole && own.length > later.length)) return effects
     const reason = 'a peer holds what this node has written and its store does not'
     return [...effects, { type: 'distrust-store', reason, remedy: 'new-life' }]
   }

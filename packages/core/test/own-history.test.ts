@@ -12,8 +12,8 @@ const at = { mono: 0, wall: testWall + 60_000 }
 const self = alice.nodeId
 const incarnation = life(1)
 
-const historyOf = (hadRows = true): OwnHistory =>
-  new OwnHistory({ self, incarnation, startWall: testWall, hadRows })
+const historyOf = (isWhole = true): OwnHistory =>
+  new OwnHistory({ self, incarnation, startWall: testWall, isWhole })
 const writtenAt = (wall: number, slot = '') => ({
   ...entryOf({ tick: 0, slot, value: encodeValue(1) }),
   version: versionAt(wall),
@@ -26,7 +26,7 @@ describe('an entry of our own that is news to us', () => {
     expect(kinds(historyOf().learn([writtenAt(testWall - 1)], bob.nodeId, at))).toEqual(['new-life'])
   })
 
-  it('says nothing to a store that was empty: its life is new already', () => {
+  it('says nothing to a store that was empty or is recovering: its life is new already', () => {
     const history = historyOf(false)
     expect(history.learn([writtenAt(testWall - 1)], bob.nodeId, at)).toEqual([])
     expect(history.clonedWall).toBeUndefined()

@@ -45,6 +45,7 @@ describe('a node whose disk is full', () => {
     await world.second.runtime.write(put('elsewhere'))
     await world.until(() => world.first.runtime.read('elsewhere') !== undefined, 10_000)
     await world.until(() => rootsEqual(world), 10_000)
+    expect(world.first.runtime.status().fullSinceWall).toBeDefined()
   })
 
   it.each([
