@@ -1,4 +1,7 @@
-/** Disks that fail or dawdle while the node runs, and data directories that run twice (S5, S11, S12, S13, S18). */
+/**
+ * Disks that fail or dawdle while the node runs, and data directories that run twice (S5, S11, S12, S13,
+ * S18).
+ */
 import { chmodSync, cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'

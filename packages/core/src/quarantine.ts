@@ -138,9 +138,9 @@ export class Quarantine {
   }
 
   /**
-   * These peers hold what this node holds, said since the last damage was found: frees the places whose entries
-   * all of their holders now do without, because they have been superseded or have ended; whether there were
-   * any. One holder is not enough: its disk may have lost the same.
+   * These peers hold what this node holds, said since the last damage was found: frees the places whose
+   * entries all of their holders now do without, because they have been superseded or have ended; whether
+   * there were any. One holder is not enough: its disk may have lost the same.
    */
   agreed(peers: readonly NodeId[]): boolean {
     if (this.#places.size === 0 || peers.length === 0) return false

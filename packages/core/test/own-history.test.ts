@@ -1,4 +1,6 @@
-/** A node learns from its own signed entries that its store is old, or that it has a double (S10, S11, G15). */
+/**
+ * A node learns from its own signed entries that its store is old, or that it has a double (S10, S11, G15).
+ */
 import { describe, expect, it } from '@jest/globals'
 import { encodeValue, versionAt, type Effect, type Operation } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'

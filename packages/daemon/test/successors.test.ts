@@ -1,4 +1,6 @@
-/** A daemon whose store fails is replaced in its process, a few times, and with the remedy that it asked for. */
+/**
+ * A daemon whose store fails is replaced in its process, a few times, and with the remedy that it asked for.
+ */
 import { describe, expect, it } from '@jest/globals'
 import { LatticeError, type StoreRemedy } from '@lattice/core'
 import type { Daemon } from '../src/daemon.ts'
