@@ -73,13 +73,13 @@ async function rollOut(node: PlannedNode, orders: Orders): Promise<boolean> {
   try {
     await target.activate(release)
     tell(await gated(node, plan, before === undefined, release.version, restartedAt))
-    await target.tidy()
-    return true
   } catch (error) {
     tell(`FAILED: ${messageOf(error)}`)
     await rollBack(target, node, { plan, before, old, tell })
     return false
   }
+  await target.tidy().catch((error: unknown) => tell(`old releases are left there: ${messageOf(error)}`))
+  return true
 }
 
 async function rollBack(

@@ -67,10 +67,10 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
   }
 }
 
-/** Unpacks standard input; the directory is whole or absent. */
+/** Unpacks standard input; the directory is whole or absent. A tar of Windows knows no executable files. */
 function unpackInto(directory: string): string {
   const [part, whole] = [quote(`${directory}.part`), quote(directory)]
-  const unpacked = `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part}`
+  const unpacked = `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part} && chmod +x ${part}/bin/*`
   return `${unpacked} && mv -T ${part} ${whole} && touch ${whole}`
 }
 
