@@ -10,7 +10,7 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { SignedMessage } from '@lattice/core'
 import { createEd25519, type VerifyOne } from './ed25519.ts'
-import { verifyRole, type VerifyRequest } from './verify-thread.ts'
+import type { VerifyOptions, VerifyRequest } from './verify-thread.ts'
 
 // More would only take the cores from the engine and the disk.
 const threadsMax = 2
@@ -58,7 +58,8 @@ export class VerifyCrew {
   #start(at: number): Hand {
     // The same extension as this file: .ts in a checkout, .js once built.
     const script = new URL(`./verify-thread${extname(import.meta.url)}`, import.meta.url)
-    const hand: Hand = { worker: new Worker(script, { workerData: verifyRole, name: 'verify' }), duties: [] }
+    const workerData: VerifyOptions = { role: 'verify' }
+    const hand: Hand = { worker: new Worker(script, { workerData, name: 'verify' }), duties: [] }
     this.#hands.set(at, hand)
     hand.worker.on('message', (verdicts: Uint8Array) => {
       hand.duties.shift()?.resolve(Array.from(verdicts, verdict => verdict === 1))

@@ -2,8 +2,10 @@
 import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { createEd25519, type VerifyOne } from './ed25519.ts'
 
-/** What the thread is started with: keeps an import elsewhere from doing anything. */
-export const verifyRole = 'verify'
+/** What the thread is started with; `role` keeps an import elsewhere from doing anything. */
+export interface VerifyOptions {
+  readonly role: 'verify'
+}
 
 /** Signatures to check, in columns: a thousand small objects cost more to send than to verify. */
 export interface VerifyRequest {
@@ -36,4 +38,5 @@ function run(port: MessagePort): void {
   port.on('message', (request: VerifyRequest) => port.postMessage(answer(verifyOne, request)))
 }
 
-if (!isMainThread && parentPort && workerData === verifyRole) run(parentPort)
+const options = workerData as Partial<VerifyOptions> | null
+if (!isMainThread && parentPort && options?.role === 'verify') run(parentPort)
