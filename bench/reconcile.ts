@@ -7,9 +7,12 @@
  * the in-memory transport.
  *
  *   npm run bench:reconcile -- [--n 10k,100k] [--d 0,1,100,1000] [--ways cursor,descent] [--kind p2p|http]
- *   [--json]
+ *   [--peers] [--json]
+ *
+ * `npm run bench:peers` installs other libraries into bench/peers and puts them beside.
  */
 import type { Identity } from '@lattice/daemon'
+import { randomBytes } from 'node:crypto'
 import { sumFrames } from './frame-counter.ts'
 import {
   keyBytes,
@@ -20,14 +23,19 @@ import {
   type MemoryPair,
   type SignedRow,
 } from './memory-pair.ts'
-import { print, progress, readNumbers, readOptions, round, type Cell } from './report.ts'
-import { randomPuts } from './workload.ts'
+import { openOkra } from './peers/okra.ts'
+import type { KeyValue, PeerBench } from './peers/peer.ts'
+import { openRiblt } from './peers/riblt.ts'
+import { openYjs } from './peers/yjs.ts'
+import { print, progress, readNumbers, readOptions, round, type Cell, type Table } from './report.ts'
+import { randomKeys, randomPuts, valueBytes } from './workload.ts'
 
 const options = readOptions({
   n: { type: 'string', default: '10k,100k' },
   d: { type: 'string', default: '0,1,100,1000' },
   ways: { type: 'string', default: 'cursor,descent' },
   kind: { type: 'string', default: 'p2p' },
+  peers: { type: 'boolean', default: false },
   trace: { type: 'boolean', default: false },
 })
 
@@ -129,6 +137,37 @@ async function run(
   }
 }
 
+function randomEntries(count: number): KeyValue[] {
+  return randomKeys(count, keyBytes).map(key => [key, new Uint8Array(randomBytes(valueBytes))])
+}
+
+async function beside(peer: PeerBench, n: number, d: number, common: readonly KeyValue[]): Promise<Cell[]> {
+  const [left, right] = [randomEntries(Math.ceil(d / 2)), randomEntries(Math.floor(d / 2))]
+  const { bytes, roundTrips, cpuMs } = await peer.reconcile({ common, left, right })
+  const meta = bytes - d * (keyBytes + valueBytes)
+  return [n, d, peer.name, round(meta / Math.max(1, d), 4), roundTrips, meta, round(cpuMs)]
+}
+
+async function measurePeers(): Promise<Table> {
+  const opened = await Promise.all([openOkra(), openRiblt(), openYjs()])
+  const peers = opened.filter(peer => peer !== undefined)
+  const besides: Cell[][] = []
+  for (const n of readNumbers(options.n)) {
+    const common = randomEntries(n)
+    for (const peer of peers)
+      for (const d of readNumbers(options.d)) {
+        progress(`reconcile: n = ${n}, d = ${d}, ${peer.name}`)
+        besides.push(await beside(peer, n, d, common))
+      }
+  }
+  return {
+    title: 'Other libraries, same entries, unsigned',
+    columns: ['n', 'd', 'library', 'meta B/diff', 'trips', 'meta B in all', 'CPU ms'],
+    rows: besides,
+    notes: [...peers.map(({ note }) => note), 'Meta: all bytes both ways minus missing keys and values.'],
+  }
+}
+
 const rows: Cell[][] = []
 for (const n of readNumbers(options.n)) {
   const ids = twoIdentities()
@@ -141,6 +180,7 @@ for (const n of readNumbers(options.n)) {
     }
   }
 }
+const peerTables = options.peers === true ? [await measurePeers()] : []
 progress('')
 print(
   {
@@ -168,6 +208,7 @@ print(
           'Beats: exchanges that only greet. CPU: both nodes, without verifying signatures.',
         ],
       },
+      ...peerTables,
     ],
   },
   options.json,
