@@ -4,25 +4,39 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import { leafDigest, pathOf, type Hash } from '@lattice/core'
+import { sealFact } from './fact-check.ts'
 import { sha256 } from './host/crypto.ts'
 import { leafTables, schemaVersion } from './sqlite-schema.ts'
 
 /** Rows read at a time: some hundred KiB. */
 const pageRows = 1_000
 
-/** How many rows were given their leaf. The caller has checked that the store is of version 1. */
-export function migrateToLeaves(database: DatabaseSync): number {
+/** Brings a store of `version` up to this one; what was done, as a phrase. */
+export function migrateStore(database: DatabaseSync, version: number): string {
   database.exec('BEGIN IMMEDIATE')
   try {
-    for (const sql of Object.values(leafTables)) database.exec(sql)
-    const count = fillLeaves(database, sha256)
+    const done: string[] = []
+    if (version < 2) {
+      for (const sql of Object.values(leafTables)) database.exec(sql)
+      done.push(`${fillLeaves(database, sha256)} rows got their leaf`)
+    }
+    if (version < 3) done.push(`${sealFacts(database)} facts got their check`)
     database.exec(`PRAGMA user_version = ${schemaVersion}`)
     database.exec('COMMIT')
-    return count
+    return done.join(', ')
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
   }
+}
+
+/** Puts its check before the value of every fact. */
+function sealFacts(database: DatabaseSync): number {
+  const facts = database.prepare('SELECT name, value FROM fact').all()
+  const update = database.prepare('UPDATE fact SET value = ? WHERE name = ?')
+  for (const { name, value } of facts)
+    update.run(sealFact(Buffer.from(String(name)), value as Uint8Array), name ?? null)
+  return facts.length
 }
 
 /** Derives the leaf of every row from its key, slot and digest. */

@@ -8,7 +8,7 @@
 import * as fs from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import {
   amnesiaFact,
   LatticeError,
@@ -17,9 +17,10 @@ import {
   type Incarnation,
   type StoreRemedy,
 } from '@lattice/core'
+import { openFact, sealFact } from './fact-check.ts'
 import { flushDirectory, readSentinel, writeSentinel, type Sentinel } from './incarnation-file.ts'
 import { checkWhole, inspectStore, isOurs, readHeader, refuseHeader } from './sqlite-inspect.ts'
-import { migrateToLeaves } from './sqlite-migrate.ts'
+import { migrateStore } from './sqlite-migrate.ts'
 import { applicationId, newestSeqSql, schemaVersion, storeFiles, tables } from './sqlite-schema.ts'
 import { isReadFailure, openError } from './sqlite-error.ts'
 import { setAside } from './store-aside.ts'
@@ -73,10 +74,12 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
     createEmptyFile(path, directory)
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     configure(database, path)
-    if (known !== undefined && pragma(database, 'user_version') === 1) migrate(database, notes)
+    const version = Number(pragma(database, 'user_version'))
+    if (known !== undefined && version < schemaVersion) migrate(database, version, notes)
+    const forgotten = known === undefined ? 0 : forgetDamagedFacts(database)
     // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
     if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    const newLife = newLifeReason(database, known, sentinel, lost, remedy)
+    const newLife = newLifeReason(database, known, sentinel, { lost, forgotten, remedy })
     const incarnation = known !== undefined && newLife === undefined ? known : drawIncarnation()
     if (newLife !== undefined) beginLife(database, incarnation, newLife, notes)
     else if (sentinel.state === 'unreadable')
@@ -121,10 +124,26 @@ function recognise(
   }
 }
 
-function migrate(database: DatabaseSync, notes: StoreNote[]): void {
-  const count = migrateToLeaves(database)
-  const text = `the store was brought from format 1 to ${schemaVersion}: ${count} rows got their leaf`
-  notes.push({ level: 'info', text })
+function migrate(database: DatabaseSync, version: number, notes: StoreNote[]): void {
+  const done = migrateStore(database, version)
+  notes.push({
+    level: 'info',
+    text: `the store was brought from format ${version} to ${schemaVersion}: ${done}`,
+  })
+}
+
+/** Forgets facts that are damaged; how many there were. */
+function forgetDamagedFacts(database: DatabaseSync): number {
+  const isDamaged = ({ name, value }: Record<string, SQLOutputValue>): boolean =>
+    openFact(Buffer.from(String(name)), value as Uint8Array) === undefined
+  const remove = database.prepare('DELETE FROM fact WHERE name = ?')
+  let count = 0
+  for (const fact of database.prepare('SELECT name, value FROM fact').all()) {
+    if (!isDamaged(fact)) continue
+    remove.run(fact['name'] ?? null)
+    count++
+  }
+  return count
 }
 
 /** A log without its database is all that is left of an earlier life: kept for whoever wants to rescue it. */
@@ -170,8 +189,7 @@ function newLifeReason(
   database: DatabaseSync,
   known: Incarnation | undefined,
   sentinel: Sentinel,
-  lost: boolean,
-  remedy: StoreRemedy | undefined,
+  { lost, forgotten, remedy }: { lost: boolean; forgotten: number; remedy: StoreRemedy | undefined },
 ): { readonly text: string; readonly amnesia: boolean } | undefined {
   if (lost) return { text: 'the database was lost; it starts empty', amnesia: true }
   if (known === undefined) return { text: 'new store', amnesia: false }
@@ -179,6 +197,8 @@ function newLifeReason(
     return { text: 'the database is not the one last used here', amnesia: true }
   if (sentinel.state === 'present' && newestSeq(database) < sentinel.seq)
     return { text: `the database is an old copy: it ends before commit ${sentinel.seq}`, amnesia: true }
+  if (forgotten > 0)
+    return { text: `${forgotten} facts in the database were damaged and are forgotten`, amnesia: true }
   if (remedy === 'new-life')
     return { text: 'the database is older than what the peers hold of it', amnesia: true }
   return undefined
@@ -193,7 +213,8 @@ function beginLife(
   database.exec('BEGIN IMMEDIATE')
   if (pragma(database, 'user_version') === 0) for (const sql of Object.values(tables)) database.exec(sql)
   database.prepare('INSERT OR REPLACE INTO life VALUES (1, ?)').run(incarnation)
-  if (amnesia) database.prepare("INSERT OR REPLACE INTO fact VALUES (?, x'')").run(amnesiaFact)
+  const stored = sealFact(Buffer.from(amnesiaFact), new Uint8Array(0))
+  if (amnesia) database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)').run(amnesiaFact, stored)
   database.exec(`PRAGMA user_version = ${schemaVersion}`)
   database.exec('COMMIT')
   notes.push({ level: amnesia ? 'warn' : 'info', text: `${text}; incarnation ${incarnation}` })

@@ -4,6 +4,7 @@
  */
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { assert, LatticeError, type LeafBlock, type Row, type Store } from '@lattice/core'
+import { openFact } from './fact-check.ts'
 import { readError } from './sqlite-error.ts'
 import { newestSeqSql } from './sqlite-schema.ts'
 
@@ -102,13 +103,20 @@ export class SqliteReader implements StoreReads {
     return this.#all(this.#keys, low, high, limit).map(([key]) => key as string)
   }
 
+  /** A damaged one counts as missing: the next start finds it (sqlite-open.ts). */
   fact(name: string): Uint8Array | undefined {
-    return this.#all(this.#fact, Buffer.from(name))[0]?.[0] as Uint8Array | undefined
+    const bytes = Buffer.from(name)
+    const stored = this.#all(this.#fact, bytes)[0]?.[0] as Uint8Array | undefined
+    return stored && openFact(bytes, stored)
   }
 
   facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]> {
     const [low, high] = range(prefix, '')
-    return this.#all(this.#facts, low, high, checked(limit)) as unknown as Array<[string, Uint8Array]>
+    const stored = this.#all(this.#facts, low, high, checked(limit)) as unknown as Array<[string, Uint8Array]>
+    return stored.flatMap(([name, bytes]) => {
+      const value = openFact(Buffer.from(name), bytes)
+      return value === undefined ? [] : [[name, value] as const]
+    })
   }
 
   /**

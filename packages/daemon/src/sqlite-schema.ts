@@ -12,9 +12,9 @@ export const applicationId = 0x4c415454
 
 /**
  * Version of the tables below; a store of a later one is refused, one of an earlier one is brought up to it
- * (sqlite-migrate.ts).
+ * (sqlite-migrate.ts). Version 2 added the leaves, version 3 the check of each fact (fact-check.ts).
  */
-export const schemaVersion = 2
+export const schemaVersion = 3
 
 /** Names within the state directory. */
 export const storeFiles = { database: 'store.db', incarnation: 'incarnation' } as const

@@ -21,6 +21,7 @@ import {
   type Incarnation,
   type StoreRemedy,
 } from '@lattice/core'
+import { sealFact } from './fact-check.ts'
 import { writeSentinel } from './incarnation-file.ts'
 import { unpackBatch, type PackedRow } from './sqlite-batch.ts'
 import { commitError, isFlushFailure } from './sqlite-error.ts'
@@ -197,7 +198,7 @@ class Writer {
       this.#deleteRow.run(seq)
     }
     for (const [name, value] of facts) {
-      if (value) this.#setFact.run(name, value)
+      if (value) this.#setFact.run(name, sealFact(name, value))
       else this.#removeFact.run(name)
     }
   }

@@ -144,6 +144,32 @@ describe('a lost database', () => {
     expect(store.incarnation).not.toBe(before)
   })
 
+  it.each(['a value', 'a name'])('forgets a damaged fact and takes a new incarnation: %s', async what => {
+    const before = await filled()
+    const other = new DatabaseSync(database)
+    const flip = "SET value = CAST(substr(value, 1, 9) || x'00' || substr(value, 11) AS BLOB)"
+    other.exec(`UPDATE fact ${what === 'a value' ? flip : "SET name = 'fict'"} WHERE name = 'fact'`)
+    other.close()
+    const store = await open()
+    expect([store.amnesia, store.lastSeq, store.fact('fact'), store.fact('fict')]).toEqual([
+      true,
+      3000,
+      undefined,
+      undefined,
+    ])
+    expect(store.incarnation).not.toBe(before)
+    expect(log.join()).toContain('1 facts in the database were damaged and are forgotten')
+  })
+
+  it('does not believe a fact that is damaged while it is open', async () => {
+    await filled()
+    const store = await open()
+    const other = new DatabaseSync(database)
+    other.exec("UPDATE fact SET value = x'00' WHERE name = 'fact'")
+    other.close()
+    expect([store.fact('fact'), store.facts('', 9)]).toEqual([undefined, []])
+  })
+
   it('mends a sentinel that is missing or torn from the database', async () => {
     const before = await filled()
     for (const damage of [
@@ -281,7 +307,7 @@ describe('a database that is not ours to touch is refused and left as it is', ()
     newer.exec('PRAGMA user_version = 7')
     newer.close()
     await expectRefused('STORE_NEWER')
-    await expect(open()).rejects.toThrow(/format 7.*up to 2/)
+    await expect(open()).rejects.toThrow(/format 7.*up to 3/)
   })
 })
 

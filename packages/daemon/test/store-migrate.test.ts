@@ -38,10 +38,12 @@ function trueRows(): NewRow[] {
   })
 }
 
-/** Takes from a closed store what format 1 did not have. */
-function turnBack(): void {
+/** Takes from a closed store what earlier formats did not have. */
+function turnBack(version: 1 | 2 = 1): void {
   const database = new DatabaseSync(join(directory, 'store.db'))
-  database.exec('DROP TRIGGER leafless; DROP TABLE leaf; PRAGMA user_version = 1')
+  database.exec('UPDATE fact SET value = substr(value, 9)')
+  if (version === 1) database.exec('DROP TRIGGER leafless; DROP TABLE leaf')
+  database.exec(`PRAGMA user_version = ${version}`)
   database.close()
 }
 
@@ -53,7 +55,8 @@ it('keeps every row and fact, and derives the leaves that a commit would have wr
   turnBack()
   const migrated = await open()
   expect(log).toEqual([
-    `info: the store was brought from format 1 to 2: ${migrated.after(0, 1e6).length} rows got their leaf`,
+    'info: the store was brought from format 1 to 3: ' +
+      `${migrated.after(0, 1e6).length} rows got their leaf, 1 facts got their check`,
   ])
   expect(migrated.incarnation).toBe(store.incarnation)
   const after = { content: contentOf(migrated), root: new MerkleTrie(sha256, migrated.leaves()).root() }
@@ -63,6 +66,17 @@ it('keeps every row and fact, and derives the leaves that a commit would have wr
   const again = await open()
   expect(log).toEqual([])
   expect([...again.leaves()].flatMap(block => block.seqs)).toEqual(again.after(0, 1e6).map(row => row.seq))
+})
+
+it('gives the facts of a store of format 2 their check', async () => {
+  const store = await open()
+  await store.commit(testBatch(trueRows(), { fact: 'value', empty: '' }))
+  const before = contentOf(store)
+  await store.close()
+  turnBack(2)
+  const migrated = await open()
+  expect(log).toEqual(['info: the store was brought from format 2 to 3: 2 facts got their check'])
+  expect([contentOf(migrated), migrated.incarnation]).toEqual([before, store.incarnation])
 })
 
 it('does not bring up a store of format 1 that is damaged: it is moved aside as it is', async () => {
