@@ -1,6 +1,13 @@
 /** Okra: a Prolly tree per side; one side walks the other's nodes and learns what either lacks. */
-import { encode } from 'cborg'
-import { cpuOf, loadPeer, payloadOf, type Difference, type PeerBench, type PeerCost } from './peer.ts'
+import {
+  cborSize,
+  cpuOf,
+  loadPeer,
+  payloadOf,
+  type Difference,
+  type PeerBench,
+  type PeerCost,
+} from './peer.ts'
 
 interface Node {
   readonly level: number
@@ -55,7 +62,7 @@ async function reconcile(okra: Okra, TreeOf: new () => Tree, difference: Differe
     const carry = <T extends Node | Node[] | null>(question: unknown, answer: T): T => {
       const nodes: readonly Node[] = answer === null ? [] : [answer].flat()
       roundTrips++
-      bytes += encode(question).length + encode(nodes.map(({ key, hash }) => [key, hash])).length
+      bytes += cborSize(question) + cborSize(nodes.map(({ key, hash }) => [key, hash]))
       return answer
     }
     return {

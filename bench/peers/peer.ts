@@ -50,3 +50,20 @@ export async function cpuOf(work: () => Promise<void> | void): Promise<number> {
   const { user, system } = process.cpuUsage(before)
   return (user + system) / 1000
 }
+
+/** Bytes that plain data takes as CBOR (RFC 8949): numbers, byte strings, null, and lists of them. */
+export function cborSize(value: unknown): number {
+  if (Array.isArray(value))
+    return value.reduce<number>((sum, item) => sum + cborSize(item), headSize(value.length))
+  if (value instanceof Uint8Array) return headSize(value.length) + value.length
+  if (typeof value === 'bigint' || typeof value === 'number') return headSize(value)
+  if (value === null) return 1
+  throw new Error(`${typeof value} is not counted`)
+}
+
+/** Bytes of a head: the smallest that holds the number, or that of the same size below zero. */
+function headSize(number: number | bigint): number {
+  const size = number < 0 ? -1n - BigInt(number) : BigInt(number)
+  const limits = [24n, 2n ** 8n, 2n ** 16n, 2n ** 32n, 2n ** 64n]
+  return [1, 2, 3, 5, 9][limits.findIndex(limit => size < limit)] ?? 9
+}

@@ -3,8 +3,8 @@
  * symbols until the other side has decoded the difference, then the entries.
  */
 import { createHash } from 'node:crypto'
-import { encode } from 'cborg'
 import {
+  cborSize,
   cpuOf,
   loadPeer,
   payloadOf,
@@ -66,7 +66,7 @@ async function reconcile(riblt: Riblt, { common, left, right }: Difference): Pro
     for (let sent = 0; sent < symbolsMax && (sent === 0 || !decoder.decoded()); roundTrips++) {
       for (let at = 0; at < symbolsPerFrame; at++, sent++) {
         const coded = encoder.produce_next_coded_symbol()
-        bytes += encode(Object.values(coded)).length
+        bytes += cborSize(Object.values(coded))
         decoder.add_coded_symbol(coded)
       }
       decoder.try_decode()
