@@ -80,7 +80,10 @@ function tellDone(
     printJson(io, { schema: 'lattice.backup/v1', ...facts, made: new Date(made).toISOString() })
     return
   }
-  print(io, `${entries} entries of ${visible(name)} (root ${brief(root)}) in ${path}, ${bytes} bytes`)
+  print(
+    io,
+    `${entries} ${entries === 1 ? 'entry' : 'entries'} of ${visible(name)} (root ${brief(root)}) in ${path}, ${bytes} bytes`,
+  )
   if (!identity) print(io, 'The key of the node is not inside; keep identity.key, or use --with-identity.')
   for (const old of forgotten) print(io, `removed ${old}`)
 }
