@@ -23,8 +23,15 @@ export interface CountedFrame {
   readonly sections: string
 }
 
-/** Where frames are written down. Clear it to begin anew. */
-export type FrameLog = CountedFrame[]
+/** A frame as it went by. */
+export interface PassedFrame {
+  readonly as: CountedFrame['as']
+  readonly frame: Uint8Array
+  readonly from: NodeId
+}
+
+/** Where frames are written down; read later, so that reading is not measured. Clear it to begin anew. */
+export type FrameLog = PassedFrame[]
 
 /** A transport of `self` that writes down what `inner` sends, and what it gets in answer. */
 export function countFrames(inner: Transport, self: NodeId, log: FrameLog): Transport {
@@ -34,20 +41,21 @@ export function countFrames(inner: Transport, self: NodeId, log: FrameLog): Tran
     stop: () => inner.stop(),
     connect: (peer: NodeId, signal: AbortSignal) => inner.connect(peer, signal),
     request: async (peer, frame, signal) => {
-      log.push(describe('request', frame, self))
+      log.push({ as: 'request', frame, from: self })
       const answer = await inner.request(peer, frame, signal)
-      log.push(describe('answer', answer, peer))
+      log.push({ as: 'answer', frame: answer, from: peer })
       return answer
     },
     announce: async frame => {
-      log.push(describe('announce', frame, self))
+      log.push({ as: 'announce', frame, from: self })
       await inner.announce(frame)
     },
     addresses: (peer: NodeId): readonly AddressStatus[] => inner.addresses(peer),
   }
 }
 
-function describe(as: CountedFrame['as'], frame: Uint8Array, from: NodeId): CountedFrame {
+/** What a frame says, in numbers. */
+export function describe({ as, frame, from }: PassedFrame): CountedFrame {
   const message = decodeMessage(frame, from)
   if (isMalformed(message)) throw new Error(`a node sent a malformed frame: ${message.malformed}`)
   const { rows, entries, want, compare, pull, ...greeting } = message
@@ -78,7 +86,8 @@ export interface FrameSums {
 }
 
 /** Adds a log up. */
-export function sumFrames(log: FrameLog): FrameSums {
+export function sumFrames(passed: FrameLog): FrameSums {
+  const log = passed.map(describe)
   let [bytes, greetingBytes, roundTrips, beats] = [0, 0, 0, 0]
   const asked: CountedFrame[] = []
   for (const frame of log) {

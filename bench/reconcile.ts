@@ -13,12 +13,14 @@
  */
 import type { Identity } from '@lattice/daemon'
 import { randomBytes } from 'node:crypto'
-import { sumFrames } from './frame-counter.ts'
+import { describe, sumFrames } from './frame-counter.ts'
 import {
   keyBytes,
   payloadBytes,
   signRows,
   startPair,
+  startTwin,
+  type Twin,
   twoIdentities,
   type MemoryPair,
   type SignedRow,
@@ -56,16 +58,18 @@ function goalOf(way: Way, d: number): readonly [bytes: number, roundTrips: numbe
   return d < 1000 ? [300, 4.5] : d < 10_000 ? [250, 4.5] : [160, 4.5]
 }
 
-async function measure(pair: MemoryPair, n: number, d: number, way: Way): Promise<Cell[]> {
+async function measure(pair: MemoryPair, n: number, d: number, way: Way, twin: Twin): Promise<Cell[]> {
   pair.resetVerification()
   const before = process.cpuUsage()
   const elapsed = d === 0 ? await pair.untilAnswered(equalWithinMs) : await pair.untilEqual(equalWithinMs)
   const { user, system } = process.cpuUsage(before)
   const cpuMs = (user + system) / 1000 - pair.verificationMs()
   if (options.trace === true)
-    pair.log.forEach(frame =>
-      console.error(`${frame.as} ${frame.bytes} (${frame.greetingBytes}) ${frame.sections}`),
-    )
+    pair.log
+      .map(describe)
+      .forEach(frame =>
+        console.error(`${frame.as} ${frame.bytes} (${frame.greetingBytes}) ${frame.sections}`),
+      )
   const sums = sumFrames(pair.log)
   const meta = sums.bytes - d * payloadBytes
   const each = meta / Math.max(1, d)
@@ -84,10 +88,11 @@ async function measure(pair: MemoryPair, n: number, d: number, way: Way): Promis
     sums.beats,
     round(elapsed),
     round(cpuMs),
+    round(await twin.applyMs(d)),
   ]
 }
 
-async function byCursor(pair: MemoryPair, n: number, d: number): Promise<Cell[]> {
+async function byCursor(pair: MemoryPair, n: number, d: number, twin: Twin): Promise<Cell[]> {
   await pair.untilEqual(equalWithinMs)
   await pair.pass(30_000)
   pair.cut()
@@ -101,7 +106,7 @@ async function byCursor(pair: MemoryPair, n: number, d: number): Promise<Cell[]>
   await pair.pass(partitionMs)
   pair.log.length = 0
   pair.heal()
-  return measure(pair, n, d, 'cursor')
+  return measure(pair, n, d, 'cursor', twin)
 }
 
 async function run(
@@ -110,12 +115,13 @@ async function run(
   way: Way,
   base: readonly SignedRow[],
   ids: [Identity, Identity],
+  twin: Twin,
 ): Promise<Cell[]> {
   const kind = options.kind === 'http' ? 'http' : 'p2p'
   if (way === 'cursor') {
     const pair = await startPair(ids, [base, base], kind)
     try {
-      return await byCursor(pair, n, d)
+      return await byCursor(pair, n, d, twin)
     } finally {
       await pair.stop()
     }
@@ -131,7 +137,7 @@ async function run(
     kind,
   )
   try {
-    return await measure(pair, n, d, 'descent')
+    return await measure(pair, n, d, 'descent', twin)
   } finally {
     await pair.stop()
   }
@@ -173,10 +179,11 @@ for (const n of readNumbers(options.n)) {
   const ids = twoIdentities()
   progress(`reconcile: signing ${n} entries`)
   const base = signRows(ids[0], n)
+  const twin = await startTwin(ids, base)
   for (const way of options.ways.split(',') as Way[]) {
     for (const d of readNumbers(options.d)) {
       progress(`reconcile: n = ${n}, d = ${d}, by ${way}`)
-      rows.push(await run(n, d, way, base, ids))
+      rows.push(await run(n, d, way, base, ids, twin))
     }
   }
 }
@@ -201,11 +208,13 @@ print(
           'beats',
           'virtual ms',
           'CPU ms',
+          'of it applying',
         ],
         rows,
         notes: [
           'Meta: all bytes both ways minus payload. Greetings: beat, acks, introduction in every frame.',
           'Beats: exchanges that only greet. CPU: both nodes, without verifying signatures.',
+          'Applying: what a bare replica of n entries takes to parse, join, commit and hash as many entries.',
         ],
       },
       ...peerTables,
