@@ -10,8 +10,8 @@ import { faults as kinds } from './faults.ts'
 import type { Outcome } from './history.ts'
 import { Report } from './report.ts'
 
-const hourMs = 3_600_000
-const faultsMs = 0.75 * hourMs
+/** Share of each history that has faults; the rest is for the way back. */
+const faultShare = 0.75
 
 /** Of these the trace is compared with that of a second time. */
 const twice = [9, 27, 45, 63, 81]
@@ -36,8 +36,13 @@ function errandOf({ seed, minutes, count, faults }: Kept): Errand {
   return { seed, faultsMs: minutes * 60_000, count, swarm: new Map(Object.entries(faults)) }
 }
 
-/** Runs it all, with `seeds` fixed seeds of one hour each; whether nothing failed. */
-export async function check(crew: Crew, seeds: number, say: (line: string) => void): Promise<boolean> {
+/** Runs it all, with `seeds` fixed seeds of `hours` each; whether nothing failed. */
+export async function check(
+  crew: Crew,
+  { seeds, hours }: { readonly seeds: number; readonly hours: number },
+  say: (line: string) => void,
+): Promise<boolean> {
+  const atLeastMs = hours * 3_600_000
   const report = new Report()
   let failed = 0
   let passed = 0
@@ -59,13 +64,13 @@ export async function check(crew: Crew, seeds: number, say: (line: string) => vo
   await Promise.all([
     ...regressions.map(kept => judge(errandOf(kept), `kept seed ${kept.seed} (${kept.found})`)),
     ...Array.from({ length: seeds }, (_, at) => at + 1).map(seed =>
-      judge({ seed, faultsMs, atLeastMs: hourMs }, `seed ${seed}`),
+      judge({ seed, faultsMs: faultShare * atLeastMs, atLeastMs }, `seed ${seed}`),
     ),
     ...twice.map(same),
   ])
   for (const { name } of kinds)
     verdict((report.coverage.get(name) ?? 0) > 0, `the fault ${name} never happened`)
-  for (const line of report.lines(1)) say(line)
+  for (const line of report.lines(hours)) say(line)
   say(`Tests:       ${failed === 0 ? '' : `${failed} failed, `}${passed} passed, ${failed + passed} total`)
   return failed === 0
 }

@@ -98,7 +98,18 @@ export class Disk {
    * Only between two lives.
    */
   restore(): void {
-    this.#image = { ...this.#copyOf(this.#backup), incarnation: this.#newIncarnation() }
+    this.rollBack()
+    this.beginLife()
+  }
+
+  /** All that the machine has of the database, the name of its life too, is as it was at the last copy. */
+  rollBack(): void {
+    this.#image = this.#copyOf(this.#backup)
+  }
+
+  /** The database goes on as one that does not know what it has lost. Only between two lives. */
+  beginLife(): void {
+    this.#image = { ...this.#image, incarnation: this.#newIncarnation() }
     this.#image.facts.set(amnesiaFact, new Uint8Array(0))
   }
 

@@ -41,6 +41,9 @@ interface Attempt {
 /** Stands for the slot of an author's counter, whichever life it counts under. */
 const someLife = 'life of n'
 
+/** With these a node gives up on a write that may be on its disk already. */
+const uncertain: ReadonlySet<string> = new Set(['NOT_READY', 'STORE_SUSPECT'])
+
 /** How far the entries of others may drag a clock, in ms (docs/reliability.md). */
 const futureMs = 600_000
 
@@ -87,7 +90,7 @@ export class Ledger {
           if (process.life.alive) this.#acked(member, attempt, version, before)
         },
         (error: unknown) => {
-          const certain = isLatticeError(error) && error.code !== 'NOT_READY'
+          const certain = isLatticeError(error) && !uncertain.has(error.code)
           if (attempt.outcome === 'pending') attempt.outcome = certain ? 'refused' : 'unknown'
           this.#world.count(`write-${isLatticeError(error) ? error.code : 'error'}`)
         },
@@ -105,6 +108,7 @@ export class Ledger {
    * A disk is about to be lost, or what it has at one place: what no other disk holds may go with it.
    */
   excuse(lost: Member, only?: string): void {
+    if (only === undefined) this.#latest.delete(lost.disk.image.incarnation)
     const others = this.#world.members.filter(member => member !== lost).map(winners)
     for (const attempt of this.#attempts) {
       if (attempt.outcome !== 'acknowledged') continue

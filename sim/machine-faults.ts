@@ -9,14 +9,19 @@ const minute = 60_000
 const offMs = 6 * minute
 
 /** Ends a process some way, and starts the next one later. */
-function ending(name: string, end: (scene: Scene, member: Member) => void): Fault {
+function ending(
+  name: string,
+  end: (scene: Scene, member: Member) => void,
+  mayHit: (scene: Scene, member: Member) => boolean = () => true,
+): Fault {
   return {
     name,
     lastsMs: 1,
     begin(scene) {
       const { world, dice } = scene
-      if (world.running.length === 0) return undefined
-      const member = dice.pick(world.running)
+      const candidates = world.running.filter(each => mayHit(scene, each))
+      if (candidates.length === 0) return undefined
+      const member = dice.pick(candidates)
       const pauseMs = dice.chance(0.5) ? dice.between(10, 3_000) : offMs * dice.unit() ** 2
       member.downUntil = world.now + pauseMs
       end(scene, member)
@@ -35,6 +40,33 @@ export function kill(
   ledger.ended(member)
 }
 
+/** Ends a process, and with it what its disk held. */
+function losing(
+  name: string,
+  lose: (scene: Scene, member: Member) => void,
+  mayHit: (scene: Scene, member: Member) => boolean,
+): Fault {
+  const end = (scene: Scene, member: Member): void => {
+    kill(scene, member, false)
+    scene.ledger.excuse(member)
+    scene.world.losses.set(member.index, name === 'rollback')
+    lose(scene, member)
+  }
+  return ending(name, end, mayHit)
+}
+
+/**
+ * A node whose whole directory is older than it knows learns of it from its peers. They can tell only what
+ * they hold, so that while one is so, no other member loses anything.
+ */
+function noneForgot({ world }: Scene, { index }: Member): boolean {
+  return [...world.losses].every(([other, unaware]) => !unaware || other === index)
+}
+
+function noneLost({ world }: Scene, { index }: Member): boolean {
+  return [...world.losses.keys()].every(other => other === index)
+}
+
 /** What processes do. */
 export const processFaults: readonly Fault[] = [
   ending('crash', (scene, member) => kill(scene, member, false)),
@@ -44,16 +76,9 @@ export const processFaults: readonly Fault[] = [
     kill(scene, member, false)
     member.p2pBroken = true
   }),
-  ending('amnesia', (scene, member) => {
-    kill(scene, member, false)
-    scene.ledger.excuse(member)
-    member.disk.replace(scene.dice.chance(0.5))
-  }),
-  ending('time-travel', (scene, member) => {
-    kill(scene, member, false)
-    scene.ledger.excuse(member)
-    member.disk.restore()
-  }),
+  losing('amnesia', ({ dice }, { disk }) => disk.replace(dice.chance(0.5)), noneForgot),
+  losing('time-travel', (_, { disk }) => disk.restore(), noneForgot),
+  losing('rollback', (_, { disk }) => disk.rollBack(), noneLost),
   {
     name: 'pause',
     lastsMs: 10 * minute,

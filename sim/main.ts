@@ -58,7 +58,7 @@ async function withCrew(): Promise<boolean> {
   const crew = new Crew(workers)
   try {
     if (values.planted) return await findPlanted(crew, say)
-    if (values.check) return await check(crew, whole('seeds'), say)
+    if (values.check) return await check(crew, { seeds: whole('seeds'), hours: whole('hours') }, say)
     if (values.long === undefined) return await many(crew, whole('seeds'), whole('hours'))
     if (values.state === undefined) refuse('--long needs --state FILE, where what it reached is kept')
     const goal = { hours: whole('long'), file: values.state ?? '', workers }

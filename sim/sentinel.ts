@@ -50,6 +50,15 @@ const stormPerMinute = 2_500
  */
 const deadlineSlackMs = 25_000
 
+/** Who has just started may not have been dialled again: the longest pause between tries, and an exchange. */
+const redialMs = 15_000
+
+/**
+ * A peer answers once what it was given is durable: two commits, each up to one and a half of this, fit into
+ * the time-out of an exchange over HTTP.
+ */
+const promptCommitMs = 3_000
+
 const preferred: Readonly<Record<Phase, 'p2p' | 'http' | undefined>> = {
   P2P: 'p2p',
   GRACE: 'p2p',
@@ -184,8 +193,10 @@ export class Sentinel {
       if (!this.#world.admits(member.index, other.index) || !this.#world.admits(other.index, member.index))
         return false
       const { process } = other
+      if (this.#world.now - process.startedAt < redialMs) return false
       if (kind === 'p2p') return member.process?.p2p?.inbox !== undefined && process.p2p?.inbox !== undefined
       const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused && !other.lies
+      if (other.disk.health.commitMs > promptCommitMs) return false
       return (
         calm &&
         other.site.httpReachable &&

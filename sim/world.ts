@@ -58,6 +58,8 @@ export interface Member {
   isSetUp: boolean
   /** The next life finds P2P unusable. */
   p2pBroken: boolean
+  /** How often it has distrusted its disk. */
+  distrusts: number
   /** What it sends is tampered with by its own hand. */
   lies: boolean
   /** True time until which it stays switched off. */
@@ -88,6 +90,9 @@ export interface Observer {
   log(member: Member, level: string, message: string, fields: Readonly<Record<string, unknown>>): void
 }
 
+/** More often than operators can put old copies in place within a history. */
+const distrustsMax = 200
+
 /** What looks after the processes of a machine starts the next one this long after the last, in ms. */
 const bootAfterMs = 50
 
@@ -106,6 +111,8 @@ export class World {
   readonly violations: string[] = []
   /** Requests since this was last cleared, by asker and asked. */
   readonly asked = new Map<string, number>()
+  /** Members that have lost what their disks held, and whether their directories cannot tell. */
+  readonly losses = new Map<number, boolean>()
   observer: Observer | undefined
   readonly #tamper: Tamper | undefined
 
@@ -144,7 +151,7 @@ export class World {
       const disk = new Disk(timeline, this.dice.fork(`disk/${index}`), commitMs)
       const wall = new WallClock(timeline)
       const given = options.sites?.[index]
-      const rest = { process: undefined, lives: 0, p2pBroken: false, lies: false, downUntil: 0 }
+      const rest = { process: undefined, lives: 0, p2pBroken: false, lies: false, distrusts: 0, downUntil: 0 }
       const membership = { trusts: early, isSetUp: early.has(id) }
       return { index, id, site: { ...site, ...given }, disk, wall, ...membership, ...rest }
     })
@@ -296,6 +303,17 @@ export class World {
       clock,
       transports: p2p === undefined ? [lung(http.lung)] : [lung(p2p), lung(http.lung)],
       restartP2p: () => p2p?.restart() ?? Promise.resolve(),
+      onDistrust: (reason, remedy) => {
+        this.note(`n${member.index}`, `distrusts its disk: ${reason}`)
+        this.count(`store-${remedy}`)
+        if (++member.distrusts > distrustsMax) this.violate(`n${member.index} distrusts its disk for ever`)
+        this.timeline.after(0, () => {
+          if (!life.alive) return
+          this.crash(member, false)
+          if (remedy === 'new-life') member.disk.beginLife()
+          if (remedy === 'rebuild') member.disk.replace(true)
+        })
+      },
       log: (level, message, fields) => {
         if (!life.alive) return
         this.note(`n${member.index}`, `${level} ${message} ${JSON.stringify(fields)}`)
