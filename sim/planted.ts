@@ -4,14 +4,7 @@
  * The product knows nothing of this. Each bug wraps what a runtime is made of: its store, its transports, its
  * parameters, or rewrites the frames that come in.
  */
-import {
-  parseEntry,
-  Replica,
-  type Batch,
-  type Message,
-  type NodeId,
-  type Store,
-} from '@lattice/core'
+import { parseEntry, Replica, type Batch, type Message, type NodeId, type Store } from '@lattice/core'
 import type { RuntimeParts } from '@lattice/daemon/runtime'
 import { withCommit } from './disk.ts'
 import type { Crew } from './crew.ts'
