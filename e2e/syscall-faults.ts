@@ -1,6 +1,7 @@
 /** Faults at the border between a running daemon and its kernel, by strace. Needs to be allowed to trace. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import type { Daemon } from './daemons.ts'
 
 /** Why there can be none here; undefined where there can. */
@@ -14,10 +15,26 @@ export function syscallFaultsMissing(): string | undefined {
 export type FlushFault = { readonly error: 'EIO' } | { readonly delayMs: number }
 
 /** Lets it happen from now on to a daemon that runs; resolves the end of it. */
-export async function faultFlushes(node: Daemon, fault: FlushFault): Promise<() => Promise<void>> {
+export function faultFlushes(node: Daemon, fault: FlushFault): Promise<() => Promise<void>> {
   const how = 'error' in fault ? `error=${fault.error}` : `delay_enter=${fault.delayMs * 1000}`
-  const calls = 'fsync,fdatasync'
-  const args = ['-f', '-e', `trace=${calls}`, '-e', `inject=${calls}:${how}`, '-p', String(node.pid)]
+  return inject(node, 'fsync,fdatasync', how, [])
+}
+
+/** Lets every read of the database and its log fail from now on; resolves the end of it. */
+export function faultReads(node: Daemon): Promise<() => Promise<void>> {
+  const files = ['store.db', 'store.db-wal'].map(name => join(node.plan.stateDir, name))
+  return inject(node, 'pread64', 'error=EIO', files)
+}
+
+async function inject(
+  node: Daemon,
+  calls: string,
+  how: string,
+  files: readonly string[],
+): Promise<() => Promise<void>> {
+  const where = files.flatMap(file => ['-P', file])
+  const what = ['-e', `trace=${calls}`, '-e', `inject=${calls}:${how}`]
+  const args = ['-f', ...where, ...what, '-p', String(node.pid)]
   const tracer = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] })
   await attached(tracer)
   return async () => {

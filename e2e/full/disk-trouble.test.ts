@@ -1,5 +1,5 @@
 /**
- * Disks that fail or dawdle while the node runs, and data directories that run twice (S5, S11, S12, S13,
+ * Disks that fail or dawdle while the node runs, and data directories that run twice (S5, S6, S11, S12, S13,
  * S18).
  */
 import { chmodSync, cpSync, rmSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { settingsOf, World, type Daemon } from '../daemons.ts'
 import { eventually } from '../eventually.ts'
 import { arrives, codeOf, equalRoots, metOverP2p, put, statusOf, valueOf } from '../federation.ts'
 import { freePort } from '../ports.ts'
-import { faultFlushes, syscallFaultsMissing } from '../syscall-faults.ts'
+import { faultFlushes, faultReads, syscallFaultsMissing } from '../syscall-faults.ts'
 
 const missing = syscallFaultsMissing()
 if (missing !== undefined && process.env['CI'] === 'true') throw new Error(missing)
@@ -43,6 +43,30 @@ where('a disk that fails to flush (S5)', () => {
       await node.kill()
       await node.start()
       expect(await valueOf(node, 'after')).toBe(1)
+    },
+    limitMs,
+  )
+})
+
+where('a disk that fails to read (S6)', () => {
+  it(
+    'has nothing wrong served: the store is checked and opened anew, and serves again within 60 s',
+    async () => {
+      const [node] = (await world.federation(1)) as [Daemon]
+      for (let at = 0; at < 20; at++) await put(node, `k${at}`, at)
+      const { pid } = node
+      const mend = await faultReads(node)
+      const readings = await Promise.all(
+        Array.from({ length: 20 }, (_, at) => valueOf(node, `k${at}`).catch(codeOf)),
+      )
+      for (const [at, reading] of readings.entries())
+        if (typeof reading !== 'string') expect(reading).toBe(at)
+      expect(readings.some(reading => typeof reading === 'string')).toBe(true)
+      await mend()
+      await eventually('the store is opened anew', () => node.log.split('"READY"').length === 3, 60_000)
+      for (let at = 0; at < 20; at++) expect(await valueOf(node, `k${at}`)).toBe(at)
+      expect(node.pid).toBe(pid)
+      expect(node.log).toMatch(/"STORE_SUSPECT"/)
     },
     limitMs,
   )

@@ -109,7 +109,7 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   const pulse = createPulse(now)
   const made = { identity, store, lungs, log, members, params, pulse }
   const { runtime, distrusted } = createRuntime(config, parts, made)
-  mode = () => runtime.status().syncMode
+  mode = () => modeOf(runtime)
   // The last lines of the log come after the store has been closed, and a status reads it.
   opened.defer(() => void (mode = always(mode())))
   const own = { ...input, parts, identity, log, store, runtime }
@@ -158,8 +158,8 @@ function createRuntime(
     transports: [http, ...(p2p === undefined ? [] : [p2p])],
     ...(p2p === undefined ? {} : { restartP2p: () => p2p.restart() }),
     onDistrust: (reason, remedy) => {
-      log.error(`${reason}: the store is closed, and opened anew (${remedy})`, { code: 'STORE_SUSPECT' })
       resolve(remedy)
+      log.error(`${reason}: the store is closed, and opened anew (${remedy})`, { code: 'STORE_SUSPECT' })
     },
     log: (level, message, fields) => log[level](message, fields),
   })
@@ -187,6 +187,15 @@ function startSalvage({ aside }: SqliteStore, runtime: Runtime, log: Log): () =>
   return async () => {
     stop.abort()
     await salvaging
+  }
+}
+
+/** For log lines, which must come through also where a status cannot be read off a failing disk. */
+function modeOf(runtime: Runtime): string | undefined {
+  try {
+    return runtime.status().syncMode
+  } catch {
+    return undefined
   }
 }
 
