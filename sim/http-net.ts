@@ -1,7 +1,7 @@
 /**
- * The web between all nodes: it carries the requests of the real HTTP lung to the real handler, and everything
- * in between may fail them. A silent cut keeps the asker waiting until it gives up, whether or not the request
- * arrived; proxies answer for a node, cut answers short, repeat requests and end long ones.
+ * The web between all nodes: it carries the requests of the real HTTP lung to the real handler, and all that
+ * is in between may fail them. A silent cut keeps the asker waiting until it gives up, whether or not the
+ * request arrived; proxies answer for a node, cut answers short, repeat requests and end long ones.
  */
 import type { LatticeError } from '@lattice/core'
 import {
