@@ -3,6 +3,7 @@ import { useId, useState } from 'react'
 import type { ReactElement, ReactNode } from 'react'
 import { pointWords } from './chart-words.ts'
 import type { Lines } from './history-lines.ts'
+import { texts } from './texts.ts'
 
 interface Props {
   readonly title: string
@@ -32,7 +33,7 @@ export function ChartFigure(props: Props): ReactElement {
           aria-controls={`${id}-table`}
           onClick={() => setOpen(!open)}
         >
-          {open ? 'Hide the table' : 'Show as table'}
+          {open ? texts.history.hideTable : texts.history.showTable}
         </button>
       </figcaption>
       {children}
@@ -48,13 +49,18 @@ function FigureTable({ title, data, names, figure }: Props): ReactElement {
     .map((at, index) => ({ at, points: data.lines.map(line => line.points[index]) }))
     .filter(({ points }) => points.some(point => point !== undefined))
     .reverse()
-  if (rows.length === 0) return <p>Nothing was recorded.</p>
+  if (rows.length === 0) return <p>{texts.history.nothing}</p>
   return (
-    <div className="page-scroll chart-table" role="region" aria-label={`${title} as a table`} tabIndex={0}>
+    <div
+      className="page-scroll chart-table"
+      role="region"
+      aria-label={texts.history.table(title)}
+      tabIndex={0}
+    >
       <table className="page-table">
         <thead>
           <tr>
-            <th scope="col">From</th>
+            <th scope="col">{texts.history.from}</th>
             {names.map(name => (
               <th key={name} scope="col">
                 <bdi>{name}</bdi>
@@ -69,10 +75,10 @@ function FigureTable({ title, data, names, figure }: Props): ReactElement {
               {points.map((point, index) => (
                 <td key={names[index]}>
                   {point === undefined
-                    ? '–'
+                    ? texts.none
                     : point.max === point.mean
                       ? figure(point.mean)
-                      : `${figure(point.mean)}, at most ${figure(point.max)}`}
+                      : texts.history.atMost(figure(point.mean), figure(point.max))}
                 </td>
               ))}
             </tr>

@@ -1,6 +1,7 @@
 /** What the charts say in words: names of lines, figures with units, times, summaries. */
 import { totalOf } from './history-lines.ts'
 import type { Line, Lines } from './history-lines.ts'
+import { lineWords, texts } from './texts.ts'
 import { tripWords } from './time-words.ts'
 import { visible } from './visible-text.ts'
 
@@ -21,45 +22,32 @@ function plain(value: number): string {
 export const chartKinds: readonly ChartKind[] = [
   {
     series: 'lag',
-    title: 'Lag',
-    help: 'Commits of each node that this one has not applied.',
-    figure: value => `${plain(value)} behind`,
+    ...texts.history.lag,
+    figure: value => `${plain(value)}${texts.history.behindUnit}`,
   },
   {
     series: 'latency',
-    title: 'Latency',
-    help: 'Round trip to each node, over each path in use.',
+    ...texts.history.latency,
     figure: tripWords,
   },
   {
     series: 'writes',
-    title: 'Changes',
-    help: 'Changes per second, by where they were written.',
-    figure: value => `${plain(value)}/s`,
+    ...texts.history.writes,
+    figure: value => texts.history.perSecond(plain(value)),
   },
   {
     series: 'errors',
-    title: 'Errors',
-    help: 'Requests to this node that were refused or failed, per second.',
-    figure: value => `${plain(value)}/s`,
+    ...texts.history.errors,
+    figure: value => texts.history.perSecond(plain(value)),
   },
 ]
-
-const words: Readonly<Record<string, string>> = {
-  p2p: 'P2P',
-  http: 'HTTP',
-  local: 'written here',
-  peers: 'from other nodes',
-  client: 'refused (4xx)',
-  server: 'failed (5xx)',
-}
 
 /** What tells a line from the others of its chart: `node1, P2P`. */
 export function lineName({ labels }: Line): string {
   const node = labels.node ?? labels.node_id?.slice(0, 8)
   const rest = labels.path ?? labels.source ?? labels.fault
-  const parts = [node, rest === undefined ? undefined : (words[rest] ?? rest)]
-  return parts.flatMap(part => (part === undefined ? [] : visible(part, 64))).join(', ') || 'this node'
+  const parts = [node, rest === undefined ? undefined : (lineWords[rest] ?? rest)]
+  return texts.list(parts.flatMap(part => (part === undefined ? [] : visible(part, 64)))) || texts.thisNode
 }
 
 /** Lines named in a summary; more are in the table. */
@@ -70,36 +58,35 @@ export function summaryOf({ figure }: ChartKind, { lines }: Lines): string {
   const said = lines.flatMap(line => {
     const total = totalOf(line)
     if (total === undefined) return []
-    return `${lineName(line)}: ${figure(total.mean)} on average, ${figure(total.max)} at most`
+    return texts.history.line(lineName(line), figure(total.mean), figure(total.max))
   })
-  if (said.length === 0) return 'Nothing was recorded.'
-  const more = said.length - summedMax
-  return `${said.slice(0, summedMax).join('; ')}${more > 0 ? `; and ${more} more` : ''}.`
+  if (said.length === 0) return texts.history.nothing
+  return texts.history.summary(texts.clauses(said.slice(0, summedMax)), said.length - summedMax)
 }
 
 /** The names of the lanes of the mode ribbon, the best first. */
-export const laneNames = { p2p: 'Peer-to-peer', http: 'HTTP', none: 'No path' } as const
+export const laneNames = texts.history.lanes
 
 /** A transport of the mode ribbon. */
 export type Lane = keyof typeof laneNames
 
 /** A share of time: `98.6 %`; neither all nor nothing is rounded to either. */
 export function shareWords(share: number): string {
-  if (share > 0 && share < 0.001) return '< 0.1 %'
-  if (share < 1 && share > 0.999) return '> 99.9 %'
-  return `${Number((share * 100).toFixed(1))} %`
+  if (share > 0 && share < 0.001) return texts.history.percent('< 0.1')
+  if (share < 1 && share > 0.999) return texts.history.percent('> 99.9')
+  return texts.history.percent(Number((share * 100).toFixed(1)))
 }
 
 /** The ribbon in words. */
 export function ribbonSummary({ lines, times }: Lines): string {
   const totals = lines.map(line => [line.labels.transport, totalOf(line)?.mean] as const)
-  if (totals.every(([, mean]) => mean === undefined)) return 'Nothing was recorded.'
+  if (totals.every(([, mean]) => mean === undefined)) return texts.history.nothing
   const shares = Object.entries(laneNames).map(([lane, name]) => {
     const mean = totals.find(([transport]) => transport === lane)?.[1] ?? 0
-    return `${name} ${shareWords(mean)}`
+    return texts.history.share(name, shareWords(mean))
   })
   const recorded = lines[0]?.points.filter(point => point !== undefined).length ?? 0
-  return `${shares.join(', ')} of the time recorded; ${shareWords(recorded / times.length)} of it was recorded.`
+  return texts.history.ribbon(texts.list(shares), shareWords(recorded / times.length))
 }
 
 /** The times below a chart: hours, and the day where one begins; days or months on longer axes. */
@@ -126,5 +113,5 @@ export function pointWords(at: number, stepSeconds: number): string {
   if (stepSeconds >= 86_400) return day
   const seconds = stepSeconds < 60 ? ({ second: '2-digit' } as const) : {}
   const time = date.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', ...seconds })
-  return `${day}, ${time}`
+  return texts.time.dated(day, time)
 }

@@ -1,4 +1,5 @@
 /** Why the node could not be asked, and why it refused, in words that say what to do. */
+import { texts } from './texts.ts'
 import { visible } from './visible-text.ts'
 
 interface Failure {
@@ -23,33 +24,24 @@ export function failureOf(error: unknown): Failure {
 /** Why a reading failed, as a sentence. */
 export function readFailureWords(error: unknown): string {
   const { code, detail, status } = failureOf(error)
-  if (code === 'UNREACHABLE') return 'The node cannot be reached: it is stopped, or the network is cut.'
-  if (code === 'TIMEOUT') return 'The node does not answer in time.'
-  if (status === 503) return 'The node is starting or stopping.'
-  if (status === 429) return 'The node asks for a pause: too many requests come from this address.'
-  if (status === 401 || status === 403)
-    return 'Something in front of the node asks for a login: load the page again.'
-  if (code === 'UNEXPECTED_ANSWER')
-    return 'What answers here is not a Lattice node, or is one of another version.'
-  return `The node reports an error: ${visible(detail, 200)}`
+  if (code === 'UNREACHABLE') return texts.failure.unreachable
+  if (code === 'TIMEOUT') return texts.failure.timeout
+  if (status === 503) return texts.failure.starting
+  if (status === 429) return texts.failure.pause
+  if (status === 401 || status === 403) return texts.failure.login
+  if (code === 'UNEXPECTED_ANSWER') return texts.failure.stranger
+  return texts.failure.other(visible(detail, 200))
 }
 
 /** Why a switch was refused, as a sentence. */
 export function switchFailureWords(error: unknown, hadToken: boolean): string {
   const { code, detail, hint, status } = failureOf(error)
-  if (status === 401)
-    return hadToken ? 'The node does not accept this token.' : 'The node needs its admin token for this.'
-  if (status === 429) return 'Too many wrong tokens: wait a minute and try again.'
-  if (code === 'MODE_IMPOSSIBLE')
-    return 'This mode is impossible here: P2P is turned off in the settings of the node.'
-  if (code === 'UNREACHABLE' || code === 'TIMEOUT')
-    return `${readFailureWords(error)} The mode may not have changed.`
-  return (
-    [detail, hint]
-      .filter(text => text !== '')
-      .map(text => visible(text, 200))
-      .join('; ') || 'The node refused.'
-  )
+  if (status === 401) return hadToken ? texts.failure.badToken : texts.failure.needsToken
+  if (status === 429) return texts.failure.tooMany
+  if (code === 'MODE_IMPOSSIBLE') return texts.failure.impossible
+  if (code === 'UNREACHABLE' || code === 'TIMEOUT') return texts.failure.unsure(readFailureWords(error))
+  const said = [detail, hint].filter(text => text !== '').map(text => visible(text, 200))
+  return texts.clauses(said) || texts.failure.refused
 }
 
 /** Whether a refusal can be mended by a token. */

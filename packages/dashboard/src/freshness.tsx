@@ -3,6 +3,7 @@ import type { ReactElement } from 'react'
 import { readFailureWords } from './failure-words.ts'
 import { Age, Countdown } from './moment.tsx'
 import type { Reading } from './poller.ts'
+import { texts } from './texts.ts'
 
 type Shown = Pick<Reading<unknown>, 'receivedWall' | 'error' | 'nextWall' | 'stale'> & {
   readonly refresh: () => void
@@ -13,18 +14,18 @@ export function Freshness({ receivedWall, stale, refresh }: Shown): ReactElement
   return (
     <p className="lat-fresh" data-stale={stale}>
       {receivedWall === undefined ? (
-        'No data yet'
+        texts.freshness.noData
       ) : stale ? (
         <>
-          Stale: last good <Age receivedWall={receivedWall} /> ago
+          {texts.freshness.staleBefore} <Age receivedWall={receivedWall} /> {texts.freshness.staleAfter}
         </>
       ) : (
         <>
-          Data <Age receivedWall={receivedWall} /> old
+          {texts.freshness.ageBefore} <Age receivedWall={receivedWall} /> {texts.freshness.ageAfter}
         </>
       )}{' '}
       <button type="button" className="lat-button lat-quiet" onClick={refresh}>
-        Refresh
+        {texts.freshness.refresh}
       </button>
     </p>
   )
@@ -38,7 +39,8 @@ export function FailureBanner({ error, nextWall }: Shown): ReactElement | null {
       {readFailureWords(error)}{' '}
       {nextWall === undefined ? null : (
         <span>
-          Next try in <Countdown atWall={nextWall} />.
+          {texts.freshness.nextTryBefore} <Countdown atWall={nextWall} />
+          {texts.freshness.nextTryAfter}
         </span>
       )}
     </p>

@@ -22,6 +22,7 @@ import { dashOf, LineChart } from './line-chart.tsx'
 import type { Inks } from './line-chart.tsx'
 import { ModeRibbon } from './mode-ribbon.tsx'
 import type { History, NodeApi } from './node-api.ts'
+import { texts } from './texts.ts'
 
 /** Lines drawn in one chart; the table has all. */
 const drawnMax = 12
@@ -101,7 +102,7 @@ export function HistoryCharts({ api, renewedWall, theme }: Props): ReactElement 
       </span>
       {error === undefined ? null : <p className="lat-banner">{readFailureWords(error)}</p>}
       {history === undefined || inks === undefined ? (
-        <p className="chart-waiting">{error === undefined ? 'Reading the history.' : ''}</p>
+        <p className="chart-waiting">{error === undefined ? texts.history.reading : ''}</p>
       ) : (
         <>
           <Ribbon history={history} />
@@ -119,7 +120,7 @@ export function HistoryCharts({ api, renewedWall, theme }: Props): ReactElement 
 function SpanChoice(props: { readonly chosen: Span; readonly onChoose: (span: Span) => void }): ReactElement {
   return (
     <fieldset className="chart-spans">
-      <legend className="lat-hidden">How far back</legend>
+      <legend className="lat-hidden">{texts.history.howFar}</legend>
       {spans.map(span => (
         <label key={span.name}>
           <input
@@ -140,14 +141,7 @@ function Ribbon({ history }: { readonly history: History }): ReactElement {
   const summary = ribbonSummary(data)
   const names = data.lines.map(({ labels }) => laneNames[labels.transport as Lane] ?? labels.transport ?? '')
   return (
-    <ChartFigure
-      title="Mode"
-      help="What carried the state. Blank: not recorded, the node did not run."
-      summary={summary}
-      data={data}
-      names={names}
-      figure={shareWords}
-    >
+    <ChartFigure {...texts.history.mode} summary={summary} data={data} names={names} figure={shareWords}>
       <ModeRibbon data={data} summary={summary} />
     </ChartFigure>
   )
@@ -172,7 +166,9 @@ function Chart(props: {
     <ChartFigure {...kind} summary={summary} data={data} names={names}>
       <LineChart data={drawn} figure={kind.figure} inks={inks} summary={summary} onPoint={setPoint} />
       <p className="chart-legend lat-help">
-        <span className="chart-at">{at === undefined ? 'Now' : pointWords(at, data.stepSeconds)}</span>
+        <span className="chart-at">
+          {at === undefined ? texts.history.now : pointWords(at, data.stepSeconds)}
+        </span>
         {drawn.lines.map((line, index) => {
           const value = line.points[point ?? newest]
           return (
@@ -180,7 +176,7 @@ function Chart(props: {
               <svg viewBox="0 0 24 8" aria-hidden="true" className={`chart-ink-${index % inkCount}`}>
                 <line x1="0" x2="24" y1="4" y2="4" strokeDasharray={dashOf(index, inkCount).join(' ')} />
               </svg>
-              <bdi>{names[index]}</bdi> <b>{value === undefined ? '–' : kind.figure(value.mean)}</b>
+              <bdi>{names[index]}</bdi> <b>{value === undefined ? texts.none : kind.figure(value.mean)}</b>
             </span>
           )
         })}

@@ -3,6 +3,7 @@
  * pure function of it, so that all three say the same.
  */
 import type { History } from './node-api.ts'
+import { texts } from './texts.ts'
 
 /** How far back the charts go. */
 export interface Span {
@@ -14,10 +15,10 @@ export interface Span {
 
 /** The spans to choose from (experience §6.3). */
 export const spans: readonly Span[] = [
-  { name: '1 hour', seconds: 3600, stepSeconds: 10 },
-  { name: '24 hours', seconds: 86_400, stepSeconds: 300 },
-  { name: '14 days', seconds: 14 * 86_400, stepSeconds: 3600 },
-  { name: '1 year', seconds: 365 * 86_400, stepSeconds: 86_400 },
+  { name: texts.history.spans.hour, seconds: 3600, stepSeconds: 10 },
+  { name: texts.history.spans.day, seconds: 86_400, stepSeconds: 300 },
+  { name: texts.history.spans.fortnight, seconds: 14 * 86_400, stepSeconds: 3600 },
+  { name: texts.history.spans.year, seconds: 365 * 86_400, stepSeconds: 86_400 },
 ]
 
 /** What happened during one point. */

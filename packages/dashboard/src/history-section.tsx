@@ -2,6 +2,7 @@
 import { lazy, Suspense } from 'react'
 import type { ReactElement } from 'react'
 import type { NodeApi } from './node-api.ts'
+import { texts } from './texts.ts'
 
 const Charts = lazy(() =>
   import('./history-charts.tsx').then(
@@ -12,7 +13,7 @@ const Charts = lazy(() =>
 
 /** A node that was upgraded meanwhile no longer has the files of this page. */
 function Missing(): ReactElement {
-  return <p>The charts could not be loaded; load the page again.</p>
+  return <p>{texts.history.missing}</p>
 }
 
 /** The charts, or the wait for them. */
@@ -22,7 +23,7 @@ export function HistorySection(props: {
   readonly theme: string
 }): ReactElement {
   return (
-    <Suspense fallback={<p className="chart-waiting">Loading the charts.</p>}>
+    <Suspense fallback={<p className="chart-waiting">{texts.history.loading}</p>}>
       <Charts {...props} />
     </Suspense>
   )

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import type { ReactElement } from 'react'
 import { failureOf, readFailureWords } from './failure-words.ts'
 import type { KeyReading, NodeApi } from './node-api.ts'
+import { texts } from './texts.ts'
 import { shortHex, valueBlock, visible } from './visible-text.ts'
 
 /** A value may have 128 KiB; what is longer than this is read with other tools. */
@@ -12,8 +13,11 @@ const valueCharsMax = 20_000
 function writtenAt(version: string): string {
   const ms = Number.parseInt(version.slice(0, 12), 16)
   const date = new Date(ms)
-  return Number.isNaN(date.getTime()) ? 'not known' : date.toLocaleString()
+  return Number.isNaN(date.getTime()) ? texts.notKnown : date.toLocaleString()
 }
+
+/** What checks a proof that was downloaded. */
+const proofCommand = 'lattice verify-proof FILE'
 
 interface Props {
   readonly api: NodeApi
@@ -42,20 +46,20 @@ export function KeyDetails({ api, keyText, root, nameOf }: Props): ReactElement 
   }, [api, keyText, root])
   if (error !== undefined) {
     const gone = failureOf(error).code === 'KEY_NOT_FOUND'
-    return <p className="lat-banner">{gone ? 'This key has been deleted.' : readFailureWords(error)}</p>
+    return <p className="lat-banner">{gone ? texts.state.deleted : readFailureWords(error)}</p>
   }
-  if (reading === undefined) return <p>Reading the key.</p>
+  if (reading === undefined) return <p>{texts.state.reading}</p>
   const author = nameOf(reading.author)
   return (
     <div className="page-details">
       <KeyFacts reading={reading} author={author} />
       <ProofLink api={api} keyText={keyText} />
-      <p className="lat-label">Key</p>
-      <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label="Key">
+      <p className="lat-label">{texts.state.key}</p>
+      <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label={texts.state.key}>
         {visible(keyText)}
       </pre>
-      <p className="lat-label">Value</p>
-      <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label="Value">
+      <p className="lat-label">{texts.state.value}</p>
+      <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label={texts.state.value}>
         {valueBlock(reading.value, valueCharsMax)}
       </pre>
     </div>
@@ -70,24 +74,24 @@ function KeyFacts(props: {
   return (
     <dl className="lat-facts">
       <div className="lat-fact">
-        <dt>Type</dt>
+        <dt>{texts.state.type}</dt>
         <dd>{visible(reading.type, 40)}</dd>
       </div>
       <div className="lat-fact">
-        <dt>Author</dt>
+        <dt>{texts.state.author}</dt>
         <dd>
           {author === undefined ? null : <bdi>{visible(author, 64)} </bdi>}
           <code title={visible(reading.author)}>{shortHex(reading.author)}</code>
         </dd>
       </div>
       <div className="lat-fact">
-        <dt>Version</dt>
+        <dt>{texts.state.version}</dt>
         <dd>
           <code>{visible(reading.version, 40)}</code>
         </dd>
       </div>
       <div className="lat-fact">
-        <dt>Written</dt>
+        <dt>{texts.state.written}</dt>
         <dd>{writtenAt(reading.version)}</dd>
       </div>
     </dl>
@@ -102,10 +106,10 @@ function ProofLink({ api, keyText }: Pick<Props, 'api' | 'keyText'>): ReactEleme
         href={api.proofUrl(keyText)}
         download={`proof-${keyText.replace(/[^\w.-]+/g, '_').slice(0, 60)}.json`}
       >
-        Download the proof
+        {texts.state.proof}
       </a>{' '}
       <span className="lat-soft">
-        that the signed root holds this. <code>lattice verify-proof FILE</code> checks it offline.
+        {texts.state.proofBefore} <code>{proofCommand}</code> {texts.state.proofAfter}
       </span>
     </p>
   )

@@ -5,6 +5,7 @@ import type { ReactElement } from 'react'
 import UPlot from 'uplot'
 import { tickWords } from './chart-words.ts'
 import type { Lines } from './history-lines.ts'
+import { texts } from './texts.ts'
 
 /** Colours that a canvas understands, as they are in force. */
 export interface Inks {
@@ -73,7 +74,8 @@ function optionsOf(props: { readonly current: Props }, width: number): UPlot.Opt
       {
         ...axis,
         size: axisPx,
-        values: (_chart, splits) => splits.map(value => props.current.figure(value).replace(' behind', '')),
+        values: (_chart, splits) =>
+          splits.map(value => props.current.figure(value).replace(texts.history.behindUnit, '')),
       },
     ],
     series: [

@@ -8,6 +8,7 @@ import type { LinkRow, Peer } from './node-api.ts'
 import { PeerPage } from './peer-page.tsx'
 import { safeUrl } from './safe-url.ts'
 import { StateMark } from './state-mark.tsx'
+import { texts } from './texts.ts'
 import type { StateName } from './texts.ts'
 import { tripWords } from './time-words.ts'
 import { peerName } from './verdict.ts'
@@ -23,17 +24,17 @@ export function LinkMatrix(props: {
 }): ReactElement {
   const { ownName, peers, rows } = props
   const noteId = useId()
-  if (peers.length === 0) return <p>No other nodes are known, so there are no links.</p>
+  if (peers.length === 0) return <p>{texts.links.none}</p>
   return (
     <>
       <p className="lat-help" id={noteId}>
-        How the node of each row reaches the node of each column, over each path.
+        {texts.links.help}
       </p>
-      <div className="page-scroll" role="region" aria-label="Table of links" tabIndex={0}>
+      <div className="page-scroll" role="region" aria-label={texts.links.label} tabIndex={0}>
         <table className="page-table page-matrix" aria-describedby={noteId}>
           <thead>
             <tr>
-              <th scope="col">From \ to</th>
+              <th scope="col">{texts.links.corner}</th>
               <th scope="col">
                 <bdi>{ownName}</bdi>
               </th>
@@ -47,13 +48,13 @@ export function LinkMatrix(props: {
           <tbody>
             <tr>
               <th scope="row">
-                <bdi>{ownName}</bdi> <span className="lat-soft">this node</span>
+                <bdi>{ownName}</bdi> <span className="lat-soft">{texts.thisNode}</span>
               </th>
-              <td>–</td>
+              <td>{texts.none}</td>
               {peers.map(peer => (
                 <td key={peer.peer_id}>
-                  <LinkCell name="P2P" state="p2p" link={peer.links.p2p} />
-                  <LinkCell name="HTTP" state="http" link={peer.links.http} />
+                  <LinkCell state="p2p" link={peer.links.p2p} />
+                  <LinkCell state="http" link={peer.links.http} />
                 </td>
               ))}
             </tr>
@@ -90,13 +91,13 @@ function OtherRow(props: {
       </th>
       {row === undefined || row.why !== null ? (
         <td colSpan={peers.length + 1} className="lat-soft">
-          Not known here{row?.why ? `: ${visible(row.why, 160)}` : ''}.{' '}
-          {safeUrl(peer.url) === undefined ? null : <PeerPage peer={peer}>Its own page says it.</PeerPage>}
+          {texts.links.unknown(visible(row?.why ?? '', 160))}{' '}
+          {safeUrl(peer.url) === undefined ? null : <PeerPage peer={peer}>{texts.links.ownPage}</PeerPage>}
         </td>
       ) : (
         [undefined, ...peers].map(target => (
           <td key={target?.peer_id ?? 'this node'}>
-            {target === peer ? '–' : <LinkCells links={target === undefined ? back : to(target)} />}
+            {target === peer ? texts.none : <LinkCells links={target === undefined ? back : to(target)} />}
           </td>
         ))
       )}
@@ -105,35 +106,33 @@ function OtherRow(props: {
 }
 
 function LinkCells({ links }: { readonly links: LinkRow['links'][number] | undefined }): ReactElement {
-  if (links === undefined) return <span className="lat-soft">not a peer of it</span>
+  if (links === undefined) return <span className="lat-soft">{texts.links.noPeer}</span>
   return (
     <>
-      <LinkCell name="P2P" state="p2p" link={links.p2p} />
-      <LinkCell name="HTTP" state="http" link={links.http} />
+      <LinkCell state="p2p" link={links.p2p} />
+      <LinkCell state="http" link={links.http} />
     </>
   )
 }
-
-const words = { up: 'up', suspected: 'silent', down: 'down' } as const
 
 /** Down is what was tried in vain; what nobody tries, or has an address for, is merely not known to work. */
 function downState(link: Link): StateName {
   return link.last_error === null ? 'unknown' : 'down'
 }
 
-function LinkCell(props: {
-  readonly name: string
-  readonly state: StateName
-  readonly link: Link
-}): ReactElement {
-  const { name, link } = props
+function LinkCell(props: { readonly state: 'p2p' | 'http'; readonly link: Link }): ReactElement {
+  const { link } = props
+  const { paths, words, cell, lastError } = texts.links
   const state = link.state === 'up' ? props.state : link.state === 'suspected' ? 'degraded' : downState(link)
-  const trip = link.state === 'up' && link.rtt_ms !== null ? ` ${tripWords(link.rtt_ms)}` : ''
+  const trip = link.state === 'up' && link.rtt_ms !== null ? tripWords(link.rtt_ms) : ''
   return (
     <div className="page-link">
-      <StateMark state={state} word={`${name} ${words[link.state] ?? visible(link.state, 20)}${trip}`} />
+      <StateMark
+        state={state}
+        word={cell(paths[props.state], words[link.state] ?? visible(link.state, 20), trip)}
+      />
       {link.last_error === null || link.state === 'up' ? null : (
-        <span className="lat-help">last error: {visible(link.last_error, 160)}</span>
+        <span className="lat-help">{lastError(visible(link.last_error, 160))}</span>
       )}
     </div>
   )

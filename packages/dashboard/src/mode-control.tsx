@@ -7,7 +7,7 @@ import { useEffect, useId, useRef, useState } from 'react'
 import type { FormEvent, ReactElement, RefObject } from 'react'
 import { switchFailureWords, wantsToken } from './failure-words.ts'
 import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
-import { forcedSpans, modeCost, modeHelp, modeNames } from './texts.ts'
+import { forcedSpans, modeCost, modeHelp, modeNames, texts } from './texts.ts'
 import { useSwitch } from './use-switch.ts'
 import type { Switch } from './use-switch.ts'
 
@@ -51,7 +51,7 @@ export function ModeControl(props: Props): ReactElement {
     <div className="lat-modes" aria-busy={busy}>
       <div role="radiogroup" aria-labelledby={`${id}-label`} ref={group}>
         <p id={`${id}-label`} className="lat-label">
-          Choose the mode
+          {texts.mode.choose}
         </p>
         {modes.map(mode => {
           const off = mode === 'p2p' && !status.enabled
@@ -64,7 +64,7 @@ export function ModeControl(props: Props): ReactElement {
               checked={(chosen ?? status.mode) === mode}
               current={status.mode === mode}
               disabled={busy || off}
-              help={off ? 'P2P is turned off in the settings of this node.' : modeHelp[mode]}
+              help={off ? texts.mode.off : modeHelp[mode]}
               onChoose={() => {
                 setChosen(mode)
                 change.forgetError()
@@ -95,9 +95,9 @@ export function ModeControl(props: Props): ReactElement {
 function Undo({ takeBack }: { readonly takeBack: () => void }): ReactElement {
   return (
     <p>
-      The node has switched.{' '}
+      {texts.mode.switched}{' '}
       <button type="button" className="lat-button" onClick={takeBack}>
-        Undo
+        {texts.mode.undo}
       </button>
     </p>
   )
@@ -120,7 +120,7 @@ function Confirm(props: {
   return (
     <form onSubmit={submit}>
       <fieldset className="lat-confirm">
-        <legend className="lat-hidden">Switch to {modeNames[mode]}</legend>
+        <legend className="lat-hidden">{texts.mode.to(modeNames[mode])}</legend>
         {current === mode ? null : <p>{modeCost[mode]}</p>}
         {mode === 'auto' ? null : <SpanChoice id={`${id}-for`} value={forText} onChange={setForText} />}
         {wantsToken(change.error) || change.typedToken !== '' ? (
@@ -129,11 +129,11 @@ function Confirm(props: {
         <p className="lat-row">
           <button type="submit" className="lat-button lat-primary">
             {change.busy === undefined
-              ? `Switch to ${modeNames[mode]}`
-              : `Switching to ${modeNames[change.busy]} …`}
+              ? texts.mode.to(modeNames[mode])
+              : texts.mode.switching(modeNames[change.busy])}
           </button>
           <button type="button" className="lat-button" onClick={onCancel}>
-            Cancel
+            {texts.mode.cancel}
           </button>
         </p>
       </fieldset>
@@ -166,7 +166,7 @@ function ModeChoice(props: {
       />
       <label htmlFor={id}>
         {modeNames[mode]}
-        {current ? <span className="lat-current">in force</span> : null}
+        {current ? <span className="lat-current">{texts.mode.inForce}</span> : null}
       </label>
       <p id={`${id}-help`} className="lat-help">
         {help}
@@ -184,7 +184,7 @@ interface FieldProps {
 function SpanChoice({ id, value, onChange }: FieldProps): ReactElement {
   return (
     <p className="lat-field">
-      <label htmlFor={id}>For how long</label>
+      <label htmlFor={id}>{texts.mode.howLong}</label>
       <select id={id} value={value} onChange={event => onChange(event.target.value)}>
         {forcedSpans.map(([text, label]) => (
           <option key={text} value={text}>
@@ -199,7 +199,7 @@ function SpanChoice({ id, value, onChange }: FieldProps): ReactElement {
 function TokenField({ id, value, onChange }: FieldProps): ReactElement {
   return (
     <p className="lat-field">
-      <label htmlFor={id}>Admin token</label>
+      <label htmlFor={id}>{texts.mode.token}</label>
       <input
         id={id}
         type="password"
@@ -210,7 +210,7 @@ function TokenField({ id, value, onChange }: FieldProps): ReactElement {
         onChange={event => onChange(event.target.value.trim())}
       />
       <span id={`${id}-help`} className="lat-help">
-        It is in the file admin.token of the node’s data directory. This page forgets it when it is closed.
+        {texts.mode.tokenHelp}
       </span>
     </p>
   )

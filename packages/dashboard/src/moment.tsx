@@ -1,5 +1,6 @@
 /** Moments and ages on the page. Only these small parts are drawn again every second. */
 import type { ReactElement } from 'react'
+import { texts } from './texts.ts'
 import { agoWords, clockWords, spanWords } from './time-words.ts'
 import { useNow } from './use-poll.ts'
 
@@ -9,7 +10,7 @@ const tickMs = 1000
 /** `14:02:11 (2 h 11 m ago)`, in brief `2 h 11 m ago`, and the exact moment for machines and on hovering. */
 export function Moment(props: { readonly at: string | null; readonly brief?: boolean }): ReactElement {
   const now = useNow(tickMs)
-  if (props.at === null) return <>never</>
+  if (props.at === null) return <>{texts.time.never}</>
   return (
     <time dateTime={props.at} title={props.at}>
       {props.brief === true ? (
@@ -30,5 +31,6 @@ export function Age(props: { readonly receivedWall: number }): ReactElement {
 
 /** Seconds until `atWall`; 0 once it has passed. */
 export function Countdown(props: { readonly atWall: number }): ReactElement {
-  return <>{Math.max(0, Math.ceil((props.atWall - useNow(tickMs)) / 1000))} s</>
+  const seconds = Math.max(0, Math.ceil((props.atWall - useNow(tickMs)) / 1000))
+  return <>{texts.time.count(seconds, texts.time.second)}</>
 }

@@ -11,6 +11,7 @@ import { createNodeApi } from './node-api.ts'
 import type { Peer } from './node-api.ts'
 import { StateMark } from './state-mark.tsx'
 import { StatusFacts } from './status-facts.tsx'
+import { texts } from './texts.ts'
 import { tripWords } from './time-words.ts'
 import { usePoll } from './use-poll.ts'
 import { peerName, peerState, verdictOf } from './verdict.ts'
@@ -37,7 +38,7 @@ export interface NetworkStatusProps {
 
 /** How a node syncs: verdict, mode, peers, last sync, root, and the switch between the modes. */
 export function NetworkStatus(props: NetworkStatusProps): ReactElement {
-  const { baseUrl = '', theme = 'auto', token, controls = true, label = 'Network status' } = props
+  const { baseUrl = '', theme = 'auto', token, controls = true, label = texts.embed.label } = props
   const api = useMemo(() => createNodeApi(baseUrl), [baseUrl])
   const read = useCallback(
     async (signal: AbortSignal) => {
@@ -53,10 +54,10 @@ export function NetworkStatus(props: NetworkStatusProps): ReactElement {
   const sentence =
     verdict === undefined
       ? error === undefined
-        ? 'Asking the node.'
-        : 'Nothing is known of this node.'
+        ? texts.asking
+        : texts.embed.nothing
       : stale
-        ? `Not known now. The last good answer: ${verdict.sentence}`
+        ? texts.embed.stale(verdict.sentence)
         : verdict.sentence
 
   return (
@@ -89,9 +90,9 @@ function PeerPaths({ peers }: { readonly peers: readonly Peer[] }): ReactElement
   return (
     <div>
       <p id={labelId} className="lat-label">
-        Other nodes
+        {texts.embed.others}
       </p>
-      {peers.length === 0 ? <p>None are known.</p> : null}
+      {peers.length === 0 ? <p>{texts.embed.noOthers}</p> : null}
       <ul className="lat-peers" aria-labelledby={labelId}>
         {peers.map(peer => {
           const { state, word } = peerState(peer)

@@ -4,11 +4,10 @@ import { Moment } from './moment.tsx'
 import type { HealthReport, Peer, SyncStatus } from './node-api.ts'
 import { PeerPage } from './peer-page.tsx'
 import { StateMark } from './state-mark.tsx'
+import { texts } from './texts.ts'
 import { tripWords } from './time-words.ts'
 import { peerName, peerState, verdictOf } from './verdict.ts'
 import { shortHex, visible } from './visible-text.ts'
-
-const headings = ['Node', 'State', 'Round trip', 'Behind', 'Ahead', 'Seen', 'Root', 'Version'] as const
 
 interface Props {
   readonly status: SyncStatus
@@ -20,11 +19,11 @@ interface Props {
 export function NodeTable({ status, health, peers }: Props): ReactElement {
   const own = health.overall === 'unhealthy' ? verdictOf({ status, peers, health }).state : undefined
   return (
-    <div className="page-scroll" role="region" aria-label="Table of nodes" tabIndex={0}>
+    <div className="page-scroll" role="region" aria-label={texts.nodes.label} tabIndex={0}>
       <table className="page-table page-nodes">
         <thead>
           <tr>
-            {headings.map(heading => (
+            {texts.nodes.headings.map(heading => (
               <th key={heading} scope="col">
                 {heading}
               </th>
@@ -37,11 +36,11 @@ export function NodeTable({ status, health, peers }: Props): ReactElement {
               <bdi>{visible(health.name, 64)}</bdi>{' '}
               <span className="lat-soft">{visible(health.role, 64)}</span>
             </th>
-            <td>{own === undefined ? 'this node' : <StateMark state={own} />}</td>
-            <td>–</td>
-            <td>–</td>
-            <td>–</td>
-            <td>–</td>
+            <td>{own === undefined ? texts.thisNode : <StateMark state={own} />}</td>
+            <td>{texts.none}</td>
+            <td>{texts.none}</td>
+            <td>{texts.none}</td>
+            <td>{texts.none}</td>
             <td>
               <code title={status.merkle_root}>{shortHex(status.merkle_root)}</code>
             </td>
@@ -71,20 +70,20 @@ function PeerRow({ peer }: { readonly peer: Peer }): ReactElement {
         <StateMark state={state} word={word} />
         <span className="lat-help">{visible(peer.why, 200)}</span>
       </td>
-      <td>{rtt === null || rtt === undefined ? '–' : tripWords(rtt)}</td>
-      <td>{peer.behind ?? 'not known'}</td>
-      <td>{peer.ahead ?? 'not known'}</td>
+      <td>{rtt === null || rtt === undefined ? texts.none : tripWords(rtt)}</td>
+      <td>{peer.behind ?? texts.notKnown}</td>
+      <td>{peer.ahead ?? texts.notKnown}</td>
       <td>
         <Moment at={peer.last_seen} brief />
       </td>
       <td>
         {peer.merkle_root === null ? (
-          'not known'
+          texts.notKnown
         ) : (
           <code title={peer.merkle_root}>{shortHex(peer.merkle_root)}</code>
         )}
       </td>
-      <td>{visible((peer.software ?? '–').replace('lattice/', ''), 32)}</td>
+      <td>{visible((peer.software ?? texts.none).replace('lattice/', ''), 32)}</td>
     </tr>
   )
 }

@@ -1,6 +1,7 @@
 /** The last resort: a bug in drawing shows words and a way on, never an empty page. */
 import { Component } from 'react'
 import type { ReactNode } from 'react'
+import { texts } from './texts.ts'
 
 /** Draws its children, or says that they could not be drawn. */
 export class PageGuard extends Component<{ readonly children: ReactNode }, { readonly broken: boolean }> {
@@ -15,10 +16,10 @@ export class PageGuard extends Component<{ readonly children: ReactNode }, { rea
     if (!this.state.broken) return this.props.children
     return (
       <main className="page-main" role="alert">
-        <h1>This page has a fault</h1>
-        <p>The node itself is not touched by it. Load the page again; if it stays, report it.</p>
+        <h1>{texts.page.broken}</h1>
+        <p>{texts.page.brokenHelp}</p>
         <p>
-          <a href="api/lattice/p2p/status">The status as JSON</a> · <a href="docs">Documentation</a>
+          <a href="api/lattice/p2p/status">{texts.page.statusJson}</a> · <a href="docs">{texts.page.docs}</a>
         </p>
       </main>
     )

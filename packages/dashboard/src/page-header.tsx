@@ -3,6 +3,7 @@ import type { ReactElement } from 'react'
 import { Freshness } from './freshness.tsx'
 import type { Reading } from './poller.ts'
 import type { Snapshot } from './snapshot.ts'
+import { texts } from './texts.ts'
 import type { Theme } from './theme.ts'
 import { visible } from './visible-text.ts'
 
@@ -21,32 +22,30 @@ export function PageHeader({ name, reading, live, theme, chooseTheme }: Props): 
   return (
     <header className="page-header">
       <h1>
-        Lattice <bdi className="page-name">{name}</bdi>
+        {texts.product} <bdi className="page-name">{name}</bdi>
       </h1>
       {health === undefined ? null : (
-        <p className="lat-soft">
-          {visible(health.role, 64)}, version {visible(health.version, 32)}
-        </p>
+        <p className="lat-soft">{texts.page.about(visible(health.role, 64), visible(health.version, 32))}</p>
       )}
       <div className="page-tools">
         <Freshness {...reading} />
         <span className="lat-soft" data-live={live}>
-          {reading.stale ? '' : live ? 'live' : 'every 5 s'}
+          {reading.stale ? '' : live ? texts.page.live : texts.page.polling}
         </span>
         <label className="page-theme">
-          Theme{' '}
+          {texts.page.theme}{' '}
           <select value={theme} onChange={event => chooseTheme(event.target.value)}>
-            <option value="auto">System</option>
-            <option value="light">Light</option>
-            <option value="dark">Dark</option>
+            <option value="auto">{texts.page.themes.auto}</option>
+            <option value="light">{texts.page.themes.light}</option>
+            <option value="dark">{texts.page.themes.dark}</option>
           </select>
         </label>
-        <nav aria-label="Documentation">
+        <nav aria-label={texts.page.docs}>
           <a href="docs" target="_blank" rel="noopener">
-            API docs
+            {texts.page.apiDocs}
           </a>{' '}
           <a href="openapi.json" target="_blank" rel="noopener">
-            OpenAPI
+            {texts.page.openApi}
           </a>
         </nav>
       </div>

@@ -17,7 +17,7 @@ import type { Snapshot } from './snapshot.ts'
 import { StateBrowser } from './state-browser.tsx'
 import { StateMark } from './state-mark.tsx'
 import { StatusFacts } from './status-facts.tsx'
-import { stateWords } from './texts.ts'
+import { stateWords, texts } from './texts.ts'
 import { useTheme } from './theme.ts'
 import { TransitionList } from './transition-list.tsx'
 import { usePoll } from './use-poll.ts'
@@ -38,14 +38,14 @@ export function Page({ baseUrl }: { readonly baseUrl: string }): ReactElement {
   const name = data === undefined ? '' : visible(data.health.name, 64)
 
   useEffect(() => {
-    document.title = [stateWords[shown.state], name, 'Lattice'].filter(text => text !== '').join(' · ')
+    document.title = [stateWords[shown.state], name, texts.product].filter(text => text !== '').join(' · ')
   }, [shown.state, name])
 
   return (
     <div className={`lat-root lat-theme-${theme} page`} data-stale={stale}>
       <PageHeader name={name} reading={reading} live={live} theme={theme} chooseTheme={chooseTheme} />
       <main className="page-main">
-        <section className={`page-verdict lat-${shown.state}`} aria-label="Verdict">
+        <section className={`page-verdict lat-${shown.state}`} aria-label={texts.page.verdict}>
           <StateMark state={shown.state} />
           <div>
             <p role="status" className="lat-sentence">
@@ -53,14 +53,14 @@ export function Page({ baseUrl }: { readonly baseUrl: string }): ReactElement {
             </p>
             {data === undefined ? null : (
               <p className="lat-soft">
-                {visible(data.status.status_text, 200)}, since <Moment at={data.status.since} />
+                {visible(data.status.status_text, 200)}, {texts.page.since} <Moment at={data.status.since} />
               </p>
             )}
           </div>
         </section>
         <FailureBanner {...reading} />
         {data === undefined ? (
-          <p className="page-skeleton">Waiting for the first answer.</p>
+          <p className="page-skeleton">{texts.page.waiting}</p>
         ) : (
           <Parts api={api} data={data} reading={reading} theme={theme} />
         )}
@@ -72,14 +72,11 @@ export function Page({ baseUrl }: { readonly baseUrl: string }): ReactElement {
 /** What is shown of a verdict, given how far the reading can be trusted. */
 function shownVerdict(verdict: Verdict | undefined, stale: boolean, failed: boolean): Verdict {
   if (verdict === undefined) {
-    const sentence = failed ? 'This node has not answered.' : 'Asking the node.'
+    const sentence = failed ? texts.verdict.unanswered : texts.asking
     return { state: 'unknown', sentence }
   }
   if (!stale) return verdict
-  return {
-    state: 'unknown',
-    sentence: `Not known now: the node is silent. It said last: ${verdict.sentence}`,
-  }
+  return { state: 'unknown', sentence: texts.verdict.stale(verdict.sentence) }
 }
 
 function Parts(props: {
@@ -94,35 +91,35 @@ function Parts(props: {
     <>
       <div className="page-columns">
         <section className="page-card" aria-labelledby="page-mode">
-          <h2 id="page-mode">Sync mode</h2>
+          <h2 id="page-mode">{texts.page.mode}</h2>
           <ModeControl api={api} status={status} onSwitched={reading.refresh} />
           <StatusFacts status={status} />
         </section>
         <div className="page-wide">
           <section className="page-card" aria-labelledby="page-warnings">
-            <h2 id="page-warnings">Warnings ({status.warnings.length})</h2>
+            <h2 id="page-warnings">{texts.page.warnings(status.warnings.length)}</h2>
             <WarningList warnings={status.warnings} stale={reading.stale} />
           </section>
           <section className="page-card" aria-labelledby="page-nodes">
-            <h2 id="page-nodes">Nodes</h2>
+            <h2 id="page-nodes">{texts.page.nodes}</h2>
             <NodeTable status={status} health={health} peers={peers} />
           </section>
           <section className="page-card" aria-labelledby="page-links">
-            <h2 id="page-links">Links</h2>
+            <h2 id="page-links">{texts.page.links}</h2>
             <LinkMatrix ownName={visible(health.name, 64)} peers={peers} rows={linkRows} />
           </section>
           <section className="page-card" aria-labelledby="page-changes">
-            <h2 id="page-changes">Last changes of the mode</h2>
+            <h2 id="page-changes">{texts.page.changes}</h2>
             <TransitionList transitions={transitions} />
           </section>
         </div>
       </div>
       <section className="page-card" aria-labelledby="page-history">
-        <h2 id="page-history">History</h2>
+        <h2 id="page-history">{texts.page.history}</h2>
         <HistorySection api={api} renewedWall={reading.receivedWall ?? 0} theme={theme} />
       </section>
       <section className="page-card" aria-labelledby="page-state">
-        <h2 id="page-state">State</h2>
+        <h2 id="page-state">{texts.page.state}</h2>
         <StateBrowser api={api} root={status.merkle_root} ownName={health.name} peers={peers} />
       </section>
     </>

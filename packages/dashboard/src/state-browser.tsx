@@ -4,6 +4,7 @@ import type { ReactElement } from 'react'
 import { readFailureWords } from './failure-words.ts'
 import { KeyDetails } from './key-details.tsx'
 import type { NodeApi, Peer, StatePage } from './node-api.ts'
+import { texts } from './texts.ts'
 import { shortHex, valueLine, visible } from './visible-text.ts'
 
 /** Keys on one page: about a screen. */
@@ -67,7 +68,7 @@ export function StateBrowser({ api, root, ownName, peers }: Props): ReactElement
     <div>
       <div className="page-state-head">
         <p className="lat-field">
-          <label htmlFor={id}>Keys that start with</label>
+          <label htmlFor={id}>{texts.state.prefix}</label>
           <input
             id={id}
             type="search"
@@ -81,10 +82,8 @@ export function StateBrowser({ api, root, ownName, peers }: Props): ReactElement
           />
         </p>
         <p className="lat-soft">
-          {page === undefined
-            ? ''
-            : `${page.keyCount.toLocaleString()} ${page.keyCount === 1 ? 'key' : 'keys'} in all, `}
-          root <code title={root}>{shortHex(root)}</code>
+          {page === undefined ? '' : texts.state.count(page.keyCount)}
+          {texts.state.root} <code title={root}>{shortHex(root)}</code>
         </p>
       </div>
       {error === undefined ? null : <p className="lat-banner">{readFailureWords(error)}</p>}
@@ -116,12 +115,12 @@ function Paging(props: {
   return (
     <p className="lat-row page-paging">
       <button type="button" className="lat-button" disabled={onPrevious === undefined} onClick={onPrevious}>
-        Previous keys
+        {texts.state.previous}
       </button>
       <button type="button" className="lat-button" disabled={onNext === undefined} onClick={onNext}>
-        Next keys
+        {texts.state.next}
       </button>
-      <span className="lat-soft">page {number}</span>
+      <span className="lat-soft">{texts.state.page(number)}</span>
     </p>
   )
 }
@@ -142,16 +141,16 @@ function KeyTable(props: {
   readonly details: (key: string) => ReactElement
 }): ReactElement {
   const { page, open, onToggle, details } = props
-  if (page.entries.length === 0) return <p>No key starts like this.</p>
+  if (page.entries.length === 0) return <p>{texts.state.none}</p>
   return (
     <table role="table" className="page-table page-keys">
       <thead role="rowgroup">
         <tr role="row">
           <th role="columnheader" scope="col">
-            Key
+            {texts.state.key}
           </th>
           <th role="columnheader" scope="col">
-            Value
+            {texts.state.value}
           </th>
         </tr>
       </thead>

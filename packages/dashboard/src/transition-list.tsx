@@ -3,7 +3,7 @@
  */
 import type { ReactElement } from 'react'
 import type { Transition } from './node-api.ts'
-import { phaseWords, triggerWords, wordOf } from './texts.ts'
+import { phaseWords, texts, triggerWords, wordOf } from './texts.ts'
 import { clockWords, spanWords } from './time-words.ts'
 import { useNow } from './use-poll.ts'
 import { visible } from './visible-text.ts'
@@ -24,16 +24,20 @@ export function TransitionList({
   const shown = transitions.slice(-shownMax).reverse()
   return (
     <div>
-      {shown.length === 0 ? <p>None since the node started.</p> : null}
+      {shown.length === 0 ? <p>{texts.changes.none}</p> : null}
       <ol className="page-transitions">
         {shown.map(({ epoch, from, to, at, reason, trigger, duration_seconds: seconds }) => (
           <li key={epoch}>
             <time dateTime={at}>{clockWords(at, now)}</time>{' '}
             <strong>
-              {visible(wordOf(phaseWords, from), 40)} → {visible(wordOf(phaseWords, to), 40)}
+              {texts.changes.step(visible(wordOf(phaseWords, from), 40), visible(wordOf(phaseWords, to), 40))}
             </strong>
             <span className="lat-help">
-              {visible(reason, 200)} ({wordOf(triggerWords, trigger)}; after {spanWords(seconds * 1000)})
+              {texts.changes.why(
+                visible(reason, 200),
+                wordOf(triggerWords, trigger),
+                spanWords(seconds * 1000),
+              )}
             </span>
           </li>
         ))}

@@ -3,7 +3,7 @@
  * always show the same page.
  */
 import type { HealthReport, Peer, SyncStatus } from './node-api.ts'
-import { carrierWords, modeNames, stateWords, wordOf } from './texts.ts'
+import { carrierWords, modeNames, stateWords, texts, wordOf } from './texts.ts'
 import type { StateName } from './texts.ts'
 import { visible } from './visible-text.ts'
 
@@ -34,11 +34,11 @@ export function peerName(peer: Peer): string {
 export function peerState(peer: Peer): { readonly state: StateName; readonly word: string } {
   if (peer.path === 'none') {
     if (peer.asleep === true) return { state: 'asleep', word: stateWords.asleep }
-    if (sleepsOnSpace(peer)) return { state: 'asleep', word: 'May be asleep' }
-    if (peer.last_seen === null) return { state: 'unknown', word: 'Not heard yet' }
+    if (sleepsOnSpace(peer)) return { state: 'asleep', word: texts.peer.mayBeAsleep }
+    if (peer.last_seen === null) return { state: 'unknown', word: texts.peer.notHeard }
     return { state: 'down', word: stateWords.down }
   }
-  if (peer.in_sync === false || (peer.behind ?? 0) > 0) return { state: 'degraded', word: 'Behind' }
+  if (peer.in_sync === false || (peer.behind ?? 0) > 0) return { state: 'degraded', word: texts.peer.behind }
   return { state: peer.path, word: wordOf(stateWords, peer.path) }
 }
 
@@ -50,60 +50,59 @@ function sleepsOnSpace(peer: Peer): boolean {
 /** Parts of a node whose trouble is its own, whatever the others do. */
 const ownParts = ['persistence', 'disk', 'clock', 'event_loop'] as const
 
+const said = texts.verdict
+
 /** How the federation is, as this node sees it. */
 export function verdictOf(facts: Facts): Verdict {
   const { status, peers, health } = facts
-  if (health?.overall === 'unhealthy')
-    return { state: 'down', sentence: `This node is not well: ${clause(health.reason)}.` }
-  if (peers.length === 0)
-    return { state: 'degraded', sentence: 'This node is alone: it knows no other nodes.' }
+  if (health?.overall === 'unhealthy') return { state: 'down', sentence: said.unwell(clause(health.reason)) }
+  if (peers.length === 0) return { state: 'degraded', sentence: said.alone }
   const lost = peers.filter(peer => peer.path === 'none')
   if (lost.length === peers.length) return isolated(peers)
   const using = usingWords(status)
   if (lost.length > 0) {
-    const reached = peers.length + 1 - lost.length
-    const names = lost.map(peerName).join(', ')
-    const connected = `${reached} of ${peers.length + 1} nodes are connected`
+    const all = peers.length + 1
+    const names = texts.list(lost.map(peerName))
     // A host that sleeps has said so itself: no failure, and no agreement either.
-    return lost.every(peer => peer.asleep === true)
-      ? { state: 'asleep', sentence: `${connected}; asleep: ${names}. ${using}` }
-      : { state: 'degraded', sentence: `${connected}, not ${names}. ${using}` }
+    const [state, missing] = lost.every(peer => peer.asleep === true)
+      ? (['asleep', said.asleep] as const)
+      : (['degraded', said.lost] as const)
+    return { state, sentence: said.both(missing(all - lost.length, all, names), using) }
   }
   const grave = status.warnings.find(({ severity }) => severity === 'high')
-  if (grave !== undefined) return { state: 'degraded', sentence: `${clause(grave.title)}. ${using}` }
+  if (grave !== undefined)
+    return { state: 'degraded', sentence: said.both(said.grave(clause(grave.title)), using) }
   const trouble = ownParts
     .map(part => health?.components?.[part])
     .find(part => part?.status === 'degraded' || part?.status === 'unhealthy')
   if (trouble !== undefined)
-    return { state: 'degraded', sentence: `This node needs a look: ${clause(trouble.reason)}. ${using}` }
-  return { state: carrierState(status), sentence: `${agreement(peers)} ${using}` }
+    return { state: 'degraded', sentence: said.both(said.look(clause(trouble.reason)), using) }
+  return { state: carrierState(status), sentence: said.both(agreement(peers), using) }
 }
 
 function isolated(peers: readonly Peer[]): Verdict {
-  if (peers.every(peer => peer.last_seen === null))
-    return { state: 'down', sentence: 'No other node has answered yet. Local reads and writes work.' }
-  if (peers.every(peer => peer.asleep === true))
-    return { state: 'asleep', sentence: 'The other nodes are asleep. Local reads and writes work.' }
+  if (peers.every(peer => peer.last_seen === null)) return { state: 'down', sentence: said.nobodyYet }
+  if (peers.every(peer => peer.asleep === true)) return { state: 'asleep', sentence: said.allAsleep }
   if (peers.every(peer => peer.asleep === true || sleepsOnSpace(peer)))
-    return { state: 'asleep', sentence: 'The other nodes do not answer; Spaces may be asleep.' }
-  return { state: 'down', sentence: 'No other node answers. Local reads and writes work.' }
+    return { state: 'asleep', sentence: said.spacesSilent }
+  return { state: 'down', sentence: said.nobody }
 }
 
 function agreement(peers: readonly Peer[]): string {
-  const all = peers.length === 1 ? 'Both nodes' : `All ${peers.length + 1} nodes`
+  const all = said.all(peers.length + 1)
   if (peers.some(peer => peerState(peer).state === 'degraded' || (peer.ahead ?? 0) > 0))
-    return `${all} are connected; changes are on their way.`
-  return peers.every(peer => peer.in_sync === true) ? `${all} agree.` : `${all} are connected.`
+    return said.differ(all)
+  return peers.every(peer => peer.in_sync === true) ? said.agree(all) : said.connected(all)
 }
 
 /** `Auto is using peer-to-peer.` */
 function usingWords({ mode, sync_mode: carrier, phase }: SyncStatus): string {
   const name = wordOf(modeNames, mode)
-  if (phase === 'GRACE') return `${name} is using peer-to-peer, which has fallen silent.`
-  if (phase === 'TRIAL') return `${name} is using HTTP and trying peer-to-peer.`
-  if (carrier === 'NONE') return `${name} has not proved a path yet.`
-  const word = carrier === 'HTTP' ? 'HTTP' : wordOf(carrierWords, carrier).toLowerCase()
-  return mode === 'auto' ? `${name} is using ${word}.` : `The operator has forced ${word}.`
+  if (phase === 'GRACE') return said.silent(name)
+  if (phase === 'TRIAL') return said.trial(name)
+  if (carrier === 'NONE') return said.noPath(name)
+  const word = carrier === 'HTTP' ? carrierWords.HTTP : wordOf(carrierWords, carrier).toLowerCase()
+  return mode === 'auto' ? said.using(name, word) : said.forced(word)
 }
 
 function carrierState({ sync_mode: carrier, phase }: SyncStatus): StateName {

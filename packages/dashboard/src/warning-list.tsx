@@ -5,13 +5,14 @@ import { Moment } from './moment.tsx'
 import type { Warning } from './node-api.ts'
 import { safeUrl } from './safe-url.ts'
 import { StateMark } from './state-mark.tsx'
+import { texts } from './texts.ts'
 import type { StateName } from './texts.ts'
 import { visible } from './visible-text.ts'
 
 const severityMarks: Readonly<Record<Warning['severity'], readonly [StateName, string]>> = {
-  high: ['down', 'High'],
-  medium: ['degraded', 'Medium'],
-  low: ['unknown', 'Low'],
+  high: ['down', texts.warnings.severity.high],
+  medium: ['degraded', texts.warnings.severity.medium],
+  low: ['unknown', texts.warnings.severity.low],
 }
 
 /** Longest text of a warning: more is no warning. */
@@ -23,7 +24,7 @@ export function WarningList(props: {
   readonly stale: boolean
 }): ReactElement {
   const { warnings, stale } = props
-  if (warnings.length === 0) return <p>{stale ? 'Not known now.' : 'Nothing needs a look.'}</p>
+  if (warnings.length === 0) return <p>{stale ? texts.warnings.unknown : texts.warnings.none}</p>
   return (
     <ul className="page-warnings">
       {warnings.map((warning, index) => {
@@ -35,7 +36,7 @@ export function WarningList(props: {
             </h3>
             <p>{visible(warning.text, textCharsMax)}</p>
             <p className="lat-soft">
-              Since <Moment at={warning.since} />
+              {texts.warnings.since} <Moment at={warning.since} />
             </p>
             <Action action={warning.primaryAction} />
           </li>
@@ -67,18 +68,18 @@ function Command({ text }: { readonly text: string }): ReactElement {
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(text)
-      setSaid('Copied')
+      setSaid(texts.warnings.copied)
     } catch {
       // Pages without TLS, and embedded ones, may not reach the clipboard.
-      setSaid('Select and copy it')
+      setSaid(texts.warnings.select)
     }
   }
   return (
     <>
-      {': '}
+      {texts.warnings.before}
       <code className="page-command">{visible(text, textCharsMax)}</code>{' '}
       <button type="button" className="lat-button" onClick={() => void copy()}>
-        Copy
+        {texts.warnings.copy}
       </button>{' '}
       <span role="status">{said}</span>
     </>
