@@ -49,7 +49,8 @@ function losing(
   const end = (scene: Scene, member: Member): void => {
     kill(scene, member, false)
     scene.ledger.excuse(member)
-    scene.world.losses.set(member.index, name === 'rollback')
+    const { losses } = scene.world
+    losses.set(member.index, name === 'rollback' || losses.get(member.index) === true)
     lose(scene, member)
   }
   return ending(name, end, mayHit)
@@ -57,7 +58,7 @@ function losing(
 
 /**
  * A node whose whole directory is older than it knows learns of it from its peers. They can tell only what
- * they hold, so that while one is so, no other member loses anything.
+ * they hold, so that once one was so, no other member loses anything.
  */
 function noneForgot({ world }: Scene, { index }: Member): boolean {
   return [...world.losses].every(([other, unaware]) => !unaware || other === index)
