@@ -4,8 +4,8 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { lattice } from './command.ts'
-import { World, type Daemon } from './daemons.ts'
+import { lattice } from '../command.ts'
+import { World, type Daemon } from '../daemons.ts'
 import {
   backUp,
   cutInHalf,
@@ -14,12 +14,9 @@ import {
   putBack,
   replaceContainer,
   spoilPage,
-} from './disk-faults.ts'
-import { eventually } from './eventually.ts'
-import { arrives, equalRoots, put, valueOf } from './federation.ts'
-
-/** The smoke list takes the hardest of each kind; the rings below have the others one by one. */
-const isFull = process.env['E2E_FULL'] !== undefined
+} from '../disk-faults.ts'
+import { eventually } from '../eventually.ts'
+import { arrives, equalRoots, put, valueOf } from '../federation.ts'
 
 /** Twice what a healed store may take (G12), for a machine that does other things too. */
 const limitMs = 120_000
@@ -90,7 +87,7 @@ describe('a store that was damaged while the node was down', () => {
     ['it is missing (S9)', loseDatabase],
     ['the container was replaced (H4)', replaceContainer],
   ] as const
-  it.each(isFull ? faults : faults.slice(0, 1))(
+  it.each(faults)(
     'as a whole, because %s: recognised, kept, and rebuilt',
     async (_, fault) => {
       const [{ plan }] = nodes
@@ -106,7 +103,7 @@ describe('a store that was damaged while the node was down', () => {
 })
 
 describe('a store that was turned back in time (S10)', () => {
-  it.each(isFull ? (['database', 'directory'] as const) : (['directory'] as const))(
+  it.each(['database', 'directory'] as const)(
     'by an old copy of the %s: a new life, and nothing is counted twice or lost',
     async what => {
       const [first] = nodes

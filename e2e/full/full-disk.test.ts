@@ -1,11 +1,11 @@
 /** A real disk that is really full, or cannot be written at all (reliability S3, S14). */
 import { afterAll, describe, expect, it } from '@jest/globals'
-import { launch } from './command.ts'
-import { quick, settingsOf, World, type Daemon } from './daemons.ts'
-import { eventually } from './eventually.ts'
-import { arrives, codeOf, equalRoots, put, valueOf } from './federation.ts'
-import { freePort } from './ports.ts'
-import { SmallDisk, smallDiskMissing } from './small-disk.ts'
+import { launch } from '../command.ts'
+import { quick, settingsOf, World, type Daemon } from '../daemons.ts'
+import { eventually } from '../eventually.ts'
+import { arrives, codeOf, equalRoots, put, valueOf } from '../federation.ts'
+import { freePort } from '../ports.ts'
+import { SmallDisk, smallDiskMissing } from '../small-disk.ts'
 
 const missing = smallDiskMissing()
 if (missing !== undefined && process.env['CI'] === 'true') throw new Error(missing)

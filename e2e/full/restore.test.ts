@@ -2,9 +2,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { documentOf, lattice, type Outcome } from './command.ts'
-import { World, type Daemon } from './daemons.ts'
-import { arrives, equalRoots, put } from './federation.ts'
+import { documentOf, lattice, type Outcome } from '../command.ts'
+import { World, type Daemon } from '../daemons.ts'
+import { arrives, equalRoots, put } from '../federation.ts'
 
 const limitMs = 90_000
 
