@@ -139,20 +139,6 @@ describe('a broken or foreign data directory', () => {
     expect(digestOf(file)).toBe(before)
   })
 
-  it('a damaged store is refused and left as it is', async () => {
-    const [victim] = (await world.federation(1)) as [Daemon]
-    await put(victim, 'k', 'v'.repeat(1000))
-    expect(await victim.stop()).toBe(0)
-    const file = join(victim.plan.stateDir, databaseName())
-    const bytes = readFileSync(file)
-    writeFileSync(file, bytes.fill(0x5a, 0, 64))
-    const before = digestOf(file)
-    const outcome = await start(victim.name)
-    expect(outcome.code).toBe(1)
-    expect(outcome.stderr).toContain('STORE_CORRUPT')
-    expect(digestOf(file)).toBe(before)
-  }, 60_000)
-
   it('a directory that others can write to is refused; exit 78', async () => {
     const directory = join(world.directory, 'shared')
     mkdirSync(directory)

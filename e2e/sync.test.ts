@@ -81,12 +81,12 @@ describe('one state on three nodes', () => {
       }
     }
     const watching = Promise.all([watch(two), watch(three)])
-    for (let round = 1; round <= rounds; round++) await transfer(round)
-    await arrives([two, three], 'tx/b', rounds)
+    let round = 0
+    while (round < rounds || looks <= rounds) await transfer(++round)
+    await arrives([two, three], 'tx/b', round)
     done = true
     await watching
     expect(torn).toEqual([])
-    expect(looks).toBeGreaterThan(rounds)
   })
 
   it('an Idempotency-Key makes a retry answer the same and apply once; another request under it is refused', async () => {

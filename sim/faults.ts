@@ -40,16 +40,10 @@ export const faults: readonly Fault[] = [
 /** Which faults a history has, and their mean intervals in ms. */
 export type Swarm = ReadonlyMap<string, number>
 
-/**
- * Told only where it is named: it loses increments that only others hold (docs/reliability.md), which every
- * history that draws it could show.
- */
-export const undrawn: ReadonlySet<string> = new Set(['rollback'])
-
 /** Draws a swarm. */
 export function drawSwarm(dice: Dice): Swarm {
   const share = dice.pick([0.15, 0.3, 0.6])
-  const chosen = faults.filter(({ name }) => dice.chance(share) && !undrawn.has(name))
+  const chosen = faults.filter(() => dice.chance(share))
   const swarm = chosen.length > 0 ? chosen : [dice.pick(faults)]
   return new Map(swarm.map(({ name }) => [name, dice.pick([40_000, 120_000, 400_000, 1_200_000])]))
 }

@@ -87,7 +87,7 @@ export class Engine {
   constructor(parts: EngineParts) {
     const { store, hash, signer, members, params, at, info, random } = parts
     this.#parts = parts
-    const life = provisionalLife(parts, at.wall)
+    const life = provisionalLife(store, signer.nodeId, members, random)
     this.#replica = new Replica({ store, hash, signer, trusted: members, provisionalLife: life })
     this.#commits = new CommitPipeline(this.#replica, store, hash)
     this.#dialect = new Dialect(signer.nodeId, store.incarnation)
@@ -100,6 +100,7 @@ export class Engine {
     this.#responder = new Responder(composer, dialect, this.#commits)
     this.#intake = new Intake({
       self,
+      others: new Set(this.#peers.keys()),
       store,
       replica,
       commits: this.#commits,

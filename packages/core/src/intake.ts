@@ -46,6 +46,8 @@ const fruitlessPauseMs = { first: 200, last: 10_000 }
 /** What the intake works with. */
 export interface IntakeParts {
   readonly self: NodeId
+  /** The other members. */
+  readonly others: ReadonlySet<NodeId>
   readonly store: Store
   readonly replica: Replica
   readonly commits: CommitPipeline
@@ -67,9 +69,9 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
-    const { self, startWall, store, replica } = parts
+    const { self, others, startWall, store, replica } = parts
     const isWhole = store.lastSeq > 0 && !replica.isRecovering
-    this.own = new OwnHistory({ self, incarnation: store.incarnation, startWall, isWhole })
+    this.own = new OwnHistory({ self, incarnation: store.incarnation, startWall, isWhole, others })
   }
 
   /** Peers whose cursor has moved since the last call: to be persisted with the next commit. */
@@ -176,6 +178,7 @@ export class Intake {
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
     replica.recovered(peer.stated?.settled ?? 0n)
+    if (this.own.agreedWith(peer.id)) replica.countOn()
     peer.lastSyncWall = at.wall
     peer.equalAt = at.mono
     peer.behindSince = undefined

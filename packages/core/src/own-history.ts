@@ -5,11 +5,11 @@
  * was written by a life of the store that is gone, because an old copy was put in its place, or is being
  * written by a second process with the same key.
  */
-import { toHex, toUtf8 } from './bytes.ts'
+import { toHex } from './bytes.ts'
 import type { Entry } from './entry.ts'
 import type { Effect } from './events.ts'
 import { wallOf } from './hlc.ts'
-import type { ReplicaParts } from './replica.ts'
+import type { Random, Store } from './ports.ts'
 import { counterSlot } from './slot.ts'
 import { isIncarnation, type Incarnation, type Instant, type NodeId } from './units.ts'
 
@@ -30,27 +30,24 @@ export interface OwnHistoryParts {
    * nothing to be older than.
    */
   readonly isWhole: boolean
+  /** The other members. */
+  readonly others: ReadonlySet<NodeId>
 }
 
 /**
- * What this node counts under until it has agreed with a peer. Its store may be an old copy, and a total that
- * is written over a later one would lose increments; so each start counts anew until then. Alone it goes on
- * where it was.
+ * What this node counts under until every other member has agreed with it. Its store may be an old copy, and
+ * a total that is written over a later one, which one member alone may hold, would lose increments; so each
+ * start counts anew until then. Alone it goes on where it was.
  */
 export function provisionalLife(
-  {
-    store,
-    members,
-    signer,
-    hash,
-  }: Pick<ReplicaParts, 'store' | 'signer' | 'hash'> & {
-    readonly members: ReadonlySet<NodeId>
-  },
-  startWall: number,
+  store: Store,
+  self: NodeId,
+  members: ReadonlySet<NodeId>,
+  random: Random,
 ): Incarnation {
-  const isAlone = [...members].every(id => id === signer.nodeId)
+  const isAlone = [...members].every(id => id === self)
   if (isAlone) return store.incarnation
-  const drawn = toHex(hash(toUtf8(`${store.incarnation} ${startWall}`)).subarray(0, 8))
+  const drawn = toHex(random.bytes(8))
   return isIncarnation(drawn) ? drawn : store.incarnation
 }
 
@@ -58,6 +55,8 @@ export function provisionalLife(
 export class OwnHistory {
   readonly #parts: OwnHistoryParts
   #clonedWall: number | undefined
+  /** Members whose root has been ours since the start. */
+  readonly #agreed = new Set<NodeId>()
 
   constructor(parts: OwnHistoryParts) {
     this.#parts = parts
@@ -66,6 +65,12 @@ export class OwnHistory {
   /** When an entry was last seen that another process has signed with this node's key, in Unix ms. */
   get clonedWall(): number | undefined {
     return this.#clonedWall
+  }
+
+  /** A member holds exactly what we hold; whether all of them have said so since the start. */
+  agreedWith(peer: NodeId): boolean {
+    this.#agreed.add(peer)
+    return [...this.#parts.others].every(other => this.#agreed.has(other))
   }
 
   /**

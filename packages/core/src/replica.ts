@@ -33,7 +33,7 @@ export interface ReplicaParts {
   readonly signer: Signer
   /** Authors whose entries are accepted; the node itself always is. */
   readonly trusted: ReadonlySet<NodeId>
-  /** What a store that held something counts under until it agrees with a peer (own-history.ts). */
+  /** What counters are counted under until `countOn` (own-history.ts). */
   readonly provisionalLife?: Incarnation
 }
 
@@ -78,7 +78,7 @@ export class Replica {
 
   constructor({ store, hash, signer, trusted, provisionalLife = store.incarnation }: ReplicaParts) {
     this.#store = store
-    this.#counterLife = store.lastSeq === 0 ? store.incarnation : provisionalLife
+    this.#counterLife = provisionalLife
     this.#hash = hash
     this.#signer = signer
     this.#trusted = trusted
@@ -163,10 +163,14 @@ export class Replica {
    * @param settled the settled horizon of that peer; left out where there is none that could know better
    */
   recovered(settled = this.#horizon): void {
-    this.#counterLife = this.#store.incarnation
     if (!this.#recovering || settled < this.#horizon) return
     this.#recovering = false
     this.stageFact(amnesiaFact, undefined)
+  }
+
+  /** Nobody holds a later total of this node: counters go on in the slots of its own life. */
+  countOn(): void {
+    this.#counterLife = this.#store.incarnation
   }
 
   /** Whether something has been staged since the last `seal`. */

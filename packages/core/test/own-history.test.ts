@@ -2,12 +2,19 @@
  * A node learns from its own signed entries that its store is old, or that it has a double (S10, S11, G15).
  */
 import { describe, expect, it } from '@jest/globals'
-import { encodeValue, versionAt, type Effect, type Operation } from '@lattice/core'
-import { createMemoryStore, testWall } from '@lattice/core/testing'
+import {
+  encodeValue,
+  versionAt,
+  type Effect,
+  type Incarnation,
+  type NodeId,
+  type Operation,
+} from '@lattice/core'
+import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { OwnHistory, provisionalLife } from '../src/own-history.ts'
 import { Replica } from '../src/replica.ts'
 import { counterSlot } from '../src/slot.ts'
-import { alice, bob, sha256 } from './crypto.ts'
+import { alice, bob, carol, sha256 } from './crypto.ts'
 import { commit, entryOf, everybody, life, openReplica, write } from './replicas.ts'
 
 const at = { mono: 0, wall: testWall + 60_000 }
@@ -15,7 +22,13 @@ const self = alice.nodeId
 const incarnation = life(1)
 
 const historyOf = (isWhole = true): OwnHistory =>
-  new OwnHistory({ self, incarnation, startWall: testWall, isWhole })
+  new OwnHistory({
+    self,
+    incarnation,
+    startWall: testWall,
+    isWhole,
+    others: new Set([bob.nodeId, carol.nodeId]),
+  })
 const writtenAt = (wall: number, slot = '') => ({
   ...entryOf({ tick: 0, slot, value: encodeValue(1) }),
   version: versionAt(wall),
@@ -54,11 +67,11 @@ describe('counting after a start', () => {
   const slotsOf = (store: ReturnType<typeof createMemoryStore>): string[] =>
     store.slots('n').map(({ slot }) => slot)
 
-  it('goes into a slot of its own until the node has agreed with a peer, then on where it was', async () => {
+  it('goes into a slot of its own until the node is told to count on, then on where it was', async () => {
     const first = openReplica(alice, createMemoryStore({ incarnation }))
     await write(first, [increment])
     const { store } = first
-    const provisional = provisionalLife({ store, members: everybody, signer: alice, hash: sha256 }, testWall)
+    const provisional = provisionalLife(store, self, everybody, createSeededRandom(1))
     const parts = { store, hash: sha256, signer: alice, trusted: everybody, provisionalLife: provisional }
     const node = { store, replica: new Replica(parts) }
     await write(node, [increment])
@@ -67,14 +80,23 @@ describe('counting after a start', () => {
     )
     node.replica.recovered()
     await write(node, [increment])
+    expect(slotsOf(store).length).toBe(2)
+    node.replica.countOn()
+    await write(node, [increment])
     await commit(node)
-    expect([slotsOf(store).length, node.replica.read('n')?.value]).toEqual([2, 3])
+    expect([slotsOf(store).length, node.replica.read('n')?.value]).toEqual([2, 4])
+  })
+
+  it('is provisional until every other member has agreed: one of them alone may hold a later total', () => {
+    const history = historyOf()
+    expect([bob, bob, carol].map(({ nodeId }) => history.agreedWith(nodeId))).toEqual([false, false, true])
   })
 
   it('is another one each time, and none where nobody could hold more', () => {
     const store = createMemoryStore({ incarnation })
-    const parts = { store, members: everybody, signer: alice, hash: sha256 }
-    expect(provisionalLife(parts, testWall)).not.toBe(provisionalLife(parts, testWall + 1))
-    expect(provisionalLife({ ...parts, members: new Set([self]) }, testWall)).toBe(incarnation)
+    const random = createSeededRandom(1)
+    const draw = (members: ReadonlySet<NodeId>): Incarnation => provisionalLife(store, self, members, random)
+    expect(draw(everybody)).not.toBe(draw(everybody))
+    expect(draw(new Set([self]))).toBe(incarnation)
   })
 })

@@ -112,11 +112,12 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   mode = () => modeOf(runtime)
   // The last lines of the log come after the store has been closed, and a status reads it.
   opened.defer(() => void (mode = always(mode())))
+  // It has an alarm from its first event on, and the disk is measured before it starts.
+  opened.defer(() => runtime.stop())
   const own = { ...input, parts, identity, log, store, runtime }
   const serving = await serve({ ...own, token: token.reveal(), lungs })
   opened.defer(() => serving.stop())
   await runtime.start()
-  opened.defer(() => runtime.stop())
   opened.defer(startSalvage(store, runtime, log))
   greet(input, identity, serving.url, lungs, log)
   const closing = opened.move()

@@ -2,10 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { documentOf, lattice } from './command.ts'
-import { World } from './daemons.ts'
-import type { Daemon } from './daemons.ts'
-import { put, valueOf } from './federation.ts'
+import { documentOf, lattice } from '../command.ts'
+import { World } from '../daemons.ts'
+import type { Daemon } from '../daemons.ts'
+import { put, valueOf } from '../federation.ts'
 
 const world = new World()
 let from: Daemon
