@@ -1,8 +1,7 @@
 /**
- * The engine: events in, effects out. Synchronous and pure; the only place where policy lives.
- *
- * Every event may change what is known; after that the node *settles*: what is due is sent, what is durable
- * is answered, and `wakeAt` says when time alone will matter again. Decisions depend on state (sync-plan.ts).
+ * The engine: events in, effects out. Synchronous and pure; the only place where policy lives. Every event
+ * may change what is known; after that the node *settles*: what is due is sent, what is durable is answered,
+ * and `wakeAt` says when time alone will matter again. Decisions depend on state (sync-plan.ts).
  */
 import { settleBulk } from './bulk.ts'
 import { CommitMarks } from './commit-marks.ts'

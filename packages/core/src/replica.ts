@@ -150,10 +150,7 @@ export class Replica {
     return true
   }
 
-  /**
-   * Whether the store lost what it held, or was away while deletes ended, and the node has not agreed with a
-   * peer since.
-   */
+  /** Whether the store lost something, or was away while deletes ended, and has agreed with no peer since. */
   get isRecovering(): boolean {
     return this.#recovering
   }
