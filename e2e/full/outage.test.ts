@@ -1,9 +1,9 @@
 /** P2P goes and comes back: HTTP carries meanwhile, nothing is lost, and nobody has to do anything. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { World } from './daemons.ts'
-import type { Daemon } from './daemons.ts'
-import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf } from './federation.ts'
-import { eventually } from './eventually.ts'
+import { World } from '../daemons.ts'
+import type { Daemon } from '../daemons.ts'
+import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf } from '../federation.ts'
+import { eventually } from '../eventually.ts'
 
 const world = new World()
 /** The pause of an open circuit (30 s), after which a peer that came back is tried again, and a margin. */

@@ -1,11 +1,11 @@
 /** Every command of the CLI against real daemons: what it prints as JSON, and how it exits. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { documentOf, lattice } from './command.ts'
-import type { Outcome, Surroundings } from './command.ts'
-import { World } from './daemons.ts'
-import type { Daemon } from './daemons.ts'
-import { metOverP2p } from './federation.ts'
-import { freePort } from './ports.ts'
+import { documentOf, lattice } from '../command.ts'
+import type { Outcome, Surroundings } from '../command.ts'
+import { World } from '../daemons.ts'
+import type { Daemon } from '../daemons.ts'
+import { metOverP2p } from '../federation.ts'
+import { freePort } from '../ports.ts'
 
 const world = new World()
 const root = expect.stringMatching(/^[0-9a-f]{64}$/)
