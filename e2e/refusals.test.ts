@@ -90,6 +90,7 @@ describe('what is taken', () => {
     expect(outcome.code).toBe(69)
     expect(outcome.stderr).toMatch(/already in use.*PORT_IN_USE/)
     expect(outcome.stderr).toContain('LATTICE_HTTP_PORT')
+    expect(outcome.stdout).not.toContain('could not be sent')
     expect(readdirSync(join(world.directory, 'port'))).not.toContain('daemon.pid')
   })
 

@@ -1,6 +1,5 @@
 /**
  * The runtime: performs what the engine wants, and tells it what happened. Owns the one alarm, no policy.
- *
  * Events are taken one at a time; what an effect leads to comes back as another event.
  */
 import {
@@ -33,7 +32,6 @@ import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } fro
 import type { RuntimeParts } from './runtime-parts.ts'
 import { readPage } from './state-page.ts'
 import type { LatticeNode, StatePage, SwitchOptions, WriteOptions, WriteReceipt } from './node.ts'
-
 export type { RuntimeParts } from './runtime-parts.ts'
 
 type Waiting<T> = Pick<PromiseWithResolvers<T>, 'resolve' | 'reject'>
@@ -54,6 +52,7 @@ export class Runtime implements LatticeNode {
   #alarmAt = Number.NaN
   #nextId = 1
   #busy = false
+  #started = false
   #stopped = false
   #stopping = false
   #persisting: Promise<void> = Promise.resolve()
@@ -78,15 +77,16 @@ export class Runtime implements LatticeNode {
 
   /** Starts the transports. A transport that cannot start is reported, and the node goes on without it. */
   async start(): Promise<void> {
+    this.#started = true
     this.#setAlarm()
     await Promise.all([...this.#transports.values()].map(transport => this.#startTransport(transport)))
   }
 
-  /** Says goodbye, lets the last commit finish, stops the transports. The store stays open. */
+  /** Says goodbye if it had started, lets the last commit finish, stops all. The store stays open. */
   async stop(): Promise<void> {
     if (this.#stopping) return
     this.#stopping = true
-    this.#dispatch({ type: 'leave' })
+    if (this.#started) this.#dispatch({ type: 'leave' })
     await this.#persisting
     this.#halt(new LatticeError('NOT_READY', 'the node is stopping'))
     await Promise.all([...this.#transports.values()].map(transport => transport.stop()))
