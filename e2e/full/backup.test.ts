@@ -3,28 +3,22 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { documentOf, lattice, type Outcome } from '../command.ts'
-import { World, type Daemon } from '../daemons.ts'
-import { equalRoots, put } from '../federation.ts'
+import { documentOf, lattice } from '../command.ts'
+import { startBackupWorld, type BackupWorld } from '../backup-world.ts'
+import { World } from '../daemons.ts'
+import { equalRoots } from '../federation.ts'
 
 const limitMs = 90_000
 
 const world = new World()
-let nodes: readonly Daemon[] = []
-let node: Daemon
-const archive = join(world.directory, 'node.tar')
-const passphrase = join(world.directory, 'passphrase')
-
-/** The commands as the operator of `node` gives them: with its settings. */
-const run = (...args: string[]): Promise<Outcome> => lattice(args, { env: node.plan.settings })
+let nodes: BackupWorld['nodes']
+let node: BackupWorld['node']
+let archive: string
+let passphrase: string
+let run: BackupWorld['run']
 
 beforeAll(async () => {
-  writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o600 })
-  nodes = await world.federation(2)
-  node = nodes[0] as Daemon
-  await put(node, 'account:alice', { balance: 1000 })
-  await node.client.transact({ body: { operations: [{ op: 'increment', key: 'visits', by: 40 }] } })
-  for (let index = 0; index < 300; index++) await put(node, `k${index}`, 'v'.repeat(index))
+  ;({ nodes, node, archive, passphrase, run } = await startBackupWorld(world))
   expect((await run('backup', archive, '--with-identity', passphrase)).code).toBe(0)
 }, limitMs)
 

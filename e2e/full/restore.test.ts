@@ -1,31 +1,25 @@
 /** Backup and restore of a real node: made while it runs, restored onto an empty disk (D9). */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { documentOf, lattice, type Outcome } from '../command.ts'
-import { World, type Daemon } from '../daemons.ts'
+import { documentOf } from '../command.ts'
+import { startBackupWorld, type BackupWorld } from '../backup-world.ts'
+import { World } from '../daemons.ts'
 import { arrives, equalRoots, put } from '../federation.ts'
 
 const limitMs = 90_000
 
 const world = new World()
-let nodes: readonly Daemon[] = []
-let node: Daemon
-const archive = join(world.directory, 'node.tar')
-const passphrase = join(world.directory, 'passphrase')
+let nodes: BackupWorld['nodes']
+let node: BackupWorld['node']
+let archive: string
+let passphrase: string
+let run: BackupWorld['run']
 
-/** The commands as the operator of `node` gives them: with its settings. */
-const run = (...args: string[]): Promise<Outcome> => lattice(args, { env: node.plan.settings })
 const incarnation = (): string => readFileSync(join(node.plan.stateDir, 'incarnation'), 'utf8')
 
 beforeAll(async () => {
-  writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o600 })
-  nodes = await world.federation(2)
-  node = nodes[0] as Daemon
-  await put(node, 'account:alice', { balance: 1000 })
-  await node.client.transact({ body: { operations: [{ op: 'increment', key: 'visits', by: 40 }] } })
-  for (let index = 0; index < 300; index++) await put(node, `k${index}`, 'v'.repeat(index))
-  await arrives(nodes, 'visits', 40)
+  ;({ nodes, node, archive, passphrase, run } = await startBackupWorld(world))
 }, limitMs)
 
 afterAll(() => world.close())
