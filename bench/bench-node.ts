@@ -36,6 +36,19 @@ export function createDirectory(): { readonly path: string; [Symbol.dispose](): 
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
+/**
+ * The facts that the replica keeps with every commit, for a store filled by hand with `keys` registers: how
+ * many keys can be read, and that nothing ends. Without them a start counts everything.
+ */
+export function countsOf(keys: number): Map<string, Uint8Array> {
+  const keyCount = Buffer.alloc(8)
+  keyCount.writeBigUInt64BE(BigInt(keys))
+  return new Map([
+    ['keys', keyCount],
+    ['endings', Buffer.alloc(8)],
+  ])
+}
+
 /** What a node is made of; the rest is as in the daemon. */
 export interface BenchNodeParts {
   readonly identity: Identity

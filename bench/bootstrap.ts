@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { NodeId } from '@lattice/core'
 import { openSqliteStore, type Identity } from '@lattice/daemon'
-import { createDirectory, createIdentity } from './bench-node.ts'
+import { countsOf, createDirectory, createIdentity } from './bench-node.ts'
 import type { SourceWord } from './bootstrap-source.ts'
 import { freePorts } from './daemon-process.ts'
 import { keyBytes, signRows } from './memory-pair.ts'
@@ -45,9 +45,7 @@ async function fill(directory: string, author: Identity, count: number): Promise
     const signed = signRows(author, Math.min(rowsPerCommit, count - seq))
     const rows = signed.map((row, at) => ({ ...row, seq: seq + at + 1 }))
     bytes += rows.reduce((sum, row) => sum + row.bytes.length, 0)
-    const keyCount = Buffer.alloc(8)
-    keyCount.writeBigUInt64BE(BigInt(seq + rows.length))
-    await store.commit({ rows, facts: new Map([['keys', keyCount]]) })
+    await store.commit({ rows, facts: countsOf(seq + rows.length) })
   }
   await store.close()
   return bytes

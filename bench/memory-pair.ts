@@ -26,7 +26,7 @@ import {
   type VirtualClock,
 } from '@lattice/core/testing'
 import { Runtime, sha256, type Identity } from '@lattice/daemon'
-import { createIdentity } from './bench-node.ts'
+import { countsOf, createIdentity } from './bench-node.ts'
 import { countFrames, type FrameLog } from './frame-counter.ts'
 import { seededRandom } from './seeded-random.ts'
 import { randomKeys, randomValue } from './workload.ts'
@@ -146,10 +146,7 @@ async function passTime(clock: VirtualClock, ms: number): Promise<void> {
 async function filledStore(index: 0 | 1, rows: readonly SignedRow[]): Promise<Store> {
   const store = createMemoryStore({ image: createMemoryImage(`00000000000000a${index}` as Incarnation) })
   const numbered = rows.map((row, at) => ({ ...row, seq: at + 1 }))
-  // As the replica keeps it with every commit: the number of keys that can be read, 8 bytes.
-  const keyCount = Buffer.alloc(8)
-  keyCount.writeBigUInt64BE(BigInt(rows.length))
-  if (numbered.length > 0) await store.commit({ rows: numbered, facts: new Map([['keys', keyCount]]) })
+  if (numbered.length > 0) await store.commit({ rows: numbered, facts: countsOf(rows.length) })
   return store
 }
 

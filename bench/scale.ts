@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { encodeValue, rowOf, signEntry, type Signer, type Version } from '@lattice/core'
 import { openSqliteStore, sha256 } from '@lattice/daemon'
-import { createDirectory, createIdentity } from './bench-node.ts'
+import { countsOf, createDirectory, createIdentity } from './bench-node.ts'
 import { print, progress, readNumbers, readOptions, round, verdict, type Cell } from './report.ts'
 import type { ScaleSample } from './scale-subject.ts'
 import { randomKeys, randomValue } from './workload.ts'
@@ -34,10 +34,7 @@ async function fill(directory: string, count: number): Promise<void> {
       const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version }
       return rowOf(signEntry(content, signer, sha256), seq + at + 1, sha256)
     })
-    // As the replica keeps it with every commit: the number of keys that can be read, 8 bytes.
-    const keyCount = Buffer.alloc(8)
-    keyCount.writeBigUInt64BE(BigInt(seq + rows.length))
-    open.push(store.commit({ rows, facts: new Map([['keys', keyCount]]) }))
+    open.push(store.commit({ rows, facts: countsOf(seq + rows.length) }))
     if (open.length >= commitsAhead) await open.shift()
   }
   await Promise.all(open)

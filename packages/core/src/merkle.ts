@@ -23,9 +23,13 @@ import type { Sequence } from './units.ts'
 /** What is hashed for a leaf, made in place: millions are. The first byte is its domain. */
 const leafScratch = new Uint8Array(1 + 64 + 32)
 
-/** The same for a branch, at its largest. */
-const branchScratch = new Uint8Array(1 + 1 + 64 + 6 + 2 + 16 * 32)
+/** Room for what stands before the digests in a branch, 74 bytes at most, in whole words. */
+const headBytesMax = 76
+
+/** The same for a branch. Digests begin at a word, so that they are copied by words; the head ends there. */
+const branchScratch = new Uint8Array(headBytesMax + 16 * 32)
 const scratchView = new DataView(branchScratch.buffer)
+const scratchWords = new Uint32Array(branchScratch.buffer)
 
 /** By hash function: a process has one, tests have several. */
 const wholeKeyHashes = new WeakMap<Hash, Uint8Array>()
@@ -262,22 +266,23 @@ export class MerkleTrie {
     // First, because making a child's digest uses the same scratch memory.
     for (let nibble = 0; nibble < 16; nibble++) this.#refresh(arena.child(branch, nibble))
     const depth = arena.depth(branch)
-    branchScratch[0] = 1
-    branchScratch[1] = depth
-    const head = 2 + arena.copyPrefix(arena.sample(branch), depth, branchScratch, 2)
-    scratchView.setUint16(head, 0)
-    scratchView.setUint32(head + 2, arena.count(branch))
+    const start = headBytesMax - (2 + ((depth + 1) >> 1) + 8)
+    branchScratch[start] = 1
+    branchScratch[start + 1] = depth
+    arena.copyPrefix(arena.sample(branch), depth, branchScratch, start + 2)
+    scratchView.setUint16(headBytesMax - 8, 0)
+    scratchView.setUint32(headBytesMax - 6, arena.count(branch))
     let bitmap = 0
-    let end = head + 8
+    let end = headBytesMax
     for (let nibble = 0; nibble < 16; nibble++) {
       const child = arena.child(branch, nibble)
       if (child === 0) continue
       bitmap |= 1 << nibble
-      arena.copyDigest(child, branchScratch, end)
+      arena.copyDigest(child, scratchWords, end >> 2)
       end += 32
     }
-    scratchView.setUint16(head + 6, bitmap)
-    return this.#hash(branchScratch.subarray(0, end))
+    scratchView.setUint16(headBytesMax - 2, bitmap)
+    return this.#hash(branchScratch.subarray(start, end))
   }
 
   #refresh(ref: Ref): void {

@@ -7,7 +7,7 @@
  * of their path.
  */
 import { concatBytes, equalBytes } from './bytes.ts'
-import type { LeafBlock } from './ports.ts'
+import type { LeafOrder, LeafWords } from './leaf-order.ts'
 import type { Sequence } from './units.ts'
 
 /** Nibbles in a path. */
@@ -30,13 +30,15 @@ interface LeafChunk {
   readonly keys: Uint8Array
   readonly digests: Uint8Array
   readonly seqs: Float64Array
-  /** Keys and digests by four bytes, to move leaves. */
-  readonly words: readonly [keys: Uint32Array, digests: Uint32Array]
+  /** Keys and digests by four bytes, to copy them. */
+  readonly words: LeafWords
 }
 
 interface BranchChunk {
   readonly children: Int32Array
   readonly digests: Uint8Array
+  /** The digests by four bytes. */
+  readonly words: Uint32Array
   readonly counts: Uint32Array
   readonly depths: Uint8Array
   /** 1 where the digest is up to date. */
@@ -55,15 +57,15 @@ export class TrieArena {
   readonly #leaves: LeafChunk[] = []
   readonly #branches: BranchChunk[] = []
   readonly #otherSlots = new Map<Ref, Uint8Array>()
-  readonly #wholeKeySlot: Uint8Array
+  /** Hash of the empty slot: the second half of most paths. */
+  readonly wholeKeySlot: Uint8Array
   #leafCount = 0
   #branchCount = 0
   readonly #freeLeaves: Ref[] = []
   readonly #freeBranches: Ref[] = []
 
-  /** @param wholeKeySlot hash of the empty slot: the second half of most paths */
   constructor(wholeKeySlot: Uint8Array) {
-    this.#wholeKeySlot = wholeKeySlot
+    this.wholeKeySlot = wholeKeySlot
   }
 
   addLeaf(path: Uint8Array, digest: Uint8Array, seq: Sequence): Ref {
@@ -72,62 +74,19 @@ export class TrieArena {
     const at = leafAt(ref)
     chunk.keys.set(path.subarray(0, digestBytes), at * digestBytes)
     const slot = path.subarray(digestBytes)
-    if (!equalBytes(slot, this.#wholeKeySlot)) this.#otherSlots.set(ref, slot.slice())
+    if (!equalBytes(slot, this.wholeKeySlot)) this.#otherSlots.set(ref, slot.slice())
     this.setLeaf(ref, digest, seq)
     return ref
   }
 
-  /** Takes in many leaves that hang nowhere yet, in order; how many leaves there are then. */
-  addLeaves({ seqs, keys, slots, digests }: LeafBlock): number {
-    for (const [index, slot] of slots) this.#otherSlots.set(-(this.#leafCount + index + 1), slot)
-    for (let done = 0; done < seqs.length;) {
-      const ref = -(this.#leafCount + 1)
-      const [chunk, at] = [this.#leafChunk(ref), leafAt(ref)]
-      const count = Math.min(seqs.length - done, chunkSize - at)
-      chunk.keys.set(keys.subarray(done * digestBytes, (done + count) * digestBytes), at * digestBytes)
-      chunk.digests.set(digests.subarray(done * digestBytes, (done + count) * digestBytes), at * digestBytes)
-      chunk.seqs.set(seqs.slice(done, done + count), at)
-      done += count
-      this.#leafCount += count
-    }
-    return this.#leafCount
-  }
-
-  /**
-   * Moves all leaves, none of which hangs anywhere yet: the one that is now `order[i]` becomes number i, that
-   * is reference −i − 1. In place, cycle by cycle; `order` is used up.
-   */
-  arrange(order: Int32Array): void {
-    const slots = new Map(this.#otherSlots)
-    this.#otherSlots.clear()
-    if (slots.size > 0)
-      for (const [index, ref] of order.entries()) {
-        const slot = slots.get(ref)
-        if (slot !== undefined) this.#otherSlots.set(-index - 1, slot)
-      }
-    const spare = -this.#leafCount - 1
-    for (let start = 0; start < order.length; start++) {
-      if (order[start] === -start - 1) continue
-      this.#copyLeaf(-start - 1, spare)
-      let hole = start
-      for (let from = order[hole] as Ref; from !== -start - 1; from = order[hole] as Ref) {
-        this.#copyLeaf(from, -hole - 1)
-        order[hole] = -hole - 1
-        hole = -from - 1
-      }
-      this.#copyLeaf(spare, -hole - 1)
-      order[hole] = -hole - 1
-    }
-  }
-
-  #copyLeaf(from: Ref, to: Ref): void {
-    const [source, target] = [this.#leafChunk(from), this.#leafChunk(to)]
-    const [a, b] = [leafAt(from), leafAt(to)]
-    target.seqs[b] = source.seqs[a] as number
-    for (const half of [0, 1] as const) {
-      const [words, into] = [source.words[half], target.words[half]]
-      for (let at = 0; at < digestWords; at++)
-        into[b * digestWords + at] = words[a * digestWords + at] as number
+  /** Takes in leaves that hang nowhere yet, in path order: the first becomes reference −1, and so on. */
+  addLeaves(leaves: LeafOrder): void {
+    for (let at = 0; at < leaves.count; at++) {
+      const ref = -++this.#leafCount
+      const [{ words, seqs }, to] = [this.#leafChunk(ref), leafAt(ref)]
+      seqs[to] = leaves.copy(at, words, to * digestWords)
+      const slot = leaves.slot(at)
+      if (slot !== undefined) this.#otherSlots.set(ref, slot)
     }
   }
 
@@ -224,11 +183,11 @@ export class TrieArena {
     return chunk.fresh[at] === 0 ? undefined : slice(chunk.digests, at)
   }
 
-  /** Copies the digest of a node, up to date or not, to `target` at `to`. A loop: a view would cost more. */
-  copyDigest(ref: Ref, target: Uint8Array, to: number): void {
-    const digests = isBranch(ref) ? this.#branchChunk(ref).digests : this.#leafChunk(ref).digests
-    const from = (isBranch(ref) ? branchAt(ref) : leafAt(ref)) * digestBytes
-    for (let at = 0; at < digestBytes; at++) target[to + at] = digests[from + at] as number
+  /** Copies the digest of a node, up to date or not, to word `to` of `target`. A loop: a view would cost more. */
+  copyDigest(ref: Ref, target: Uint32Array, to: number): void {
+    const words = isBranch(ref) ? this.#branchChunk(ref).words : this.#leafChunk(ref).words.digests
+    const from = (isBranch(ref) ? branchAt(ref) : leafAt(ref)) * digestWords
+    for (let at = 0; at < digestWords; at++) target[to + at] = words[from + at] as number
   }
 
   isFresh(branch: Ref): boolean {
@@ -281,24 +240,6 @@ export class TrieArena {
     return this.nibble(a, 2 * byte) === this.nibble(b, 2 * byte) ? 2 * byte + 1 : 2 * byte
   }
 
-  /** Which of two leaves comes first in path order: negative, zero or positive. */
-  compare(a: Ref, b: Ref): number {
-    for (let byte = 0; 2 * byte < pathNibbles; byte++) {
-      const difference = this.byte(a, byte) - this.byte(b, byte)
-      if (difference !== 0) return difference
-    }
-    return 0
-  }
-
-  /** The first six bytes of a leaf's path as a number. */
-  head(leaf: Ref): number {
-    const { keys } = this.#leafChunk(leaf)
-    const at = leafAt(leaf) * digestBytes
-    const byte = (index: number): number => keys[at + index] as number
-    const high = byte(0) * 2 ** 16 + byte(1) * 2 ** 8 + byte(2)
-    return high * 2 ** 24 + byte(3) * 2 ** 16 + byte(4) * 2 ** 8 + byte(5)
-  }
-
   /** The nibble of a leaf's path at `index`. */
   nibble(leaf: Ref, index: number): number {
     const value = this.byte(leaf, index >> 1)
@@ -312,7 +253,7 @@ export class TrieArena {
   }
 
   #slotOf(leaf: Ref): Uint8Array {
-    return this.#otherSlots.get(leaf) ?? this.#wholeKeySlot
+    return this.#otherSlots.get(leaf) ?? this.wholeKeySlot
   }
 
   #leafChunk(ref: Ref): LeafChunk {
@@ -322,21 +263,27 @@ export class TrieArena {
 
   #branchChunk(ref: Ref): BranchChunk {
     const index = (ref - 1) >>> chunkBits
-    return (this.#branches[index] ??= {
-      children: new Int32Array(chunkSize * 16),
-      digests: new Uint8Array(chunkSize * digestBytes),
-      counts: new Uint32Array(chunkSize),
-      depths: new Uint8Array(chunkSize),
-      fresh: new Uint8Array(chunkSize),
-      samples: new Int32Array(chunkSize),
-    })
+    return (this.#branches[index] ??= createBranchChunk())
+  }
+}
+
+function createBranchChunk(): BranchChunk {
+  const digests = new Uint8Array(chunkSize * digestBytes)
+  return {
+    children: new Int32Array(chunkSize * 16),
+    digests,
+    words: new Uint32Array(digests.buffer),
+    counts: new Uint32Array(chunkSize),
+    depths: new Uint8Array(chunkSize),
+    fresh: new Uint8Array(chunkSize),
+    samples: new Int32Array(chunkSize),
   }
 }
 
 function createLeafChunk(): LeafChunk {
   const keys = new Uint8Array(chunkSize * digestBytes)
   const digests = new Uint8Array(chunkSize * digestBytes)
-  const words = [new Uint32Array(keys.buffer), new Uint32Array(digests.buffer)] as const
+  const words = { keys: new Uint32Array(keys.buffer), digests: new Uint32Array(digests.buffer) }
   return { keys, digests, seqs: new Float64Array(chunkSize), words }
 }
 
