@@ -10,8 +10,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { debianRoot, type DebianRoot } from '../debian-root.ts'
 import { eventually } from '../eventually.ts'
 import { freePort } from '../ports.ts'
+import { buildDeb, laterDeb } from './debs.ts'
 
-const checkout = join(import.meta.dirname, '../..')
 /** Two builds and a daemon; the node binary alone is 120 MB. */
 const limitMs = 600_000
 
@@ -20,19 +20,10 @@ let out = ''
 let deb = ''
 let version = ''
 
-function build(to: string): string {
-  const env = { ...process.env, LATTICE_OUT: to, SOURCE_DATE_EPOCH: '1700000000' }
-  return execFileSync(process.execPath, ['scripts/build-deb.ts'], {
-    cwd: checkout,
-    env,
-    encoding: 'utf8',
-  }).trim()
-}
-
 beforeAll(() => {
   root = debianRoot()
   out = fs.mkdtempSync(join(tmpdir(), 'lattice-deb-'))
-  deb = build(join(out, 'one'))
+  deb = buildDeb(join(out, 'one'))
   version = execFileSync('dpkg-deb', ['--field', deb, 'Version'], { encoding: 'utf8' }).trim()
 }, limitMs)
 
@@ -51,7 +42,7 @@ async function install(file: string): Promise<string> {
 it(
   'the same sources give the same bytes',
   () => {
-    expect(fs.readFileSync(build(join(out, 'two'))).equals(fs.readFileSync(deb))).toBe(true)
+    expect(fs.readFileSync(buildDeb(join(out, 'two'))).equals(fs.readFileSync(deb))).toBe(true)
   },
   limitMs,
 )
@@ -121,17 +112,7 @@ it(
   'an upgrade keeps changed settings and the state',
   async () => {
     fs.appendFileSync(inRoot('etc/lattice/lattice.env'), '# mine\n')
-    const tree = join(out, 'next')
-    fs.cpSync(join(out, 'one/deb'), tree, {
-      recursive: true,
-      verbatimSymlinks: true,
-      preserveTimestamps: true,
-    })
-    const control = join(tree, 'DEBIAN/control')
-    fs.writeFileSync(control, fs.readFileSync(control, 'utf8').replace(/^Version: .*/m, 'Version: 99.0.0'))
-    const next = join(out, 'next.deb')
-    execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '--build', tree, next], { stdio: 'ignore' })
-    await install(next)
+    await install(laterDeb(join(out, 'one')))
     expect(await root.shell("dpkg-query -W -f '${Version}' lattice")).toBe('99.0.0')
     expect(fs.readFileSync(inRoot('etc/lattice/lattice.env'), 'utf8')).toMatch(/# mine\n$/)
     expect(fs.existsSync(inRoot('var/lib/lattice/identity.key'))).toBe(true)

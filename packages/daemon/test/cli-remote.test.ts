@@ -3,91 +3,33 @@
  * table.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { IncomingMessage, Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { routes } from '@lattice/api'
-import type { Client, RouteAnswer, RouteName } from '@lattice/api'
-
 import { healthy, peer, since, soundStore, version } from './rest-answers.ts'
-import type { Answers } from './rest-answers.ts'
+import { startRestServer, type RestServer } from './rest-server.ts'
 import { runInProcess } from './run-cli.ts'
 import type { Outcome, Surroundings } from './run-cli.ts'
 
 type Json = Record<string, unknown>
 
-interface Call {
-  readonly name: string
-  readonly url: string
-  readonly token: string | undefined
-  readonly headers: IncomingMessage['headers']
-  readonly body: unknown
-}
-
 let home = ''
-let server: Server
+let server: RestServer
 let url = ''
-let answers: Answers = {}
-let problems: Partial<Record<RouteName, { status: number; code: string }>> = {}
-let calls: Call[] = []
+let answers: RestServer['answers']
+let problems: RestServer['problems']
+let calls: RestServer['calls']
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'lattice-remote-'))
-  problems = {}
-  calls = []
-  server = createServer(
-    (request, response) =>
-      void answer(request).then(({ status, type, body }) => {
-        response.writeHead(status, { 'content-type': type }).end(JSON.stringify(body))
-      }),
-  )
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
-  answers = healthy(url)
+  server = await startRestServer()
+  ;({ url, answers, problems, calls } = server)
 })
 afterEach(async () => {
-  server.closeAllConnections()
-  await new Promise(resolve => server.close(resolve))
+  await server.close()
   rmSync(home, { recursive: true, force: true })
 })
-
-async function answer(request: IncomingMessage): Promise<{ status: number; type: string; body: unknown }> {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(chunk as Buffer)
-  const text = Buffer.concat(chunks).toString('utf8')
-  const { pathname } = new URL(request.url ?? '/', url)
-  const found = Object.entries(routes).find(([, route]) => {
-    const pattern = new RegExp(`^${route.path.replace(/\{\w+\}/g, '[^/]+')}$`)
-    return route.method === request.method && pattern.test(pathname)
-  })
-  const name = (found?.[0] ?? 'none') as Exclude<keyof Client, 'events'>
-  const token = request.headers['x-lattice-token']
-  const body: unknown = text === '' ? undefined : JSON.parse(text)
-  calls.push({ name, url: request.url ?? '', token: String(token ?? ''), headers: request.headers, body })
-  const problem = problems[name]
-  if (problem !== undefined) {
-    const detail = {
-      title: 'x',
-      detail: `told ${problem.code}`,
-      code: problem.code,
-      hint: 'do it',
-      success: false,
-    }
-    return {
-      status: problem.status,
-      type: 'application/problem+json',
-      body: { ...detail, status: problem.status },
-    }
-  }
-  const shape = Object.values<RouteAnswer>(found?.[1].answers ?? {})[0]
-  // An answer that a real daemon could not give would prove nothing.
-  if (shape !== undefined && 'schema' in shape) shape.schema.parse(answers[name])
-  return { status: 200, type: 'application/json', body: answers[name] }
-}
 
 function lattice(args: readonly string[], at: Partial<Surroundings> = {}): Promise<Outcome> {
   return runInProcess(args, { cwd: home, ...at, env: { LATTICE_URL: url, ...at.env } })
@@ -343,7 +285,7 @@ describe('switch, wait, verify', () => {
     const waiting = lattice(['wait', '--in-sync', '--key', 'k'])
     while (calls.filter(({ name }) => name === 'getPeers').length < 2)
       await new Promise(resolve => setImmediate(resolve))
-    answers = healthy(url)
+    Object.assign(answers, healthy(url))
     const { code, stdout, stderr } = await waiting
     expect(code).toBe(0)
     expect(stdout).toMatch(/^In sync after /)
@@ -361,29 +303,18 @@ describe('switch, wait, verify', () => {
   })
 
   it('verify fails when roots differ', async () => {
-    const other = createServer(
-      (request, response) =>
-        void answer(request).then(({ body }) => {
-          const changed = {
-            ...(body as object),
-            ...(request.url === '/api/lattice/p2p/status' ? { merkle_root: 'ab'.repeat(32) } : {}),
-          }
-          response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(changed))
-        }),
-    )
-    await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve))
+    const other = await startRestServer()
+    const status = { ...healthy(url).getP2pStatus, merkle_root: 'ab'.repeat(32) }
+    other.answers.getP2pStatus = status as never
     try {
-      const address = other.address()
-      const second = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
-      const differs = await lattice(['verify', url, second, '--timeout', '0s'])
+      const differs = await lattice(['verify', url, other.url, '--timeout', '0s'])
       expect(differs.code).toBe(1)
       expect(differs.stdout).toContain('The nodes hold 2 different states.')
       const equal = await lattice(['verify', url, url])
       expect(equal.code).toBe(0)
       expect(equal.stdout).toContain('hold the same state')
     } finally {
-      other.closeAllConnections()
-      await new Promise(resolve => other.close(resolve))
+      await other.close()
     }
   })
 })

@@ -61,7 +61,7 @@ describe('usage', () => {
   it('every command has help with an example', async () => {
     const { code, stdout } = await lattice(['help'])
     expect(code).toBe(0)
-    const names = [...stdout.matchAll(/^ {2}([a-z-]+) /gm)]
+    const names = [...stdout.matchAll(/^ {2}([a-z][a-z-]*) /gm)]
       .map(([, name]) => name ?? '')
       .filter(name => name !== 'help')
     const verbs =

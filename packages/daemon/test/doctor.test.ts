@@ -65,7 +65,7 @@ async function diagnose(env: Record<string, string> = {}, changed: Partial<Patie
   return Object.fromEntries(found.map(each => [each.name, each]))
 }
 
-describe('the doctor', () => {
+describe('L6: the doctor', () => {
   it('has at least 20 checks with names of their own, and finds nothing wrong with a node at rest but that it rests', async () => {
     await lived()
     const found = await diagnose({
@@ -245,6 +245,32 @@ describe('the doctor', () => {
     expect(found?.command).toMatch(/\S/)
   })
 
+  it('L6: --fix takes rights away from others, touches no content and no link, and looks again', async () => {
+    await lived()
+    fs.chmodSync(stateDir, 0o755)
+    const [key, token] = ['identity.key', 'admin.token'].map(name => join(stateDir, name)) as [string, string]
+    const content = fs.readFileSync(key, 'utf8')
+    fs.chmodSync(key, 0o644)
+    const elsewhere = join(directory, 'elsewhere')
+    fs.writeFileSync(elsewhere, 'x', { mode: 0o644 })
+    fs.symlinkSync(elsewhere, token)
+    const at = { cwd: directory, env: { ...quiet, LATTICE_STATE_DIR: stateDir } }
+    const fixed = await runInProcess(
+      ['doctor', '--offline', '--fix', '--json', '--url', 'http://127.0.0.1:9'],
+      at,
+    )
+    const { mended, checks } = JSON.parse(fixed.stdout) as {
+      mended: Array<{ name: string }>
+      checks: Array<{ name: string; verdict: string }>
+    }
+    expect(mended.map(({ name }) => name)).toEqual(['state-dir', 'identity'])
+    const verdicts = Object.fromEntries(checks.map(({ name, verdict }) => [name, verdict]))
+    expect(verdicts).toMatchObject({ 'state-dir': 'pass', identity: 'pass', 'admin-token': 'fail' })
+    const mode = (path: string): number => fs.statSync(path).mode & 0o777
+    expect([mode(stateDir), mode(key), mode(elsewhere), fixed.code]).toEqual([0o700, 0o600, 0o644, 1])
+    expect(fs.readFileSync(key, 'utf8')).toBe(content)
+  })
+
   it('ends with 1 for a failure and 2 for a warning, in words and as JSON, with the daemon down', async () => {
     const at = { cwd: directory, env: { ...quiet, LATTICE_STATE_DIR: stateDir } }
     const warned = await runInProcess(['doctor', '--offline', '--url', 'http://127.0.0.1:9'], at)
@@ -258,7 +284,7 @@ describe('the doctor', () => {
   })
 })
 
-describe('netcheck', () => {
+describe('L7: netcheck', () => {
   it('says what is wrong with a way in the words of its first failing step, and leaves the rest untested', async () => {
     const notLibp2p = await listening(
       createServer(socket => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n').on('error', () => undefined)),

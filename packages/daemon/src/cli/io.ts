@@ -1,6 +1,8 @@
 /** What a command may touch of the process it runs in; tests pass their own. */
 import { stripVTControlCharacters, styleText } from 'node:util'
 
+import { stringify } from 'yaml'
+
 import { wantsColour } from '../host/colour.ts'
 
 /** A place to write text to. */
@@ -17,6 +19,8 @@ export interface CliIo {
   readonly stdin: AsyncIterable<Uint8Array | string>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
+  /** How documents are written; JSON where undefined. */
+  readonly form?: 'json' | 'yaml'
   /** Fires on Ctrl-C and SIGTERM. */
   readonly signal: AbortSignal
 }
@@ -35,8 +39,12 @@ export function print(io: CliIo, ...lines: readonly string[]): void {
   io.stdout.write(lines.map(line => `${line}\n`).join(''))
 }
 
-/** Writes one JSON document to standard output: pretty for eyes, one line for pipes. */
+/** Writes one document to standard output: JSON, pretty for eyes and one line for pipes, or YAML. */
 export function printJson(io: CliIo, document: unknown): void {
+  if (io.form === 'yaml') {
+    io.stdout.write(stringify(document, { directives: true }))
+    return
+  }
   io.stdout.write(`${JSON.stringify(document, undefined, io.stdout.isTTY === true ? 2 : undefined)}\n`)
 }
 

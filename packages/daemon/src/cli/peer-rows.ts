@@ -36,3 +36,11 @@ export function peerRtt(peer: Peer): string {
 export function ago(moment: string | null, nowWall: number): string {
   return moment === null ? 'never' : span(Math.max(0, nowWall - Date.parse(moment)))
 }
+
+/** What `-o wide` adds: moments instead of spans, ids and roots whole. */
+export const wideHeads: readonly string[] = ['SINCE', 'LAST SEEN', 'PEER ID', 'ROOT']
+
+/** The cells below `wideHeads`. */
+export function wideCells(peer: Peer): readonly string[] {
+  return [peer.since, peer.last_seen ?? 'never', peer.peer_id, peer.merkle_root ?? '?']
+}

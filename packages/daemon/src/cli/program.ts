@@ -15,6 +15,7 @@ import { registerImport } from './import.ts'
 import { registerIntegrity } from './integrity.ts'
 import { printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
+import { withOutputOptions } from './output.ts'
 import type { CliActions, CommandContext, Register } from './register.ts'
 import { registerNetcheck } from './netcheck.ts'
 import { registerPeers } from './peers.ts'
@@ -78,7 +79,8 @@ const commands: readonly Register[] = [
 ]
 
 /** Builds the program with all its commands. */
-export function buildProgram(io: CliIo, actions: CliActions): Cli {
+export function buildProgram(surroundings: CliIo, actions: CliActions): Cli {
+  const io = { ...surroundings }
   const outcome: { code: number } = { code: exitCodes.ok }
   const context: CommandContext = {
     io,
@@ -91,6 +93,7 @@ export function buildProgram(io: CliIo, actions: CliActions): Cli {
   }
   const program = configure(new Command('lattice'), io)
   for (const register of commands) register(program, context)
+  withOutputOptions(program, io)
   return { program, run: argv => runProgram(program, argv, io, outcome) }
 }
 
@@ -134,7 +137,7 @@ async function runProgram(
       io.stderr.write('interrupted\n')
       return exitCodes.failed
     }
-    report(error, argv.includes('--json'), io)
+    report(error, io.form !== undefined || argv.includes('--json'), io)
     return exitCodeOf(error)
   }
 }

@@ -6,7 +6,8 @@ import { exitCodes } from './exit.ts'
 import type { ExitCode } from './exit.ts'
 import { print, printJson, table, visible } from './io.ts'
 import type { Paint } from './io.ts'
-import { ago, peerName, peerRtt, peerState, transferProgress } from './peer-rows.ts'
+import { looking, textFormOf, withTextForms } from './output.ts'
+import { ago, peerName, peerRtt, peerState, transferProgress, wideCells, wideHeads } from './peer-rows.ts'
 import type { Register } from './register.ts'
 import { calling, openSession, withRemote } from './session.ts'
 
@@ -17,16 +18,20 @@ const columnsMax = 100
 
 /** Adds the command. */
 export const registerStatus: Register = (program, { io, run }) => {
-  const command = withRemote(program.command('status'), 'status')
+  const command = withTextForms(withRemote(program.command('status'), 'status'))
     .description('how this node and its peers are')
     .addHelpText('after', '\nExit codes: 0 healthy, 2 degraded, 1 unhealthy.\n\nExample:\n  $ lattice status')
   command.action(
     run(async (_options: unknown, self: Command) => {
       const session = openSession(self, io)
-      const facts = await calling(session, gather)
-      if (session.json) printJson(io, statusJson(facts, session.url))
-      else print(io, ...statusLines(facts, session.url, session.paint, Date.now()))
-      return exitByVerdict[facts.health.overall]
+      const form = textFormOf(self)
+      return looking(self, io, async () => {
+        const facts = await calling(session, gather)
+        if (session.json) printJson(io, statusJson(facts, session.url))
+        else if (form === 'name') print(io, visible(facts.health.name), ...facts.peers.map(peerName))
+        else print(io, ...statusLines(facts, { ...session, wide: form === 'wide' }, Date.now()))
+        return exitByVerdict[facts.health.overall]
+      })
     }),
   )
 }
@@ -71,9 +76,18 @@ function statusJson(facts: Facts, url: string): unknown {
   }
 }
 
-/** At most 24 lines of at most 100 columns. */
-export function statusLines(facts: Facts, url: string, paint: Paint, nowWall: number): readonly string[] {
+/** How the lines are to look. */
+interface Look {
+  readonly url: string
+  readonly paint: Paint
+  /** Everything, however wide. */
+  readonly wide: boolean
+}
+
+/** At most 24 lines of at most 100 columns, unless wide. */
+function statusLines(facts: Facts, { url, paint, wide }: Look, nowWall: number): readonly string[] {
   const { status, health } = facts
+  const clip = wide ? (line: string): string => line : clipped
   const lasting = ago(status.since, nowWall)
   const forced = status.forced_until === null ? '' : `, until ${status.forced_until}`
   const using = `${carrier[status.sync_mode]} for ${lasting}`
@@ -85,7 +99,7 @@ export function statusLines(facts: Facts, url: string, paint: Paint, nowWall: nu
     clip(`Root ${status.merkle_root}, ${facts.keys} ${facts.keys === 1 ? 'key' : 'keys'}.`),
     ...(status.transfer === undefined ? [] : [`Filling up: ${transferProgress(status.transfer)}.`]),
     '',
-    ...nodeTable(facts, paint, nowWall).map(clip),
+    ...nodeTable(facts, { paint, wide }, nowWall).map(clip),
     '',
     ...warningLines(facts, paint).map(clip),
     clip(`Next: lattice peers · lattice verify · ${url}/`),
@@ -104,7 +118,7 @@ function verdict({ peers, health }: Facts): string {
 
 const carrier = { P2P: 'using p2p', HTTP: 'using http', NONE: 'no path' } as const
 
-function nodeTable(facts: Facts, paint: Paint, nowWall: number): readonly string[] {
+function nodeTable(facts: Facts, { paint, wide }: Omit<Look, 'url'>, nowWall: number): readonly string[] {
   const { health } = facts
   const own = [
     `${visible(health.name)} *`,
@@ -115,21 +129,32 @@ function nodeTable(facts: Facts, paint: Paint, nowWall: number): readonly string
     '–',
     '–',
   ]
-  const rows = facts.peers
-    .slice(0, peerRowsMax)
-    .map(peer => [
-      peerName(peer),
-      visible(peer.role ?? '–'),
-      peerState(peer, paint),
-      peer.path,
-      peerRtt(peer),
-      peer.behind === null ? '?' : String(peer.behind),
-      ago(peer.last_seen, nowWall),
-      visible(peer.software?.replace('lattice/', '') ?? '–'),
-    ])
-  const more = facts.peers.length - peerRowsMax
-  const heads = ['NODE', 'ROLE', 'STATE', 'PATH', 'RTT', 'BEHIND', 'SEEN', 'VERSION']
-  const lines = table([heads, [...own, health.version], ...rows])
+  const shown = wide ? facts.peers : facts.peers.slice(0, peerRowsMax)
+  const rows = shown.map(peer => [
+    peerName(peer),
+    visible(peer.role ?? '–'),
+    peerState(peer, paint),
+    peer.path,
+    peerRtt(peer),
+    peer.behind === null ? '?' : String(peer.behind),
+    ago(peer.last_seen, nowWall),
+    visible(peer.software?.replace('lattice/', '') ?? '–'),
+    ...(wide ? wideCells(peer) : []),
+  ])
+  const more = facts.peers.length - shown.length
+  const heads = [
+    'NODE',
+    'ROLE',
+    'STATE',
+    'PATH',
+    'RTT',
+    'BEHIND',
+    'SEEN',
+    'VERSION',
+    ...(wide ? wideHeads : []),
+  ]
+  const ownWide = wide ? [facts.status.since, '–', facts.identity.peer_id, facts.status.merkle_root] : []
+  const lines = table([heads, [...own, health.version, ...ownWide], ...rows])
   return more > 0 ? [...lines, `and ${more} more: lattice peers`] : lines
 }
 
@@ -144,7 +169,7 @@ function warningLines(facts: Facts, paint: Paint): readonly string[] {
   return more > 0 ? [...shown, `and ${more} more warnings: lattice status --json`] : shown
 }
 
-function clip(line: string): string {
+function clipped(line: string): string {
   const characters = Array.from(line)
   // Colour codes take no columns; a line that holds some is short by construction or clipped a little early.
   return characters.length <= columnsMax ? line : `${characters.slice(0, columnsMax - 1).join('')}…`

@@ -15,6 +15,8 @@ export interface Diagnosis {
   readonly cause?: string
   /** What to run or to write. */
   readonly command?: string
+  /** Does what `command` says, where nothing can be lost by it: rights of files of our own, never content. */
+  readonly mend?: () => void
 }
 
 /** What the checks look at. */

@@ -40,7 +40,10 @@ export const directoryChecks: readonly Check[] = [
       const file = readPrivateFile(path)
       if (file.state === 'present') return pass(`the token is in ${path}`)
       if (file.state === 'missing') return pass('a first start makes one')
-      return fail('the token cannot be used', file.why, `chmod 600 ${path}`)
+      return {
+        ...fail('the token cannot be used', file.why, `chmod 600 ${path}`),
+        ...madePrivate(path, 0o600),
+      }
     },
   },
   { name: 'store', look: store },
@@ -82,11 +85,19 @@ function stateDir({ stateDir: directory }: Patient): Diagnosis {
       `this is user ${user}`,
       `chown -R ${user} ${directory}`,
     )
+  const [command, mend] = [`chmod 700 ${directory}`, madePrivate(directory, 0o700)]
   if ((stats.mode & 0o022) !== 0)
-    return fail(`others may write to ${directory}`, 'they could replace the key', `chmod 700 ${directory}`)
+    return { ...fail(`others may write to ${directory}`, 'they could replace the key', command), ...mend }
   if ((stats.mode & 0o055) !== 0)
-    return warn(`others may look into ${directory}`, 'it should be private', `chmod 700 ${directory}`)
+    return { ...warn(`others may look into ${directory}`, 'it should be private', command), ...mend }
   return pass(directory)
+}
+
+/** Takes the rights of others away; only where it is what it should be, and not a link to somewhere else. */
+function madePrivate(path: string, mode: 0o600 | 0o700): Pick<Diagnosis, 'mend'> {
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false })
+  const fits = mode === 0o700 ? stats?.isDirectory() : stats?.isFile()
+  return fits === true ? { mend: () => fs.chmodSync(path, mode) } : {}
 }
 
 function fileSystem({ stateDir: directory }: Patient): Diagnosis {
@@ -115,7 +126,8 @@ function identity({ loaded, stateDir: directory }: Patient): Diagnosis {
   if (loaded.lookup('NODE_PRIVKEY_HEX') !== undefined) return pass('the key is configured')
   const path = join(directory, identityFile)
   const file = readPrivateFile(path)
-  if (file.state === 'unusable') return fail('the key cannot be used', file.why, `chmod 600 ${path}`)
+  if (file.state === 'unusable')
+    return { ...fail('the key cannot be used', file.why, `chmod 600 ${path}`), ...madePrivate(path, 0o600) }
   if (file.state === 'missing') {
     if (!fs.existsSync(join(directory, storeFiles.database))) return pass('a first start makes one')
     const cause = 'there is a store, and the key that signed it is gone'
