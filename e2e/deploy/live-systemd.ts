@@ -56,8 +56,8 @@ export async function bootSystemd(): Promise<LiveSystemd> {
     root,
     shell,
     install: deb => {
-      copyFileSync(deb, join(root.path, 'root/lattice.deb'))
-      return shell('DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /root/lattice.deb')
+      copyFileSync(deb, join(root.path, 'srv/lattice.deb'))
+      return shell('DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i /srv/lattice.deb')
     },
     property: async (unit, name) => (await shell(`systemctl show ${unit} --property ${name} --value`)).trim(),
     stop: async () => {
