@@ -2,8 +2,8 @@
  * The commit pipeline: one batch on its way to the disk, one forming behind it, and everybody who waits for
  * either.
  *
- * Writers that arrive while the disk works share the next commit. An answer that depends on entries is given
- * once they are durable, never before.
+ * Writers that arrive while the disk works share the next commit, and are signed meanwhile (signing.ts). An
+ * answer that depends on entries is given once they are durable, never before.
  */
 import { concatBytes, toHex, toUtf8, uintToBytes } from './bytes.ts'
 import type { Effect, Event, WriteConditions } from './events.ts'
@@ -95,15 +95,20 @@ export class CommitPipeline {
     else call(true)
   }
 
-  /** Sends the forming batch on its way if the disk is free. */
+  /** Has signed what is not, closes the forming batch if the disk is free, and sends it once it is signed. */
   pump(root: () => string): Effect[] {
-    if (this.#replica.isCommitting) return []
-    if (!this.#replica.hasForming) return this.#answerWrites(this.#take(), root)
-    const batch = this.#replica.seal()
-    this.#sealed = this.#take()
-    this.#sealedMemory = this.#formingMemory
-    this.#formingMemory = new Map()
-    return [{ type: 'persist', batch }]
+    const job = this.#replica.signing.takeJob()
+    const effects: Effect[] = job === undefined ? [] : [{ type: 'sign', ...job }]
+    if (!this.#replica.isCommitting) {
+      if (!this.#replica.hasForming) return this.#answerWrites(this.#take(), root)
+      this.#replica.close()
+      this.#sealed = this.#take()
+      this.#sealedMemory = this.#formingMemory
+      this.#formingMemory = new Map()
+    }
+    const batch = this.#replica.takeBatch()
+    if (batch !== undefined) effects.push({ type: 'persist', batch })
+    return effects
   }
 
   /** The sealed batch is durable. */

@@ -1,7 +1,6 @@
 /**
- * The engine: events in, effects out. Synchronous and pure; the only place where policy lives. Every event
- * may change what is known; after that the node *settles*: what is due is sent, what is durable is answered,
- * and `wakeAt` says when time alone will matter again. Decisions depend on state (sync-plan.ts).
+ * The engine: events in, effects out; the only place where policy lives. After every event the node *settles*:
+ * what is due is sent, what is durable is answered, and `wakeAt` says when time alone will matter again.
  */
 import { settleBulk } from './bulk.ts'
 import { CommitMarks } from './commit-marks.ts'
@@ -180,6 +179,8 @@ export class Engine {
         return this.#askFailed(event, at)
       case 'write':
         return this.#tell(this.#care.refusal(event) ?? this.#commits.write(event, at.wall))
+      case 'signed':
+        return this.#replica.signing.finish(event.id, event.signatures)
       case 'committed':
         return this.#committed(at)
       case 'commit-failed':
@@ -265,14 +266,14 @@ export class Engine {
   }
 
   #committed(at: Instant): void {
-    const { store } = this.#parts
     const { rows, drops, effects } = this.#commits.committed(() => this.#composer.rootHex())
     this.#root = this.#composer.rootHex()
     this.#out.push(...effects)
     if (rows.length + drops.length === 0) return
     const acks = [...this.#peers.values()].map(({ acked }) => acked)
-    this.#marks.add({ incarnation: store.incarnation, seq: this.#replica.committedSeq }, at.mono, acks)
-    const isLocal = rows.some(row => row.origin === 'local')
+    const { incarnation } = this.#parts.store
+    this.#marks.add({ incarnation, seq: this.#replica.committedSeq }, at.mono, acks)
+    const isLocal = rows.some(({ origin }) => origin === 'local')
     this.#outbox.noteCommit(isLocal, at.mono)
     this.#out.push(...tidings({ rows, drops }, this.#replica))
     for (const peer of this.#peers.values()) this.#intake.compareRoots(peer, at)
@@ -291,9 +292,8 @@ export class Engine {
 
   #requested(event: Event & { type: 'request' }, at: Instant): void {
     const peer = this.#peers.get(event.peer)
-    if (peer === undefined) {
+    if (peer === undefined)
       return this.#tell([{ type: 'reply', id: event.id, message: { version: event.message.version ?? 1 } }])
-    }
     linkHeard(peer.links[event.path], at.mono)
     const { message, manner } = this.#dialect.understand(peer, event.message)
     const { rows, pull, compare, waitMs } = message

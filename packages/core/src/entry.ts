@@ -76,17 +76,25 @@ export function keyProblem(key: string): string | undefined {
     : undefined
 }
 
+const unsigned = new Uint8Array(0)
+
+/** The entry of `author` that says `content`, with empty bytes and digest, and the message to sign for it. */
+export function draftEntry(content: EntryContent, author: NodeId): { entry: Entry; message: Uint8Array } {
+  const entry = { ...content, author, kind: slotKind(content.slot), bytes: unsigned, digest: unsigned }
+  return { entry, message: encodeMessage(content, author) }
+}
+
+/** Gives a draft its bytes and digest. `signature` must be its author's over the message of the draft. */
+export function finishEntry(draft: Entry, message: Uint8Array, signature: Uint8Array, hash: Hash): void {
+  const bytes = concatBytes(message.subarray(domain.length), signature)
+  Object.assign(draft, { bytes, digest: hash(bytes) })
+}
+
 /** Signs `content` as the node's own entry. */
 export function signEntry(content: EntryContent, signer: Signer, hash: Hash): VerifiedEntry {
-  const message = encodeMessage(content, signer.nodeId)
-  const bytes = concatBytes(message.subarray(domain.length), signer.sign(message))
-  return {
-    ...content,
-    author: signer.nodeId,
-    kind: slotKind(content.slot),
-    bytes,
-    digest: hash(bytes),
-  } as VerifiedEntry
+  const { entry, message } = draftEntry(content, signer.nodeId)
+  finishEntry(entry, message, signer.sign(message), hash)
+  return entry as VerifiedEntry
 }
 
 /** What has to be verified before `entry` may be stored. */

@@ -3,6 +3,7 @@ import type { VerifiedEntry } from './entry.ts'
 import type { ErrorCode, LatticeError } from './errors.ts'
 import type { Message } from './message.ts'
 import type { Batch } from './ports.ts'
+import type { SigningJob } from './signing.ts'
 import type { NodeEvent, Operation, RequestedMode } from './status.ts'
 import type { NodeId, PathKind, Version } from './units.ts'
 
@@ -71,6 +72,8 @@ export type Event =
       readonly operations: readonly Operation[]
       readonly conditions: WriteConditions
     }
+  /** The signatures that the `sign` with this id asked for, in order. */
+  | { readonly type: 'signed'; readonly id: number; readonly signatures: readonly Uint8Array[] }
   /** The batch of the last `persist` is durable, or was refused. */
   | { readonly type: 'committed' }
   | { readonly type: 'commit-failed'; readonly error: LatticeError }
@@ -97,6 +100,8 @@ export type StoreRemedy = 'check' | 'rebuild' | 'new-life'
 
 /** Everything a node can want. */
 export type Effect =
+  /** To be signed with the node's key, in other threads where there are any; answered by `signed`. */
+  | ({ readonly type: 'sign' } & SigningJob)
   | { readonly type: 'persist'; readonly batch: Batch }
   | { readonly type: 'connect'; readonly path: PathKind; readonly peer: NodeId }
   | {

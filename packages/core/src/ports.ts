@@ -12,6 +12,8 @@ export type Hash = (bytes: Uint8Array) => Uint8Array
 export interface Signer {
   readonly nodeId: NodeId
   sign(message: Uint8Array): Uint8Array
+  /** The same for many, in order, without holding up the caller's thread; rejects if it cannot. */
+  signMany?(messages: readonly Uint8Array[]): Promise<readonly Uint8Array[]>
 }
 
 /**

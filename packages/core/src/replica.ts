@@ -1,24 +1,26 @@
 /**
  * The replica: joins entries into the state, and is the only writer of the store.
  *
- * New entries are *staged* into the batch that is forming; `seal` hands that batch out to be persisted while
- * the next one forms; `committed` makes it visible in the trie, `aborted` undoes both. So concurrent writers
- * share commits, and whatever depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
+ * New entries are *staged* into the batch that is forming; `close` ends it, `takeBatch` hands it out once it is
+ * signed, while the next one forms; `committed` makes it visible in the trie, `aborted` undoes both. So writers
+ * share commits, and what depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
  */
+import { Batches } from './batches.ts'
 import { toHex, uintToBytes } from './bytes.ts'
 import { changesOf, type Changes } from './changes.ts'
 import { CheckedRows } from './checked-rows.ts'
 import { Deferred, dueWall } from './deferred.ts'
-import { compareEntries, signEntry, type Entry, type VerifiedEntry } from './entry.ts'
+import { compareEntries, type Entry, type VerifiedEntry } from './entry.ts'
 import { assert, LatticeError } from './errors.ts'
 import { HybridClock } from './hlc.ts'
 import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
 import { KeyIndex } from './key-index.ts'
 import { MerkleTrie, pathOf, type Leaf } from './merkle.ts'
-import { amnesiaFact, type Batch, type Hash, type Row, type Signer, type Store } from './ports.ts'
+import { amnesiaFact, type Batch, type Hash, type Signer, type Store } from './ports.ts'
 import { proveKey, type KeyProof } from './proof.ts'
 import { Quarantine } from './quarantine.ts'
 import { readKey } from './reading.ts'
+import { Signing } from './signing.ts'
 import { wholeKey } from './slot.ts'
 import type { KeyReading, Operation } from './status.ts'
 import type { Committed, Origin, StagedRow, Verdict } from './staged.ts'
@@ -53,6 +55,8 @@ export class Replica {
   readonly quarantine: Quarantine
   /** What is known of keys beside their rows. */
   readonly keys: KeyIndex
+  /** Own entries that wait for their signature. */
+  readonly signing: Signing
   readonly #store: Store
   readonly #hash: Hash
   readonly #signer: Signer
@@ -61,13 +65,8 @@ export class Replica {
   readonly #deferred = new Deferred()
   /** What new entries are joined with: the rows, and what is sealed or forming on top. */
   readonly #winners: Winners<StagedRow>
-  #forming: StagedRow[] = []
-  #formingFacts = new Map<string, Uint8Array | undefined>()
-  #sealed: Committed | undefined
-  /** Rows to be dropped with the forming batch, because those who know better do not have them. */
-  #disowned: Row[] = []
+  readonly #batches: Batches
   #committedSeq: Sequence
-  #nextSeq: Sequence
   #recovering: boolean
   #counterLife: Incarnation
   /** The horizon with everything staged on top, and the committed one. */
@@ -81,6 +80,7 @@ export class Replica {
     this.#counterLife = provisionalLife
     this.#hash = hash
     this.#signer = signer
+    this.signing = new Signing(signer, hash)
     this.#trusted = trusted
     const highWater = store.fact(clockFact)
     this.#clock = new HybridClock(highWater === undefined ? 0n : BigInt(`0x${toHex(highWater)}`))
@@ -93,7 +93,7 @@ export class Replica {
     this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, clock, stageFact })
     this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
-    this.#nextSeq = store.lastSeq + 1
+    this.#batches = new Batches(this.signing, store.lastSeq)
     this.keys = new KeyIndex(store, hash, key => this.rows.slots(key).map(storedEntry))
     if (this.keys.wasCounted && this.quarantine.places.length > 0) this.keys.doubt()
     this.#committedHorizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
@@ -170,14 +170,14 @@ export class Replica {
     this.#counterLife = this.#store.incarnation
   }
 
-  /** Whether something has been staged since the last `seal`. */
+  /** Whether something has been staged since the last `close`. */
   get hasForming(): boolean {
-    return this.#forming.length > 0 || this.#formingFacts.size > 0 || this.#disowned.length > 0
+    return this.#batches.hasForming
   }
 
-  /** Whether a sealed batch waits for its verdict. */
+  /** Whether a closed batch waits for its verdict. */
   get isCommitting(): boolean {
-    return this.#sealed !== undefined
+    return this.#batches.isCommitting
   }
 
   /** The committed key as readers see it. */
@@ -240,9 +240,9 @@ export class Replica {
     return verdicts
   }
 
-  /** Signs and stages a horizon: everything at or below it is held by all of `holders`. */
+  /** Stages a horizon, to be signed: everything at or below it is held by all of `holders`. */
   propose(horizon: Version, holders: Holders): void {
-    this.#stage(signEntry(horizonContent(horizon, holders), this.#signer, this.#hash), 'local')
+    this.#stage(this.signing.draft(horizonContent(horizon, holders), this.#batches.nextSeq()))
   }
 
   /**
@@ -253,7 +253,7 @@ export class Replica {
     return leaves.filter(leaf => {
       const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
-      this.#disowned.push(row)
+      this.#batches.forming.disowned.push(row)
       return false
     })
   }
@@ -267,7 +267,7 @@ export class Replica {
   }
 
   /**
-   * Signs and stages a transaction of this node; its version.
+   * Stages a transaction of this node, to be signed; its version.
    * @throws LatticeError as `draftTransaction`, or ENTRY_DAMAGED; nothing is staged then
    */
   write(operations: readonly Operation[], wall: number): Version {
@@ -278,40 +278,47 @@ export class Replica {
     const context = { author, incarnation, version, horizon, hash: this.#hash, slotsOf }
     const contents = draftTransaction(operations, context)
     this.quarantine.refuse(operations)
-    for (const content of contents) this.#stage(signEntry(content, this.#signer, this.#hash), 'local')
+    for (const content of contents) this.#stage(this.signing.draft(content, this.#batches.nextSeq()))
     return version
   }
 
   /** Stages a fact to be committed with the forming batch; undefined removes it. */
   stageFact(name: string, value: Uint8Array | undefined): void {
-    this.#formingFacts.set(name, value)
+    this.#batches.forming.facts.set(name, value)
   }
 
-  /** Closes the forming batch and hands it out. One batch at a time: `committed` or `aborted` must follow. */
-  seal(): Batch {
-    assert(this.#sealed === undefined, 'one batch is in flight at a time')
+  /** Closes the forming batch. One batch at a time: `committed` or `aborted` must follow. */
+  close(): void {
+    assert(!this.isCommitting, 'one batch is in flight at a time')
     const { keys, rows, stillborn, drops } = this.#changes()
     for (const row of stillborn) this.#winners.unstage(row)
     this.#sealedClock = this.#clock.highWater
     if (this.quarantine.seal(rows).isBlurred) this.keys.doubt()
     const known = keys.filter(({ key }) => !this.quarantine.isDamaged(key))
-    const facts = new Map([...this.#formingFacts, ...this.keys.seal(known)])
+    const facts = new Map([...this.#batches.forming.facts, ...this.keys.seal(known)])
     facts.set(clockFact, uintToBytes(this.#sealedClock))
     const { least } = this.#deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.#deferred.sealed()
-    this.#sealed = { rows, drops }
-    this.#forming = []
-    this.#disowned = []
-    this.#formingFacts = new Map()
-    return { rows, drops: drops.map(({ seq }) => seq), facts }
+    this.#batches.close({ rows, drops }, facts)
+  }
+
+  /** The closed batch, once, as soon as all of it is signed. */
+  takeBatch(): Batch | undefined {
+    return this.#batches.take()
+  }
+
+  /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
+  seal(): Batch {
+    this.close()
+    const batch = this.takeBatch()
+    assert(batch !== undefined, 'what has not been handed out is signed at once')
+    return batch
   }
 
   /** The sealed batch is durable: makes it visible and returns what it has changed. */
   committed(): Committed {
-    const done = this.#sealed
-    assert(done !== undefined, 'a sealed batch waits for its commit')
-    this.#sealed = undefined
+    const done = this.#batches.committed()
     this.keys.committed()
     this.quarantine.committed()
     this.#committedClock = this.#sealedClock
@@ -328,13 +335,8 @@ export class Replica {
 
   /** The sealed batch was refused by the disk: forgets it and everything that was built on it. */
   aborted(): void {
-    assert(this.#sealed !== undefined, 'a sealed batch waits for its verdict')
-    this.#sealed = undefined
-    this.#forming = []
-    this.#disowned = []
-    this.#formingFacts = new Map()
+    this.#batches.aborted(this.#committedSeq)
     this.#winners.clear()
-    this.#nextSeq = this.#committedSeq + 1
     this.#horizon = this.#committedHorizon
     this.#recovering = this.#hasLost()
   }
@@ -348,7 +350,7 @@ export class Replica {
       return 'deferred'
     }
     this.#clock.witness(entry.version, wall)
-    this.#stage(entry, origin)
+    this.#stage({ ...rowOf(entry, this.#batches.nextSeq(), this.#hash), entry, origin })
     return 'staged'
   }
 
@@ -361,11 +363,10 @@ export class Replica {
     return entry.version <= this.#horizon && settled < this.#horizon
   }
 
-  #stage(entry: VerifiedEntry, origin: Origin): void {
-    const row: StagedRow = { ...rowOf(entry, this.#nextSeq++, this.#hash), entry, origin }
-    this.#forming.push(row)
+  #stage(row: StagedRow): void {
+    this.#batches.forming.rows.push(row)
     this.#winners.stage(row)
-    if (entry.key === horizonKey) this.#adopt(entry)
+    if (row.key === horizonKey) this.#adopt(row.entry)
   }
 
   /**
@@ -385,11 +386,11 @@ export class Replica {
   }
 
   #changes(): Changes<StagedRow> {
-    const staged = this.#forming.filter(row => this.#winners.isStaged(row))
+    const staged = this.#batches.forming.rows.filter(row => this.#winners.isStaged(row))
     const horizon = staged.find(row => row.key === horizonKey)?.entry.version
     return changesOf({
       staged,
-      disowned: this.#disowned,
+      disowned: this.#batches.forming.disowned,
       newest: this.#committedSeq,
       horizon,
       due: horizon === undefined ? [] : this.keys.keysDue(horizon),

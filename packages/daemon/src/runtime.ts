@@ -26,6 +26,8 @@ import {
   type Transport,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
+import { AtRest } from './at-rest.ts'
+import { BatchSigner } from './batch-signer.ts'
 import { connectWithinMs, Deadlines } from './deadlines.ts'
 import { logEvent } from './event-log.ts'
 import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } from './failure.ts'
@@ -41,6 +43,7 @@ export class Runtime implements LatticeNode {
   readonly #parts: RuntimeParts
   readonly #engine: Engine
   readonly #admission: Admission
+  readonly #signing: BatchSigner
   readonly #transports: ReadonlyMap<PathKind, Transport>
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #writes = new Map<number, Waiting<{ version: bigint; root: string }>>()
@@ -56,14 +59,13 @@ export class Runtime implements LatticeNode {
   #stopped = false
   #stopping = false
   #persisting: Promise<void> = Promise.resolve()
-  /** The store may already show more than the engine knows. */
-  #committing = false
-  readonly #onRest: (() => void)[] = []
+  readonly #rest = new AtRest()
 
   constructor(parts: RuntimeParts) {
     this.#parts = parts
     this.#engine = new Engine({ ...parts, at: parts.clock.now() })
     this.#deadlines = new Deadlines(parts.clock)
+    this.#signing = new BatchSigner(parts)
     const { hash, verifier, members, signer, log } = parts
     this.#admission = new Admission({
       hash,
@@ -87,7 +89,7 @@ export class Runtime implements LatticeNode {
     if (this.#stopping) return
     this.#stopping = true
     if (this.#started) this.#dispatch({ type: 'leave' })
-    await this.#persisting
+    await this.#settled()
     this.#halt(new LatticeError('NOT_READY', 'the node is stopping'))
     await Promise.all([...this.#transports.values()].map(transport => transport.stop()))
   }
@@ -111,7 +113,7 @@ export class Runtime implements LatticeNode {
   async readmit(signed: readonly Uint8Array[]): Promise<void> {
     const entries = await this.#admission.verify(signed)
     if (entries.length > 0) this.#dispatch({ type: 'readmit', entries })
-    await this.#persisting
+    await this.#settled()
   }
 
   diskMeasured(freeBytes: number, totalBytes: number): void {
@@ -132,11 +134,8 @@ export class Runtime implements LatticeNode {
     return { transactionId: version.toString(16).padStart(16, '0'), version, root }
   }
 
-  async atRest<T>(look: () => T): Promise<T> {
-    if (!this.#committing) return look()
-    const { promise, resolve } = Promise.withResolvers<T>()
-    this.#onRest.push(() => resolve(new Promise(done => done(look()))))
-    return promise
+  atRest<T>(look: () => T): Promise<T> {
+    return this.#rest.wait(look)
   }
 
   status(): NodeStatus {
@@ -146,7 +145,7 @@ export class Runtime implements LatticeNode {
   async switchMode(mode: RequestedMode, options: SwitchOptions = {}): Promise<NodeStatus> {
     if (mode === 'p2p' && !this.#parts.params.p2pEnabled) throw new LatticeError('MODE_IMPOSSIBLE')
     this.#dispatch({ type: 'switch', mode, ...options })
-    await this.#persisting
+    await this.#settled()
     return this.status()
   }
 
@@ -195,11 +194,8 @@ export class Runtime implements LatticeNode {
       announced: (peer, frame) => {
         const message = this.#admission.decode(frame, peer)
         if (isMalformed(message)) return
-        this.#spawn(
-          this.#admission
-            .admit(message, peer)
-            .then(delivery => this.#dispatch({ type: 'announced', peer, ...delivery })),
-        )
+        const admitted = this.#admission.admit(message, peer)
+        this.#spawn(admitted.then(delivery => this.#dispatch({ type: 'announced', peer, ...delivery })))
       },
       serve: (peer, frame, signal) => this.#serve(path, peer, frame, signal),
     }
@@ -255,7 +251,7 @@ export class Runtime implements LatticeNode {
     this.#cancelAlarm?.()
     this.#deadlines.abortAll(why)
     for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(why)
-    this.#rest()
+    this.#rest.come()
   }
 
   #dispatch(event: Event): void {
@@ -273,13 +269,8 @@ export class Runtime implements LatticeNode {
       this.#busy = false
     }
     if (this.#stopped) return
-    if (!this.#committing) this.#rest()
+    if (!this.#rest.isCommitting) this.#rest.come()
     this.#setAlarm()
-  }
-
-  /** The store shows exactly what the engine knows: lets those look who wait for that. */
-  #rest(): void {
-    for (const look of this.#onRest.splice(0)) look()
   }
 
   /** Most events leave the next deadline where it was, and the alarm with it. */
@@ -294,6 +285,8 @@ export class Runtime implements LatticeNode {
 
   #perform(effect: Effect): void {
     switch (effect.type) {
+      case 'sign':
+        return this.#spawn(this.#signing.sign(effect, event => this.#dispatch(event)))
       case 'persist':
         return this.#persist(effect)
       case 'connect':
@@ -322,16 +315,21 @@ export class Runtime implements LatticeNode {
     }
   }
 
+  async #settled(): Promise<void> {
+    await this.#signing.settled()
+    await this.#persisting
+  }
+
   #persist(effect: Effect & { type: 'persist' }): void {
-    this.#rest()
-    this.#committing = true
+    this.#rest.come()
+    this.#rest.isCommitting = true
     this.#persisting = this.#parts.store.commit(effect.batch).then(
       () => {
-        this.#committing = false
+        this.#rest.isCommitting = false
         this.#dispatch({ type: 'committed' })
       },
       (error: unknown) => {
-        this.#committing = false
+        this.#rest.isCommitting = false
         const known = storeFailureOf(error)
         if (known.code !== 'STORE_FULL')
           this.#parts.log('error', 'the store refused a commit', { reason: known.message })

@@ -15,6 +15,7 @@ import type { NodeId, Signer } from '@lattice/core'
 
 import type { Secret } from '../config/secret.ts'
 import { peerIdFromNodeId } from './peer-id.ts'
+import { SignCrew } from './sign-crew.ts'
 import { codeOf, createPrivateFile, readPrivateFile } from './private-file.ts'
 
 /** Name of the key's file within the state directory: 64 hex digits and a line feed. */
@@ -72,9 +73,11 @@ export function identityFromSeed(seed: Uint8Array, source: Identity['source']): 
   const publicKey = rawPublicKey(privateKey)
   const nodeId = Buffer.from(publicKey).toString('hex')
   if (!isNodeId(nodeId)) throw new Error('a public key is always 32 bytes')
+  const crew = new SignCrew(privateKey)
   const signer: Signer = Object.freeze({
     nodeId,
     sign: (message: Uint8Array): Uint8Array => sign(null, message, privateKey),
+    signMany: (messages: readonly Uint8Array[]) => crew.sign(messages),
   })
   return { nodeId, peerId: peerIdFromNodeId(nodeId), seed: new Uint8Array(seed), publicKey, signer, source }
 }

@@ -1,78 +1,34 @@
 /**
- * Threads that verify signatures in batches, so that bulk data does not hold the event loop up: to hand one
- * item to libuv's own pool costs the main thread 40 µs, a share of a batch 3.
- *
- * They start with the first batch, keep no process alive, and are replaced when they die. Nothing is lost
- * with them: what a dead thread owes is verified here.
+ * Verifies signatures in threads (crew.ts), so that bulk data does not hold the event loop up: to hand one
+ * item to libuv's own pool costs the main thread 40 µs, a share of a batch 3. Nothing is lost with a thread:
+ * what a dead one owes is verified here.
  */
-import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import type { SignedMessage } from '@lattice/core'
+import { Crew } from './crew.ts'
 import { createEd25519, type VerifyOne } from './ed25519.ts'
 import type { VerifyOptions, VerifyRequest } from './verify-thread.ts'
 
-// More would only take the cores from the engine and the disk.
-const threadsMax = 2
 // Items per share at least: a thread is not worth waking for less.
 const shareMin = 32
 
-interface Duty {
-  readonly items: readonly SignedMessage[]
-  readonly resolve: (verdicts: readonly boolean[]) => void
-}
-
-/** One thread and what it owes, oldest first. */
-interface Hand {
-  readonly worker: Worker
-  readonly duties: Duty[]
-}
+const workerData: VerifyOptions = { role: 'verify' }
 
 /** Verifies batches in threads. */
 export class VerifyCrew {
   readonly #verifyOne: VerifyOne = createEd25519()
-  readonly #hands = new Map<number, Hand>()
+  readonly #crew = new Crew<VerifyRequest, Uint8Array>({ script: 'verify-thread', workerData })
 
   /** One verdict per item, in order. */
   async verify(items: readonly SignedMessage[]): Promise<readonly boolean[]> {
-    const shares = Math.max(
-      1,
-      Math.min(threadsMax, availableParallelism(), Math.floor(items.length / shareMin)),
-    )
-    const size = Math.ceil(items.length / shares)
-    const parts = Array.from({ length: shares }, (_, at) => items.slice(at * size, (at + 1) * size))
-    const verdicts = await Promise.all(parts.map((part, at) => this.#hand(at, part)))
-    return verdicts.flat()
-  }
-
-  #hand(at: number, items: readonly SignedMessage[]): Promise<readonly boolean[]> {
-    const { worker, duties } = this.#hands.get(at) ?? this.#start(at)
-    const { promise, resolve } = Promise.withResolvers<readonly boolean[]>()
-    duties.push({ items, resolve })
-    worker.ref()
-    const request = pack(items)
-    worker.postMessage(request, [request.bytes.buffer as ArrayBuffer])
-    return promise
-  }
-
-  #start(at: number): Hand {
-    // The same extension as this file: .ts in a checkout, .js once built.
-    const script = new URL(`./verify-thread${extname(import.meta.url)}`, import.meta.url)
-    const workerData: VerifyOptions = { role: 'verify' }
-    const hand: Hand = { worker: new Worker(script, { workerData, name: 'verify' }), duties: [] }
-    this.#hands.set(at, hand)
-    hand.worker.on('message', (verdicts: Uint8Array) => {
-      hand.duties.shift()?.resolve(Array.from(verdicts, verdict => verdict === 1))
-      if (hand.duties.length === 0) hand.worker.unref()
+    return this.#crew.share(items, shareMin, async (share, thread) => {
+      const request = pack(share)
+      try {
+        const verdicts = await this.#crew.ask(thread, request, [request.bytes.buffer as ArrayBuffer])
+        return Array.from(verdicts, verdict => verdict === 1)
+      } catch {
+        return share.map(({ author, message, signature }) => this.#verifyOne(author, message, signature))
+      }
     })
-    const lose = (): void => {
-      if (this.#hands.get(at) === hand) this.#hands.delete(at)
-      for (const { items, resolve } of hand.duties.splice(0))
-        resolve(items.map(({ author, message, signature }) => this.#verifyOne(author, message, signature)))
-    }
-    hand.worker.on('error', lose)
-    hand.worker.on('exit', lose)
-    return hand
   }
 }
 

@@ -1,0 +1,92 @@
+/** The batch that is forming, and the one that is closed and on its way to the disk. */
+import { assert } from './errors.ts'
+import type { Batch, Row } from './ports.ts'
+import type { Signing } from './signing.ts'
+import type { Committed, StagedRow } from './staged.ts'
+import type { Sequence } from './units.ts'
+
+/** What a batch is made of before it is closed. */
+export interface Forming {
+  readonly rows: StagedRow[]
+  readonly facts: Map<string, Uint8Array | undefined>
+  /** Committed rows to be dropped, because those who know better do not have them. */
+  readonly disowned: Row[]
+}
+
+interface Sealed {
+  readonly changes: Committed
+  readonly facts: Batch['facts']
+}
+
+/** Both batches: one at a time is on its way. */
+export class Batches {
+  readonly #signing: Signing
+  #forming = emptyForming()
+  #sealed: Sealed | undefined
+  #isTaken = false
+  #nextSeq: Sequence
+
+  /** @param lastSeq the newest committed sequence */
+  constructor(signing: Signing, lastSeq: Sequence) {
+    this.#signing = signing
+    this.#nextSeq = lastSeq + 1
+  }
+
+  /** What has been staged since the last `close`; to be added to. */
+  get forming(): Forming {
+    return this.#forming
+  }
+
+  /** Whether that is anything. */
+  get hasForming(): boolean {
+    const { rows, facts, disowned } = this.#forming
+    return rows.length > 0 || facts.size > 0 || disowned.length > 0
+  }
+
+  /** Whether a closed batch waits for its verdict. */
+  get isCommitting(): boolean {
+    return this.#sealed !== undefined
+  }
+
+  /** The place of the next row in the commit order. */
+  nextSeq(): Sequence {
+    return this.#nextSeq++
+  }
+
+  /** The forming batch takes no more, and comes to this. */
+  close(changes: Committed, facts: Batch['facts']): void {
+    this.#signing.close()
+    this.#sealed = { changes, facts }
+    this.#isTaken = false
+    this.#forming = emptyForming()
+  }
+
+  /** The closed batch, once, as soon as all of it is signed. */
+  take(): Batch | undefined {
+    if (this.#sealed === undefined || this.#isTaken || !this.#signing.isComplete) return undefined
+    const { facts, changes } = this.#sealed
+    this.#isTaken = true
+    return { rows: changes.rows, drops: changes.drops.map(({ seq }) => seq), facts }
+  }
+
+  /** The closed batch is durable: what it has changed. */
+  committed(): Committed {
+    assert(this.#sealed !== undefined && this.#isTaken, 'a sealed batch waits for its commit')
+    const { changes } = this.#sealed
+    this.#sealed = undefined
+    return changes
+  }
+
+  /** The closed batch was refused: forgets it and what was built on it. */
+  aborted(lastSeq: Sequence): void {
+    assert(this.#sealed !== undefined, 'a sealed batch waits for its verdict')
+    this.#sealed = undefined
+    this.#signing.clear()
+    this.#forming = emptyForming()
+    this.#nextSeq = lastSeq + 1
+  }
+}
+
+function emptyForming(): Forming {
+  return { rows: [], facts: new Map(), disowned: [] }
+}

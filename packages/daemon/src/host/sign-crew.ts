@@ -1,0 +1,42 @@
+/**
+ * Signs in threads (crew.ts): a batch costs the main thread 1 to 4 µs a message instead of the 36 to 40 of the
+ * signature itself (measured with 1,000 and with 16 messages).
+ */
+import type { KeyObject } from 'node:crypto'
+import { Crew } from './crew.ts'
+import { signatureBytes, type SignOptions, type SignRequest } from './sign-thread.ts'
+
+// Messages per share at least: below that the second thread takes longer to wake than the first to sign.
+const shareMin = 16
+
+/** Signs batches with one key. */
+export class SignCrew {
+  readonly #crew: Crew<SignRequest, Uint8Array>
+
+  /** @param privateKey an Ed25519 key; it stays within this process */
+  constructor(privateKey: KeyObject) {
+    const workerData: SignOptions = { role: 'sign', privateKey }
+    this.#crew = new Crew({ script: 'sign-thread', workerData })
+  }
+
+  /** One signature per message, in order. Rejects if a thread dies over it. */
+  sign(messages: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
+    return this.#crew.share(messages, shareMin, async (share, thread) => {
+      const request = pack(share)
+      const signatures = await this.#crew.ask(thread, request, [request.bytes.buffer as ArrayBuffer])
+      return share.map((_, at) => signatures.subarray(signatureBytes * at, signatureBytes * (at + 1)))
+    })
+  }
+}
+
+function pack(messages: readonly Uint8Array[]): SignRequest {
+  const ends = new Uint32Array(messages.length)
+  const bytes = new Uint8Array(messages.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  messages.forEach((message, item) => {
+    bytes.set(message, at)
+    at += message.length
+    ends[item] = at
+  })
+  return { ends, bytes }
+}
