@@ -1,5 +1,5 @@
 /**
- * The engine: events in, effects out; the only place where policy lives. After every event the node *settles*:
+ * The engine: events in, effects out; the only place where policy lives. After each event the node *settles*:
  * what is due is sent, what is durable is answered, and `wakeAt` says when time alone will matter again.
  */
 import { settleBulk } from './bulk.ts'

@@ -13,7 +13,7 @@ export type Origin = PathKind | 'local' | 'disk'
  */
 export type Verdict = 'staged' | 'held' | 'ended' | 'deferred' | 'refused'
 
-/** A row on its way to the disk. An own one has neither bytes nor digests before it is signed (signing.ts). */
+/** A row on its way to the disk. An own one has neither bytes nor digests until it is signed. */
 export interface StagedRow extends NewRow {
   readonly entry: VerifiedEntry
   readonly origin: Origin

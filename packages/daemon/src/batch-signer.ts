@@ -19,12 +19,13 @@ export class BatchSigner {
 
   /** Answers an effect; before it returns where there are no threads. */
   async sign({ id, messages }: Job, tell: (event: Event) => void): Promise<void> {
-    const done = (signatures: Signatures): void => tell({ type: 'signed', id, signatures })
     const elsewhere = this.#signer.signMany?.(messages)
-    if (elsewhere === undefined) return done(this.#signHere(messages))
-    const signing = elsewhere.catch((error: unknown) => this.#instead(messages, error)).then(done)
-    this.#underWay = Promise.all([this.#underWay, signing])
-    return signing
+    if (elsewhere === undefined) return tell({ type: 'signed', id, signatures: this.#signHere(messages) })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#underWay = Promise.all([this.#underWay, promise])
+    const signatures = await elsewhere.catch((error: unknown) => this.#instead(messages, error))
+    tell({ type: 'signed', id, signatures })
+    resolve()
   }
 
   /** Resolves when all that has been handed in is signed. */

@@ -8,8 +8,8 @@ export interface SignOptions {
   readonly privateKey: KeyObject
 }
 
-/** Bytes of an Ed25519 signature. */
-export const signatureBytes = 64
+/** Bytes of an Ed25519 signature (RFC 8032 §5.1.6). */
+const signatureBytes = 64
 
 /** Messages to sign, one after the other: one block costs a tenth of many small arrays to send. */
 export interface SignRequest {

@@ -1,0 +1,95 @@
+/**
+ * A flush that takes ten seconds (reliability S13): the disk is slow in the kernel's own call, by strace, and
+ * only the write that waits for it may notice.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, describe, expect, it } from '@jest/globals'
+import { World } from '../daemons.ts'
+import type { Daemon } from '../daemons.ts'
+import { eventually } from '../eventually.ts'
+import { arrives, metOverP2p, put, statusOf } from '../federation.ts'
+
+const strace = '/usr/bin/strace'
+const flushMs = 10_000
+/** Shorter than the flush, long enough for a busy machine whose daemon stops at each system call. */
+const patient = { LATTICE_HEARTBEAT_INTERVAL: '1s', LATTICE_PEERLESS_TIMEOUT: '8s' }
+const world = new World()
+let tracer: ChildProcess | undefined
+
+afterAll(async () => {
+  await stopTracing()
+  await world.close()
+})
+
+/** From now on every flush of the process and all its threads takes ten seconds longer. */
+async function slowFlushes(node: Daemon): Promise<() => string> {
+  const inject = `inject=fsync,fdatasync:delay_enter=${flushMs * 1000}`
+  const flags = ['-f', '-p', String(node.pid), '-e', 'trace=fsync,fdatasync', '-e', inject]
+  const child = spawn(strace, flags, { stdio: ['ignore', 'ignore', 'pipe'] })
+  tracer = child
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+  await eventually('strace holds the daemon', () => {
+    if (child.exitCode !== null) throw new Error(said)
+    return said.includes(`Process ${node.pid} attached`)
+  })
+  return () => said
+}
+
+async function stopTracing(): Promise<void> {
+  const child = tracer
+  tracer = undefined
+  if (child === undefined || child.exitCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill('SIGINT')
+  await gone
+}
+
+function isTraceable(): boolean {
+  try {
+    accessSync(strace, constants.X_OK)
+    return true
+  } catch {
+    process.stderr.write('slow flushes are not tested: strace is missing\n')
+    return false
+  }
+}
+
+const rows = isTraceable() ? describe : describe.skip
+
+rows('while a flush takes ten seconds', () => {
+  it('S13: health answers, both peers stay on P2P, and the write is acknowledged after it', async () => {
+    const [slow, other] = (await world.federation(2, { settings: patient })) as [Daemon, Daemon]
+    await metOverP2p([slow, other])
+    await put(slow, 'before', 1)
+    await arrives([other], 'before', 1)
+    const phases = async (): Promise<unknown> =>
+      Promise.all([slow, other].map(async node => (await node.client.getTransitions()).transitions.length))
+    const before = await phases()
+    const said = await slowFlushes(slow)
+    const startedAt = performance.now()
+    let acknowledgedMs: number | undefined
+    const written = put(slow, 'during', 2).then(() => (acknowledgedMs = performance.now() - startedAt))
+    const answers: number[] = []
+    while (acknowledgedMs === undefined) {
+      answers.push((await fetch(`${slow.url}/health`)).status)
+      for (const node of [slow, other]) {
+        const { phase, peer_count: peers } = await statusOf(node)
+        expect([node.name, phase, peers]).toEqual([node.name, 'P2P', 1])
+      }
+      await Promise.race([delay(100), written])
+    }
+    await written
+    await stopTracing()
+    expect(said()).toMatch(/f(?:data)?sync\(/)
+    // The disk was slow indeed, longer than the peerless timeout, and the node was asked all the time.
+    expect(acknowledgedMs).toBeGreaterThanOrEqual(flushMs)
+    expect(answers.length).toBeGreaterThan(10)
+    expect(new Set(answers)).toEqual(new Set([200]))
+    expect(await phases()).toEqual(before)
+    await arrives([other], 'during', 2)
+  }, 180_000)
+})
