@@ -1,17 +1,18 @@
 /**
- * Durable writes per second beside bare SQLite: one at a time, in batches of 1,000, 64 at once; and over
- * REST.
+ * Durable writes per second beside bare SQLite and okra-lmdb: one at a time, in batches of 1,000, 64 at once;
+ * and over REST.
  *
- * Both sides take turns within each round and write the same random 100 B keys and 100 B values to the same
+ * All sides take turns within each round and write the same random 100 B keys and 100 B values to the same
  * disk; the ratio of a round is one sample, the median of all rounds the result.
  *
- *   npm run bench:write -- [--rounds 9] [--fill 20k] [--rest-ms 6000] [--skip-rest] [--json]
+ *   npm run bench:write -- [--rounds 9] [--fill 20k,200k] [--rest-ms 6000] [--skip-rest] [--json]
  */
 import { join } from 'node:path'
 import type { Runtime } from '@lattice/daemon'
-import { BareSqlite, type Pair } from './bare-sqlite.ts'
+import { BareSqlite } from './bare-sqlite.ts'
 import { createDirectory, openAlone } from './bench-node.ts'
 import { freePorts, startDaemon } from './daemon-process.ts'
+import { openOkraLmdb, type DurableTree } from './peers/okra-lmdb.ts'
 import {
   print,
   progress,
@@ -21,6 +22,7 @@ import {
   verdict,
   type Cell,
   type Report,
+  type Table,
 } from './report.ts'
 import { runWriters } from './rest-writers.ts'
 import { cpuTimed, median, percentile, timed } from './statistics.ts'
@@ -28,7 +30,7 @@ import { randomPuts } from './workload.ts'
 
 const options = readOptions({
   rounds: { type: 'string', default: '9' },
-  fill: { type: 'string', default: '20k' },
+  fill: { type: 'string', default: '20k,200k' },
   'rest-ms': { type: 'string', default: '6000' },
   'skip-rest': { type: 'boolean', default: false },
 })
@@ -37,17 +39,30 @@ const options = readOptions({
 const keyLength = 100
 /** Writes per round, by shape: long enough for a dozen flushes of a slow disk. */
 const perRound = { single: 200, batch: 4_000, concurrent: 1_280 } as const
+/** The same for okra, which is that much slower. */
+const okraPerRound = { single: 30, batch: 1_000, concurrent: 128 } as const
 const batchSize = 1_000
 const writers = 64
 
 interface Sample {
   readonly ours: number
   readonly bare: number
+  readonly tuned: number
+  readonly okra: number
   /** CPU ms of our side for each write, all threads. */
   readonly cpu: number
 }
 
+/** What we are compared with, on the same disk. */
+interface Yardsticks {
+  readonly bare: BareSqlite
+  readonly tuned: BareSqlite
+  readonly okra: DurableTree | undefined
+}
+
 type Shape = keyof typeof perRound
+
+const shapes = ['single', 'batch', 'concurrent'] as const
 
 async function writeOurs(runtime: Runtime, shape: Shape, puts: ReturnType<typeof randomPuts>): Promise<void> {
   switch (shape) {
@@ -68,58 +83,91 @@ async function writeOurs(runtime: Runtime, shape: Shape, puts: ReturnType<typeof
   }
 }
 
-function writeBare(bare: BareSqlite, shape: Shape, pairs: readonly Pair[]): void {
+/** `write` for each transaction of this shape. */
+async function inTransactions<T>(
+  shape: Shape,
+  items: readonly T[],
+  write: (part: readonly T[]) => Promise<void> | void,
+): Promise<void> {
   const size = { single: 1, batch: batchSize, concurrent: writers }[shape]
-  for (let at = 0; at < pairs.length; at += size) bare.write(pairs.slice(at, at + size))
+  for (let at = 0; at < items.length; at += size) await write(items.slice(at, at + size))
 }
 
-async function measureRound(runtime: Runtime, bare: BareSqlite, shape: Shape): Promise<Sample> {
+async function measureRound(runtime: Runtime, yardsticks: Yardsticks, shape: Shape): Promise<Sample> {
   const puts = randomPuts(perRound[shape], keyLength)
   const pairs = puts.map(({ key, value }) => ({ key, value: value as string }))
-  const bareMs = await timed(() => writeBare(bare, shape, pairs))
+  const { bare, tuned, okra } = yardsticks
+  const rate = (ms: number, count = puts.length): number => (1000 * count) / ms
+  const bareMs = await timed(() => inTransactions(shape, pairs, part => bare.write(part)))
+  const tunedMs = await timed(() => inTransactions(shape, pairs, part => tuned.write(part)))
+  const few = pairs.slice(0, okraPerRound[shape]).map(({ key, value }) => [key, Buffer.from(value)] as const)
+  const okraMs = await timed(() => okra && inTransactions(shape, few, part => okra.write(part)))
   let oursMs = 0
   const cpuMs = await cpuTimed(async () => {
     oursMs = await timed(() => writeOurs(runtime, shape, puts))
   })
-  const rate = (ms: number): number => (1000 * puts.length) / ms
-  return { ours: rate(oursMs), bare: rate(bareMs), cpu: cpuMs / puts.length }
+  return {
+    ours: rate(oursMs),
+    bare: rate(bareMs),
+    tuned: rate(tunedMs),
+    okra: okra === undefined ? Number.NaN : rate(okraMs, few.length),
+    cpu: cpuMs / puts.length,
+  }
+}
+
+async function fillAll(runtime: Runtime, { bare, tuned }: Yardsticks, fill: number): Promise<void> {
+  for (let done = 0; done < fill; done += batchSize) {
+    if (done % 20_000 === 0) progress(`write: ${done} of ${fill} entries before`)
+    const puts = randomPuts(batchSize, keyLength)
+    await runtime.write(puts)
+    const pairs = puts.map(({ key, value }) => ({ key, value: value as string }))
+    for (const each of [bare, tuned]) each.write(pairs)
+  }
 }
 
 async function measureInProcess(rounds: number, fill: number): Promise<Cell[][]> {
   using directory = createDirectory()
   const { runtime, close } = await openAlone(directory.path)
-  const bare = new BareSqlite(join(directory.path, 'bare.db'))
+  const bare = new BareSqlite(join(directory.path, 'bare.db'), 'as it comes')
+  const tuned = new BareSqlite(join(directory.path, 'tuned.db'), 'tuned')
+  const yardsticks = { bare, tuned, okra: await openOkraLmdb(join(directory.path, 'okra')) }
   const samples = { single: [] as Sample[], batch: [] as Sample[], concurrent: [] as Sample[] }
   try {
-    for (let done = 0; done < fill; done += batchSize) {
-      const puts = randomPuts(batchSize, keyLength)
-      await runtime.write(puts)
-      bare.write(puts.map(({ key, value }) => ({ key, value: value as string })))
-    }
+    await fillAll(runtime, yardsticks, fill)
     for (let at = 0; at < rounds; at++) {
-      for (const shape of ['single', 'batch', 'concurrent'] as const) {
-        progress(`write: round ${at + 1} of ${rounds}, ${shape}`)
-        samples[shape].push(await measureRound(runtime, bare, shape))
+      for (const shape of shapes) {
+        progress(`write: ${fill} before, round ${at + 1} of ${rounds}, ${shape}`)
+        samples[shape].push(await measureRound(runtime, yardsticks, shape))
       }
     }
   } finally {
     await close()
+    await yardsticks.okra?.close()
     bare.close()
+    tuned.close()
     progress('')
   }
-  const names = { single: 'one at a time', batch: 'batches of 1,000', concurrent: '64 at once' }
-  return (['single', 'batch', 'concurrent'] as const).map(shape => {
-    const own = samples[shape]
-    const ratio = median(own.map(({ ours, bare: other }) => ours / other))
-    return [
-      names[shape],
-      round(median(own.map(({ ours }) => ours))),
-      round(median(own.map(({ bare: other }) => other))),
-      round(ratio),
-      shape === 'concurrent' ? 'shares commits' : verdict(ratio, { atLeast: 0.6 }),
-      round(1000 * median(own.map(({ cpu }) => cpu))),
-    ]
-  })
+  return shapes.map(shape => rowOf(shape, samples[shape]))
+}
+
+function rowOf(shape: Shape, samples: readonly Sample[]): Cell[] {
+  const middle = (figure: (sample: Sample) => number): number => median(samples.map(figure))
+  const ratio = middle(({ ours, bare }) => ours / bare)
+  const toOkra = middle(({ ours, okra }) => ours / okra)
+  const isAsked = shape !== 'concurrent'
+  return [
+    { single: 'one at a time', batch: 'batches of 1,000', concurrent: '64 at once' }[shape],
+    round(middle(({ ours }) => ours)),
+    round(middle(({ bare }) => bare)),
+    round(ratio),
+    isAsked ? verdict(ratio, { atLeast: 0.6 }) : '–',
+    round(middle(({ tuned }) => tuned)),
+    round(middle(({ ours, tuned }) => ours / tuned)),
+    ...(Number.isNaN(toOkra)
+      ? ['–', '–', '–']
+      : [round(middle(({ okra }) => okra)), round(toOkra), isAsked ? verdict(toOkra, { atLeast: 10 }) : '–']),
+    round(1000 * middle(({ cpu }) => cpu)),
+  ]
 }
 
 async function measureRest(forMs: number): Promise<Cell[][]> {
@@ -148,24 +196,26 @@ async function measureRest(forMs: number): Promise<Cell[][]> {
   }
 }
 
-const inProcess = await measureInProcess(Number(options.rounds), readNumbers(options.fill)[0] ?? 0)
-const tables = [
-  {
-    title: `Durable writes per second, in process (100 B keys, 100 B values, ${options.fill} entries before)`,
-    columns: ['', 'ours/s', 'bare SQLite/s', 'ratio', 'goal', 'CPU µs each'],
-    rows: inProcess,
-    notes: [
-      'Ratio: median over rounds of ours ÷ bare within the round. "64 at once": bare commits 64 at a time.',
+const tables: Table[] = []
+for (const fill of readNumbers(options.fill)) {
+  tables.push({
+    title: `Durable writes per second, in process (100 B keys, 100 B values, ${fill} entries before)`,
+    columns: [
+      ...['', 'ours/s', 'SQLite/s', 'ratio', 'goal', 'tuned SQLite/s', 'ratio'],
+      ...['okra-lmdb/s', 'ratio', 'goal', 'CPU µs each'],
     ],
-  },
-  ...(options['skip-rest']
-    ? []
-    : [
-        {
-          title: 'Durable writes per second over REST',
-          columns: ['', 'writes/s', 'goal', 'p50 ms', 'p99 ms', 'daemon CPU µs each', 'client CPU µs each'],
-          rows: await measureRest(Number(options['rest-ms'])),
-        },
-      ]),
-]
+    rows: await measureInProcess(Number(options.rounds), fill),
+    notes: [
+      'Ratio: median over rounds of ours ÷ theirs within the round. SQLite: WAL, synchronous=FULL, as it comes;',
+      'tuned: with the cache and checkpoint settings of our store. "64 at once": they commit 64 at a time.',
+      'okra-lmdb (npm run bench:peers installs it) is unsigned and starts empty, which favours it.',
+    ],
+  })
+}
+if (!options['skip-rest'])
+  tables.push({
+    title: 'Durable writes per second over REST',
+    columns: ['', 'writes/s', 'goal', 'p50 ms', 'p99 ms', 'daemon CPU µs each', 'client CPU µs each'],
+    rows: await measureRest(Number(options['rest-ms'])),
+  })
 print({ bench: 'write', tables } satisfies Report, options.json)
