@@ -9,16 +9,8 @@
  * The signature covers `"lattice/entry/v1\0"` and everything before it (domain separation: it is good for
  * nothing else). Nodes keep and forward these exact bytes; nothing is ever encoded again to be verified.
  */
-import {
-  compareBytes,
-  concatBytes,
-  equalBytes,
-  fromHex,
-  fromUtf8,
-  toHex,
-  toUtf8,
-  uintToBytes,
-} from './bytes.ts'
+import { compareBytes, concatBytes, equalBytes, fromHex, fromUtf8, toHex, toUtf8 } from './bytes.ts'
+import { assert } from './errors.ts'
 import { holdersOf, horizonKey } from './horizon.ts'
 import { keyBytesMax } from './limits.ts'
 import type { Hash, SignedMessage, Signer } from './ports.ts'
@@ -57,6 +49,7 @@ declare const verified: unique symbol
  */
 export type VerifiedEntry = Entry & { readonly [verified]: true }
 
+const nothing = new Uint8Array(0)
 const domain = toUtf8('lattice/entry/v1\0')
 const format = 1
 const flagTombstone = 1
@@ -70,31 +63,40 @@ export function keyProblem(key: string): string | undefined {
   if (!key.isWellFormed()) return 'the key holds half of a surrogate pair'
   // oxlint-disable-next-line no-control-regex -- control characters are exactly what is refused here
   if (/[\u0000-\u001f\u007f-\u009f]/.test(key)) return 'the key holds a control character'
+  // A UTF-16 unit takes three bytes at most.
+  if (3 * key.length <= keyBytesMax) return undefined
   const length = toUtf8(key).length
   return length > keyBytesMax
     ? `the key takes ${length} bytes of UTF-8, ${keyBytesMax} are allowed`
     : undefined
 }
 
-const unsigned = new Uint8Array(0)
-
-/** The entry of `author` that says `content`, with empty bytes and digest, and the message to sign for it. */
-export function draftEntry(content: EntryContent, author: NodeId): { entry: Entry; message: Uint8Array } {
-  const entry = { ...content, author, kind: slotKind(content.slot), bytes: unsigned, digest: unsigned }
-  return { entry, message: encodeMessage(content, author) }
+/** An own entry on its way to a signature: zeros in `bytes`, and no digest yet. */
+export interface EntryDraft {
+  readonly entry: Entry
+  /** What to sign. */
+  readonly message: Uint8Array
 }
 
-/** Gives a draft its bytes and digest. `signature` must be its author's over the message of the draft. */
-export function finishEntry(draft: Entry, message: Uint8Array, signature: Uint8Array, hash: Hash): void {
-  const bytes = concatBytes(message.subarray(domain.length), signature)
-  Object.assign(draft, { bytes, digest: hash(bytes) })
+/** The entry of `author` that says `content`. */
+export function draftEntry(content: EntryContent, author: NodeId): EntryDraft {
+  const block = encodeSigned(content, author)
+  const bytes = block.subarray(domain.length)
+  const entry = { ...content, author, kind: slotKind(content.slot), bytes, digest: nothing }
+  return { entry, message: block.subarray(0, block.length - signatureBytes) }
+}
+
+/** Puts the signature in, which must be its author's over the message. The same entry, signed. */
+export function finishEntry({ entry }: EntryDraft, signature: Uint8Array, hash: Hash): VerifiedEntry {
+  assert(signature.length === signatureBytes, 'a signature has its length')
+  entry.bytes.set(signature, entry.bytes.length - signatureBytes)
+  return Object.assign(entry, { digest: hash(entry.bytes) }) as VerifiedEntry
 }
 
 /** Signs `content` as the node's own entry. */
 export function signEntry(content: EntryContent, signer: Signer, hash: Hash): VerifiedEntry {
-  const { entry, message } = draftEntry(content, signer.nodeId)
-  finishEntry(entry, message, signer.sign(message), hash)
-  return entry as VerifiedEntry
+  const draft = draftEntry(content, signer.nodeId)
+  return finishEntry(draft, signer.sign(draft.message), hash)
 }
 
 /** What has to be verified before `entry` may be stored. */
@@ -148,24 +150,28 @@ export function sameTransaction(a: Uint8Array, b: Uint8Array): boolean {
   return equalBytes(a.subarray(1, 41), b.subarray(1, 41))
 }
 
-/** What is signed: the domain and all of the entry before its signature. */
-function encodeMessage(content: EntryContent, author: NodeId): Uint8Array {
-  const key = toUtf8(content.key)
-  const slot = fromHex(content.slot) as Uint8Array
-  const flags = (content.value === undefined ? flagTombstone : 0) | (content.base > 0n ? flagBase : 0)
-  return concatBytes(
-    domain,
-    Uint8Array.of(format),
-    fromHex(author) as Uint8Array,
-    uintToBytes(content.version),
-    Uint8Array.of(flags),
-    content.base > 0n ? uintToBytes(content.base) : new Uint8Array(0),
-    Uint8Array.of(key.length >> 8, key.length & 0xff),
-    key,
-    Uint8Array.of(slot.length),
-    slot,
-    content.value ?? new Uint8Array(0),
-  )
+/** The domain and all of the entry, with zeros for its signature: one piece of memory for both. */
+function encodeSigned({ key, slot, value, base, version }: EntryContent, author: NodeId): Uint8Array {
+  const [keyBytes, slotBytes] = [toUtf8(key), fromHex(slot) as Uint8Array]
+  const baseBytes = base > 0n ? 8 : 0
+  const start = domain.length
+  const keyAt = start + headerBytes + baseBytes + 2
+  const slotAt = keyAt + keyBytes.length + 1
+  const valueAt = slotAt + slotBytes.length
+  const block = new Uint8Array(valueAt + (value?.length ?? 0) + signatureBytes)
+  const view = new DataView(block.buffer)
+  block.set(domain)
+  block[start] = format
+  block.set(fromHex(author) as Uint8Array, start + 1)
+  view.setBigUint64(start + 33, version)
+  block[start + 41] = (value === undefined ? flagTombstone : 0) | (base > 0n ? flagBase : 0)
+  if (base > 0n) view.setBigUint64(start + headerBytes, base)
+  view.setUint16(keyAt - 2, keyBytes.length)
+  block.set(keyBytes, keyAt)
+  block[slotAt - 1] = slotBytes.length
+  block.set(slotBytes, slotAt)
+  if (value !== undefined) block.set(value, valueAt)
+  return block
 }
 
 function parseContent(bytes: Uint8Array): Omit<Entry, 'bytes' | 'digest'> | undefined {

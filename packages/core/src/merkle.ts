@@ -56,10 +56,10 @@ export interface Subtree {
   readonly path: Uint8Array
 }
 
-/** Path of `(key, slot)`. `slot` in hex. */
-export function pathOf(key: string, slot: string, hash: Hash): Uint8Array {
+/** Path of `(key, slot)`. `slot` in hex; `keyHash` is the hash of the key, where it is in hand. */
+export function pathOf(key: string, slot: string, hash: Hash, keyHash = hash(toUtf8(key))): Uint8Array {
   const slotHash = slot === wholeKey ? wholeKeyHash(hash) : hash(fromHex(slot) as Uint8Array)
-  return concatBytes(hash(toUtf8(key)), slotHash)
+  return concatBytes(keyHash, slotHash)
 }
 
 /** Hash of the empty slot: half of nearly every path, and always the same. */

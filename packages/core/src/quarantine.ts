@@ -126,6 +126,7 @@ export class Quarantine {
    */
   seal(rows: readonly Incoming[]): { readonly isBlurred: boolean } {
     this.#freed = this.#freedBy(rows)
+    if (this.#places.size === 0) return { isBlurred: false }
     this.#stageRemoval(this.#freed)
     const returned = new Set(this.#freed.map(({ leaf }) => toHex(leaf)))
     const others = rows.filter(({ leaf }) => !returned.has(toHex(leaf)))

@@ -1,8 +1,8 @@
 /**
  * The replica: joins entries into the state, and is the only writer of the store.
  *
- * New entries are *staged* into the batch that is forming; `close` ends it, `takeBatch` hands it out once it is
- * signed, while the next one forms; `committed` makes it visible in the trie, `aborted` undoes both. So writers
+ * New entries are *staged* into the batch that is forming; `close` ends it, `takeBatch` hands it out once it
+ * is signed, while the next forms; `committed` makes it visible in the trie, `aborted` undoes both. So writers
  * share commits, and what depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
  */
 import { Batches } from './batches.ts'
@@ -10,7 +10,7 @@ import { toHex, uintToBytes } from './bytes.ts'
 import { changesOf, type Changes } from './changes.ts'
 import { CheckedRows } from './checked-rows.ts'
 import { Deferred, dueWall } from './deferred.ts'
-import { compareEntries, type Entry, type VerifiedEntry } from './entry.ts'
+import { compareEntries, type Entry, type EntryContent, type VerifiedEntry } from './entry.ts'
 import { assert, LatticeError } from './errors.ts'
 import { HybridClock } from './hlc.ts'
 import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
@@ -242,7 +242,7 @@ export class Replica {
 
   /** Stages a horizon, to be signed: everything at or below it is held by all of `holders`. */
   propose(horizon: Version, holders: Holders): void {
-    this.#stage(this.signing.draft(horizonContent(horizon, holders), this.#batches.nextSeq()))
+    this.#stage(this.#draft(horizonContent(horizon, holders)))
   }
 
   /**
@@ -274,11 +274,10 @@ export class Replica {
     const version = this.#clock.next(wall)
     const [author, incarnation] = [this.#signer.nodeId, this.#counterLife]
     const slotsOf = (key: string): readonly Entry[] => this.#winners.slotsOf(key)
-    const horizon = this.#horizon
-    const context = { author, incarnation, version, horizon, hash: this.#hash, slotsOf }
+    const context = { author, incarnation, version, horizon: this.#horizon, hash: this.#hash, slotsOf }
     const contents = draftTransaction(operations, context)
     this.quarantine.refuse(operations)
-    for (const content of contents) this.#stage(this.signing.draft(content, this.#batches.nextSeq()))
+    for (const content of contents) this.#stage(this.#draft(content))
     return version
   }
 
@@ -350,7 +349,8 @@ export class Replica {
       return 'deferred'
     }
     this.#clock.witness(entry.version, wall)
-    this.#stage({ ...rowOf(entry, this.#batches.nextSeq(), this.#hash), entry, origin })
+    const row = rowOf(entry, this.#batches.nextSeq(), this.#hash, this.#winners.keyHash(entry.key))
+    this.#stage({ ...row, entry, origin })
     return 'staged'
   }
 
@@ -361,6 +361,10 @@ export class Replica {
   #isEnded(entry: Entry, settled: Version): boolean {
     if (this.#recovering || entry.key === horizonKey) return false
     return entry.version <= this.#horizon && settled < this.#horizon
+  }
+
+  #draft(content: EntryContent): StagedRow {
+    return this.signing.draft(content, this.#batches.nextSeq(), this.#winners.keyHash(content.key))
   }
 
   #stage(row: StagedRow): void {
@@ -388,13 +392,8 @@ export class Replica {
   #changes(): Changes<StagedRow> {
     const staged = this.#batches.forming.rows.filter(row => this.#winners.isStaged(row))
     const horizon = staged.find(row => row.key === horizonKey)?.entry.version
-    return changesOf({
-      staged,
-      disowned: this.#batches.forming.disowned,
-      newest: this.#committedSeq,
-      horizon,
-      due: horizon === undefined ? [] : this.keys.keysDue(horizon),
-      winners: this.#winners,
-    })
+    const due = horizon === undefined ? [] : this.keys.keysDue(horizon)
+    const { disowned } = this.#batches.forming
+    return changesOf({ staged, disowned, newest: this.#committedSeq, horizon, due, winners: this.#winners })
   }
 }

@@ -1,11 +1,11 @@
 /**
  * Own entries on their way to a signature. Ed25519 costs more than everything else the core does for an
- * entry, so it is made outside of its turn: an entry is staged as a *draft*, whose bytes and digests are
- * empty, and whatever is written meanwhile builds on it. A few drafts are signed on the spot when their batch
+ * entry, so it is made outside of its turn: an entry is staged as a *draft*, without signature and digests,
+ * and whatever is written meanwhile builds on it. A few drafts are signed on the spot when their batch
  * closes, because a trip to another thread would take longer; many are handed out in jobs, which may end in
  * any order.
  */
-import { draftEntry, finishEntry, type EntryContent, type VerifiedEntry } from './entry.ts'
+import { draftEntry, finishEntry, type EntryContent, type EntryDraft, type VerifiedEntry } from './entry.ts'
 import { assert } from './errors.ts'
 import { leafDigest, pathOf } from './merkle.ts'
 import type { Hash, Signer } from './ports.ts'
@@ -25,8 +25,7 @@ export interface SigningJob {
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] }
 
-interface Draft {
-  readonly message: Uint8Array
+interface Draft extends EntryDraft {
   readonly row: StagedRow
 }
 
@@ -45,23 +44,25 @@ export class Signing {
     this.#hash = hash
   }
 
-  /** The row of an own entry, whose bytes and digests come with its signature. */
-  draft(content: EntryContent, seq: Sequence): StagedRow {
+  /** The row of an own entry, whose signature and digests are to come. */
+  draft(content: EntryContent, seq: Sequence, keyHash: Uint8Array): StagedRow {
     const { key, slot } = content
-    const { entry, message } = draftEntry(content, this.#signer.nodeId)
-    const place = { path: pathOf(key, slot, this.#hash), leaf: nothing }
-    const own = entry as VerifiedEntry
+    const draft = draftEntry(content, this.#signer.nodeId)
+    const { bytes } = draft.entry
+    const entry = draft.entry as VerifiedEntry
+    const path = pathOf(key, slot, this.#hash, keyHash)
     const row: StagedRow = {
       seq,
       key,
       slot,
       digest: nothing,
-      bytes: nothing,
-      ...place,
-      entry: own,
+      bytes,
+      path,
+      leaf: nothing,
+      entry,
       origin: 'local',
     }
-    this.#waiting.push({ message, row })
+    this.#waiting.push({ ...draft, row })
     return row
   }
 
@@ -104,11 +105,9 @@ export class Signing {
     this.#owed.clear()
   }
 
-  #sign({ message, row }: Draft, signature: Uint8Array): void {
-    const signed: Writable<StagedRow> = row
-    finishEntry(row.entry, message, signature, this.#hash)
-    signed.bytes = row.entry.bytes
-    signed.digest = row.entry.digest
-    signed.leaf = leafDigest(row.path, row.entry.digest, this.#hash)
+  #sign(draft: Draft, signature: Uint8Array): void {
+    const row: Writable<StagedRow> = draft.row
+    row.digest = finishEntry(draft, signature, this.#hash).digest
+    row.leaf = leafDigest(row.path, row.digest, this.#hash)
   }
 }

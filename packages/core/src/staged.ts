@@ -13,7 +13,7 @@ export type Origin = PathKind | 'local' | 'disk'
  */
 export type Verdict = 'staged' | 'held' | 'ended' | 'deferred' | 'refused'
 
-/** A row on its way to the disk. An own one has neither bytes nor digests until it is signed. */
+/** A row on its way to the disk. An own one has neither signature nor digests at first (signing.ts). */
 export interface StagedRow extends NewRow {
   readonly entry: VerifiedEntry
   readonly origin: Origin

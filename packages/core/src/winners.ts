@@ -12,12 +12,16 @@ interface Staged extends Row {
   readonly entry: VerifiedEntry
 }
 
+/** Hashes of keys remembered: twice the largest transaction, about 1 MB with keys of usual length. */
+const keyHashesMax = 2_000
+
 /** Looks slots up in both. */
 export class Winners<T extends Staged> {
   readonly #rows: CheckedRows
   readonly #trie: MerkleTrie
   readonly #hash: Hash
   readonly #staged = new Map<string, Map<string, T>>()
+  readonly #keyHashes = new Map<string, Uint8Array>()
 
   constructor(rows: CheckedRows, trie: MerkleTrie, hash: Hash) {
     this.#rows = rows
@@ -48,6 +52,16 @@ export class Winners<T extends Staged> {
     this.#staged.clear()
   }
 
+  /** Hash of a key, remembered for a while: a batch needs it at three moments. */
+  keyHash(key: string): Uint8Array {
+    const known = this.#keyHashes.get(key)
+    if (known !== undefined) return known
+    if (this.#keyHashes.size >= keyHashesMax) this.#keyHashes.clear()
+    const hashed = this.#hash(toUtf8(key))
+    this.#keyHashes.set(key, hashed)
+    return hashed
+  }
+
   /** The entry that wins a slot, staged or committed. */
   current(key: string, slot: string): Entry | undefined {
     const staged = this.#staged.get(key)?.get(slot)
@@ -68,7 +82,7 @@ export class Winners<T extends Staged> {
    * rows that are durable but not in the trie yet are still staged.
    */
   rowsOf(key: string): readonly Row[] {
-    return this.#trie.holds(this.#hash(toUtf8(key)), keyPathNibbles) ? this.#rows.slots(key) : []
+    return this.#trie.holds(this.keyHash(key), keyPathNibbles) ? this.#rows.slots(key) : []
   }
 }
 
@@ -79,9 +93,9 @@ export function storedEntry(row: Row): VerifiedEntry {
   return entry
 }
 
-/** The row of an entry, with its place in the trie. */
-export function rowOf(entry: Entry, seq: Sequence, hash: Hash): NewRow {
+/** The row of an entry, with its place in the trie. `keyHash` is the hash of its key, where it is in hand. */
+export function rowOf(entry: Entry, seq: Sequence, hash: Hash, keyHash?: Uint8Array): NewRow {
   const { key, slot, digest, bytes } = entry
-  const path = pathOf(key, slot, hash)
+  const path = pathOf(key, slot, hash, keyHash)
   return { seq, key, slot, digest, bytes, path, leaf: leafDigest(path, digest, hash) }
 }
