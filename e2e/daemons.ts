@@ -118,9 +118,9 @@ export class Daemon {
     if (!this.isRunning) throw new Error(`${this.name} ended at once:\n${this.log}`)
   }
 
-  /** Later starts run the present build, on the same state. */
-  upgrade(): void {
-    this.#script = undefined
+  /** Later starts run the present build, or that of `script`, on the same state. */
+  changeBuild(script?: string): void {
+    this.#script = script
   }
 
   /** Asks the process to stop; its exit code. */

@@ -11,6 +11,9 @@ const root = join(import.meta.dirname, '..')
 /** The last commit whose nodes speak frame version 1 and no other. */
 export const lastOfVersion1 = 'd0b16ee'
 
+/** A commit whose nodes make backups, and whose store has format 2. */
+export const lastOfStore2 = '1613d3f'
+
 /** Unpacks `commit` under `directory`; the path of its `lattice` script. */
 export function olderBuild(commit: string, directory: string): string {
   const home = join(directory, `build-${commit}`)

@@ -74,6 +74,7 @@ describe('the units', () => {
       'lattice-verify.timer',
       'lattice-backup.service',
       'lattice-backup.timer',
+      'lattice-restore.service',
       'lattice-alert@.service',
     ]
     for (const name of names) {

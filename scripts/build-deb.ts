@@ -21,6 +21,7 @@ const units = [
   'lattice-verify.timer',
   'lattice-backup.service',
   'lattice-backup.timer',
+  'lattice-restore.service',
   'lattice-alert@.service',
 ]
 const conffiles = ['/etc/default/lattice', '/etc/lattice/lattice.env']

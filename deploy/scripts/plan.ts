@@ -15,6 +15,11 @@ export interface ServerNode {
   /** Commands on the server; `{current}` is the release in force. */
   readonly backup: string
   readonly restart: string
+  /**
+   * Makes the store anew from the newest backup where the release in force cannot read the one that is there.
+   * Without it a release that has changed the store's format is not left by itself.
+   */
+  readonly restore?: string
 }
 
 /** A Hugging Face Space: its git repository is the release, and each push restarts it. */
@@ -35,6 +40,8 @@ export type PlannedNode = ServerNode | SpaceNode
 export interface Plan {
   /** In this order, one at a time: staging first. */
   readonly nodes: readonly PlannedNode[]
+  /** Base URLs of nodes that this plan leaves as they are, and that must agree all the same. */
+  readonly others: readonly string[]
   /** How long all must be well after each node. */
   readonly gate: string
   /** How long a node may take until it serves the new release, in seconds. */
@@ -53,6 +60,9 @@ export function readPlan(file: string): Plan {
   if (nodes.length === 0) problems.push('nodes: name at least one')
   const made: Plan = {
     nodes: nodes.map((node: unknown, index) => readNode(node, `nodes[${index}]`, problems)),
+    others: optional(plan, 'others', '')
+      .split(',')
+      .flatMap(url => url.trim().replace(/\/+$/, '') || []),
     gate: optional(plan, 'gate', '60s'),
     startSeconds: typeof plan['startSeconds'] === 'number' ? plan['startSeconds'] : 120,
   }
@@ -92,6 +102,7 @@ function readNode(value: unknown, at: string, problems: string[]): PlannedNode {
     directory,
     backup: text('backup'),
     restart: text('restart'),
+    ...(node['restore'] === undefined ? {} : { restore: text('restore') }),
   }
 }
 
@@ -104,4 +115,9 @@ function record(value: unknown, at: string, problems: string[]): Readonly<Record
 function optional(from: Readonly<Record<string, unknown>>, name: string, fallback: string): string {
   const found = from[name]
   return typeof found === 'string' && found !== '' ? found : fallback
+}
+
+/** All nodes that must be well and agree. */
+export function urlsOf({ nodes, others }: Plan): readonly string[] {
+  return [...nodes.map(node => node.url), ...others]
 }

@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { passGate, wellBefore } from './gate.ts'
-import { readPlan, type Plan, type PlannedNode } from './plan.ts'
+import { readPlan, urlsOf, type Plan, type PlannedNode } from './plan.ts'
 import { readRelease, type Release } from './release.ts'
 import { serverTarget } from './server.ts'
 import { spaceTarget } from './space.ts'
@@ -41,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
   console.log(`release ${release.id} to ${chosen.map(node => node.name).join(', ')}`)
   for (const node of chosen) if (!(await rollOut(node, orders))) return 1
   if (orders.dryRun) return 0
-  const urls = plan.nodes.map(node => node.url).join(' ')
+  const urls = urlsOf(plan).join(' ')
   console.log(`done; now watch it: lattice watch --for 24h ${urls}`)
   return 0
 }
@@ -58,7 +58,7 @@ async function rollOut(node: PlannedNode, orders: Orders): Promise<boolean> {
     return true
   }
   try {
-    if (!force && before !== undefined) await wellBefore(plan.nodes.map(each => each.url))
+    if (!force && before !== undefined) await wellBefore(urlsOf(plan))
     if (!(await target.upload(release)) && !force) {
       tell('runs this release already')
       return true
@@ -75,7 +75,7 @@ async function rollOut(node: PlannedNode, orders: Orders): Promise<boolean> {
     tell(await gated(node, plan, before === undefined, release.version, restartedAt))
   } catch (error) {
     tell(`FAILED: ${messageOf(error)}`)
-    await rollBack(target, node, { plan, before, old, tell })
+    await rollBack(target, node, { orders, before, old, tell })
     return false
   }
   await target.tidy().catch((error: unknown) => tell(`old releases are left there: ${messageOf(error)}`))
@@ -86,22 +86,28 @@ async function rollBack(
   target: Target,
   node: PlannedNode,
   at: {
-    readonly plan: Plan
+    readonly orders: Orders
     readonly before: string | undefined
     readonly old: string | undefined
     readonly tell: Tell
   },
 ): Promise<void> {
-  const { plan, before, old, tell } = at
+  const { orders, before, old, tell } = at
   if (before === undefined) return tell('there is no release to go back to')
-  try {
-    const restartedAt = performance.now()
-    await target.back(before)
-    tell(`rolled back to ${before}: ${await gated(node, plan, false, old ?? '', restartedAt)}`)
-  } catch (error) {
-    tell(`THE ROLLBACK FAILED, TOO: ${messageOf(error)}`)
-    tell('look at the log there; where it has changed the store (STORE_NEWER), restore the backup')
+  const { plan, release } = orders
+  const steps = [() => target.back(before), ...(target.recover ? [() => target.recover?.(release)] : [])]
+  for (const [index, step] of steps.entries()) {
+    try {
+      const restartedAt = performance.now()
+      await step()
+      const passed = await gated(node, plan, false, old ?? '', restartedAt)
+      return tell(`rolled back to ${before}: ${passed}`)
+    } catch (error) {
+      const isLast = index === steps.length - 1
+      tell(`${isLast ? 'THE ROLLBACK FAILED, TOO' : 'the switch back is not enough'}: ${messageOf(error)}`)
+    }
   }
+  tell('look at the log there; where it has changed the store (STORE_NEWER), restore a backup')
 }
 
 /** On a first release the others may not be there yet: then only the node itself must be well. */
@@ -112,7 +118,7 @@ function gated(
   version: string,
   restartedAt: number,
 ): Promise<string> {
-  const urls = isFirst ? [node.url] : plan.nodes.map(each => each.url)
+  const urls = isFirst ? [node.url] : urlsOf(plan)
   const { startSeconds, gate: period } = plan
   return passGate({ urls, url: node.url, version, restartedAt, startSeconds, period })
 }

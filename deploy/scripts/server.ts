@@ -24,19 +24,46 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
     const link = await remote(`readlink ${quote(current)} || true`)
     return link === '' ? undefined : link.slice(link.lastIndexOf('/') + 1)
   }
-  const switchTo = async (id: string): Promise<void> => {
+  const pointAt = async (id: string): Promise<void> => {
     const aside = quote(`${current}.new`)
     await remote(`ln -sfn ${quote(`releases/${id}`)} ${aside} && mv -T ${aside} ${quote(current)}`)
-    tell(`switched to ${id}`)
+  }
+  const restart = async (): Promise<void> => {
     await remote(fill(node.restart, current))
     tell('restarted')
   }
+  const switchTo = async (id: string): Promise<void> => {
+    await pointAt(id)
+    tell(`switched to ${id}`)
+    await restart()
+  }
+  const backup = async (): Promise<void> => {
+    const [first = '', second] = (await remote(fill(node.backup, current))).split('\n')
+    tell(`backup: ${second ?? first}`)
+  }
+  // A backup holds signed entries and no format of a store: what the newer release has written, its own backup
+  // brings over. Where that fails, there is the one from before.
+  const recover = async (release: Release, restore: string): Promise<void> => {
+    const id = await inForce()
+    if (id === undefined) return
+    try {
+      await pointAt(release.id)
+      await backup()
+    } catch (error) {
+      tell(`${release.id} makes no backup: ${Error.isError(error) ? error.message : String(error)}`)
+      tell('the one from before is taken; what this node alone has written since is in replaced-… there')
+    } finally {
+      await pointAt(id)
+    }
+    tell(`restore: ${await remote(fill(restore, current))}`)
+    await restart()
+  }
+  const { restore } = node
   return {
     inForce,
     backup: async () => {
       if ((await inForce()) === undefined) return tell('no release yet, so no backup')
-      const [first = '', second] = (await remote(fill(node.backup, current))).split('\n')
-      tell(`backup: ${second ?? first}`)
+      await backup()
     },
     upload: async release => {
       if ((await inForce()) === release.id) return false
@@ -49,6 +76,7 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
     },
     activate: release => switchTo(release.id),
     back: switchTo,
+    recover: restore === undefined ? undefined : release => recover(release, restore),
     tidy: async () => {
       // By time, and never the one in force.
       const listed = `ls -1t ${quote(`${directory}/releases`)} | grep -v -e '\\.part$'`

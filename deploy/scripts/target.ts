@@ -18,6 +18,11 @@ export interface Target {
   activate(release: Release): Promise<void>
   /** The same with an earlier one, by its id. */
   back(id: string): Promise<void>
+  /**
+   * Where the earlier one, now in force, cannot read the store that `release` has left: takes everything in it
+   * over by a backup, and restarts. Undefined where that is not planned for.
+   */
+  readonly recover?: ((release: Release) => Promise<void>) | undefined
   /** Removes releases nobody goes back to. */
   tidy(): Promise<void>
   /** What would be done, for a dry run. */

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { World, type Daemon } from '../daemons.ts'
 import { arrives, equalRoots, put } from '../federation.ts'
 import { startSshd, type Sshd } from './sshd.ts'
+import { tell } from './tell.ts'
 
 const checkout = join(import.meta.dirname, '../..')
 const limitMs = 900_000
@@ -33,6 +34,11 @@ beforeAll(async () => {
   variant('0.1.2', 'dist/daemon.js', text =>
     text.replace('new Set(config.trustedKeys.filter', 'new Set([].filter'),
   )
+  // The same, and it brings the store to a format that the release before cannot read.
+  fs.cpSync(at('0.1.2'), at('0.1.3'), { recursive: true, verbatimSymlinks: true })
+  const inside = (name: string): string => at('0.1.3/node_modules/@lattice/daemon', name)
+  rewrite(inside('package.json'), text => text.replace('"0.1.2"', '"0.1.3"'))
+  rewrite(inside('dist/sqlite-schema.js'), text => text.replace('schemaVersion = 3', 'schemaVersion = 4'))
   sshd = await startSshd(at('ssh'))
   nodes = await world.federation(3, { start: 0 })
   for (const node of nodes) layOutNode(node)
@@ -95,6 +101,7 @@ function plan(settings: string): unknown {
       directory: home,
       backup: `sh -c '. ${home}/env; {current}/bin/lattice backup ${home}/backups --keep 3'`,
       restart: `sh ${home}/restart.sh`,
+      restore: `sh -c '. ${home}/env; {current}/bin/lattice restore ${home}/backups --if-newer'`,
     }
   })
   const space = { name: 'space', kind: 'space', url: nodes[2]?.url, remote: at('space.git'), settings }
@@ -165,7 +172,9 @@ async function rollOut(...args: string[]): Promise<{ code: number | null; text: 
   const [code] = (await once(child, 'close')) as [number | null]
   over = true
   await writing
-  console.log(text)
+  tell(
+    `rollout.ts ${args.map(arg => arg.replace(`${world.directory}/`, '')).join(' ')}: exit code ${code}\n${text.trimEnd()}`,
+  )
   return { code, text }
 }
 
@@ -210,6 +219,22 @@ it.each(['0.1.1', '0.1.2'])(
     expect(failed.text).toMatch(/FAILED: [\s\S]*rolled back to 0\.1\.0-[0-9a-f]{8}: all well/)
     expect(failed.text).not.toContain(`${nodes[1]?.name ?? ''}: in force`)
     expect(fs.readlinkSync(at(`${first?.name ?? ''}-home/current`))).toMatch(/^releases\/0\.1\.0-/)
+    expect(await versions()).toEqual(['0.1.0', '0.1.0', '0.1.0'])
+    await nothingLost()
+  },
+  limitMs,
+)
+
+it(
+  'O1: a broken release that has changed the store rolls back, too, and keeps what it alone has acknowledged',
+  async () => {
+    const [first] = nodes
+    const home = at(`${first?.name ?? ''}-home`)
+    const failed = await rollOut('--release', at('0.1.3'))
+    expect(failed.code).toBe(1)
+    expect(failed.text).toMatch(/the switch back is not enough: .* does not serve version 0\.1\.0/)
+    expect(failed.text).toMatch(/restore: \d+ entries of [\s\S]*rolled back to 0\.1\.0-[0-9a-f]{8}: all well/)
+    expect(fs.readFileSync(join(home, 'log'), 'utf8')).toContain('STORE_NEWER')
     expect(await versions()).toEqual(['0.1.0', '0.1.0', '0.1.0'])
     await nothingLost()
   },

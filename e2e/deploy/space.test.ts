@@ -16,6 +16,7 @@ import { equalRoots, metOverP2p, put, arrives } from '../federation.ts'
 import { freePort } from '../ports.ts'
 import { createCa, startTlsProxy, type TlsProxy } from '../tls-proxy.ts'
 import { buildImage, type Image } from './dockerfile.ts'
+import { tell } from './tell.ts'
 
 const checkout = join(import.meta.dirname, '../..')
 const token = 'the-admin-token-of-the-space'
@@ -73,6 +74,9 @@ it(
   async () => {
     const image = theImage()
     expect([image.user, image.ports]).toEqual([1000, ['7860']])
+    tell(
+      `space: image built by its Dockerfile; user ${image.user}, port ${image.ports.join()}, runs ${image.command.join(' ')}`,
+    )
     const ca = await createCa(world.directory)
     const port = await freePort()
     const edge = await startTlsProxy(world.directory, `127.0.0.1:${port}`, await ca.issue('localhost'))
@@ -107,11 +111,15 @@ it(
       'the Space holds it too',
       async () => (await space.getKey({ params: { key: 'from/node' } })).value === 1,
     )
+    tell(
+      'space: first life, empty disk: a P2P member through the TLS proxy, writes travel both ways, roots equal',
+    )
     const check = image.healthCheck.map(word => `'${word}'`).join(' ')
     expect(await image.root.shell(check, { user: 1000, env: { ...image.env, ...settings } })).toMatch(/^OK: /)
     expect(await first.stop()).toBe(0)
     expect(readFileSync(join(bucket, 'lattice/LATEST'), 'utf8')).toMatch(/^snap-\d+-[0-9a-f]{64}\.cbor\n$/)
 
+    tell('space: health check passed; SIGTERM drained it, and a snapshot lies in the bucket')
     await put(others[0] as Daemon, 'meanwhile', 3)
     const second = await runSpace(settings, bucket, port, logFile)
     await eventually(
@@ -126,6 +134,9 @@ it(
     expect(new Set(lives).size).toBe(2)
     expect((await space.getIdentity()).peer_id).toBe(peerId)
     expect(await second.stop()).toBe(0)
+    tell(
+      'space: second life, empty disk: filled from the snapshot, caught up over P2P, same peer id, new incarnation',
+    )
   },
   limitMs,
 )

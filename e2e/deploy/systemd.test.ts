@@ -118,6 +118,8 @@ it(
     const rehearsal = await machine.shell('lattice restore --dry-run /var/lib/private/lattice-backups/*.tar')
     expect(rehearsal).toContain('1 entries of')
     await machine.shell('systemctl stop lattice')
+    await machine.shell('systemctl start lattice-restore')
+    expect(await machine.shell('journalctl -u lattice-restore -o cat')).toContain('nothing to do')
     await expect(machine.shell('systemctl start lattice-verify')).rejects.toThrow('Command failed')
     const alerted = async (): Promise<boolean> =>
       (await machine.shell('journalctl -t lattice-alert -o cat')).includes('lattice-verify.service failed')

@@ -68,14 +68,19 @@ describe('a backup', () => {
         for (const form of [Buffer.from(secret), Buffer.from(secret, 'hex')])
           expect(form.length > 16 && bytes.includes(form)).toBe(false)
       const listed = execFileSync('tar', ['-tf', file], { encoding: 'utf8' }).trim().split('\n')
-      expect(listed).toEqual(['manifest.json', 'lattice.env', expect.stringMatching(/^snap-\d+-.*\.cbor$/)])
+      expect(listed).toEqual([
+        'manifest.json',
+        'lattice.env',
+        'history.db',
+        expect.stringMatching(/^snap-\d+-.*\.cbor$/),
+      ])
       await node.stop()
       expect(documentOf(await run('restore', file, '--dry-run', '--json'))).toMatchObject({
         would_replace: true,
       })
       const forced = documentOf(await run('restore', file, '--force', '--json'))
       expect(readdirSync(String(forced['replaced']))).toEqual(
-        expect.arrayContaining(['store.db', 'incarnation']),
+        expect.arrayContaining(['store.db', 'incarnation', 'history.db']),
       )
       await node.start()
       await equalRoots(nodes)

@@ -45,7 +45,7 @@ describe('a node of frame version 1 among nodes of version 2', () => {
 
   it('is replaced by the present build on its own state, and goes on', async () => {
     await old.stop()
-    old.upgrade()
+    old.changeBuild()
     await old.start({ LATTICE_P2P_ENABLED: 'true' })
     await put(present, 'after the upgrade', 1)
     await arrives(nodes, 'after the upgrade', 1)

@@ -1,10 +1,12 @@
 /** Backup and restore of a real node: made while it runs, restored onto an empty disk (D9). */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { documentOf } from '../command.ts'
 import { startBackupWorld, type BackupWorld } from '../backup-world.ts'
 import { World } from '../daemons.ts'
+import { eventually } from '../eventually.ts'
 import { arrives, equalRoots, put } from '../federation.ts'
 
 const limitMs = 90_000
@@ -24,13 +26,23 @@ beforeAll(async () => {
 
 afterAll(() => world.close())
 
+/** Buckets of the charts in a directory, by their time. */
+function charted(stateDir: string): readonly unknown[] {
+  const database = new DatabaseSync(join(stateDir, 'history.db'), { readOnly: true })
+  const found = database.prepare('SELECT step, at FROM bucket WHERE step = 10000 ORDER BY at').all()
+  database.close()
+  return found
+}
+
 describe('a node and its backup', () => {
   it(
-    'made while the daemon runs, it brings back state and key on an empty disk, as a new life that loses nothing',
+    'D9: made while the daemon runs, it brings back state, history and key on an empty disk, as a new life that loses nothing',
     async () => {
+      await eventually('the charts have begun', () => charted(node.plan.stateDir).length > 0, 40_000)
       const made = await run('backup', archive, '--with-identity', passphrase, '--json')
       expect([made.code, made.stderr]).toEqual([0, ''])
-      expect(documentOf(made)).toMatchObject({ schema: 'lattice.backup/v1', identity: true })
+      expect(documentOf(made)).toMatchObject({ schema: 'lattice.backup/v1', identity: true, history: true })
+      const past = charted(node.plan.stateDir)
       await node.client.transact({ body: { operations: [{ op: 'increment', key: 'visits', by: 2 }] } })
       await put(node, 'later', 'than the backup')
       await arrives(nodes, 'later', 'than the backup')
@@ -42,6 +54,7 @@ describe('a node and its backup', () => {
       expect([restored.code, restored.stderr]).toEqual([0, ''])
       expect(restored.stdout).toMatch(/302 entries of node\d+ restored into/)
       expect(incarnation()).not.toBe(before)
+      expect(charted(node.plan.stateDir)).toEqual(past)
       await node.start()
       expect((await node.client.getIdentity()).peer_id).toBe(node.plan.identity.peerId)
       await arrives(nodes, 'later', 'than the backup')

@@ -75,7 +75,7 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     configure(database, path)
     const version = Number(pragma(database, 'user_version'))
-    if (known !== undefined && version < schemaVersion) migrate(database, version, notes)
+    if (known !== undefined && version < schemaVersion) migrate(database, path, version, notes)
     const forgotten = known === undefined ? 0 : forgetDamagedFacts(database)
     // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
     if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
@@ -124,11 +124,21 @@ function recognise(
   }
 }
 
-function migrate(database: DatabaseSync, version: number, notes: StoreNote[]): void {
+/** A whole copy is kept beside it: the way back to the version that wrote it (docs/storage.md). */
+function migrate(database: DatabaseSync, path: string, version: number, notes: StoreNote[]): void {
+  const copy = `${path}.format-${version}`
+  let kept = `as it was it is kept as ${copy}`
+  try {
+    fs.writeFileSync(copy, '', { mode: 0o600 })
+    database.prepare('VACUUM INTO ?').run(copy)
+  } catch (error) {
+    fs.rmSync(copy, { force: true })
+    kept = `no copy of it was kept: ${openError(error, copy).message}`
+  }
   const done = migrateStore(database, version)
   notes.push({
     level: 'info',
-    text: `the store was brought from format ${version} to ${schemaVersion}: ${done}`,
+    text: `the store was brought from format ${version} to ${schemaVersion}: ${done}; ${kept}`,
   })
 }
 

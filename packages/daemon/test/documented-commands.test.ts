@@ -61,7 +61,8 @@ function problemOf(line: string): string | undefined {
   const file = /\bnode ([\w/.-]+\.ts)\b/.exec(line)?.[1]
   if (file !== undefined && !existsSync(join(root, file))) return `${file} is not there`
   if (at < 0 || words[at] !== 'lattice') return undefined
-  if (words[at - 1] === 'edit' || words[at - 1] === 'restart' || words[at - 1] === '-u') return undefined
+  // There it is the name of the service.
+  if (words.includes('systemctl') || words[at - 1] === '-u') return undefined
   let command: Command = program
   const rest = words.slice(at + 1)
   for (const word of rest) {

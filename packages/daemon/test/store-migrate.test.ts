@@ -47,6 +47,33 @@ function turnBack(version: 1 | 2 = 1): void {
   database.close()
 }
 
+const keptAs = (version: number): string =>
+  `as it was it is kept as ${join(directory, `store.db.format-${version}`)}`
+
+it('O1: keeps the store as it was beside it, for the version that wrote it', async () => {
+  const store = await open()
+  await store.commit(testBatch(trueRows(), { fact: 'value' }))
+  await store.close()
+  turnBack()
+  const digests = (path: string): unknown => {
+    const database = new DatabaseSync(path, { readOnly: true })
+    const found = [
+      database.prepare('PRAGMA user_version').get(),
+      database.prepare('PRAGMA application_id').get(),
+      ...database.prepare('SELECT name, sql FROM sqlite_schema ORDER BY name').all(),
+      ...database.prepare('SELECT seq, key, digest, bytes FROM row ORDER BY seq').all(),
+      ...database.prepare('SELECT * FROM fact ORDER BY name').all(),
+    ]
+    database.close()
+    return found
+  }
+  const before = digests(join(directory, 'store.db'))
+  await open()
+  const copy = join(directory, 'store.db.format-1')
+  expect(digests(copy)).toEqual(before)
+  expect(fs.statSync(copy).mode & 0o777).toBe(0o600)
+})
+
 it('keeps every row and fact, and derives the leaves that a commit would have written', async () => {
   const store = await open()
   await store.commit(testBatch(trueRows(), { fact: 'value' }))
@@ -56,7 +83,7 @@ it('keeps every row and fact, and derives the leaves that a commit would have wr
   const migrated = await open()
   expect(log).toEqual([
     'info: the store was brought from format 1 to 3: ' +
-      `${migrated.after(0, 1e6).length} rows got their leaf, 1 facts got their check`,
+      `${migrated.after(0, 1e6).length} rows got their leaf, 1 facts got their check; ${keptAs(1)}`,
   ])
   expect(migrated.incarnation).toBe(store.incarnation)
   const after = { content: contentOf(migrated), root: new MerkleTrie(sha256, migrated.leaves()).root() }
@@ -75,7 +102,9 @@ it('gives the facts of a store of format 2 their check', async () => {
   await store.close()
   turnBack(2)
   const migrated = await open()
-  expect(log).toEqual(['info: the store was brought from format 2 to 3: 2 facts got their check'])
+  expect(log).toEqual([
+    `info: the store was brought from format 2 to 3: 2 facts got their check; ${keptAs(2)}`,
+  ])
   expect([contentOf(migrated), migrated.incarnation]).toEqual([before, store.incarnation])
 })
 

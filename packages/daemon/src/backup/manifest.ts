@@ -13,6 +13,7 @@ export const memberNames = {
   manifest: 'manifest.json',
   settings: 'lattice.env',
   identity: 'identity.sealed',
+  history: 'history.db',
 } as const
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/)

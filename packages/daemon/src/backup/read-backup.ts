@@ -2,12 +2,14 @@
  * Opens a backup and checks it before anything of it is used: the manifest by its signature, every member by
  * its hash.
  */
+import { createHash } from 'node:crypto'
 import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Verifier } from '@lattice/core'
 
 import { snapshotSeq } from '../snapshot/index.ts'
+import { historyFile } from '../sqlite-schema.ts'
 import { digestOf, memberNames, readManifest, type Manifest } from './manifest.ts'
 import { tarContent, tarIndex, type TarMember } from './tar.ts'
 
@@ -23,6 +25,8 @@ export interface OpenedBackup extends AsyncDisposable {
    * which the manifest vouches for.
    */
   extractState(directory: string): Promise<string>
+  /** Copies the history of the charts into `directory`; whether there is one. */
+  extractHistory(directory: string): Promise<boolean>
 }
 
 /** Why a file cannot be restored from. */
@@ -48,7 +52,19 @@ export async function openBackup(path: string, verifier: Verifier): Promise<Open
       manifest,
       settings,
       identity: holdsIdentity ? await checked(memberNames.identity) : undefined,
-      extractState: directory => extract(file, index, manifest.state, directory),
+      extractState: async directory => {
+        if (snapshotSeq(manifest.state) === undefined) throw new BackupDamage('the state is missing from it')
+        const path = join(directory, manifest.state)
+        await extract(file, index, manifest.state, path)
+        return path
+      },
+      extractHistory: async directory => {
+        const digest = manifest.members[memberNames.history]
+        if (digest === undefined) return false
+        const found = await extract(file, index, memberNames.history, join(directory, historyFile))
+        if (found !== digest) throw new BackupDamage(`${memberNames.history} was changed`)
+        return true
+      },
       [Symbol.asyncDispose]: () => file.close(),
     }
   } catch (error) {
@@ -87,21 +103,24 @@ async function small(file: FileHandle, index: readonly TarMember[], name: string
   return Buffer.concat(pieces)
 }
 
+/** Copies a member to a new file; its SHA-256. */
 async function extract(
   file: FileHandle,
   index: readonly TarMember[],
   name: string,
-  directory: string,
+  path: string,
 ): Promise<string> {
   const member = index.find(each => each.name === name)
-  if (member === undefined || snapshotSeq(name) === undefined)
-    throw new BackupDamage('the state is missing from it')
-  const path = join(directory, name)
+  if (member === undefined) throw new BackupDamage(`${name} is missing`)
+  const hash = createHash('sha256')
   const copy = await open(path, 'wx', 0o600)
   try {
-    for await (const piece of tarContent(file, member)) await copy.writeFile(piece)
+    for await (const piece of tarContent(file, member)) {
+      hash.update(piece)
+      await copy.writeFile(piece)
+    }
   } finally {
     await copy.close()
   }
-  return path
+  return hash.digest('hex')
 }

@@ -15,7 +15,7 @@ import type { NodeId, Signer, Verifier } from '@lattice/core'
 import { sha256 } from '../host/crypto.ts'
 import { flushDirectory } from '../incarnation-file.ts'
 import { fillFromSnapshot } from '../snapshot/index.ts'
-import { storeFiles } from '../sqlite-schema.ts'
+import { historyFile, storeFiles } from '../sqlite-schema.ts'
 import { openSqliteStore } from '../sqlite-store.ts'
 import { BackupDamage, withScratch, type OpenedBackup } from './read-backup.ts'
 
@@ -37,11 +37,16 @@ export interface RestoredStore {
   readonly replaced: string | undefined
 }
 
-const databaseFiles = ['', '-wal', '-shm'].map(end => storeFiles.database + end)
+const filesOf = (database: string): readonly string[] => ['', '-wal', '-shm'].map(end => database + end)
+const databaseFiles = filesOf(storeFiles.database)
 
 /** The files of a store that lie in `directory`. */
 export function storeFilesIn(directory: string): readonly string[] {
-  return [...databaseFiles, storeFiles.incarnation].filter(name => fs.existsSync(join(directory, name)))
+  return presentIn(directory, [...databaseFiles, storeFiles.incarnation])
+}
+
+function presentIn(directory: string, names: readonly string[]): readonly string[] {
+  return names.filter(name => fs.existsSync(join(directory, name)))
 }
 
 /**
@@ -70,6 +75,7 @@ async function build(
   { signer, verifier, members, tell }: RestoreInput,
 ): Promise<Omit<RestoredStore, 'replaced'>> {
   const { manifest } = backup
+  await backup.extractHistory(directory)
   const snapshot = await backup.extractState(directory)
   const store = await openSqliteStore(directory)
   try {
@@ -93,13 +99,19 @@ async function build(
 
 /**
  * The old store goes as a whole, the database before its log, so that no log ever meets another database.
- * Between the two moves the directory holds none: a start then says that it was lost, and nothing mixes.
+ * Between the two moves the directory holds none: a start then says that it was lost, and nothing mixes. The
+ * history of the charts is exchanged with it where the backup has one.
  */
 function putInPlace(from: string, stateDir: string): string | undefined {
-  const old = storeFilesIn(stateDir)
+  const history = presentIn(from, [historyFile])
+  const old = [
+    ...storeFilesIn(stateDir),
+    ...(history.length > 0 ? presentIn(stateDir, filesOf(historyFile)) : []),
+  ]
   const aside = fs.mkdtempSync(join(stateDir, `replaced-${new Date().toISOString().slice(0, 10)}-`))
   for (const name of old) fs.renameSync(join(stateDir, name), join(aside, name))
-  for (const name of storeFilesIn(from)) fs.renameSync(join(from, name), join(stateDir, name))
+  for (const name of [...storeFilesIn(from), ...history])
+    fs.renameSync(join(from, name), join(stateDir, name))
   flushDirectory(stateDir)
   if (old.length > 0) return aside
   fs.rmdirSync(aside)

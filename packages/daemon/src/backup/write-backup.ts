@@ -17,6 +17,7 @@ import { writeSnapshot } from '../snapshot/index.ts'
 import { inspectStore } from '../sqlite-inspect.ts'
 import { SqliteReader } from '../sqlite-reader.ts'
 import { storeFiles } from '../sqlite-schema.ts'
+import { copyHistory, type HistoryCopy } from './history-copy.ts'
 import { digestOf, memberNames, signManifest, type Manifest } from './manifest.ts'
 import { sealSeed } from './sealed-identity.ts'
 import { tarOf, type TarSource } from './tar.ts'
@@ -52,7 +53,8 @@ export async function writeBackup(path: string, input: BackupInput): Promise<Man
     const root = Buffer.from(new MerkleTrie(sha256, reader.leaves()).root()).toString('hex')
     const header = { node: input.identity.nodeId, incarnation, seq, root, wall: Date.now() }
     const state = await writeSnapshot(parts, header, read, input.signal)
-    const { members, digests } = membersOf(input)
+    const history = await copyHistory(input.stateDir, parts)
+    const { members, digests } = membersOf(input, history)
     const manifest: Manifest = {
       format: 'lattice-backup/1',
       version: input.version,
@@ -99,16 +101,22 @@ function watched(reader: SqliteReader, newest: number, tell: BackupInput['tell']
   return { after, entries: () => entries, authors: () => [...authors].sort() }
 }
 
-function membersOf({ settings, identity, passphrase }: BackupInput): {
+function membersOf(
+  { settings, identity, passphrase }: BackupInput,
+  history: HistoryCopy | undefined,
+): {
   readonly members: readonly TarSource[]
   readonly digests: Record<string, string>
 } {
   const contents: Array<readonly [string, Uint8Array]> = [[memberNames.settings, Buffer.from(settings)]]
   if (passphrase !== undefined) contents.push([memberNames.identity, sealSeed(identity.seed, passphrase)])
-  return {
-    members: contents.map(([name, from]) => ({ name, from })),
-    digests: Object.fromEntries(contents.map(([name, bytes]) => [name, digestOf(bytes)])),
+  const members: TarSource[] = contents.map(([name, from]) => ({ name, from }))
+  const digests = Object.fromEntries(contents.map(([name, bytes]) => [name, digestOf(bytes)]))
+  if (history !== undefined) {
+    members.push({ name: memberNames.history, from: { file: history.file } })
+    digests[memberNames.history] = history.digest
   }
+  return { members, digests }
 }
 
 async function writeWhole(path: string, members: readonly TarSource[]): Promise<void> {

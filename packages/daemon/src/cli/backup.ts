@@ -74,9 +74,9 @@ function tellDone(
 ): void {
   const { size: bytes } = statSync(path)
   const { node, name, entries, root, made, members } = manifest
-  const identity = members['identity.sealed'] !== undefined
+  const [identity, history] = ['identity.sealed', 'history.db'].map(member => members[member] !== undefined)
   if (json) {
-    const facts = { file: path, bytes, node, name, entries, merkle_root: root, identity, forgotten }
+    const facts = { file: path, bytes, node, name, entries, merkle_root: root, identity, history, forgotten }
     printJson(io, { schema: 'lattice.backup/v1', ...facts, made: new Date(made).toISOString() })
     return
   }
@@ -84,7 +84,9 @@ function tellDone(
     io,
     `${entries} ${entries === 1 ? 'entry' : 'entries'} of ${visible(name)} (root ${brief(root)}) in ${path}, ${bytes} bytes`,
   )
-  if (!identity) print(io, 'The key of the node is not inside; keep identity.key, or use --with-identity.')
+  if (history !== true) print(io, 'There is no history of the charts to put in.')
+  if (identity !== true)
+    print(io, 'The key of the node is not inside; keep identity.key, or use --with-identity.')
   for (const old of forgotten) print(io, `removed ${old}`)
 }
 
@@ -116,7 +118,8 @@ function targetOf(path: string, name: string): string {
   throw new CliError(exitCodes.failed, `${target} exists already`, { hint: 'name another file' })
 }
 
-function isDirectory(path: string): boolean {
+/** Whether a path is a directory. */
+export function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
@@ -130,16 +133,22 @@ async function writing<T>(path: string, body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** By name, which holds the time. */
 async function forgetOld(directory: string, name: string, keep: number): Promise<readonly string[]> {
   if (!isDirectory(directory)) return []
+  const old = (await backupsIn(directory, name)).slice(0, -keep)
+  await Promise.all(old.map(each => rm(each)))
+  return old
+}
+
+/** Paths of the backups of the node `name` in a directory, oldest first: by name, which holds the time. */
+export async function backupsIn(directory: string, name: string): Promise<readonly string[]> {
   const start = `lattice-${name}-`
   const isOurs = (each: string): boolean =>
     each.startsWith(start) && /^\d{8}T\d{6}Z\.tar$/.test(each.slice(start.length))
-  const found = (await readdir(directory)).filter(isOurs)
-  const old = found.sort().slice(0, -keep)
-  await Promise.all(old.map(each => rm(join(directory, each))))
-  return old.map(each => join(directory, each))
+  return (await readdir(directory))
+    .filter(isOurs)
+    .sort()
+    .map(each => join(directory, each))
 }
 
 /** What was set, as an env file; secrets have no place in it. */

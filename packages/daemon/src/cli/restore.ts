@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 
 import type { Command } from 'commander'
 
+import { isLatticeError } from '@lattice/core'
 import type { NodeId } from '@lattice/core'
 
 import {
@@ -20,8 +21,10 @@ import {
 import { createVerifier, type SystemVerifier } from '../host/crypto.ts'
 import { identityFile, identityFromSeed, openIdentity, type Identity } from '../host/identity.ts'
 import { codeOf, createPrivateFile } from '../host/private-file.ts'
+import { inspectStore } from '../sqlite-inspect.ts'
+import { storeFiles } from '../sqlite-schema.ts'
 import { openStateDir } from '../state-dir.ts'
-import { passphraseOf } from './backup.ts'
+import { backupsIn, isDirectory, passphraseOf } from './backup.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { identitySettings } from './id.ts'
 import { brief, print, printJson, visible } from './io.ts'
@@ -33,28 +36,32 @@ import { loadFrom, withSettings } from './settings.ts'
 interface Options {
   readonly withIdentity?: string
   readonly force?: boolean
+  readonly ifNewer?: boolean
   readonly dryRun?: boolean
   readonly json?: boolean
 }
 
 /** Adds the command. */
 export const registerRestore: Register = (program, { io, run }) => {
-  const command = withSettings(program.command('restore <file>'), ['STATE_DIR', 'TRUSTED_KEYS'])
+  const command = withSettings(program.command('restore <file>'), ['STATE_DIR', 'TRUSTED_KEYS', 'NODE_NAME'])
     .description('make the store of this node from a backup; the daemon must be stopped')
     .option('--with-identity <file>', 'take the key of the node too; its passphrase is in this file')
     .option('--force', 'also where STATE_DIR holds a store; that one is moved aside')
+    .option('--if-newer', 'only where a later version wrote the store that is there; implies --force')
     .option('--dry-run', 'check everything, and change nothing')
     .option('--json', 'machine-readable answer (lattice.restore/v1)')
     .addHelpText(
       'after',
-      '\nExample:\n  $ lattice restore --dry-run node2.tar\n  $ lattice restore node2.tar --state-dir /var/lib/lattice',
+      '\nOf a directory the newest backup of this node is taken.' +
+        '\n\nExample:\n  $ lattice restore --dry-run node2.tar\n  $ lattice restore node2.tar --state-dir /var/lib/lattice',
     )
   command.action(
     run(async (file: string, options: Options, self: Command) => {
       const loaded = loadFrom(self, io)
       const settings = identitySettings(loaded, io.cwd, ['TRUSTED_KEYS'])
       const verifier = createVerifier()
-      const path = resolve(io.cwd, file)
+      if (options.ifNewer === true && !isNewer(settings.stateDir)) return tellFine(io, options.json === true)
+      const path = await fileIn(resolve(io.cwd, file), loaded.lookup('NODE_NAME') ?? 'node')
       await using backup = await damageTold(path, () => openBackup(path, verifier))
       const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
       const plan = { ...settings, backup, verifier, trusted, options, path }
@@ -62,6 +69,33 @@ export const registerRestore: Register = (program, { io, run }) => {
       return await (options.dryRun === true ? rehearse(plan, io, step) : perform(plan, io, step))
     }),
   )
+}
+
+/** Whether the store that is there is one this version refuses as newer. */
+function isNewer(stateDir: string): boolean {
+  const path = join(stateDir, storeFiles.database)
+  try {
+    if (existsSync(path)) inspectStore(path)
+    return false
+  } catch (error) {
+    if (isLatticeError(error) && error.code === 'STORE_NEWER') return true
+    throw error
+  }
+}
+
+function tellFine(io: CliIo, json: boolean): number {
+  if (json) printJson(io, { schema: 'lattice.restore/v1', dry_run: false, restored: false })
+  else print(io, 'This version reads the store that is there: nothing to do.')
+  return exitCodes.ok
+}
+
+async function fileIn(path: string, name: string): Promise<string> {
+  if (!isDirectory(path)) return path
+  const newest = (await backupsIn(path, name)).at(-1)
+  if (newest !== undefined) return newest
+  throw new CliError(exitCodes.usage, `${path} holds no backup of ${visible(name)}`, {
+    hint: 'name the file',
+  })
 }
 
 interface Plan {
@@ -109,7 +143,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
   const { manifest } = backup
   await using opened = openStateDir(plan.stateDir)
   const stateDir = opened.path
-  if (storeFilesIn(stateDir).length > 0 && options.force !== true) {
+  if (storeFilesIn(stateDir).length > 0 && options.force !== true && options.ifNewer !== true) {
     const hint = '--force moves it aside; lattice restore --dry-run changes nothing'
     throw new CliError(exitCodes.failed, `${stateDir} holds a store already`, { hint })
   }
@@ -137,7 +171,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
       merkle_root: made.root,
     }
     const rest = { incarnation: made.incarnation, replaced: made.replaced ?? null }
-    printJson(io, { schema: 'lattice.restore/v1', dry_run: false, ...facts, ...rest })
+    printJson(io, { schema: 'lattice.restore/v1', dry_run: false, restored: true, ...facts, ...rest })
     return exitCodes.ok
   }
   print(io, `${made.entries} entries of ${visible(manifest.name)} restored into ${stateDir}`)
