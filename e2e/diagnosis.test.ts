@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { documentOf, lattice, type Outcome } from './command.ts'
 import { World, type Daemon } from './daemons.ts'
+import { eventually } from './eventually.ts'
 import { metOverP2p, put } from './federation.ts'
 
 const limitMs = 90_000
@@ -32,7 +33,7 @@ interface Check {
 }
 
 it(
-  'a sound federation passes the doctor and the netcheck, and a bundle of it holds no secret',
+  'L6, L7, L14: a sound federation passes the doctor and the netcheck, and a bundle of it holds no secret',
   async () => {
     const checks = documentOf(await run('doctor', '--json'))['checks'] as readonly Check[]
     const verdicts = Object.fromEntries(checks.map(({ name, verdict }) => [name, verdict]))
@@ -82,6 +83,25 @@ it(
     expect(text).toContain('lattice_build_info')
     for (const secret of [key, key.toUpperCase(), token, encodeURIComponent(token)])
       expect(text).not.toContain(secret)
+  },
+  limitMs,
+)
+
+it(
+  'L15: a wrong peer id in an address is told with the id that is wanted and the one that answers',
+  async () => {
+    const { identity: ghost } = await world.identity('ghost')
+    await node.stop()
+    await node.start({
+      LATTICE_P2P_BOOTSTRAP: `${other.plan.p2pAddress}/p2p/${ghost.peerId}`,
+      LATTICE_TRUSTED_KEYS: `${other.plan.identity.publicKey},${ghost.publicKey}`,
+    })
+    const told = `another node answers at this address: ${other.plan.identity.peerId}, not ${ghost.peerId}`
+    await eventually(
+      'the address is told as wrong',
+      async () => (await run('peers')).stdout.includes(told),
+      40_000,
+    )
   },
   limitMs,
 )

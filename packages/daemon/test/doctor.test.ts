@@ -11,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 
 import { doctorChecks, examine, type Patient } from '../src/doctor/index.ts'
 import { loadConfig } from '../src/config/index.ts'
+import { answers, tryOutbound } from '../src/netcheck/outbound.ts'
 import { openIdentity } from '../src/host/identity.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
 import { runInProcess } from './run-cli.ts'
@@ -285,7 +286,7 @@ describe('L6: the doctor', () => {
 })
 
 describe('L7: netcheck', () => {
-  it('says what is wrong with a way in the words of its first failing step, and leaves the rest untested', async () => {
+  it('L15: says what is wrong with each of ten broken ways in the words of its first failing step, and leaves the rest untested', async () => {
     const notLibp2p = await listening(
       createServer(socket => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n').on('error', () => undefined)),
     )
@@ -323,6 +324,23 @@ describe('L7: netcheck', () => {
       expect(`${steps[at]?.text ?? ''}; ${steps[at]?.hint ?? ''}`).toMatch(words)
       expect(steps.slice(at + 1).every(step => step.outcome === 'not tested')).toBe(true)
     }
+  })
+
+  it('says of ports and NAT only what it tested: an open port and a refusal leave the machine, silence tells nothing', async () => {
+    const open = await listening(createServer())
+    const closed = await listening(createServer())
+    await new Promise(resolve => servers.pop()?.close(resolve))
+    expect(await answers('127.0.0.1', open, 1_000)).toBe(true)
+    expect(await answers('127.0.0.1', closed, 1_000)).toBe(true)
+    const silent = await tryOutbound(['no-such-host.invalid', '127.0.0.1'], [443], 300)
+    expect(silent).toEqual([
+      { port: 443, outcome: 'warning', text: expect.stringContaining('from no-such-host.invalid:') },
+    ])
+    const { stdout } = await runInProcess(['netcheck', `http://127.0.0.1:${closed}`, '--timeout', '1s'], {
+      cwd: directory,
+    })
+    expect(stdout).toMatch(/443 +not tested: no other node beyond this network/)
+    expect(stdout).toMatch(/NAT: (none, it has a public|likely, .* not tested|not tested, it has no)/)
   })
 
   it('without any other node is a usage error', async () => {

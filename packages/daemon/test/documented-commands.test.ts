@@ -54,7 +54,7 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 /** What is wrong with one line of a shell block. */
 function problemOf(line: string): string | undefined {
-  const words = line.match(/"[^"]*"|'[^']*'|[^\s'"()|;&]+/g) ?? []
+  const words: readonly string[] = line.match(/"[^"]*"|'[^']*'|[^\s'"()|;&]+/g) ?? []
   const at = words.findIndex(word => word === 'lattice' || word === '$(npx')
   const script = /\bnpm run (?:-s )?([\w:]+)/.exec(line)?.[1]
   if (script !== undefined && scripts[script] === undefined) return `npm run ${script} is no script`

@@ -73,12 +73,22 @@ export function translate(error: unknown, signal?: AbortSignal): LatticeError {
   if (isLatticeError(error)) return error
   if (signal?.aborted === true) return new LatticeError('PEER_TIMEOUT', undefined, { cause: error })
   const text = textOf(error, depthMax)
+  const mismatch = mismatchIn(text)
+  if (mismatch !== undefined) return new LatticeError('PEER_MISMATCH', mismatch, { cause: error })
   for (const [pattern, code, sentence] of rules) {
     if (pattern.test(text)) return new LatticeError(code, sentence, { cause: error })
   }
   return new LatticeError('PEER_UNREACHABLE', `the peer cannot be reached: ${text.slice(0, 200)}`, {
     cause: error,
   })
+}
+
+/** Who answers instead, where Noise says so: whoever mends an address needs both ids. */
+function mismatchIn(text: string): string | undefined {
+  const found = /identity key (\w+) does not match expected remote identity key (\w+)/.exec(text)
+  if (found === null) return undefined
+  const [, answers = '', expected = ''] = found
+  return `another node answers at this address: ${answers}, not ${expected}; write the peer id that \`lattice id\` prints there`
 }
 
 /** Why libp2p did not start: PORT_IN_USE where that is the cause, P2P_UNAVAILABLE otherwise. */

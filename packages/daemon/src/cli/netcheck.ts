@@ -2,9 +2,17 @@
 import { parseDuration } from '@lattice/api'
 import type { Command } from 'commander'
 
-import { outerFamilies } from '../host/addresses.ts'
+import { parseMultiaddr } from '../config/multiaddr.ts'
+import { natGuess, outerFamilies } from '../host/addresses.ts'
 import { createVerifier } from '../host/crypto.ts'
-import { tryWays, type Outcome, type Way } from '../netcheck/index.ts'
+import {
+  outboundPorts,
+  tryOutbound,
+  tryWays,
+  type Outbound,
+  type Outcome,
+  type Way,
+} from '../netcheck/index.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { painter, print, printJson, span, table, visible } from './io.ts'
 import type { CliIo, Paint } from './io.ts'
@@ -45,23 +53,28 @@ export const registerNetcheck: Register = (program, { io, run }) => {
           hint: 'name one, or set LATTICE_NODES and LATTICE_P2P_BOOTSTRAP',
         })
       const input = { urls, addresses, trusted: new Set(trusted), verifier: createVerifier(), stepMsMax }
-      const [ways, daemon] = await Promise.all([tryWays(input), daemonView(self, io)])
+      const [ways, outbound, daemon] = await Promise.all([
+        tryWays(input),
+        tryOutbound(hostsOf(urls, addresses), outboundPorts, stepMsMax),
+        daemonView(self, io),
+      ])
       const outcomes = ways.map(way => way.outcome)
       const code = outcomes.includes('failed')
         ? exitCodes.failed
         : outcomes.includes('warning')
           ? exitCodes.warning
           : exitCodes.ok
-      const families = outerFamilies()
+      const machine = { addresses: outerFamilies(), nat: natGuess() }
       if (options.json === true)
         printJson(io, {
           schema: 'lattice.netcheck/v1',
           ok: code === 0,
-          machine: { addresses: families },
+          machine,
+          outbound,
           ways,
           daemon: daemon ?? null,
         })
-      else print(io, ...report(ways, daemon, families, painter(io)))
+      else print(io, ...report({ ways, outbound, daemon, machine }, painter(io)))
       return code
     }),
   )
@@ -101,12 +114,21 @@ async function daemonView(command: Command, io: CliIo): Promise<readonly Tried[]
 /** How long this machine's own daemon may take. */
 const daemonMsMax = 3_000
 
-function report(
-  ways: readonly Way[],
-  daemon: readonly Tried[] | undefined,
-  families: readonly string[],
-  paint: Paint,
-): readonly string[] {
+/** Where the other nodes are, as names or addresses. */
+function hostsOf(urls: readonly string[], addresses: readonly string[]): readonly string[] {
+  const named = addresses.map(parseMultiaddr).flatMap(each => ('fault' in each ? [] : [each.host]))
+  return [...urls.map(url => new URL(url).hostname.replace(/^\[|\]$/g, '')), ...named]
+}
+
+/** All that was found. */
+interface Findings {
+  readonly ways: readonly Way[]
+  readonly outbound: readonly Outbound[]
+  readonly daemon: readonly Tried[] | undefined
+  readonly machine: { readonly addresses: readonly string[]; readonly nat: ReturnType<typeof natGuess> }
+}
+
+function report({ ways, outbound, daemon, machine }: Findings, paint: Paint): readonly string[] {
   const good = ways.filter(way => way.outcome !== 'failed').length
   const lines = [`${good} of ${ways.length} ways work.`]
   for (const { target, outcome, steps } of ways) {
@@ -131,5 +153,19 @@ function report(
     ])
     lines.push('', 'As the daemon has tried them:', ...table(rows))
   }
-  return [...lines, '', `This machine has ${families.join(' and ') || 'no address beyond loopback'}.`]
+  const ports = outbound.map(({ port, outcome, text }) => [
+    `  ${paint(marks[outcome][1], marks[outcome][0])}`,
+    String(port),
+    outcome === 'not tested' ? `not tested: ${text}` : visible(text),
+  ])
+  const families = machine.addresses.join(' and ') || 'no address beyond loopback'
+  lines.push('', 'Ports that leave this machine:', ...table(ports))
+  return [...lines, '', `This machine has ${families}. NAT: ${natWords[machine.nat]}.`]
+}
+
+const natWords: Readonly<Record<Findings['machine']['nat'], string>> = {
+  none: 'none, it has a public IPv4 address',
+  likely:
+    'likely, it has private addresses only; of which kind was not tested, since nobody outside is asked',
+  'not tested': 'not tested, it has no IPv4 address',
 }

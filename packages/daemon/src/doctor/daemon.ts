@@ -83,6 +83,15 @@ export const daemonChecks: readonly Check[] = [
       'lattice netcheck',
     )
   }),
+  asked('same-version', async daemon => {
+    const { peers } = await daemon.getPeers()
+    const own = `lattice/${(await daemon.getHealthReport()).version}`
+    const other = peers.filter(({ software }) => software !== null && software !== own)
+    if (other.length === 0) return pass(`nobody runs another than ${own}`)
+    const names = other.map(peer => `${peer.name ?? peer.peer_id} (${peer.software ?? ''})`).join(', ')
+    const cause = `this node is ${own}; versions side by side understand each other, and should not stay so`
+    return warn(`${names} differ`, cause, 'roll the same release out everywhere: deploy/scripts/rollout.ts')
+  }),
   asked('same-state', async daemon => {
     const { peers } = await daemon.getPeers()
     const other = peers.filter(peer => peer.path !== 'none' && peer.in_sync === false)

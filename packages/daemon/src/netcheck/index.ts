@@ -5,6 +5,7 @@ import type { SystemVerifier } from '../host/crypto.ts'
 import { addressRungs, httpRungs } from './probes.ts'
 import { climb, type Outcome, type Step } from './steps.ts'
 
+export { outboundPorts, tryOutbound, type Outbound } from './outbound.ts'
 export { explain, type Outcome, type Step } from './steps.ts'
 
 /** One way to one node. */
