@@ -97,11 +97,15 @@ it(
       LATTICE_TRUSTED_KEYS: `${other.plan.identity.publicKey},${ghost.publicKey}`,
     })
     const told = `another node answers at this address: ${other.plan.identity.peerId}, not ${ghost.peerId}`
-    await eventually(
+    const peers = await eventually(
       'the address is told as wrong',
-      async () => (await run('peers')).stdout.includes(told),
+      async () => {
+        const { stdout } = await run('peers')
+        return stdout.includes('another node answers') && stdout
+      },
       40_000,
     )
+    expect(peers).toContain(told)
   },
   limitMs,
 )
