@@ -11,75 +11,33 @@ import type { Target, Tell } from './target.ts'
 
 /** A server as something a release can be put on. */
 export function serverTarget(node: ServerNode, tell: Tell): Target {
-  const { directory, ssh } = node
-  const [program = 'ssh', ...options] = ssh
-  const remote = async (command: string): Promise<string> => {
-    const { code, stdout, stderr } = await run(program, [...options, command])
-    if (code === 0) return stdout.trim()
-    throw new Error(`${command}\n    ended with ${code}: ${stderr.trim().slice(-1000)}`)
-  }
-  const place = (id: string): string => `${directory}/releases/${id}`
-  const current = `${directory}/current`
-  const inForce = async (): Promise<string | undefined> => {
-    const link = await remote(`readlink ${quote(current)} || true`)
-    return link === '' ? undefined : link.slice(link.lastIndexOf('/') + 1)
-  }
-  const pointAt = async (id: string): Promise<void> => {
-    const aside = quote(`${current}.new`)
-    await remote(`ln -sfn ${quote(`releases/${id}`)} ${aside} && mv -T ${aside} ${quote(current)}`)
-  }
-  const restart = async (): Promise<void> => {
-    await remote(fill(node.restart, current))
-    tell('restarted')
-  }
-  const switchTo = async (id: string): Promise<void> => {
-    await pointAt(id)
-    tell(`switched to ${id}`)
-    await restart()
-  }
-  const backup = async (): Promise<void> => {
-    const [first = '', second] = (await remote(fill(node.backup, current))).split('\n')
-    tell(`backup: ${second ?? first}`)
-  }
-  // A backup holds signed entries and no format of a store: what the newer release has written, its own backup
-  // brings over. Where that fails, there is the one from before.
-  const recover = async (release: Release, restore: string): Promise<void> => {
-    const id = await inForce()
-    if (id === undefined) return
-    try {
-      await pointAt(release.id)
-      await backup()
-    } catch (error) {
-      tell(`${release.id} makes no backup: ${Error.isError(error) ? error.message : String(error)}`)
-      tell('the one from before is taken; what this node alone has written since is in replaced-… there')
-    } finally {
-      await pointAt(id)
-    }
-    tell(`restore: ${await remote(fill(restore, current))}`)
-    await restart()
-  }
+  const server = serverAt(node, tell)
+  const { inForce, current, place, remote } = server
   const { restore } = node
+  const switchTo = async (id: string): Promise<void> => {
+    await server.pointAt(id)
+    tell(`switched to ${id}`)
+    await server.restart()
+  }
   return {
     inForce,
     backup: async () => {
       if ((await inForce()) === undefined) return tell('no release yet, so no backup')
-      await backup()
+      await server.backup()
     },
     upload: async release => {
       if ((await inForce()) === release.id) return false
-      const there = await remote(`test -d ${quote(place(release.id))} && echo there || true`)
-      if (there === '') {
-        await stream(release, program, [...options, unpackInto(place(release.id))])
-      }
-      tell(`${there === '' ? 'uploaded' : 'has'} ${release.id}`)
+      const isThere = (await remote(`test -d ${quote(place(release.id))} && echo there || true`)) !== ''
+      if (!isThere) await server.send(release)
+      tell(`${isThere ? 'has' : 'uploaded'} ${release.id}`)
       return true
     },
     activate: release => switchTo(release.id),
     back: switchTo,
-    recover: restore === undefined ? undefined : release => recover(release, restore),
+    recover: restore === undefined ? undefined : release => recover(server, release, restore, tell),
     tidy: async () => {
       // By time, and never the one in force.
-      const listed = `ls -1t ${quote(`${directory}/releases`)} | grep -v -e '\\.part$'`
+      const listed = `ls -1t ${quote(`${node.directory}/releases`)} | grep -v -e '\\.part$'`
       const old = (await remote(`${listed} | tail -n +${releasesKept + 1}`))
         .split('\n')
         .filter(id => id !== '')
@@ -93,6 +51,62 @@ export function serverTarget(node: ServerNode, tell: Tell): Target {
       `restart: ${fill(node.restart, current)}`,
     ],
   }
+}
+
+/** The single deeds on a server. */
+type Server = ReturnType<typeof serverAt>
+
+function serverAt(node: ServerNode, tell: Tell) {
+  const [program = 'ssh', ...options] = node.ssh
+  const current = `${node.directory}/current`
+  const place = (id: string): string => `${node.directory}/releases/${id}`
+  const remote = async (command: string): Promise<string> => {
+    const { code, stdout, stderr } = await run(program, [...options, command])
+    if (code === 0) return stdout.trim()
+    throw new Error(`${command}\n    ended with ${code}: ${stderr.trim().slice(-1000)}`)
+  }
+  return {
+    current,
+    place,
+    remote,
+    inForce: async (): Promise<string | undefined> => {
+      const link = await remote(`readlink ${quote(current)} || true`)
+      return link === '' ? undefined : link.slice(link.lastIndexOf('/') + 1)
+    },
+    pointAt: async (id: string): Promise<void> => {
+      const aside = quote(`${current}.new`)
+      await remote(`ln -sfn ${quote(`releases/${id}`)} ${aside} && mv -T ${aside} ${quote(current)}`)
+    },
+    restart: async (): Promise<void> => {
+      await remote(fill(node.restart, current))
+      tell('restarted')
+    },
+    backup: async (): Promise<void> => {
+      const [first = '', second] = (await remote(fill(node.backup, current))).split('\n')
+      tell(`backup: ${second ?? first}`)
+    },
+    send: (release: Release) => stream(release, program, [...options, unpackInto(place(release.id))]),
+  }
+}
+
+/**
+ * A backup holds signed entries and no format of a store: what the newer release has written, its own backup
+ * brings over. Where that fails, there is the one from before.
+ */
+async function recover(server: Server, release: Release, restore: string, tell: Tell): Promise<void> {
+  const id = await server.inForce()
+  if (id === undefined) return
+  try {
+    await server.pointAt(release.id)
+    await server.backup()
+  } catch (error) {
+    tell(`${release.id} makes no backup: ${Error.isError(error) ? error.message : String(error)}`)
+    tell('the one from before is taken; what this node alone has written since is in replaced-… there')
+  } finally {
+    await server.pointAt(id)
+  }
+  tell(`restore: ${await server.remote(fill(restore, server.current))}`)
+  await server.restart()
 }
 
 /** Unpacks standard input; the directory is whole or absent. A tar of Windows knows no executable files. */

@@ -70,13 +70,11 @@ afterAll(async () => {
 })
 
 it(
-  'joins two other daemons over one port behind TLS, drains at SIGTERM, and comes back from its snapshot',
+  'O6: joins two other daemons over one port behind TLS, drains at SIGTERM, and comes back from its snapshot',
   async () => {
     const image = theImage()
     expect([image.user, image.ports]).toEqual([1000, ['7860']])
-    tell(
-      `space: image built by its Dockerfile; user ${image.user}, port ${image.ports.join()}, runs ${image.command.join(' ')}`,
-    )
+    tell(`space: image built; user ${image.user}, port ${image.ports.join()}, ${image.command.join(' ')}`)
     const ca = await createCa(world.directory)
     const port = await freePort()
     const edge = await startTlsProxy(world.directory, `127.0.0.1:${port}`, await ca.issue('localhost'))
@@ -86,19 +84,7 @@ it(
     chownSync(bucket, 1000, 1000)
     const others = await world.federation(2, { start: 0 })
     const { peerId, settings } = await membership(others, port, edge.port)
-    for (const node of others) {
-      const {
-        LATTICE_P2P_BOOTSTRAP: bootstrap,
-        LATTICE_NODES: nodes,
-        LATTICE_TRUSTED_KEYS: keys,
-      } = node.plan.settings
-      await node.start({
-        NODE_EXTRA_CA_CERTS: ca.certFile,
-        LATTICE_P2P_BOOTSTRAP: `${bootstrap ?? ''},/dns4/localhost/tcp/${edge.port}/tls/ws/p2p/${peerId}`,
-        LATTICE_NODES: `${nodes ?? ''},${edge.url}`,
-        LATTICE_TRUSTED_KEYS: `${keys ?? ''},${peerId}`,
-      })
-    }
+    await startOthers(others, peerId, edge, ca.certFile)
     const logFile = join(world.directory, 'space.log')
     const first = await runSpace(settings, bucket, port, logFile)
     await metOverP2p(others, 2)
@@ -111,15 +97,12 @@ it(
       'the Space holds it too',
       async () => (await space.getKey({ params: { key: 'from/node' } })).value === 1,
     )
-    tell(
-      'space: first life, empty disk: a P2P member through the TLS proxy, writes travel both ways, roots equal',
-    )
+    tell('space: empty disk: a P2P member through the TLS proxy, writes travel both ways, roots equal')
     const check = image.healthCheck.map(word => `'${word}'`).join(' ')
     expect(await image.root.shell(check, { user: 1000, env: { ...image.env, ...settings } })).toMatch(/^OK: /)
     expect(await first.stop()).toBe(0)
     expect(readFileSync(join(bucket, 'lattice/LATEST'), 'utf8')).toMatch(/^snap-\d+-[0-9a-f]{64}\.cbor\n$/)
 
-    tell('space: health check passed; SIGTERM drained it, and a snapshot lies in the bucket')
     await put(others[0] as Daemon, 'meanwhile', 3)
     const second = await runSpace(settings, bucket, port, logFile)
     await eventually(
@@ -134,12 +117,32 @@ it(
     expect(new Set(lives).size).toBe(2)
     expect((await space.getIdentity()).peer_id).toBe(peerId)
     expect(await second.stop()).toBe(0)
-    tell(
-      'space: second life, empty disk: filled from the snapshot, caught up over P2P, same peer id, new incarnation',
-    )
+    tell('space: empty disk again: filled from its snapshot, caught up over P2P, a new incarnation')
   },
   limitMs,
 )
+
+/** The two other daemons, told where the Space is and whom to trust for its TLS. */
+async function startOthers(
+  others: readonly Daemon[],
+  peerId: string,
+  edge: TlsProxy,
+  certFile: string,
+): Promise<void> {
+  for (const node of others) {
+    const {
+      LATTICE_P2P_BOOTSTRAP: bootstrap,
+      LATTICE_NODES: nodes,
+      LATTICE_TRUSTED_KEYS: keys,
+    } = node.plan.settings
+    await node.start({
+      NODE_EXTRA_CA_CERTS: certFile,
+      LATTICE_P2P_BOOTSTRAP: `${bootstrap ?? ''},/dns4/localhost/tcp/${edge.port}/tls/ws/p2p/${peerId}`,
+      LATTICE_NODES: `${nodes ?? ''},${edge.url}`,
+      LATTICE_TRUSTED_KEYS: `${keys ?? ''},${peerId}`,
+    })
+  }
+}
 
 /** What the Space is given: its variables and secrets, with the places of this machine. */
 async function membership(

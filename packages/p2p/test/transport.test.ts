@@ -69,12 +69,18 @@ describe('P2P transport', () => {
     const real = await startNode(identity(1, port), [identity(2, 0), identity(3, 0)])
     const expected = identity(3, port)
     const asker = await startNode(identity(2, 0), [identity(1, port), expected], [addressOf(expected)])
+    const idOf = ({ nodeId }: { nodeId: NodeId }): string => peerIdFromNodeId(nodeId)
     await expect(asker.transport.connect(expected.nodeId, soon())).rejects.toMatchObject({
       code: 'PEER_MISMATCH',
       message: expect.stringContaining('another node'),
     })
     expect(asker.transport.addresses(expected.nodeId)).toEqual([
-      { address: addressOf(expected), lastError: 'another node answers at this address' },
+      {
+        address: addressOf(expected),
+        lastError: expect.stringContaining(
+          `${idOf(identity(1, port))}, not ${idOf(expected)}; write the peer id`,
+        ),
+      },
     ])
     expect(real.events).toEqual([])
   })

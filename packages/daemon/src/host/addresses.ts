@@ -3,26 +3,26 @@ import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
 /** Loopback, private, shared (RFC 6598) and link-local networks (RFC 1918, 4193, 4291): not the open net. */
-const privateNets = new BlockList()
-for (const [net, bits] of [
-  ['127.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['100.64.0.0', 10],
-  ['169.254.0.0', 16],
-  ['0.0.0.0', 8],
-] as const)
-  privateNets.addSubnet(net, bits, 'ipv4')
-privateNets.addAddress('::1', 'ipv6')
-privateNets.addSubnet('fc00::', 7, 'ipv6')
-privateNets.addSubnet('fe80::', 10, 'ipv6')
+const privateNets = [
+  ['0.0.0.0', 8, 'ipv4'],
+  ['127.0.0.0', 8, 'ipv4'],
+  ['10.0.0.0', 8, 'ipv4'],
+  ['172.16.0.0', 12, 'ipv4'],
+  ['192.168.0.0', 16, 'ipv4'],
+  ['100.64.0.0', 10, 'ipv4'],
+  ['169.254.0.0', 16, 'ipv4'],
+  ['::', 127, 'ipv6'],
+  ['fc00::', 7, 'ipv6'],
+  ['fe80::', 10, 'ipv6'],
+] as const
 
 /** Whether a host is an address of a private network, or a name of this machine. */
 export function isPrivate(host: string): boolean {
   const family = isIP(host)
   if (family === 0) return host === 'localhost' || host.endsWith('.localhost')
-  return privateNets.check(host, family === 6 ? 'ipv6' : 'ipv4')
+  const list = new BlockList()
+  for (const [net, bits, kind] of privateNets) list.addSubnet(net, bits, kind)
+  return list.check(host, family === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** Addresses of this machine; link-local ones lead nowhere and do not count. */

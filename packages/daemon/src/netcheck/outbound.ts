@@ -1,7 +1,7 @@
 /**
  * Whether connections to the usual ports leave this machine: some hosts let 80, 443 and 8080 out and nothing
- * else. Asked are the hosts of the other nodes and nobody beside them, so a port says something only where one
- * of them answers: an open port and a refusal both came back from there.
+ * else. Asked are the hosts of the other nodes and nobody beside them, so a port says something only where
+ * one of them answers: an open port and a refusal both came back from there.
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
