@@ -54,7 +54,7 @@ export function signRows(author: Identity, count: number): SignedRow[] {
 }
 
 /** The pair and its levers. */
-export interface MemoryPair {
+export interface MemoryPair extends AsyncDisposable {
   readonly runtimes: readonly [Runtime, Runtime]
   readonly log: FrameLog
   /** CPU milliseconds spent on signatures since the last `resetVerification`. */
@@ -70,7 +70,6 @@ export interface MemoryPair {
   untilEqual(limitMs: number): Promise<number>
   /** Lets virtual time pass until one has had an answer of the other; virtual milliseconds. */
   untilAnswered(limitMs: number): Promise<number>
-  stop(): Promise<void>
 }
 
 /** Makes two nodes that hold these rows and have never met, and starts them. */
@@ -128,7 +127,7 @@ export async function startPair(
     pass: ms => passTime(clock, ms),
     untilEqual: limitMs => until(limitMs, () => areEqual(runtimes)),
     untilAnswered: limitMs => until(limitMs, () => log.some(frame => frame.as === 'answer')),
-    stop: async () => void (await Promise.all(runtimes.map(runtime => runtime.stop()))),
+    [Symbol.asyncDispose]: async () => void (await Promise.all(runtimes.map(runtime => runtime.stop()))),
   }
 }
 

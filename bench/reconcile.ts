@@ -1,19 +1,20 @@
 /**
- * Reconciling after a partition: exact bytes both ways and round trips, by cursor and by Merkle descent.
+ * Reconciling after a partition: exact bytes both ways and round trips, by cursor, by Merkle descent, and by
+ * snapshot.
  *
- * n equal entries of 40 B key + 100 B value, d different ones spread at random, half missing on each side.
- * Meta is every byte both ways beyond the missing payload (key, value, author, signature), from the moment
- * the two can hear each other until both hold the same root and know it. Frames are real: whole nodes over
- * the in-memory transport.
+ * n equal entries of 40 B key + 100 B value, d different ones spread at random, half missing on each side; by
+ * snapshot one side has nothing. Meta is every byte both ways beyond the missing payload (key, value, author,
+ * signature), from the moment the two can hear each other until both hold the same root and know it. Frames
+ * are real: whole nodes over the in-memory transport. CPU is the least of some rounds after a warm-up.
  *
- *   npm run bench:reconcile -- [--n 10k,100k] [--d 0,1,100,1000] [--ways cursor,descent] [--kind p2p|http]
- *   [--peers] [--json]
+ *   npm run bench:reconcile -- [--n 10k,100k] [--d 0,1,100,1000] [--ways cursor,descent,snapshot]
+ *   [--kind p2p|http] [--rounds 3] [--peers] [--only okra,yjs] [--trace] [--json]
  *
- * `npm run bench:peers` installs other libraries into bench/peers and puts them beside.
+ * `npm run bench:peers` installs other libraries into bench/peers and puts them beside. A million entries
+ * need `NODE_OPTIONS=--max-old-space-size=12000`.
  */
 import type { Identity } from '@lattice/daemon'
-import { randomBytes } from 'node:crypto'
-import { describe, sumFrames } from './frame-counter.ts'
+import { describe, sumFrames, type FrameSums } from './frame-counter.ts'
 import {
   keyBytes,
   payloadBytes,
@@ -25,19 +26,18 @@ import {
   type MemoryPair,
   type SignedRow,
 } from './memory-pair.ts'
-import { openOkra } from './peers/okra.ts'
-import type { KeyValue, PeerBench } from './peers/peer.ts'
-import { openRiblt } from './peers/riblt.ts'
-import { openYjs } from './peers/yjs.ts'
-import { print, progress, readNumbers, readOptions, round, type Cell, type Table } from './report.ts'
-import { randomKeys, randomPuts, valueBytes } from './workload.ts'
+import { measurePeers } from './reconcile-beside.ts'
+import { print, progress, readNumbers, readOptions, round, type Cell } from './report.ts'
+import { randomPuts } from './workload.ts'
 
 const options = readOptions({
   n: { type: 'string', default: '10k,100k' },
   d: { type: 'string', default: '0,1,100,1000' },
   ways: { type: 'string', default: 'cursor,descent' },
   kind: { type: 'string', default: 'p2p' },
+  rounds: { type: 'string', default: '3' },
   peers: { type: 'boolean', default: false },
+  only: { type: 'string', default: '' },
   trace: { type: 'boolean', default: false },
 })
 
@@ -47,154 +47,163 @@ const partitionMs = 90_000
 const noticedMs = 14_000
 /** Virtual time within which any pair must be equal again. */
 const equalWithinMs = 600_000
+/** Bytes of a frame: what goes beyond takes further trips. */
+const frameBytesMax = 256 * 1024
+/** Enough for the compiler to have seen every path: entries, differences, and rounds of each way. */
+const warmUp = { n: 2_000, d: 1_000, rounds: 4 }
 
-type Way = 'cursor' | 'descent'
+type Way = 'cursor' | 'descent' | 'snapshot'
+
+/** What one size is measured with. */
+interface Bench {
+  readonly n: number
+  readonly ids: [Identity, Identity]
+  readonly base: readonly SignedRow[]
+  readonly twin: Twin
+}
+
+interface Sample {
+  /** Both ways, without the missing payload. */
+  readonly meta: number
+  readonly sums: FrameSums
+  readonly virtualMs: number
+  readonly cpuMs: number
+  readonly applyMs: number
+}
 
 /** Goals: meta bytes per difference and round trips, by way and number of differences. */
-function goalOf(way: Way, d: number): readonly [bytes: number, roundTrips: number] {
+function goalOf(way: Way, d: number): readonly [bytes: number, roundTrips: number] | undefined {
+  if (way === 'snapshot') return undefined
   if (d === 0) return [100, 1]
-  if (way === 'cursor') return d === 1 ? [100, 1] : d < 1000 ? [10, 1] : [10, 1.5]
+  const frames = Math.ceil(((d / 2) * payloadBytes) / frameBytesMax)
+  if (way === 'cursor') return d === 1 ? [100, 1] : [10, d < 1000 ? 1 : Math.max(1.5, frames)]
   if (d === 1) return [700, 4]
   return d < 1000 ? [300, 4.5] : d < 10_000 ? [250, 4.5] : [160, 4.5]
 }
 
-async function measure(pair: MemoryPair, n: number, d: number, way: Way, twin: Twin): Promise<Cell[]> {
+async function measure(pair: MemoryPair, d: number, twin: Twin): Promise<Sample> {
   pair.resetVerification()
   const before = process.cpuUsage()
-  const elapsed = d === 0 ? await pair.untilAnswered(equalWithinMs) : await pair.untilEqual(equalWithinMs)
+  const virtualMs = d === 0 ? await pair.untilAnswered(equalWithinMs) : await pair.untilEqual(equalWithinMs)
   const { user, system } = process.cpuUsage(before)
   const cpuMs = (user + system) / 1000 - pair.verificationMs()
   if (options.trace === true)
-    pair.log
-      .map(describe)
-      .forEach(frame =>
-        console.error(`${frame.as} ${frame.bytes} (${frame.greetingBytes}) ${frame.sections}`),
-      )
+    for (const { as, bytes, greetingBytes, sections } of pair.log.map(describe))
+      console.error(`${as} ${bytes} (${greetingBytes}) ${sections}`)
   const sums = sumFrames(pair.log)
-  const meta = sums.bytes - d * payloadBytes
+  return { meta: sums.bytes - d * payloadBytes, sums, virtualMs, cpuMs, applyMs: await twin.applyMs(d) }
+}
+
+/** Two that hold the same and know each other, cut until d writes and every time-out have passed. */
+async function byCursor({ ids, base, twin }: Bench, d: number): Promise<Sample> {
+  await using pair = await startPair(ids, [base, base], kind)
+  await pair.untilEqual(equalWithinMs)
+  await pair.pass(30_000)
+  pair.cut()
+  const [left, right] = pair.runtimes
+  for (const [index, put] of randomPuts(d, keyBytes).entries())
+    await (index % 2 === 0 ? left : right).write([put])
+  await pair.pass(noticedMs)
+  pair.part()
+  await pair.pass(partitionMs)
+  pair.log.length = 0
+  pair.heal()
+  return await measure(pair, d, twin)
+}
+
+/** Two that have never met. */
+async function byDescent({ ids, base, twin }: Bench, d: number): Promise<Sample> {
+  const [own, others] = [signRows(ids[0], Math.ceil(d / 2)), signRows(ids[1], Math.floor(d / 2))]
+  const rows = [
+    [...base, ...own],
+    [...base, ...others],
+  ] as const
+  await using pair = await startPair(ids, rows, kind)
+  return await measure(pair, d, twin)
+}
+
+/** One that holds everything, and one that holds nothing. */
+async function bySnapshot({ n, ids, base, twin }: Bench): Promise<Sample> {
+  await using pair = await startPair(ids, [base, []], kind)
+  return await measure(pair, n, twin)
+}
+
+function run(bench: Bench, way: Way, d: number): Promise<Sample> {
+  if (way === 'snapshot') return bySnapshot(bench)
+  return way === 'cursor' ? byCursor(bench, d) : byDescent(bench, d)
+}
+
+async function prepare(n: number): Promise<Bench> {
+  const ids = twoIdentities()
+  const base = signRows(ids[0], n)
+  return { n, ids, base, twin: await startTwin(ids, base) }
+}
+
+function rowOfTable(n: number, d: number, way: Way, samples: readonly Sample[]): Cell[] {
+  const [{ meta, sums, virtualMs }] = samples as [Sample]
+  const least = (of: (sample: Sample) => number): number => round(Math.min(...samples.map(of)))
   const each = meta / Math.max(1, d)
-  const [bytesGoal, tripsGoal] = goalOf(way, d)
-  const met = each <= bytesGoal && sums.roundTrips <= tripsGoal
+  const goal = goalOf(way, d)
+  const met = goal && (each <= goal[0] && sums.roundTrips <= goal[1] ? 'met' : 'MISSED')
   return [
     n,
     d,
     way,
     round(each, 4),
     sums.roundTrips,
-    `${bytesGoal} / ${tripsGoal}: ${met ? 'met' : 'MISSED'}`,
+    goal && `${goal.join(' / ')}: ${met}`,
     meta,
-    round((sums.bytes - sums.greetingBytes - d * payloadBytes) / Math.max(1, d), 4),
+    round((meta - sums.greetingBytes) / Math.max(1, d), 4),
     sums.greetingBytes,
     sums.beats,
-    round(elapsed),
-    round(cpuMs),
-    round(await twin.applyMs(d)),
+    round(virtualMs),
+    least(sample => sample.cpuMs),
+    least(sample => sample.applyMs),
   ]
 }
 
-async function byCursor(pair: MemoryPair, n: number, d: number, twin: Twin): Promise<Cell[]> {
-  await pair.untilEqual(equalWithinMs)
-  await pair.pass(30_000)
-  pair.cut()
-  const [left, right] = pair.runtimes
-  for (const [index, put] of randomPuts(d, keyBytes).entries()) {
-    const writing = (index % 2 === 0 ? left : right).write([put])
-    await writing
-  }
-  await pair.pass(noticedMs)
-  pair.part()
-  await pair.pass(partitionMs)
-  pair.log.length = 0
-  pair.heal()
-  return measure(pair, n, d, 'cursor', twin)
-}
-
-async function run(
-  n: number,
-  d: number,
-  way: Way,
-  base: readonly SignedRow[],
-  ids: [Identity, Identity],
-  twin: Twin,
-): Promise<Cell[]> {
-  const kind = options.kind === 'http' ? 'http' : 'p2p'
-  if (way === 'cursor') {
-    const pair = await startPair(ids, [base, base], kind)
-    try {
-      return await byCursor(pair, n, d, twin)
-    } finally {
-      await pair.stop()
-    }
-  }
-  const own = signRows(ids[0], Math.ceil(d / 2))
-  const others = signRows(ids[1], Math.floor(d / 2))
-  const pair = await startPair(
-    ids,
-    [
-      [...base, ...own],
-      [...base, ...others],
-    ],
-    kind,
-  )
-  try {
-    return await measure(pair, n, d, 'descent', twin)
-  } finally {
-    await pair.stop()
-  }
-}
-
-function randomEntries(count: number): KeyValue[] {
-  return randomKeys(count, keyBytes).map(key => [key, new Uint8Array(randomBytes(valueBytes))])
-}
-
-async function beside(peer: PeerBench, n: number, d: number, common: readonly KeyValue[]): Promise<Cell[]> {
-  const [left, right] = [randomEntries(Math.ceil(d / 2)), randomEntries(Math.floor(d / 2))]
-  const { bytes, roundTrips, cpuMs } = await peer.reconcile({ common, left, right })
-  const meta = bytes - d * (keyBytes + valueBytes)
-  return [n, d, peer.name, round(meta / Math.max(1, d), 4), roundTrips, meta, round(cpuMs)]
-}
-
-async function measurePeers(): Promise<Table> {
-  const opened = await Promise.all([openOkra(), openRiblt(), openYjs()])
-  const peers = opened.filter(peer => peer !== undefined)
-  const besides: Cell[][] = []
-  for (const n of readNumbers(options.n)) {
-    const common = randomEntries(n)
-    for (const peer of peers)
-      for (const d of readNumbers(options.d)) {
-        progress(`reconcile: n = ${n}, d = ${d}, ${peer.name}`)
-        besides.push(await beside(peer, n, d, common))
-      }
-  }
-  return {
-    title: 'Other libraries, same entries, unsigned',
-    columns: ['n', 'd', 'library', 'meta B/diff', 'trips', 'meta B in all', 'CPU ms'],
-    rows: besides,
-    notes: [...peers.map(({ note }) => note), 'Meta: all bytes both ways minus missing keys and values.'],
-  }
-}
+const kind = options.kind === 'http' ? 'http' : 'p2p'
+const ways = options.ways.split(',').filter(way => way !== '') as Way[]
+const rounds = readNumbers(options.rounds)[0] ?? 1
 
 const rows: Cell[][] = []
-for (const n of readNumbers(options.n)) {
-  const ids = twoIdentities()
+for (const { n, differences, times, isShown } of [
+  { n: warmUp.n, differences: [warmUp.d], times: warmUp.rounds, isShown: false },
+  ...readNumbers(options.n).map(n => ({
+    n,
+    differences: readNumbers(options.d),
+    times: rounds,
+    isShown: true,
+  })),
+]) {
+  if (ways.length === 0) break
   progress(`reconcile: signing ${n} entries`)
-  const base = signRows(ids[0], n)
-  const twin = await startTwin(ids, base)
-  for (const way of options.ways.split(',') as Way[]) {
-    for (const d of readNumbers(options.d)) {
+  const bench = await prepare(n)
+  for (const way of ways)
+    for (const d of way === 'snapshot' ? [n] : differences) {
       progress(`reconcile: n = ${n}, d = ${d}, by ${way}`)
-      rows.push(await run(n, d, way, base, ids, twin))
+      const samples: Sample[] = []
+      for (let time = 0; time < times; time++) samples.push(await run(bench, way, d))
+      if (isShown) rows.push(rowOfTable(n, d, way, samples))
     }
-  }
 }
-const peerTables = options.peers === true ? [await measurePeers()] : []
+const peerTables =
+  options.peers === true
+    ? [
+        await measurePeers({
+          entries: readNumbers(options.n),
+          differences: readNumbers(options.d),
+          names: options.only.split(',').filter(name => name !== ''),
+        }),
+      ]
+    : []
 progress('')
 print(
   {
     bench: 'reconcile',
     tables: [
       {
-        title: `Reconciling over ${options.kind} frames (40 B keys, 100 B values)`,
+        title: `Reconciling over ${kind} frames (40 B keys, 100 B values)`,
         columns: [
           'n',
           'd',
@@ -215,6 +224,7 @@ print(
           'Meta: all bytes both ways minus payload. Greetings: beat, acks, introduction in every frame.',
           'Beats: exchanges that only greet. CPU: both nodes, without verifying signatures.',
           'Applying: what a bare replica of n entries takes to parse, join, commit and hash as many entries.',
+          `CPU and applying: the least of ${rounds} rounds each, warmed up.`,
         ],
       },
       ...peerTables,
