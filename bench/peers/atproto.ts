@@ -1,6 +1,6 @@
 /**
- * The Merkle search tree of the AT protocol (Auvolat and Taïani, SRDS 2019) as @atproto/repo has it: the blocks
- * of the other's tree that are not known, level by level, then its own diff, then the entries.
+ * The Merkle search tree of the AT protocol (Auvolat and Taïani, SRDS 2019) as @atproto/repo has it: the
+ * blocks of the other's tree that are not known, level by level, then its own diff, then the entries.
  */
 import { createHash } from 'node:crypto'
 import {

@@ -178,7 +178,7 @@ export class Engine {
       case 'ask-failed':
         return this.#askFailed(event, at)
       case 'write':
-        return this.#tell(this.#care.refusal(event) ?? this.#commits.write(event, at.wall))
+        return this.#tell(this.#care.refusal(event, at) ?? this.#commits.write(event, at.wall))
       case 'signed':
         return this.#replica.signing.finish(event.id, event.signatures)
       case 'committed':

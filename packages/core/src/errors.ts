@@ -53,6 +53,10 @@ export const errorCatalog = {
     'what this node holds under this key was damaged on its disk and is being fetched from the other nodes',
     'retry, ask another node, or DELETE the key to start it anew; `lattice status` shows how far it is',
   ],
+  NODE_CLONED: [
+    'another process writes with the key of this node: its data directory was copied, and the copy runs',
+    'stop one of the two, give it a data directory and a key of its own, and restart the other',
+  ],
   STORE_LOCKED: [
     'another daemon uses this data directory',
     'stop it, or set LATTICE_STATE_DIR to a directory of its own',

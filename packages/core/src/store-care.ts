@@ -1,6 +1,7 @@
 /**
  * What the node knows of the health of its store, and what it does about it: damaged entries leave the trie
- * at once and are fetched again from every peer; on a full disk nothing but deletes is taken from clients.
+ * at once and are fetched again from every peer; on a full disk nothing but deletes is taken from clients,
+ * and nothing at all while a second process writes with the key of this node.
  */
 import type { VerifiedEntry } from './entry.ts'
 import { LatticeError } from './errors.ts'
@@ -12,6 +13,7 @@ import type { Place } from './quarantine.ts'
 import type { Replica } from './replica.ts'
 import type { DamageStatus, NodeStatus } from './status.ts'
 import type { Instant, NodeId, Sequence } from './units.ts'
+import { isCloned } from './warnings.ts'
 
 /** Damaged keys named in a status and in a log line. */
 const damagedKeysMax = 20
@@ -59,7 +61,10 @@ export class StoreCare {
   }
 
   /** Why a write is not even tried; undefined where it may be. */
-  refusal({ id, operations }: Event & { type: 'write' }): Effect[] | undefined {
+  refusal({ id, operations }: Event & { type: 'write' }, at: Instant): Effect[] | undefined {
+    // What either of two doubles counts, the other may write over.
+    if (isCloned(this.#parts.intake.own.clonedWall, at.wall))
+      return [{ type: 'write-refused', id, error: new LatticeError('NODE_CLONED') }]
     if (this.#fullSinceWall === undefined || operations.every(({ op }) => op === 'delete')) return undefined
     return [{ type: 'write-refused', id, error: new LatticeError('STORE_FULL') }]
   }

@@ -9,7 +9,7 @@ import type { Instant } from './units.ts'
 type Facts = Omit<NodeStatus, 'warnings'>
 
 /** A copy that has been silent for so long has most likely been stopped. */
-const clonedShownMs = 3_600_000
+const clonedForMs = 3_600_000
 
 /** Heartbeats that all peers may miss before it is said: one is enough to notice, and a blink is not. */
 const isolatedBeats = 1
@@ -167,18 +167,27 @@ function storeWarnings({ damage, fullSinceWall, clonedWall, sinceWall }: Facts, 
       sinceWall: fullSinceWall,
       primaryAction: { label: 'Make room; see what fills it', command: 'df -h' },
     })
-  if (clonedWall !== undefined && at.wall - clonedWall < clonedShownMs)
+  if (clonedWall !== undefined && isCloned(clonedWall, at.wall))
     warnings.push({
       ...base,
       code: 'cloned',
       title: 'A second node has the key of this one',
       text:
         'Entries arrive that were signed with the key of this node, but not by it: its data directory was ' +
-        'copied, and the copy runs. Counters and cursors of both cannot be trusted until one of them is stopped.',
+        'copied, and the copy runs. This node takes no writes until it is started anew, or has heard nothing ' +
+        'of the other for an hour.',
       sinceWall: clonedWall,
-      primaryAction: { label: 'Stop one; give it a data directory of its own', command: 'lattice id' },
+      primaryAction: {
+        label: 'Stop one, give it a data directory of its own; then restart this one',
+        command: 'lattice id',
+      },
     })
   return warnings
+}
+
+/** Whether a node that has last heard of a double of its own at `clonedWall`, in Unix ms, must count on it. */
+export function isCloned(clonedWall: number | undefined, wall: number): boolean {
+  return clonedWall !== undefined && wall - clonedWall < clonedForMs
 }
 
 function onlyHere(unshared: number): string {

@@ -12,8 +12,10 @@ import {
 } from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { OwnHistory, provisionalLife } from '../src/own-history.ts'
+import type { Intake } from '../src/intake.ts'
 import { Replica } from '../src/replica.ts'
 import { counterSlot } from '../src/slot.ts'
+import { StoreCare } from '../src/store-care.ts'
 import { alice, bob, carol, sha256 } from './crypto.ts'
 import { commit, entryOf, everybody, life, openReplica, write } from './replicas.ts'
 
@@ -59,6 +61,22 @@ describe('an entry of our own that is news to us', () => {
     expect(kinds(historyOf(false).learn([taken], bob.nodeId, at))).toEqual(['log', 'new-life'])
     const before = writtenAt(testWall + 6_000, counterSlot(self, life(2)))
     expect(kinds(historyOf(false).learn([before], bob.nodeId, at))).toEqual(['log'])
+  })
+})
+
+describe('a node that has a double', () => {
+  it('takes no writes, deletes neither, until it has not heard of it for an hour', () => {
+    const own = historyOf()
+    const intake = { own } as Intake
+    const care = new StoreCare({ replica: openReplica(alice).replica, intake })
+    const operations = [{ op: 'delete', key: 'k' }] as const
+    const write = { type: 'write', id: 1, operations, conditions: {} } as const
+    expect(care.refusal(write, at)).toBeUndefined()
+    own.learn([writtenAt(testWall + 6_000)], bob.nodeId, at)
+    expect(care.refusal(write, at)).toMatchObject([{ type: 'write-refused', error: { code: 'NODE_CLONED' } }])
+    const hour = 3_600_000
+    expect(care.refusal(write, { mono: 0, wall: at.wall + hour - 1 })).toBeDefined()
+    expect(care.refusal(write, { mono: 0, wall: at.wall + hour })).toBeUndefined()
   })
 })
 
