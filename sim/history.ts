@@ -56,6 +56,9 @@ const convergeWithinMs = 120_000
 /** Back on P2P within this: longest hold-down or latch, trial, and the way there (docs/reliability.md). */
 const returnWithinMs = 750_000
 
+/** What was handed to a slow disk before the heal is on it after this, in ms, and may be from the future. */
+const lastCommitMs = 20_000
+
 /** How often the world is asked whether it is well: a status is dear. */
 const askEveryMs = 2_000
 
@@ -173,9 +176,10 @@ function release({ members }: World, all: readonly (NodeStatus | undefined)[]): 
 
 async function demandProgress(world: World): Promise<void> {
   const healedAt = world.now
+  await world.timeline.run(healedAt + lastCommitMs)
   const waitMs = Math.max(
     0,
-    ...world.members.map(member => latestWall(member) - (epochWall + healedAt) - futureMs),
+    ...world.members.map(member => latestWall(member) - (epochWall + world.now) - futureMs),
   )
   if (waitMs > waitMsMax) return world.violate(`a disk holds an entry from ${waitMs / 1000} s ahead`)
   await world.timeline.run(world.now + waitMs)
