@@ -20,6 +20,9 @@ export interface Errand extends Pick<
 /** Longest real time for one history, in ms: far beyond a dear one on a machine that is short of time. */
 const patienceMs = 3_600_000
 
+/** A history fits into a fraction of this; without a limit V8 lets a thread grow to gigabytes before it tidies. */
+const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 }
+
 interface Waiting {
   readonly errand: Errand
   readonly resolve: (outcome: Outcome) => void
@@ -49,7 +52,7 @@ export class Crew {
   }
 
   #hire(): void {
-    const worker = new Worker(new URL(import.meta.url))
+    const worker = new Worker(new URL(import.meta.url), { resourceLimits })
     this.#all.add(worker)
     this.#idle.push(worker)
     this.#assign()

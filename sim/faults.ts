@@ -40,12 +40,12 @@ export const faults: readonly Fault[] = [
 /** Which faults a history has, and their mean intervals in ms. */
 export type Swarm = ReadonlyMap<string, number>
 
-/** Draws a swarm. */
-export function drawSwarm(dice: Dice): Swarm {
+/** Draws a swarm; `calm`: so many times as long passes between two faults of a class. */
+export function drawSwarm(dice: Dice, calm: number): Swarm {
   const share = dice.pick([0.15, 0.3, 0.6])
   const chosen = faults.filter(() => dice.chance(share))
   const swarm = chosen.length > 0 ? chosen : [dice.pick(faults)]
-  return new Map(swarm.map(({ name }) => [name, dice.pick([40_000, 120_000, 400_000, 1_200_000])]))
+  return new Map(swarm.map(({ name }) => [name, calm * dice.pick([40_000, 120_000, 400_000, 1_200_000])]))
 }
 
 /** Lets faults happen until ended; the end undoes whatever is still on. */

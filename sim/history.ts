@@ -83,18 +83,29 @@ const retentionsMs = [30 * 86_400_000, 660_000, 1_200_000]
  */
 const heartbeatsMs = [5_000, 10_000, 20_000]
 
+/**
+ * How much calmer than dense a history is: between faults and writes passes so many times the drawn interval.
+ * Some states are reached only where something happens every few seconds, others only in calm stretches.
+ */
+const calms = [1, 4, 8]
+
+/** Slowest beats: three fit into the peerless timeout. */
+const heartbeatMsMax = 20_000
+
 /** Tells one history from its seed. */
 export async function tell(options: HistoryOptions): Promise<Outcome> {
   const { seed, faultsMs } = options
-  const drawn = options.swarm ?? drawSwarm(createDice(`lattice/${seed}`).fork('swarm'))
+  const root = createDice(`lattice/${seed}`)
+  const calm = options.swarm === undefined ? root.fork('calm').pick(calms) : 1
+  const drawn = options.swarm ?? drawSwarm(root.fork('swarm'), calm)
   const swarm = new Map([...drawn].filter(([name]) => options.only?.includes(name) ?? true))
-  const world = drawWorld(options, swarm)
+  const world = drawWorld(options, swarm, calm)
   const dice = world.dice.fork('history')
   const ledger = new Ledger(world)
   new Sentinel(world)
   world.note('history', `${world.members.length} nodes, ${JSON.stringify([...swarm])}`)
   for (const member of world.members) world.timeline.after(dice.between(0, 5_000), () => world.boot(member))
-  const stopClients = startClients(world, ledger, drawHabits(dice))
+  const stopClients = startClients(world, ledger, drawHabits(dice, calm))
   const heal = startFaults(world, ledger, swarm)
   const isOver = (): boolean => options.stopsEarly === true && world.violations.length > 0
   await world.timeline.run(faultsMs, isOver)
@@ -115,7 +126,8 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   return { seed, violations, coverage, ...end, swarm: [...swarm.keys()] }
 }
 
-function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions, swarm: Swarm): World {
+function drawWorld(options: HistoryOptions, swarm: Swarm, calm: number): World {
+  const { seed, count, print, tamper, retentionMs } = options
   const dice = createDice(`lattice/${seed}`).fork('federation')
   const nodes = count ?? dice.pick(sizes)
   const sites = Array.from({ length: nodes }, (_, index): Partial<Site> => ({
@@ -135,7 +147,7 @@ function drawWorld({ seed, count, print, tamper, retentionMs }: HistoryOptions, 
     commitMs,
     params: {
       tombstoneRetentionMs: retentionMs ?? dice.pick(retentionsMs),
-      heartbeatMs: dice.pick(heartbeatsMs),
+      heartbeatMs: Math.min(heartbeatMsMax, calm * dice.pick(heartbeatsMs)),
     },
     realSignatures: dice.chance(0.01),
     late: swarm.has('member-added') ? 1 : 0,

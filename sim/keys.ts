@@ -54,20 +54,33 @@ export function createKeyRing(count: number, dice: Dice, real: boolean): KeyRing
 
 function keyedHashRing(seeds: readonly Buffer[]): Omit<KeyRing, 'verifier'> {
   const secrets = new Map(seeds.map(seed => [hash('sha256', seed) as NodeId, seed]))
-  const signature = (secret: Buffer, message: Uint8Array): Buffer => {
-    const once = sha256(Buffer.concat([secret, message]))
-    return Buffer.concat([once, once])
-  }
   return {
     signers: [...secrets].map(([nodeId, secret]) => ({
       nodeId,
-      sign: message => signature(secret, message),
+      sign: message => keyedHash(secret, message),
     })),
-    check({ author, message, signature: claimed }) {
+    check({ author, message, signature }) {
       const secret = secrets.get(author)
-      return secret !== undefined && signature(secret, message).equals(claimed)
+      return secret !== undefined && keyedHash(secret, message).equals(signature)
     },
   }
+}
+
+/**
+ * As long as a signature: two rounds of FNV-1a over the message, begun with the secret. Told apart by 64 bits
+ * is enough where nobody searches for a collision, and several times cheaper than a cryptographic hash.
+ */
+function keyedHash(secret: Buffer, message: Uint8Array): Buffer {
+  let one = secret.readUInt32BE(0)
+  let other = secret.readUInt32BE(4)
+  for (const byte of message) {
+    one = Math.imul(one ^ byte, 0x0100_0193)
+    other = Math.imul(other ^ byte ^ (one >>> 15), 0x85eb_ca6b)
+  }
+  const signature = Buffer.alloc(64, secret)
+  signature.writeInt32BE(one, 0)
+  signature.writeInt32BE(other, 4)
+  return signature
 }
 
 function ed25519Ring(seeds: readonly Buffer[]): Omit<KeyRing, 'verifier'> {

@@ -16,10 +16,10 @@ export interface Habits {
   readonly large: number
 }
 
-/** Draws habits. */
-export function drawHabits(dice: Dice): Habits {
+/** Draws habits; `calm`: so many times as long passes between two writes. */
+export function drawHabits(dice: Dice, calm: number): Habits {
   return {
-    intervalMs: dice.pick([6_000, 20_000, 60_000]),
+    intervalMs: calm * dice.pick([6_000, 20_000, 60_000]),
     keys: dice.pick([2, 6, 30]),
     bursts: dice.pick([0, 0.01, 0.03]),
     burstMax: dice.pick([10, 60, 300]),

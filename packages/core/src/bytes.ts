@@ -7,6 +7,7 @@ const digitValues = Uint8Array.from({ length: 128 }, (_, code) => {
   const value = Number.parseInt(String.fromCharCode(code), 16)
   return Number.isNaN(value) ? notADigit : value
 })
+const scratch = new DataView(new ArrayBuffer(8))
 const utf8Encoder = new TextEncoder()
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -74,7 +75,6 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 
 /** `value` as `length` bytes, 8 at most, most significant first; what does not fit is cut off. */
 export function uintToBytes(value: bigint, length = 8): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, value)
-  return length === 8 ? bytes : bytes.slice(8 - length)
+  scratch.setBigUint64(0, value)
+  return new Uint8Array(scratch.buffer.slice(8 - length))
 }
