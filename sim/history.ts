@@ -115,7 +115,7 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   mend(world, ledger)
   if (!isOver()) {
     await demandProgress(world)
-    for (const member of world.members) ledger.audit(member)
+    for (const member of world.present) ledger.audit(member)
   }
   await world.timeline.run(Math.max(world.now, options.atLeastMs ?? 0))
   for (const member of world.members) world.trace.note(0, `n${member.index}`, dump(member))
@@ -158,10 +158,13 @@ function drawWorld(options: HistoryOptions, swarm: Swarm, calm: number): World {
 
 /** Whatever is still wrong is put right. */
 function mend(world: World, ledger: Ledger): void {
-  const all = world.members.map(({ id }) => id)
-  for (const member of world.members) {
+  const all = world.present.map(({ id }) => id)
+  const gone = world.members.filter(({ isGone }) => isGone).map(({ id }) => id)
+  for (const member of world.present) {
+    for (const id of gone) world.retire(member, id)
     world.introduce(member, all)
-    if (member.process !== undefined && member.process.trusts.size < all.length) {
+    const { process } = member
+    if (process !== undefined && (process.trusts.size !== all.length || process.former.size < gone.length)) {
       world.crash(member, false)
       ledger.ended(member)
     }
@@ -180,9 +183,9 @@ function mend(world: World, ledger: Ledger): void {
 }
 
 /** The operator gives every node the choice back, also to those that were about to restart. */
-function release({ members }: World, all: readonly (NodeStatus | undefined)[]): void {
-  for (const { index, process } of members)
-    if (process !== undefined && all[index]?.requested !== 'auto')
+function release({ present }: World, all: readonly (NodeStatus | undefined)[]): void {
+  for (const [at, { process }] of present.entries())
+    if (process !== undefined && all[at]?.requested !== 'auto')
       process.life.enter(() => void process.runtime.switchMode('auto').catch(() => {}))
 }
 
@@ -191,7 +194,7 @@ async function demandProgress(world: World): Promise<void> {
   await world.timeline.run(healedAt + lastCommitMs)
   const waitMs = Math.max(
     0,
-    ...world.members.map(member => latestWall(member) - (epochWall + world.now) - futureMs),
+    ...world.present.map(member => latestWall(member) - (epochWall + world.now) - futureMs),
   )
   if (waitMs > waitMsMax) return world.violate(`a disk holds an entry from ${waitMs / 1000} s ahead`)
   await world.timeline.run(world.now + waitMs)
@@ -205,13 +208,14 @@ async function demandProgress(world: World): Promise<void> {
     return
   }
   world.note('history', 'roots are equal')
-  if (new Set(world.members.map(dump)).size > 1) world.violate('equal roots over different entries')
-  const isWell: Condition = all => all.every((status, at) => isBack(status, world.members[at] as Member))
+  if (new Set(world.present.map(dump)).size > 1) world.violate('equal roots over different entries')
+  const isWell: Condition = all => all.every((status, at) => isBack(status, world.present[at] as Member))
   const backBy = healedAt + waitMs + returnWithinMs
   await until(world, backBy, isWell)
+  const { present } = world
   statuses(world).forEach((status, at) => {
-    if (!isBack(status, world.members[at] as Member))
-      world.violate(`n${at}: ${status?.phase} long after the heal`)
+    const member = present[at] as Member
+    if (!isBack(status, member)) world.violate(`n${member.index}: ${status?.phase} long after the heal`)
   })
 }
 
@@ -222,11 +226,11 @@ function readEverything({ running }: World): void {
       process.life.enter(() => void process.runtime.read(key))
 }
 
-/** Judges by the status of every member; undefined where none runs. */
+/** Judges by the status of every member that is not gone; undefined where none runs. */
 type Condition = (all: readonly (NodeStatus | undefined)[]) => boolean
 
-function statuses({ members }: World): (NodeStatus | undefined)[] {
-  return members.map(({ process }) => process?.runtime.status())
+function statuses({ present }: World): (NodeStatus | undefined)[] {
+  return present.map(({ process }) => process?.runtime.status())
 }
 
 async function until(world: World, limit: number, condition: Condition): Promise<void> {
@@ -246,7 +250,7 @@ function isBack(status: NodeStatus | undefined, { site }: Member): boolean {
 }
 
 function standings(world: World): string {
-  return world.members
+  return world.present
     .map(({ process, index }) => {
       const status = process?.runtime.status()
       const peers = status?.peers.map(peer => `${peer.path}/${peer.behind}/${peer.ahead}`)

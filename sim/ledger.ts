@@ -109,7 +109,7 @@ export class Ledger {
    */
   excuse(lost: Member, only?: string): void {
     if (only === undefined) this.#latest.delete(lost.disk.image.incarnation)
-    const others = this.#world.members.filter(member => member !== lost).map(winners)
+    const others = this.#world.present.filter(member => member !== lost).map(winners)
     for (const attempt of this.#attempts) {
       if (attempt.outcome !== 'acknowledged') continue
       const places = attempt.places.filter(place => only === undefined || place === only)

@@ -60,7 +60,7 @@ function losing(
  * A node whose whole directory is older than it knows learns of it from its peers. They can tell only what
  * they hold, so that once one was so, no other member loses anything.
  */
-function noneForgot({ world }: Scene, { index }: Member): boolean {
+function noneForgot({ world }: Pick<Scene, 'world'>, { index }: Member): boolean {
   return [...world.losses].every(([other, unaware]) => !unaware || other === index)
 }
 
@@ -137,14 +137,37 @@ export const membershipFaults: readonly Fault[] = [
     name: 'member-added',
     lastsMs: 1,
     begin({ world, dice, later }) {
-      const joining = world.members.find(({ isSetUp }) => !isSetUp)
+      const joining = world.present.find(({ isSetUp }) => !isSetUp)
       if (joining === undefined) return undefined
-      const all = world.members.map(({ id }) => id)
-      for (const member of world.members)
+      const all = world.present.map(({ id }) => id)
+      for (const member of world.present)
         later(dice.between(0, rolloutMs), () => {
           world.introduce(member, all)
           if (member.lives === 0) world.boot(member)
           else world.leave(member)
+        })
+      return () => {}
+    },
+  },
+  {
+    name: 'member-removed',
+    lastsMs: 1,
+    begin({ world, dice, ledger, later }) {
+      // The first two are reachable by all, and two are the least that can be equal.
+      const candidates = world.present.filter(
+        member => member.index >= 2 && member.isSetUp && noneForgot({ world }, member),
+      )
+      if (candidates.length === 0) return undefined
+      const leaving = dice.pick(candidates)
+      ledger.excuse(leaving)
+      kill({ world, ledger }, leaving, false)
+      leaving.isGone = true
+      // What only it held is lost to the others, as if its disk were.
+      world.losses.set(leaving.index, false)
+      for (const member of world.present)
+        later(dice.between(0, rolloutMs), () => {
+          world.retire(member, leaving.id)
+          world.leave(member)
         })
       return () => {}
     },

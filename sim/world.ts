@@ -36,6 +36,7 @@ export interface Process {
   readonly life: Life
   readonly clock: ProcessClock
   readonly trusts: ReadonlySet<NodeId>
+  readonly former: ReadonlySet<NodeId>
   readonly p2p: P2pPort | undefined
   readonly http: HttpPort
   readonly startedAt: number
@@ -54,8 +55,12 @@ export interface Member {
   lives: number
   /** Whom its configuration names: takes effect with the next life. */
   trusts: ReadonlySet<NodeId>
+  /** Whom its configuration names as a member of the past. */
+  former: ReadonlySet<NodeId>
   /** It has been set up, and operators want it to run. */
   isSetUp: boolean
+  /** It was a member, and never comes back. */
+  isGone: boolean
   /** The next life finds P2P unusable. */
   p2pBroken: boolean
   /** How often it has distrusted its disk. */
@@ -152,7 +157,7 @@ export class World {
       const wall = new WallClock(timeline)
       const given = options.sites?.[index]
       const rest = { process: undefined, lives: 0, p2pBroken: false, lies: false, distrusts: 0, downUntil: 0 }
-      const membership = { trusts: early, isSetUp: early.has(id) }
+      const membership = { trusts: early, former: new Set<NodeId>(), isSetUp: early.has(id), isGone: false }
       return { index, id, site: { ...site, ...given }, disk, wall, ...membership, ...rest }
     })
   }
@@ -196,13 +201,24 @@ export class World {
   /** From now on all of these know of each other: takes effect where a process starts. */
   introduce(member: Member, others: Iterable<NodeId>): void {
     member.isSetUp = true
-    member.trusts = new Set([...member.trusts, ...others])
+    member.trusts = new Set([...member.trusts, ...others].filter(id => !member.former.has(id)))
+  }
+
+  /** Everybody who is a member or may become one. */
+  get present(): Member[] {
+    return this.members.filter(({ isGone }) => !isGone)
+  }
+
+  /** From now on a member is to know another as one of the past: takes effect where a process starts. */
+  retire(member: Member, gone: NodeId): void {
+    member.trusts = new Set([...member.trusts].filter(id => id !== gone))
+    member.former = new Set([...member.former, gone])
   }
 
   /** Starts a process on the member's machine. */
   boot(member: Member): void {
-    if (member.process !== undefined || !member.isSetUp) return
-    const { index, trusts } = member
+    if (member.process !== undefined || !member.isSetUp || member.isGone) return
+    const { index, trusts, former } = member
     member.disk.backUp()
     const life = new Life(this.timeline)
     const dice = this.dice.fork(`life/${index}/${member.lives++}`)
@@ -226,7 +242,7 @@ export class World {
     this.note(`n${index}`, `boots, life ${member.lives}, incarnation ${member.disk.image.incarnation}`)
     const parts = this.#parts(member, { life, clock, dice, p2p, http })
     const runtime = new Runtime(this.#tamper?.(parts, member, this) ?? parts)
-    member.process = { runtime, life, clock, trusts, p2p, http, startedAt: this.now, p2pFailed }
+    member.process = { runtime, life, clock, trusts, former, p2p, http, startedAt: this.now, p2pFailed }
     this.observer?.born(member, member.process)
     runtime.start().catch((error: unknown) => this.violate(`start failed: ${sentence(error)}`))
   }
@@ -300,6 +316,7 @@ export class World {
       random: dice,
       params: { ...this.params, p2pEnabled: member.site.p2pEnabled },
       members: member.trusts,
+      former: member.former,
       clock,
       transports: p2p === undefined ? [lung(http.lung)] : [lung(p2p), lung(http.lung)],
       restartP2p: () => p2p?.restart() ?? Promise.resolve(),

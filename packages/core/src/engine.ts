@@ -8,23 +8,16 @@ import { CommitPipeline } from './commits.ts'
 import { Compaction } from './compaction.ts'
 import { Dialect } from './dialect.ts'
 import { assert } from './errors.ts'
+import { authorsOf, type EngineParts } from './engine-parts.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
-import type { Info } from './message.ts'
 import { bothRoots, Intake } from './intake.ts'
 import { createPeers } from './members.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
 import { provisionalLife } from './own-history.ts'
-import {
-  clockJumpMs,
-  effectiveHeartbeatMs,
-  fillPauseMs,
-  followPauseMs,
-  ownPauseMs,
-  type EngineParams,
-} from './params.ts'
+import { clockJumpMs, effectiveHeartbeatMs, fillPauseMs, followPauseMs, ownPauseMs } from './params.ts'
 import { paceOf, type LinkFailure, type Pace } from './pace.ts'
 import {
   forgiveLinks,
@@ -36,7 +29,6 @@ import {
   type Link,
   type Peer,
 } from './peers.ts'
-import type { Hash, Random, Signer, Store } from './ports.ts'
 import { Responder } from './responder.ts'
 import { Replica } from './replica.ts'
 import { describeNode, describePeer, linkStates, pathOfPeer } from './describe.ts'
@@ -45,19 +37,6 @@ import { StoreCare } from './store-care.ts'
 import { firstWord, type Standing } from './sync-plan.ts'
 import { tidings } from './tidings.ts'
 import type { Instant, NodeId, PathKind } from './units.ts'
-
-/** What an engine is made of. */
-export interface EngineParts {
-  readonly info: Info
-  readonly store: Store
-  readonly hash: Hash
-  readonly signer: Signer
-  readonly random: Random
-  readonly params: EngineParams
-  /** The other members. Empty: the node serves its own clients and nobody else. */
-  readonly members: ReadonlySet<NodeId>
-  readonly at: Instant
-}
 
 /** One node's mind. */
 export class Engine {
@@ -86,7 +65,7 @@ export class Engine {
     const { store, hash, signer, members, params, at, info, random } = parts
     this.#parts = parts
     const life = provisionalLife(store, signer.nodeId, members, random)
-    this.#replica = new Replica({ store, hash, signer, trusted: members, provisionalLife: life })
+    this.#replica = new Replica({ store, hash, signer, trusted: authorsOf(parts), provisionalLife: life })
     this.#commits = new CommitPipeline(this.#replica, store, hash)
     this.#dialect = new Dialect(signer.nodeId, store.incarnation)
     this.#composer = new Composer({ self: signer.nodeId, info, hash, store, replica: this.#replica })

@@ -98,16 +98,17 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   const params = engineParams(config)
   const members = new Set(config.trustedKeys.filter(id => id !== identity.nodeId))
   if (members.size === 0) log.warn('no trusted keys: this node serves its own clients and refuses all sync')
+  const former = new Set(config.formerKeys)
   const restored = await restoreAtStart(config.snapshotDir, {
     ...parts,
     signer: identity.signer,
     store,
     log,
-    members,
+    members: new Set([...members, ...former]),
   })
   const now = (): number => parts.clock.now().mono
   const pulse = createPulse(now)
-  const made = { identity, store, lungs, log, members, params, pulse }
+  const made = { identity, store, lungs, log, members, former, params, pulse }
   const { runtime, distrusted } = createRuntime(config, parts, made)
   mode = () => modeOf(runtime)
   // The last lines of the log come after the store has been closed, and a status reads it.
@@ -136,6 +137,7 @@ interface RuntimeInput {
   readonly lungs: Lungs
   readonly log: Log
   readonly members: ReadonlySet<NodeId>
+  readonly former: ReadonlySet<NodeId>
   readonly params: Tunable
   readonly pulse: Pulse
 }
@@ -144,7 +146,7 @@ interface RuntimeInput {
 function createRuntime(
   { nodeName: name, nodeRole: role }: Config,
   parts: DaemonParts,
-  { identity, store, lungs, log, members, params, pulse }: RuntimeInput,
+  { identity, store, lungs, log, members, former, params, pulse }: RuntimeInput,
 ): { runtime: Runtime; distrusted: Promise<StoreRemedy> } {
   const { promise: distrusted, resolve } = Promise.withResolvers<StoreRemedy>()
   const { http, p2p } = lungs
@@ -156,6 +158,7 @@ function createRuntime(
     signer: identity.signer,
     params,
     members,
+    former,
     transports: [http, ...(p2p === undefined ? [] : [p2p])],
     ...(p2p === undefined ? {} : { restartP2p: () => p2p.restart() }),
     onDistrust: (reason, remedy) => {

@@ -3,6 +3,7 @@
  * Events are taken one at a time; what an effect leads to comes back as another event.
  */
 import {
+  authorsOf,
   decodeMessage,
   encodeMessage,
   encodeVersionAnswer,
@@ -66,11 +67,12 @@ export class Runtime implements LatticeNode {
     this.#engine = new Engine({ ...parts, at: parts.clock.now() })
     this.#deadlines = new Deadlines(parts.clock)
     this.#signing = new BatchSigner(parts)
-    const { hash, verifier, members, signer, log } = parts
+    const { hash, verifier, log } = parts
+    const authors = authorsOf(parts)
     this.#admission = new Admission({
       hash,
       verifier,
-      knows: author => author === signer.nodeId || members.has(author),
+      knows: author => authors.has(author),
       isNews: (entry, settled) => this.#engine.replica.isNews(entry, settled),
       log,
     })

@@ -15,7 +15,7 @@ import { loadFrom, withSettings } from './settings.ts'
 
 /** Adds the command. */
 export const registerVerifyProof: Register = (program, { io, run }) => {
-  const command = withSettings(program.command('verify-proof <file>'), ['TRUSTED_KEYS'])
+  const command = withSettings(program.command('verify-proof <file>'), ['TRUSTED_KEYS', 'FORMER_KEYS'])
     .description('check a kept proof of one key, offline; - reads it from standard input')
     .option('--root <hex>', 'the root must be this one')
     .option('--json', 'machine-readable answer (lattice.verify-proof/v1)')
@@ -27,8 +27,10 @@ export const registerVerifyProof: Register = (program, { io, run }) => {
     run(async (file: string, options: { root?: string; json?: boolean }, self: Command) => {
       const text = await readInput(io, file)
       const proof = findProof(parseDocument(file, text))
-      const trusted = loadFrom(self, io).lookup('TRUSTED_KEYS') ?? []
-      const verdict = await judge(proof, { trusted, root: options.root })
+      const loaded = loadFrom(self, io)
+      const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
+      const former = loaded.lookup('FORMER_KEYS') ?? []
+      const verdict = await judge(proof, { trusted, former, root: options.root })
       if (options.json === true) printJson(io, { schema: 'lattice.verify-proof/v1', ...documentOf(verdict) })
       else print(io, ...linesOf(verdict, painter(io)))
       return verdict.problems.length === 0 ? exitCodes.ok : exitCodes.failed
@@ -67,7 +69,7 @@ interface Verdict {
 
 async function judge(
   proof: SignedKeyProof,
-  wanted: { trusted: readonly NodeId[]; root: string | undefined },
+  wanted: { trusted: readonly NodeId[]; former: readonly NodeId[]; root: string | undefined },
 ): Promise<Verdict> {
   const verifier = createVerifier()
   const problems: string[] = []
@@ -85,8 +87,9 @@ async function judge(
     const good = await verifier.verify(result.signatures)
     if (!good.every(Boolean)) problems.push('an entry is not signed by its author')
   }
-  const { trusted } = wanted
-  const authors = proven?.signatures.map(({ author }) => author) ?? []
+  const { trusted, former } = wanted
+  // A member of the past still counts as the author of what it wrote, never as the signer of a root.
+  const authors = (proven?.signatures ?? []).map(({ author }) => author).filter(id => !former.includes(id))
   for (const id of trusted.length === 0 ? [] : new Set([signer, ...authors]))
     if (!trusted.includes(id)) problems.push(`${id} is not among the trusted keys`)
   return { proof, proven, problems, checkedAgainstTrusted: trusted.length > 0 }

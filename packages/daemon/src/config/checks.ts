@@ -81,6 +81,11 @@ function suspicions(config: Config): Finding[] {
     const text = `${strangers.join(', ')} will be refused: not in ${prefix}TRUSTED_KEYS`
     found.push({ kind: 'suspicious', name: 'P2P_BOOTSTRAP', text })
   }
+  const both = config.formerKeys.filter(key => trusted.has(key))
+  if (both.length > 0) {
+    const text = `${both.join(', ')} is also in ${prefix}TRUSTED_KEYS, and stays a member; remove it from one`
+    found.push({ kind: 'suspicious', name: 'FORMER_KEYS', text })
+  }
   if (!config.p2pEnabled && config.nodes.length === 0 && trusted.size > 0) {
     const text = `P2P is off and no node is named here: this node only waits to be called`
     found.push({ kind: 'suspicious', name: 'NODES', text })

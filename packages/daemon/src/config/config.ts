@@ -31,6 +31,8 @@ export interface Config {
   /** Base URLs without trailing slash. */
   readonly nodes: readonly string[]
   readonly trustedKeys: readonly NodeId[]
+  /** Members of the past, whose entries stay good. */
+  readonly formerKeys: readonly NodeId[]
   readonly nodePrivkeyHex: Secret | undefined
   readonly adminToken: Secret | undefined
   readonly heartbeatIntervalMs: number
@@ -79,6 +81,7 @@ export function buildConfig(get: Lookup, space: Space | undefined, cwd: string):
     p2pTopic: must('P2P_TOPIC'),
     nodes: must('NODES'),
     trustedKeys: must('TRUSTED_KEYS'),
+    formerKeys: must('FORMER_KEYS'),
     nodePrivkeyHex: get('NODE_PRIVKEY_HEX'),
     adminToken: get('ADMIN_TOKEN'),
     heartbeatIntervalMs: must('HEARTBEAT_INTERVAL'),

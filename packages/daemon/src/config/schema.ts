@@ -188,6 +188,16 @@ export const settings = {
     ],
     list,
   ),
+  FORMER_KEYS: setting(
+    values.parseList(values.parseTrustedKey),
+    '',
+    [
+      'peer ids or Ed25519 public keys (hex)',
+      'nodes that are members no more: what they have written stays good, but they are refused',
+      'the keys that were taken out of TRUSTED_KEYS, or nothing',
+    ],
+    list,
+  ),
   NODE_PRIVKEY_HEX: setting(
     values.parseSecret(/^[0-9a-fA-F]{64}$/, '64 hex digits (a 32-byte Ed25519 seed)'),
     undefined,

@@ -149,6 +149,11 @@ const members: TemplateSection = {
       why: 'Peer ids of the members (`lattice id` prints them); everybody else is refused.',
       example: '12D3KooW…,12D3KooW…',
     },
+    {
+      name: 'FORMER_KEYS',
+      why: 'Nodes that are members no more: what they have written stays good, but they are refused.',
+      example: '12D3KooW…',
+    },
     { name: 'NODES', why: 'Where the other nodes answer over HTTP.', example: 'https://node2.example.org' },
   ],
 }
