@@ -20,7 +20,7 @@ export interface Errand extends Pick<
 /** Longest real time for one history, in ms: far beyond a dear one on a machine that is short of time. */
 const patienceMs = 3_600_000
 
-/** A history fits into a fraction of this; without a limit V8 lets a thread grow to gigabytes before it tidies. */
+/** A history fits into a fraction of this; without a limit V8 lets a thread grow to gigabytes. */
 const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 }
 
 interface Waiting {
