@@ -51,7 +51,7 @@ async function up(): Promise<{ child: ChildProcess; shown: UpDocument }> {
 }
 
 describe('lattice up', () => {
-  it('--once proves P2P and HTTP between three daemons, says so in JSON, exits 0 and leaves nothing', async () => {
+  it('F1, F6: --once proves P2P and HTTP between three daemons, says so in JSON, exits 0 and leaves nothing', async () => {
     const before = new Set(readdirSync(tmpdir()))
     const outcome = await lattice(['up', '--once', '--json'])
     expect(outcome).toMatchObject({ code: 0 })

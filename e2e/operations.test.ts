@@ -3,10 +3,10 @@
  * federation, a Space by its variables alone, reload, checks for monitors.
  */
 import { execFileSync } from 'node:child_process'
-import { statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
-import { documentOf, lattice } from './command.ts'
+import { documentOf, environment, lattice } from './command.ts'
 import { World, type Daemon } from './daemons.ts'
 import { deployed } from './deployed.ts'
 import { eventually } from './eventually.ts'
@@ -17,10 +17,11 @@ import { freePort } from './ports.ts'
 const limitMs = 120_000
 
 const world = new World()
+const checkout = join(import.meta.dirname, '..')
 
 afterAll(() => world.close())
 
-describe('the three production configurations (T1.1, T2.2)', () => {
+describe('F4: the three production configurations (T1.1, T2.2)', () => {
   it(
     'start, with keys supplied from the environment, as one federation over P2P that agrees',
     async () => {
@@ -77,7 +78,7 @@ async function monitored(nodes: readonly Daemon[]): Promise<void> {
   expect([down.code, down.stdout]).toEqual([2, expect.stringMatching(/^CRITICAL: /)])
 }
 
-describe('a Space by its variables alone (C8, F2)', () => {
+describe('C8: a Space by its variables alone', () => {
   it(
     'listens on 0.0.0.0:7860, announces its TLS edge, and makes its own identity',
     async () => {
@@ -111,12 +112,46 @@ describe('a Space by its variables alone (C8, F2)', () => {
   )
 })
 
+describe('F2: `lattice start` without any settings, in an empty directory', () => {
+  it(
+    'makes key, token and store for itself alone, and listens on loopback alone',
+    async () => {
+      const home = join(world.directory, 'empty')
+      mkdirSync(home, { mode: 0o700 })
+      // A network of its own: the default ports may be taken on a shared machine.
+      const script = `ip link set lo up
+        "$0" "$@" start >log 2>&1 &
+        until grep -q '"READY"' log; do sleep 0.1; kill -0 $!; done
+        ss -ltnH >listening
+        kill $!
+        wait $!`
+      const command = ['node_modules/.bin/node', 'packages/daemon/bin/lattice.js'].map(path =>
+        join(checkout, path),
+      )
+      const env = { ...environment(), HOME: home }
+      execFileSync('unshare', ['--net', 'sh', '-ec', script, ...command], {
+        cwd: home,
+        env,
+        timeout: limitMs - 5_000,
+      })
+      const read = (name: string): string => readFileSync(join(home, name), 'utf8')
+      const places = [...read('listening').matchAll(/(\S+):(\d+) +\S+:\*/g)]
+      expect(new Set(places.map(([, host]) => host))).toEqual(new Set(['127.0.0.1']))
+      expect(places.map(([, , port]) => port)).toEqual(expect.arrayContaining(['8000', '9000']))
+      for (const name of ['identity.key', 'admin.token', 'store.db'])
+        expect([name, statSync(join(home, 'data', name)).mode & 0o777]).toEqual([name, 0o600])
+      expect(statSync(join(home, 'data')).mode & 0o777).toBe(0o700)
+    },
+    limitMs,
+  )
+})
+
 async function isFree(port: number): Promise<boolean> {
   const listening = execFileSync('ss', ['-ltnH', 'sport', '=', `:${port}`], { encoding: 'utf8' })
   return Promise.resolve(listening.trim() === '')
 }
 
-describe('reload (C7)', () => {
+describe('C7: reload', () => {
   it(
     'SIGHUP by lattice reload: the log level follows the file, a new port waits, a wrong file is refused',
     async () => {

@@ -42,7 +42,7 @@ function digestOf(file: string): string {
 }
 
 describe('settings', () => {
-  it('every problem is named at once, with the nearest valid key and the source; exit 78', async () => {
+  it('C3, C4: every problem is named at once, with the nearest valid key and the source; exit 78', async () => {
     const outcome = await start('unknown', {
       LATTICE_HTTP_PROT: '1',
       LATTICE_HEARTBEAT_INTERVAL: 'soon',

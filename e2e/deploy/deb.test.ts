@@ -48,7 +48,7 @@ it(
 )
 
 it(
-  'installs: command, settings, unit, pages and completion are there, and nothing is started',
+  'O5: installs: command, settings, unit, pages and completion are there, and nothing is started',
   async () => {
     const said = await install(deb)
     expect(said).toContain('systemctl enable --now lattice')
@@ -109,7 +109,7 @@ it(
 )
 
 it(
-  'an upgrade keeps changed settings and the state',
+  'O5: an upgrade keeps changed settings and the state',
   async () => {
     fs.appendFileSync(inRoot('etc/lattice/lattice.env'), '# mine\n')
     await install(laterDeb(join(out, 'one')))
@@ -121,7 +121,7 @@ it(
 )
 
 it(
-  'removal keeps settings and state; a purge takes them and says so',
+  'O5: removal keeps settings and state; a purge takes them and says so',
   async () => {
     await root.shell('dpkg --remove lattice')
     expect(fs.existsSync(inRoot('usr/lib/lattice'))).toBe(false)

@@ -26,7 +26,7 @@ afterAll(() => world.close())
 
 describe('a backup', () => {
   it(
-    'is refused while the daemon runs, over a store that is there, changed, cut short, or from a stranger',
+    'L13: is refused while the daemon runs, over a store that is there, changed, cut short, or from a stranger',
     async () => {
       const up = await run('restore', archive, '--force')
       expect([up.code, up.stderr]).toEqual([1, expect.stringMatching(/another daemon \(process \d+\) uses/)])
@@ -58,7 +58,7 @@ describe('a backup', () => {
   )
 
   it(
-    'with --force keeps the old store aside; without the key it holds no secret, and every tar can open it',
+    'D9: with --force keeps the old store aside; without the key it holds no secret, and every tar can open it',
     async () => {
       const file = join(world.directory, 'keyless.tar')
       expect((await run('backup', file)).code).toBe(0)

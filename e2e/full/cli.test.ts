@@ -65,10 +65,10 @@ describe('keys', () => {
 })
 
 describe('the federation', () => {
-  it('wait --in-sync', () =>
+  it('L5: wait --in-sync', () =>
     expectAnswer(['wait', '--in-sync'], { schema: 'lattice.wait/v1', done: true, in_sync: true }))
 
-  it('wait for a key that never comes exits 124', async () => {
+  it('L5: wait for a key that never comes exits 124', async () => {
     const outcome = await ask(['wait', '--key', 'never', '--timeout', '300ms'])
     expect(outcome.code).toBe(124)
   })
@@ -131,7 +131,7 @@ describe('without a daemon', () => {
     expect(documentOf(await lattice(args))).toEqual(first)
   })
 
-  it('config shows values with their origin and masks secrets', async () => {
+  it('C1: config shows values with their origin and masks secrets', async () => {
     const env = { LATTICE_HTTP_PORT: '8123', LATTICE_ADMIN_TOKEN: 'not-to-be-shown-anywhere' }
     const outcome = await lattice(['config', '--json'], { env })
     expect(outcome.code).toBe(0)
@@ -140,7 +140,7 @@ describe('without a daemon', () => {
     expect(outcome.stdout).not.toContain('not-to-be-shown-anywhere')
   })
 
-  it('start --check-config', async () => {
+  it('C5: start --check-config', async () => {
     const outcome = await lattice(['start', '--check-config', '--json'], { cwd: world.directory })
     expect(outcome.code).toBe(0)
     expect(documentOf(outcome)).toEqual({ schema: 'lattice.check-config/v1', valid: true })
@@ -153,7 +153,7 @@ describe('without a daemon', () => {
     for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'))
   })
 
-  it('every mistake is told, and has its exit code', async () => {
+  it('L12: every mistake is told, and has its exit code', async () => {
     const mistakes: readonly (readonly [args: readonly string[], code: number])[] = [
       [['status', '--url', 'http://127.0.0.1:9'], 69],
       [['statsu'], 64],

@@ -24,7 +24,7 @@ const sets = [
   ['staging.env'],
 ]
 
-it('no configuration is left out', () => {
+it('F4: no configuration is left out', () => {
   const files = readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter(name =>
     name.endsWith('.env'),
   )
@@ -33,7 +33,7 @@ it('no configuration is left out', () => {
 })
 
 it.each(sets.map(files => [files.join(', '), files] as const))(
-  '%s: starts, agrees, and says so',
+  'F4: %s: starts, agrees, and says so',
   async (_name, files) => {
     const nodes = await deployed(world, files)
     await Promise.all(nodes.map(node => node.start({ LATTICE_HEARTBEAT_INTERVAL: '500ms' })))
@@ -53,7 +53,7 @@ it.each(sets.map(files => [files.join(', '), files] as const))(
 )
 
 it(
-  'three profiles, each filled in by join alone, are one federation',
+  'F5: three profiles, each filled in by join alone, are one federation',
   async () => {
     const nodes: Daemon[] = []
     const files: string[] = []

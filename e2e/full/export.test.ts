@@ -36,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 describe('an export', () => {
-  it('imported elsewhere and exported again is the same file, byte for byte', async () => {
+  it('D10: imported elsewhere and exported again is the same file, byte for byte', async () => {
     expect(documentOf(await run(from, 'export', file('one.jsonl')))).toMatchObject({ keys: 6 })
     expect(documentOf(await run(to, 'import', file('one.jsonl')))).toMatchObject({ written: 6, unchanged: 0 })
     await run(to, 'export', file('two.jsonl'))

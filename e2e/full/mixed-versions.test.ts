@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => world.close())
 
-describe('a node of frame version 1 among nodes of version 2', () => {
+describe('O2: a node of frame version 1 among nodes of version 2', () => {
   it('meets them over P2P, and writes of all arrive everywhere', async () => {
     await metOverP2p(nodes)
     await Promise.all(nodes.map(node => put(node, `by ${node.name}`, node.name)))

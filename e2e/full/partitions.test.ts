@@ -1,6 +1,7 @@
 /** Real partitions, and the operator's hand amid them: rows N1, N3, N6, O2, O3 of the fault matrix. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeEach, expect, it } from '@jest/globals'
+import { lattice, type Outcome } from '../command.ts'
 import type { Daemon } from '../daemons.ts'
 import { arrives, equalRoots, inPhase, metOverP2p, put, statusOf, valueOf } from '../federation.ts'
 import { eventually } from '../eventually.ts'
@@ -97,6 +98,23 @@ hosts.rows('partitions, and the operator', () => {
     await put(one, 'o2', 2)
     await arrives(hosts.nodes, 'o2', 2)
   }, 90_000)
+
+  it('L4: ping tells the path of each probe while P2P is cut, ends with 1, and with 0 once P2P is back', async () => {
+    const ping = (timeout: string): Promise<Outcome> => {
+      const args = ['ping', two.name, '--until-p2p', '--timeout', timeout, '--url', one.url]
+      return lattice(args, { within: one.plan.within ?? [] })
+    }
+    hosts.network.cut(...between(0, 1).map(cut => ({ ...cut, port: 'p2p' as const })))
+    await inPhase(one, 'HTTP', 30_000)
+    const blocked = await ping('3s')
+    expect([blocked.code, blocked.stdout]).toEqual([1, expect.stringMatching(/^\S+ +http +via .* ms /)])
+    hosts.network.cut()
+    const healed = await ping('50s')
+    expect([healed.code, healed.stdout]).toEqual([
+      0,
+      expect.stringMatching(/p2p reached after \d+ probes?\./),
+    ])
+  }, 120_000)
 
   it('O3: three hosts.nodes forced to different modes converge', async () => {
     await one.client.switchMode({ query: { mode: 'http' } })

@@ -27,7 +27,7 @@ function called(): readonly string[] {
   return outward.filter(line => !/inet_addr\("127\.|inet_pton\(AF_INET6, "::1"/.test(line))
 }
 
-it('a daemon that starts, writes, runs for a while and stops calls no other machine', async () => {
+it('O4: a daemon that starts, writes, runs for a while and stops calls no other machine', async () => {
   const port = await freePort()
   const p2p = await freePort()
   const node = join(checkout, 'node_modules/.bin/node')

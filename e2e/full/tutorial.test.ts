@@ -15,7 +15,7 @@ beforeAll(remove)
 afterAll(remove)
 
 it(
-  'leads to two nodes that hold one state',
+  'F5: leads to two nodes that hold one state',
   async () => {
     const text = readFileSync(join(checkout, 'docs/tutorial.md'), 'utf8')
     const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block ?? '')

@@ -84,7 +84,7 @@ describe('integrity', () => {
 })
 
 describe('status and peers', () => {
-  it('says the verdict first, then a table, within 24 lines of 100 columns', async () => {
+  it('L1: says the verdict first, then a table, within 24 lines of 100 columns', async () => {
     const warning = {
       code: 'PEER_UNREACHABLE',
       title: 't',
@@ -127,7 +127,7 @@ describe('status and peers', () => {
     }
   })
 
-  it('every answer has its schema', async () => {
+  it('L2: every answer has its schema', async () => {
     for (const command of [
       'status',
       'peers',
@@ -152,7 +152,7 @@ describe('status and peers', () => {
   })
 })
 
-describe('ping', () => {
+describe('L4: ping', () => {
   const link = { state: 'up', rtt_ms: 9, last_heard: since, last_error: null } as const
   const overHttp = peer({
     path: 'http',
@@ -280,7 +280,7 @@ describe('switch, wait, verify', () => {
     expect(calls[0]?.url).toBe('/api/lattice/sync/switch?mode=http&for=30m&reason=server+move')
   })
 
-  it('wait ends when every peer has the same root', async () => {
+  it('L5: wait ends when every peer has the same root', async () => {
     answers.getPeers = { success: true, peers: [peer({ in_sync: false, behind: 3 })], count: 1 }
     const waiting = lattice(['wait', '--in-sync', '--key', 'k'])
     while (calls.filter(({ name }) => name === 'getPeers').length < 2)
@@ -292,7 +292,7 @@ describe('switch, wait, verify', () => {
     expect(stderr).toBe('waiting: node2 differs (3 to come, 0 unacknowledged)\n')
   })
 
-  it('wait gives up with 124 and says what is missing', async () => {
+  it('L5, L12: wait gives up with 124 and says what is missing', async () => {
     problems.getKey = { status: 404, code: 'KEY_NOT_FOUND' }
     const { code, stderr } = await lattice(['wait', '--key', 'k', '--timeout', '50ms'])
     expect(code).toBe(124)

@@ -24,7 +24,7 @@ const nowhere = ['--url', 'http://127.0.0.1:9']
 const run = (...args: string[]): Promise<Outcome> =>
   runInProcess(args, { cwd: directory, env: { LATTICE_STATE_DIR: join(directory, 'state') } })
 
-describe('every command with --json', () => {
+describe('L2: every command with --json', () => {
   const withoutDaemon: ReadonlyArray<readonly [args: string, schema: string]> = [
     ['id', 'id'],
     ['config show', 'config'],
@@ -83,7 +83,7 @@ describe('every command with --json', () => {
   })
 })
 
-describe('completions and pages', () => {
+describe('L11: completions and pages', () => {
   it('the script for bash is bash, and completes commands and their options', async () => {
     const { stdout } = await run('completion', 'bash')
     execFileSync('bash', ['-n'], { input: stdout })
@@ -100,7 +100,7 @@ describe('completions and pages', () => {
   })
 })
 
-it('--check-config is the check of start, needs no network and starts nothing', async () => {
+it('C5: --check-config is the check of start, needs no network and starts nothing', async () => {
   expect((await run('--check-config')).code).toBe(0)
   const bad = await run('--check-config', '--http-port', 'x')
   expect([bad.code, bad.stderr]).toEqual([78, expect.stringContaining('--http-port: "x" is not a port')])

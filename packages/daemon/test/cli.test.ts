@@ -58,7 +58,7 @@ describe('usage', () => {
     expect(stderr).toContain('Did you mean status?')
   })
 
-  it('every command has help with an example', async () => {
+  it('L11: every command has help with an example', async () => {
     const { code, stdout } = await lattice(['help'])
     expect(code).toBe(0)
     const names = [...stdout.matchAll(/^ {2}([a-z][a-z-]*) /gm)]
@@ -143,7 +143,7 @@ describe('id', () => {
 describe('config and start', () => {
   const canary = 'canary-token-0123456789'
 
-  it('shows values, origins and masked secrets', async () => {
+  it('C1: shows values, origins and masked secrets', async () => {
     const { code, stdout } = await spawnLattice(['config', '--http-port', '1234'], {
       LATTICE_ADMIN_TOKEN: canary,
     })
@@ -154,7 +154,7 @@ describe('config and start', () => {
     expect(stdout).not.toContain('\u001b')
   })
 
-  it('an invalid configuration ends config and start with 78 and every problem', async () => {
+  it('C4, L12: an invalid configuration ends config and start with 78 and every problem', async () => {
     const env = { LATTICE_HEARTBEET_INTERVAL: '5', LATTICE_HTTP_PORT: 'x', LATTICE_ADMIN_TOKEN: canary }
     for (const command of ['config', 'start']) {
       const { code, stderr } = await lattice([command], env)

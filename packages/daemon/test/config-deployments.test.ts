@@ -133,7 +133,7 @@ describe('secrets', () => {
     expect(text).not.toContain('canary')
   })
 
-  it('come from a file where …_FILE says so, or from the credentials directory', () => {
+  it('C6: come from a file where …_FILE says so, or from the credentials directory', () => {
     writeFileSync(join(directory, 'secret'), `${canary}\n`)
     writeFileSync(join(directory, 'node-privkey-hex'), seed)
     const env = { LATTICE_ADMIN_TOKEN_FILE: 'secret', CREDENTIALS_DIRECTORY: directory }

@@ -33,7 +33,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-describe('precedence', () => {
+describe('C1: precedence', () => {
   const cases: readonly (readonly [SettingName, string, string, string, string])[] = [
     ['NODE_NAME', 'by-flag', 'by-env', 'by-file', ''],
     ['HTTP_PORT', '1001', '1002', '1003', '8000'],
@@ -59,7 +59,7 @@ describe('precedence', () => {
     },
   )
 
-  it('every setting has an environment name, a flag unless secret, and texts for its reader', () => {
+  it('C2: every setting has an environment name, a flag unless secret, and texts for its reader', () => {
     expect(settingNames.length).toBeGreaterThanOrEqual(27)
     for (const name of settingNames) {
       const setting = settingOf(name)
@@ -96,7 +96,7 @@ describe('platforms', () => {
     ])
   })
 
-  it('a Space listens on 0.0.0.0:7860 and announces its TLS edge by itself', () => {
+  it('C8: a Space listens on 0.0.0.0:7860 and announces its TLS edge by itself', () => {
     const loaded = load({ env: { SPACE_ID: 'org/node1', SPACE_HOST: 'org-node1.hf.space' } })
     expect(loaded.config).toMatchObject({
       httpHost: '0.0.0.0',
@@ -119,7 +119,7 @@ describe('platforms', () => {
 })
 
 describe('problems', () => {
-  it('four faults in a file give four messages at once, each with line and column', () => {
+  it('C3, C4: four faults in a file give four messages at once, each with line and column', () => {
     const path = file(
       '# a node',
       'LATTICE_HTTP_PORT=99999',

@@ -14,6 +14,8 @@ import { loadConfig } from '../src/config/index.ts'
 import { answers, tryOutbound } from '../src/netcheck/outbound.ts'
 import { openIdentity } from '../src/host/identity.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
+import { peer } from './rest-answers.ts'
+import { startRestServer } from './rest-server.ts'
 import { runInProcess } from './run-cli.ts'
 
 let directory = ''
@@ -270,6 +272,30 @@ describe('L6: the doctor', () => {
     const mode = (path: string): number => fs.statSync(path).mode & 0o777
     expect([mode(stateDir), mode(key), mode(elsewhere), fixed.code]).toEqual([0o700, 0o600, 0o644, 1])
     expect(fs.readFileSync(key, 'utf8')).toBe(content)
+  })
+
+  it('O2: names the nodes that run another version', async () => {
+    const server = await startRestServer()
+    try {
+      server.answers.getPeers = {
+        success: true,
+        peers: [peer({ name: 'old', software: 'lattice/0.0.9' })],
+        count: 1,
+      }
+      const seen = await runInProcess(['doctor', '--offline', '--json', '--url', server.url], {
+        cwd: directory,
+        env: quiet,
+      })
+      const { checks } = JSON.parse(seen.stdout) as {
+        checks: Array<{ name: string; verdict: string; text: string }>
+      }
+      expect(checks.find(({ name }) => name === 'same-version')).toMatchObject({
+        verdict: 'warn',
+        text: 'old (lattice/0.0.9) differ',
+      })
+    } finally {
+      await server.close()
+    }
   })
 
   it('ends with 1 for a failure and 2 for a warning, in words and as JSON, with the daemon down', async () => {

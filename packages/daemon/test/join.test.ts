@@ -21,7 +21,7 @@ const said = {
 const token = writeToken(said, one.signer)
 const before = said.expires * 1000 - 1
 
-describe('an invitation', () => {
+describe('F5: an invitation', () => {
   it('says what was put in, until it expires', () => {
     expect(readToken(token, before)).toEqual({ ...said, nodeId: one.nodeId })
     expect(readToken(`  ${token.slice(0, 40)}\n ${token.slice(40)}\n`, before)).toMatchObject({
@@ -76,7 +76,7 @@ describe('an invitation', () => {
   })
 })
 
-describe('lattice invite and join', () => {
+describe('F5: lattice invite and join', () => {
   let directory = ''
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'lattice-join-'))

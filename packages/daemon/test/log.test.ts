@@ -26,7 +26,7 @@ function capture(options: Partial<LogOptions> & { isTTY?: boolean } = {}) {
   return { log, text, stream }
 }
 
-describe('log', () => {
+describe('O3: log', () => {
   it('writes one JSON object per line where no terminal is, with the agreed fields', async () => {
     const { log, text } = capture({ mode: () => 'HTTP' })
     log.info('peer is up', {
@@ -145,7 +145,7 @@ describe('log', () => {
   })
 })
 
-describe('banner', () => {
+describe('F3: banner', () => {
   it('takes at most 12 lines and no colour unless asked', () => {
     const facts = {
       version: '0.1.0',

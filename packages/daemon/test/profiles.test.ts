@@ -26,7 +26,7 @@ function supplied(text: string): Record<string, string> {
   return env
 }
 
-describe('configs/', () => {
+describe('F4: configs/', () => {
   it('has each production node as hybrid and HTTP-only, staging, and three local nodes', () => {
     const nodes = ['node1.huggingface', 'node2.diotec360', 'node3.backup']
     const wanted = [
@@ -85,7 +85,7 @@ describe('configs/', () => {
   })
 })
 
-describe('lattice init', () => {
+describe('F4: lattice init', () => {
   let directory = ''
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'lattice-init-'))

@@ -32,7 +32,7 @@ function reloader() {
   return { applied, reload: (env: Record<string, string>) => reload(() => load(env)) }
 }
 
-it('applies the reloadable set, names what needs a restart, and goes on naming it', () => {
+it('C7: applies the reloadable set, names what needs a restart, and goes on naming it', () => {
   const { applied, reload } = reloader()
   const env = {
     LATTICE_LOG_LEVEL: 'debug',
