@@ -20,6 +20,8 @@ export interface Damage {
   readonly seq: Sequence
   /** Undefined where the damage took it. */
   readonly key: string | undefined
+  /** The leaf alone is damaged: it stands where no entry belongs, and nothing is lost there. */
+  readonly isStray?: true
 }
 
 /** What a look at a run of rows and at the leaves beside them has found. */
@@ -92,8 +94,11 @@ export class CheckedRows {
   at(leaf: Leaf, key?: string): Row | undefined {
     const { store, isCommitting } = this.#parts
     const row = store.at(leaf.seq)
-    if (row !== undefined && this.#isIntact(row)) return row
-    if (row !== undefined || !isCommitting()) this.#note(leaf, key ?? row?.key)
+    const path = row && this.#pathOf(row)
+    const isItsRow = path !== undefined && equalBytes(path, leaf.path)
+    if (row !== undefined && isItsRow && this.#isIntact(row, path)) return row
+    if (row !== undefined && !isItsRow && this.#isSound(row)) this.#noteStray(leaf, row)
+    else if (row !== undefined || !isCommitting()) this.#note(leaf, key ?? row?.key)
     return undefined
   }
 
@@ -133,6 +138,7 @@ export class CheckedRows {
       if (this.#isIntact(row) && (row.seq > committedSeq() || this.#isLeafOf(row, leaf))) continue
       damaged.push(row)
       unvouched.push(row.bytes)
+      if (leaf !== undefined && this.#parts.trie.get(leaf.path)?.seq === row.seq) this.at(leaf)
     }
     const gone = [...beside.values()].filter(leaf => this.#isGone(leaf))
     return {
@@ -181,12 +187,11 @@ export class CheckedRows {
     return content?.key === key && content.slot === slot
   }
 
-  #isIntact(row: Row): boolean {
+  #isIntact(row: Row, path = this.#pathOf(row)): boolean {
     const { hash, trie, committedSeq } = this.#parts
     const digest = hash(row.bytes)
     // Durable, but not in the trie yet: it was written a moment ago.
     if (row.seq > committedSeq()) return equalBytes(digest, row.digest)
-    const path = pathOf(row.key, row.slot, hash)
     const leaf = trie.get(path)
     if (leaf?.seq === row.seq) {
       const isWhole = equalBytes(digest, row.digest)
@@ -195,7 +200,10 @@ export class CheckedRows {
       this.#note(this.#isSound(row) ? { ...leaf, digest: leafDigest(path, digest, hash) } : leaf, row.key)
       return false
     }
-    this.#noteByContent(row)
+    // A sound row without a leaf: the leaf was damaged and stands elsewhere. The key must not read as absent.
+    if (leaf === undefined && this.#isSound(row))
+      this.#note({ path, digest: leafDigest(path, digest, hash), seq: row.seq }, row.key)
+    else this.#noteByContent(row)
     return false
   }
 
@@ -205,6 +213,16 @@ export class CheckedRows {
     const content = parseStored(row.bytes, row.digest)
     const leaf = content === undefined ? undefined : trie.get(pathOf(content.key, content.slot, hash))
     if (leaf?.seq === row.seq) this.#note(leaf, content?.key)
+  }
+
+  #pathOf({ key, slot }: Row): Uint8Array {
+    return pathOf(key, slot, this.#parts.hash)
+  }
+
+  /** The leaf names the row of another place; where that one has no leaf, the key must not read as absent. */
+  #noteStray({ path, digest, seq }: Leaf, row: Row): void {
+    this.#found.set(toHex(path), { path, leaf: digest, seq, key: undefined, isStray: true })
+    this.#isIntact(row)
   }
 
   #note({ path, digest, seq }: Leaf, key: string | undefined): void {

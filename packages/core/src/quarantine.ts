@@ -183,7 +183,10 @@ export class Quarantine {
   #absorb(): void {
     const clock = this.#parts.clock()
     for (const damage of this.#parts.rows.take()) {
+      // Still there, and read again.
+      if (this.#places.get(toHex(damage.path))?.seq === damage.seq) continue
       this.#takeOut(damage)
+      if (damage.isStray === true) continue
       this.#fresh.push(this.#keep({ ...damage, clock, holders: [] }))
     }
   }

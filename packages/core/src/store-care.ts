@@ -65,6 +65,8 @@ export class StoreCare {
     // What either of two doubles counts, the other may write over.
     if (isCloned(this.#parts.intake.own.clonedWall, at.wall))
       return [{ type: 'write-refused', id, error: new LatticeError('NODE_CLONED') }]
+    // A counter that is missing from the trie only because its leaf is damaged must not be begun anew.
+    for (const { op, key } of operations) if (op === 'increment') this.#parts.replica.rows.slots(key)
     if (this.#fullSinceWall === undefined || operations.every(({ op }) => op === 'delete')) return undefined
     return [{ type: 'write-refused', id, error: new LatticeError('STORE_FULL') }]
   }

@@ -4,15 +4,11 @@
  */
 import { describe, expect, it } from '@jest/globals'
 import {
-  admit,
   defaultParams,
   encodeValue,
   Engine,
-  parseEntry,
   versionAt,
-  type Entry,
   type Message,
-  type NewRow,
   type NodeId,
   type Operation,
   type Row,
@@ -359,41 +355,5 @@ describe('a scan', () => {
     expect(node.replica.rows.scan(0, 10).damaged).toEqual([{ ...rows[0] }, { seq: 3, key: '?' }])
     const lost = node.replica.quarantine.take().map(({ seq }) => seq)
     expect(lost).toEqual([1, 3])
-  })
-
-  it('finds a leaf on the disk that is not that of its row: the entry is written anew', async () => {
-    const node = await filled()
-    const row = node.store.image.rows.get(2) as NewRow
-    const root = rootOf(node)
-    Object.assign(row, { leaf: flipped(row.leaf) })
-    const { unvouched, damaged } = node.replica.rows.scan(0, 10)
-    expect([damaged.map(({ key }) => key), unvouched]).toEqual([['b'], [row.bytes]])
-    node.replica.quarantine.take()
-    node.replica.offer([admit(parseEntry(row.bytes, sha256) as Entry)], 'disk', testWall)
-    await commit(node)
-    expect([rootOf(node), node.replica.read('b')?.value, node.replica.quarantine.places]).toEqual([
-      root,
-      'two',
-      [],
-    ])
-    expect(node.replica.rows.scan(0, 10)).toMatchObject(all)
-  })
-
-  it('mends a trie that was built from a damaged leaf at start', async () => {
-    const before = await filled()
-    const root = rootOf(before)
-    const row = before.store.image.rows.get(2) as NewRow
-    Object.assign(row, { leaf: flipped(row.leaf) })
-    const node = openReplica(undefined, before.store)
-    expect(rootOf(node)).not.toBe(root)
-    const { unvouched } = node.replica.rows.scan(0, 10)
-    node.replica.quarantine.take()
-    node.replica.offer(
-      unvouched.map(bytes => admit(parseEntry(bytes, sha256) as Entry)),
-      'disk',
-      testWall,
-    )
-    await commit(node)
-    expect([rootOf(node), node.replica.quarantine.places]).toEqual([root, []])
   })
 })

@@ -210,9 +210,19 @@ describe('L6: the doctor', () => {
       'what a restore left',
       'leftovers',
       'warn',
-      /nothing reads them/,
+      /a running node reads none/,
       () => {
         fs.mkdirSync(join(stateDir, 'replaced-2026-01-01-x'))
+        return []
+      },
+    ],
+    [
+      'a damaged database that was moved aside',
+      'leftovers',
+      'warn',
+      /store\.db\.damaged-20260101T000000Z-0000 in /,
+      () => {
+        fs.writeFileSync(join(stateDir, 'store.db.damaged-20260101T000000Z-0000'), '')
         return []
       },
     ],

@@ -65,11 +65,11 @@ export const directoryChecks: readonly Check[] = [
     name: 'leftovers',
     look: ({ stateDir: directory }) => {
       const found = listed(directory).filter(name =>
-        /^(replaced-|\.restore-|store\.db-wal\.lost-|store\.db\.format-)/.test(name),
+        /^(replaced-|\.restore-|store\.db\.damaged-|store\.db-wal\.lost-|store\.db\.format-)/.test(name),
       )
       if (found.length === 0) return pass('nothing of earlier lives')
-      const cause = 'a restore, a lost database or an upgrade left them; nothing reads them'
-      return warn(`${found.join(', ')} in ${directory}`, cause, 'look at them, then remove them')
+      const cause = 'a restore, a lost or damaged database or an upgrade left them; a running node reads none'
+      return warn(`${found.join(', ')} in ${directory}`, cause, 'remove them once all nodes agree')
     },
   },
 ]
