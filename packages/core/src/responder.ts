@@ -1,4 +1,7 @@
-/** Answers requests once what they brought is durable; long polls wait for something to tell. */
+/**
+ * Answers requests once what they brought is durable, and at once where they brought nothing: a flush that
+ * takes ten seconds must not make this node look dead. Long polls wait for something to tell.
+ */
 import { withoutDescent } from './bulk.ts'
 import type { CommitPipeline } from './commits.ts'
 import type { AnswerManner, Dialect } from './dialect.ts'
@@ -40,9 +43,16 @@ export class Responder {
   take(id: number, peer: Peer, request: Message, manner: AnswerManner, at: Instant): void {
     const waiting = [...this.#held.values()].filter(held => held.peer === peer).length
     const waitMs = waiting < heldPerPeerMax ? (request.waitMs ?? 0) : 0
-    const held: Held = { id, peer, request, manner, holdUntil: at.mono + waitMs, settled: false }
+    const held: Held = {
+      id,
+      peer,
+      request,
+      manner,
+      holdUntil: at.mono + waitMs,
+      settled: !bringsEntries(request),
+    }
     this.#held.set(id, held)
-    this.#commits.whenSettled(() => (held.settled = true))
+    if (!held.settled) this.#commits.whenSettled(() => (held.settled = true))
   }
 
   /** The asker has gone. */
@@ -83,4 +93,9 @@ export class Responder {
   deadlines(): number[] {
     return [...this.#held.values()].map(({ holdUntil }) => holdUntil)
   }
+}
+
+/** Whether the answer acknowledges more than what is durable already. Cursors never do. */
+function bringsEntries({ rows, entries }: Message): boolean {
+  return rows !== undefined || entries !== undefined
 }
