@@ -1,6 +1,11 @@
 /**
  * Archives that every system can open: the ustar format of POSIX.1-1988, plain files only
  * (pubs.opengroup.org, utility pax, section "ustar Interchange Format").
+ *
+ * Our own, and not a package: a backup is read by place (the manifest first, then only what it vouches for),
+ * while `tar-stream` and `tar` read in order, the latter unpacking whatever compression comes by, and bring
+ * four or five packages each. Nothing here makes a file: names are looked up and never become paths, and
+ * links, directories and devices are no members.
  */
 import { open, stat, type FileHandle } from 'node:fs/promises'
 
@@ -22,7 +27,15 @@ const chunkBytes = 256 * 1024
 /** Members of an archive of ours; a foreign one is not walked without end. */
 const membersMax = 64
 /** Offset and length of the header fields that are read or written here. */
-const field = { name: [0, 100], size: [124, 12], checksum: [148, 8], magic: [257, 6] } as const
+const field = {
+  name: [0, 100],
+  size: [124, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  magic: [257, 6],
+} as const
+/** Type flag of a plain file; anything else is none of ours. */
+const plainFile = '0'
 
 /** The bytes of an archive, in order. `mtime` in seconds stands on every member. */
 export async function* tarOf(sources: readonly TarSource[], mtime: number): AsyncGenerator<Uint8Array> {
@@ -83,7 +96,7 @@ function headerOf(name: string, bytes: number, mtime: number): Uint8Array {
   digits(0, 116, 8)
   digits(bytes, ...field.size)
   digits(mtime, 136, 12)
-  head.write('0', 156)
+  head.write(plainFile, field.type[0])
   head.write('ustar\u000000', field.magic[0], 'latin1')
   head.write(`${checksum(head).toString(8).padStart(6, '0')}\u0000 `, field.checksum[0], 'latin1')
   return head
@@ -96,7 +109,8 @@ function checksum(head: Uint8Array): number {
 }
 
 function isHeader(head: Buffer): boolean {
-  return text(head, field.magic) === 'ustar' && octal(head, field.checksum) === checksum(head)
+  if (text(head, field.magic) !== 'ustar' || text(head, field.type) !== plainFile) return false
+  return octal(head, field.checksum) === checksum(head)
 }
 
 function text(head: Buffer, [at, length]: readonly [number, number]): string {
