@@ -82,8 +82,7 @@ function serverAt(node: ServerNode, tell: Tell) {
       tell('restarted')
     },
     backup: async (): Promise<void> => {
-      const [first = '', second] = (await remote(fill(node.backup, current))).split('\n')
-      tell(`backup: ${second ?? first}`)
+      tell(`backup: ${told(await remote(fill(node.backup, current)))}`)
     },
     send: (release: Release) => stream(release, program, [...options, unpackInto(place(release.id))]),
   }
@@ -105,7 +104,7 @@ async function recover(server: Server, release: Release, restore: string, tell: 
   } finally {
     await server.pointAt(id)
   }
-  tell(`restore: ${await server.remote(fill(restore, server.current))}`)
+  tell(`restore: ${told(await server.remote(fill(restore, server.current)))}`)
   await server.restart()
 }
 
@@ -114,6 +113,12 @@ function unpackInto(directory: string): string {
   const [part, whole] = [quote(`${directory}.part`), quote(directory)]
   const unpacked = `rm -rf ${part} && mkdir -p ${part} && tar -xzf - -C ${part} && chmod +x ${part}/bin/*`
   return `${unpacked} && mv -T ${part} ${whole} && touch ${whole}`
+}
+
+/** What a command of ours said at its end: the first line is the progress, the second what it did. */
+function told(output: string): string {
+  const [first = '', second] = output.split('\n')
+  return second ?? first
 }
 
 function fill(command: string, current: string): string {
