@@ -165,7 +165,11 @@ function rowOf(shape: Shape, samples: readonly Sample[]): Cell[] {
     round(middle(({ ours, tuned }) => ours / tuned)),
     ...(Number.isNaN(toOkra)
       ? ['–', '–', '–']
-      : [round(middle(({ okra }) => okra)), round(toOkra), isAsked ? verdict(toOkra, { atLeast: 10 }) : '–']),
+      : [
+          round(middle(({ okra }) => okra)),
+          round(toOkra),
+          shape === 'batch' ? verdict(toOkra, { atLeast: 10 }) : '–',
+        ]),
     round(1000 * middle(({ cpu }) => cpu)),
   ]
 }
