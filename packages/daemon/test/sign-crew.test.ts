@@ -1,10 +1,22 @@
 /** Signatures made in threads are those made here, and nothing is lost with a thread. */
 import { randomBytes } from 'node:crypto'
-import { describe, expect, it } from '@jest/globals'
-import type { Event, Signer } from '@lattice/core'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import {
+  defaultParams,
+  entrySignature,
+  parseEntry,
+  type Event,
+  type Operation,
+  type Signer,
+  type Store,
+} from '@lattice/core'
+import { createMemoryStore } from '@lattice/core/testing'
 import { BatchSigner } from '../src/batch-signer.ts'
+import { systemClock } from '../src/host/clock.ts'
+import { createVerifier, sha256, systemRandom } from '../src/host/crypto.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { SignCrew } from '../src/host/sign-crew.ts'
+import { Runtime } from '../src/runtime.ts'
 
 const { signer } = identityFromSeed(new Uint8Array(32).fill(7), 'configured')
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -63,5 +75,67 @@ describe('the engine’s wish to sign', () => {
   it('is met at once where there are none', async () => {
     const { events, atOnce, expected } = await run({ nodeId: signer.nodeId, sign: signer.sign }, 20)
     expect([events, atOnce]).toEqual([expected, 1])
+  })
+})
+
+describe('a node whose entries are signed in threads', () => {
+  const running: Runtime[] = []
+  afterEach(async () => {
+    for (const runtime of running.splice(0)) await runtime.stop()
+  })
+
+  const open = (own: Signer) => {
+    const [store, errors] = [createMemoryStore(), [] as string[]]
+    const runtime = new Runtime({
+      info: { name: 'one', role: 'node', software: 'test' },
+      store,
+      hash: sha256,
+      signer: own,
+      verifier: createVerifier(),
+      random: systemRandom,
+      params: { ...defaultParams, p2pEnabled: false },
+      members: new Set(),
+      clock: systemClock,
+      transports: [],
+      log: (level, message) => void (level === 'error' && errors.push(message)),
+    })
+    running.push(runtime)
+    return { store, errors, runtime }
+  }
+  const forged = async (store: Store): Promise<number> => {
+    const entries = store.after(0, 1_000).map(({ bytes }) => parseEntry(bytes, sha256))
+    const signed = entries.flatMap(entry => (entry === undefined ? [] : [entrySignature(entry)]))
+    expect(signed).toHaveLength(entries.length)
+    return (await createVerifier().verify(signed)).filter(verdict => !verdict).length
+  }
+  const puts = (count: number, value: number): Operation[] =>
+    Array.from({ length: count }, (_, at) => ({ op: 'put', key: `k${at}`, value }))
+
+  it('builds on what is not signed yet, and acknowledges what is signed and stored', async () => {
+    const { store, runtime, errors } = open(signer)
+    const increments = Array.from({ length: 60 }, (): Operation[] => [{ op: 'increment', key: 'n', by: 1 }])
+    const transactions = [puts(200, 1), ...increments, puts(200, 2)]
+    const receipts = await Promise.all(transactions.map(operations => runtime.write(operations)))
+    const versions = receipts.map(({ version }) => version)
+    expect(versions).toEqual(versions.toSorted((a, b) => (a < b ? -1 : 1)))
+    expect([runtime.read('n')?.value, runtime.read('k7')?.value, errors]).toEqual([60, 2, []])
+    expect(await forged(store)).toBe(0)
+  })
+
+  it('loses no write with a thread', async () => {
+    const failing = { ...signer, signMany: () => Promise.reject(new Error('a thread has ended')) }
+    const { store, runtime, errors } = open(failing)
+    await runtime.write(puts(50, 3))
+    expect([runtime.read('k49')?.value, errors.length]).toEqual([3, 1])
+    expect(await forged(store)).toBe(0)
+  })
+
+  it('signs what it was given before it stops', async () => {
+    const { runtime, store } = open(signer)
+    const written = runtime.write(puts(100, 4))
+    await runtime.stop()
+    await written
+    expect(await forged(store)).toBe(0)
+    expect(store.lastSeq).toBe(100)
   })
 })
