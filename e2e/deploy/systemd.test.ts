@@ -116,7 +116,7 @@ it(
     for (const name of ['backup', 'verify']) expect(timers).toContain(`lattice-${name}.timer`)
     await machine.shell('systemctl start lattice-backup lattice-verify')
     const rehearsal = await machine.shell('lattice restore --dry-run /var/lib/private/lattice-backups/*.tar')
-    expect(rehearsal).toContain('1 entries of')
+    expect(rehearsal).toContain('1 entry of')
     await machine.shell('systemctl stop lattice')
     await machine.shell('systemctl start lattice-restore')
     expect(await machine.shell('journalctl -u lattice-restore -o cat')).toContain('nothing to do')
