@@ -28,14 +28,17 @@ afterAll(async () => {
   fs.rmSync(out, { recursive: true, force: true })
 })
 
-/** A daemon other than the one with this process id is ready. */
-async function replaced(pid: string): Promise<string> {
-  await eventually(
+/** Another daemon than the one with this process id is ready; its process id. */
+function replaced(pid: string): Promise<string> {
+  return eventually(
     'another daemon is ready',
-    async () => (await unit('ActiveState')) === 'active' && (await unit('MainPID')) !== pid,
+    async () => {
+      const shown = await machine.shell('systemctl show lattice --property SubState,MainPID')
+      const [, next = ''] = /^MainPID=(\d+)$/m.exec(shown) ?? []
+      return shown.includes('SubState=running') && next !== '0' && next !== pid && next
+    },
     90_000,
   )
-  return unit('MainPID')
 }
 
 it(
