@@ -102,6 +102,13 @@ export class Disk {
     this.beginLife()
   }
 
+  /** Another machine's database as it is there now, with the name of its life. Only between two lives. */
+  clone(other: Disk): void {
+    this.#image = this.#copyOf(other.image)
+    for (const [seq, row] of other.image.rows)
+      if (other.isDamaged(row)) this.#damaged.add(this.#image.rows.get(seq) as Row)
+  }
+
   /** All that the machine has of the database, the name of its life too, is as it was at the last copy. */
   rollBack(): void {
     this.#image = this.#copyOf(this.#backup)

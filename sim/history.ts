@@ -151,6 +151,7 @@ function drawWorld(options: HistoryOptions, swarm: Swarm, calm: number): World {
     },
     realSignatures: dice.chance(0.01),
     late: swarm.has('member-added') ? 1 : 0,
+    doubleOf: swarm.has('clone') ? dice.fork('double').below(2) : undefined,
     print,
     tamper,
   })
@@ -158,8 +159,9 @@ function drawWorld(options: HistoryOptions, swarm: Swarm, calm: number): World {
 
 /** Whatever is still wrong is put right. */
 function mend(world: World, ledger: Ledger): void {
+  if (world.double !== undefined) world.double.isGone = true
   const all = world.present.map(({ id }) => id)
-  const gone = world.members.filter(({ isGone }) => isGone).map(({ id }) => id)
+  const gone = world.members.filter(({ isGone, isDouble }) => isGone && !isDouble).map(({ id }) => id)
   for (const member of world.present) {
     for (const id of gone) world.retire(member, id)
     world.introduce(member, all)

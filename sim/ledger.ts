@@ -16,7 +16,6 @@ import {
   toHex,
   wallOf,
   type Entry,
-  type Incarnation,
   type Operation,
   type Row,
   type Version,
@@ -29,8 +28,11 @@ import type { Member, World } from './world.ts'
 type Outcome = 'pending' | 'acknowledged' | 'refused' | 'unknown'
 
 interface Attempt {
+  /** In whose name it was made. */
   readonly member: number
-  readonly incarnation: Incarnation
+  /** Where. */
+  readonly machine: number
+  readonly incarnation: string
   readonly operations: readonly Operation[]
   /** Of a counter exact only once acknowledged: under which life it counts is the writer's business. */
   places: readonly string[]
@@ -55,7 +57,9 @@ export class Ledger {
   readonly #world: World
   readonly #attempts: Attempt[] = []
   /** Greatest acknowledged version of each life of a store. */
-  readonly #latest = new Map<Incarnation, Version>()
+  readonly #latest = new Map<string, Version>()
+  /** Members of whom two machines have run at once. */
+  readonly #doubled = new Set<number>()
   #acknowledged = 0
 
   constructor(world: World) {
@@ -69,13 +73,15 @@ export class Ledger {
 
   /** A client writes at a node that runs. */
   write(member: Member, operations: readonly Operation[]): void {
-    const { process, index } = member
+    const { process } = member
     if (process === undefined) return
-    const { incarnation } = member.disk.image
+    const author = this.#authorOf(member)
+    const incarnation = lifeOn(member)
     const effective = operations.filter((each, at) => !isForgotten(each, operations.slice(at + 1)))
-    const places = effective.map(operation => placeOf(operation, member.index))
+    const places = effective.map(operation => placeOf(operation, author))
     const attempt: Attempt = {
-      member: index,
+      member: author,
+      machine: member.index,
       incarnation,
       operations: effective,
       places,
@@ -101,14 +107,22 @@ export class Ledger {
   /** The process of a member has ended: what it has not answered stays open for ever. */
   ended(member: Member): void {
     for (const attempt of this.#attempts)
-      if (attempt.member === member.index && attempt.outcome === 'pending') attempt.outcome = 'unknown'
+      if (attempt.machine === member.index && attempt.outcome === 'pending') attempt.outcome = 'unknown'
+  }
+
+  /**
+   * From now on two machines are one member. What both count under one name, before either has seen the
+   * other, the later total may replace: of increments in this name nothing is promised any more.
+   */
+  doubled(member: Member): void {
+    this.#doubled.add(this.#authorOf(member))
   }
 
   /**
    * A disk is about to be lost, or what it has at one place: what no other disk holds may go with it.
    */
   excuse(lost: Member, only?: string): void {
-    if (only === undefined) this.#latest.delete(lost.disk.image.incarnation)
+    if (only === undefined) this.#latest.delete(lifeOn(lost))
     const others = this.#world.present.filter(member => member !== lost).map(winners)
     for (const attempt of this.#attempts) {
       if (attempt.outcome !== 'acknowledged') continue
@@ -214,10 +228,15 @@ export class Ledger {
     }
   }
 
+  #authorOf({ id }: Member): number {
+    return this.#world.members.findIndex(member => member.id === id)
+  }
+
   #acked(member: Member, attempt: Attempt, version: Version, before: Version): void {
     const { incarnation } = attempt
     if (attempt.outcome !== 'pending') return
-    attempt.outcome = 'acknowledged'
+    const isPromised = !this.#doubled.has(attempt.member) || !attempt.operations.some(isIncrement)
+    attempt.outcome = isPromised ? 'acknowledged' : 'unknown'
     attempt.version = version
     this.#acknowledged++
     this.#world.note(`n${member.index}`, `acknowledges ${version.toString(16)}`)
@@ -236,6 +255,15 @@ export class Ledger {
         this.#world.violate(`n${member.index}: acknowledged before it was durable: ${place}`)
     }
   }
+}
+
+/** The life of the store on one machine. */
+function lifeOn({ index, disk }: Member): string {
+  return `${index}/${disk.image.incarnation}`
+}
+
+function isIncrement({ op }: Operation): boolean {
+  return op === 'increment'
 }
 
 /** The entry that wins each place on one disk. */

@@ -64,8 +64,35 @@ function noneForgot({ world }: Pick<Scene, 'world'>, { index }: Member): boolean
   return [...world.losses].every(([other, unaware]) => !unaware || other === index)
 }
 
-function noneLost({ world }: Scene, { index }: Member): boolean {
+function noneLost({ world }: Pick<Scene, 'world'>, { index }: Member): boolean {
   return [...world.losses.keys()].every(other => other === index)
+}
+
+/** A copy of a whole machine is started beside it; who did that stops it again some time. */
+const clone: Fault = {
+  name: 'clone',
+  lastsMs: 20 * minute,
+  begin({ world, ledger }) {
+    const { double } = world
+    const owner = world.present.find(({ id }) => id === double?.id)
+    if (double === undefined || owner === undefined || double.isSetUp) return undefined
+    if (!noneLost({ world }, owner)) return undefined
+    // Until it has heard of the other one from its peers it does not know what it has written.
+    world.losses.set(owner.index, true)
+    ledger.doubled(owner)
+    double.disk.clone(owner.disk)
+    double.trusts = owner.trusts
+    double.former = owner.former
+    double.isSetUp = true
+    world.boot(double)
+    world.doubledAt = Number.POSITIVE_INFINITY
+    return () => {
+      double.isSetUp = false
+      world.doubledAt = world.now
+      ledger.excuse(double)
+      kill({ world, ledger }, double, false)
+    }
+  },
 }
 
 /** What processes do. */
@@ -77,6 +104,7 @@ export const processFaults: readonly Fault[] = [
     kill(scene, member, false)
     member.p2pBroken = true
   }),
+  clone,
   losing('amnesia', ({ dice }, { disk }) => disk.replace(dice.chance(0.5)), noneForgot),
   losing('time-travel', (_, { disk }) => disk.restore(), noneForgot),
   losing('rollback', (_, { disk }) => disk.rollBack(), noneLost),

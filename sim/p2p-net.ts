@@ -246,8 +246,12 @@ export class P2pPort implements Transport {
     })
   }
 
+  /** The machine of a node; of two with one identity the one there is a connection to. */
   #indexOf(peer: NodeId): number {
-    return this.#net.surroundings.ids.indexOf(peer)
+    const { ids } = this.#net.surroundings
+    const [first, last] = [ids.indexOf(peer), ids.lastIndexOf(peer)]
+    if (first === last || this.#net.between(this.index, first)?.isUp(this.index) === true) return first
+    return this.#net.between(this.index, last)?.isUp(this.index) === true ? last : first
   }
 }
 

@@ -132,7 +132,7 @@ export class Sentinel {
     course.changes = course.changes.filter(({ at }) => world.now - at <= changesWindowMs)
     const all = course.changes.length
     const chosen = course.changes.filter(change => change.chosen).length
-    if (chosen > changesMax.chosen || all > changesMax.all)
+    if (!this.#isDoubled() && (chosen > changesMax.chosen || all > changesMax.all))
       world.violate(
         `n${index}: ${chosen} of ${all} changes of the preferred path within ten minutes by choice`,
       )
@@ -163,7 +163,7 @@ export class Sentinel {
       note(this.#httpWorks, this.#hasPath(member, 'http')),
       freeSince,
     )
-    if (now - since <= params.peerlessTimeoutMs + deadlineSlackMs) return
+    if (now - since <= params.peerlessTimeoutMs + deadlineSlackMs || this.#isDoubled()) return
     if (phase !== 'HTTP' && phase !== 'TRIAL' && phase !== 'FORCED')
       this.#world.violate(`n${index}: ${phase} although only HTTP has worked for ${(now - since) / 1000} s`)
   }
@@ -179,6 +179,12 @@ export class Sentinel {
     bound('alarms', clock.alarms, 1 + 8 * peers)
     if (this.#looks % statusEveryLooks === 0)
       bound('deferred entries', runtime.status().deferredCount, 1_000 * (peers + 1))
+  }
+
+  /** Links of two machines with one identity are taken for each other's: nothing is promised of paths then. */
+  #isDoubled(): boolean {
+    const { doubledAt, now } = this.#world
+    return now - doubledAt < changesWindowMs
   }
 
   /** Whether some peer can be talked to without any trouble. */

@@ -61,6 +61,8 @@ export interface Member {
   isSetUp: boolean
   /** It was a member, and never comes back. */
   isGone: boolean
+  /** A second machine with the identity of another member. */
+  readonly isDouble: boolean
   /** The next life finds P2P unusable. */
   p2pBroken: boolean
   /** How often it has distrusted its disk. */
@@ -85,6 +87,8 @@ export interface WorldOptions {
   readonly realSignatures?: boolean
   /** This many of the last members are set up later. */
   readonly late?: number
+  /** There is one more machine, on which a copy of this member may run. */
+  readonly doubleOf?: number | undefined
   readonly print?: ((line: string) => void) | undefined
   readonly tamper?: Tamper | undefined
 }
@@ -118,6 +122,8 @@ export class World {
   readonly asked = new Map<string, number>()
   /** Members that have lost what their disks held, and whether their directories cannot tell. */
   readonly losses = new Map<number, boolean>()
+  /** When two machines last ran as one member. */
+  doubledAt = Number.NEGATIVE_INFINITY
   observer: Observer | undefined
   readonly #tamper: Tamper | undefined
 
@@ -126,12 +132,15 @@ export class World {
     this.dice = createDice(`lattice/${seed}`)
     this.trace = new Trace(print)
     this.timeline = new Timeline(error => this.violate(`exception: ${sentence(error)}`))
-    this.weather = new Weather(count, this.dice.fork('weather'), slowestMs)
+    const machines = count + (options.doubleOf === undefined ? 0 : 1)
+    this.weather = new Weather(machines, this.dice.fork('weather'), slowestMs)
     this.keys = createKeyRing(count, this.dice.fork('keys'), options.realSignatures ?? false)
     this.params = { ...defaultParams, ...options.params }
     this.#tamper = options.tamper
-    const ids = this.keys.signers.map(({ nodeId }) => nodeId)
-    const early = new Set(ids.slice(0, count - (options.late ?? 0)))
+    const each = this.keys.signers.map(({ nodeId }) => nodeId)
+    const early = new Set(each.slice(0, count - (options.late ?? 0)))
+    const double = options.doubleOf === undefined ? [] : [each[options.doubleOf] as NodeId]
+    const ids = [...each, ...double]
     const { timeline, weather, trace } = this
     const surroundings = {
       timeline,
@@ -157,7 +166,9 @@ export class World {
       const wall = new WallClock(timeline)
       const given = options.sites?.[index]
       const rest = { process: undefined, lives: 0, p2pBroken: false, lies: false, distrusts: 0, downUntil: 0 }
-      const membership = { trusts: early, former: new Set<NodeId>(), isSetUp: early.has(id), isGone: false }
+      const isDouble = index >= count
+      const isSetUp = early.has(id) && !isDouble
+      const membership = { trusts: early, former: new Set<NodeId>(), isSetUp, isGone: false, isDouble }
       return { index, id, site: { ...site, ...given }, disk, wall, ...membership, ...rest }
     })
   }
@@ -192,6 +203,11 @@ export class World {
     if (this.violations.length < 20) this.violations.push(`${(this.now / 1000).toFixed(1)} s: ${what}`)
   }
 
+  /** Signs in the name of a member. */
+  signerOf({ id }: Member): Signer {
+    return this.keys.signers.find(({ nodeId }) => nodeId === id) as Signer
+  }
+
   /** Whether the process at one node takes the node `from` for a member. */
   admits(at: number, from: number): boolean {
     const { process } = this.members[at] as Member
@@ -206,7 +222,12 @@ export class World {
 
   /** Everybody who is a member or may become one. */
   get present(): Member[] {
-    return this.members.filter(({ isGone }) => !isGone)
+    return this.members.filter(({ isGone, isDouble }) => !isGone && !isDouble)
+  }
+
+  /** The machine on which a copy of a member may run, if there is one. */
+  get double(): Member | undefined {
+    return this.members.find(({ isDouble }) => isDouble)
   }
 
   /** From now on a member is to know another as one of the past: takes effect where a process starts. */
@@ -226,9 +247,9 @@ export class World {
     const clock = new ProcessClock(this.timeline, life, member.wall, pace)
     const station = { index, life }
     const p2p = member.site.p2pEnabled ? this.p2p.attach(station, member.site.p2pDialable) : undefined
-    const signer = this.keys.signers[index] as Signer
+    const signer = this.signerOf(member)
     const urls = this.members
-      .filter(other => other !== member && other.site.httpReachable)
+      .filter(other => other.id !== member.id && !other.isDouble && other.site.httpReachable)
       .map(other => urlOf(other.index))
     const http = this.http.attach(station, connections =>
       createHttpSyncTransport({
@@ -296,7 +317,7 @@ export class World {
     made: { life: Life; clock: ProcessClock; dice: Random; p2p: P2pPort | undefined; http: HttpPort },
   ): RuntimeParts {
     const { life, clock, dice, p2p, http } = made
-    const signer = this.keys.signers[member.index] as Signer
+    const signer = this.signerOf(member)
     const lie = liar(
       this.dice.fork(`lies/${member.index}/${member.lives}`),
       signer,
