@@ -30,6 +30,6 @@ export async function failOver(seed: number, tamper?: Tamper): Promise<Outcome> 
     world.violate('not on HTTP within the peerless timeout of a P2P failure')
   const { violations, coverage, trace, timeline } = world
   const end = { digest: trace.digest, simulatedMs: world.now, steps: timeline.count, acknowledged: 1 }
-  for (const member of world.members) world.crash(member, false)
+  world.end()
   return { seed, violations, coverage, ...end }
 }

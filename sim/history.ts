@@ -122,7 +122,7 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   const { violations, coverage, trace, timeline } = world
   const { acknowledged } = ledger
   const end = { digest: trace.digest, simulatedMs: world.now, steps: timeline.count, acknowledged }
-  for (const member of world.members) world.crash(member, false)
+  world.end()
   return { seed, violations, coverage, ...end, swarm: [...swarm.keys()] }
 }
 

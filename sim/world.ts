@@ -5,7 +5,7 @@
 import type { EngineParams, NodeId, Random, Signer, Transport } from '@lattice/core'
 import { defaultParams } from '@lattice/core'
 import { Runtime, type RuntimeParts } from '@lattice/daemon/runtime'
-import { createHttpSyncTransport } from '@lattice/http-sync'
+import { createHttpSyncTransport, type HttpSyncTransport } from '@lattice/http-sync'
 import { createDice, type Dice } from './dice.ts'
 import { Disk } from './disk.ts'
 import { HttpNet, urlOf, type HttpPort } from './http-net.ts'
@@ -125,6 +125,7 @@ export class World {
   /** When two machines last ran as one member. */
   doubledAt = Number.NEGATIVE_INFINITY
   observer: Observer | undefined
+  readonly #lungs: HttpSyncTransport[] = []
   readonly #tamper: Tamper | undefined
 
   constructor(options: WorldOptions) {
@@ -258,6 +259,7 @@ export class World {
         random: this.dice.fork(`http/${index}/${member.lives}`),
       }),
     )
+    this.#lungs.push(http.lung)
     const p2pFailed = member.p2pBroken && p2p !== undefined
     if (p2pFailed) breakStart(p2p)
     this.note(`n${index}`, `boots, life ${member.lives}, incarnation ${member.disk.image.incarnation}`)
@@ -284,6 +286,15 @@ export class World {
     this.timeline.at(Math.max(this.now, member.downUntil) + bootAfterMs, () => {
       if (this.now >= member.downUntil) this.boot(member)
     })
+  }
+
+  /**
+   * The world ends: what dead processes still wait for is given up. Node keeps combined signals that somebody
+   * listens to until they fire, and with them everything here.
+   */
+  end(): void {
+    for (const member of this.members) this.crash(member, false)
+    for (const lung of this.#lungs) void lung.stop()
   }
 
   /** The process ends in good order, or is killed after 8 s. */
