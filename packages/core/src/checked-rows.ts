@@ -108,14 +108,17 @@ export class CheckedRows {
     return leaf && this.at(leaf)
   }
 
-  /** Intact rows with a sequence > `seq`, ascending, at most `limit`; fewer only at the end. */
-  after(seq: Sequence, limit: number): readonly Row[] {
+  /**
+   * Intact rows with a sequence > `seq`, ascending, at most `limit`; fewer only at the end.
+   * @param isUsed rows of which nothing is used need no check
+   */
+  after(seq: Sequence, limit: number, isUsed: (row: Row) => boolean = () => true): readonly Row[] {
     const { store } = this.#parts
     const intact: Row[] = []
     for (let from = seq; ;) {
       const wanted = limit - intact.length
       const page = store.after(from, wanted)
-      for (const row of page) if (this.#isIntact(row)) intact.push(row)
+      for (const row of page) if (!isUsed(row) || this.#isIntact(row)) intact.push(row)
       const last = page.at(-1)
       if (last === undefined || page.length < wanted || intact.length === limit) return intact
       from = last.seq

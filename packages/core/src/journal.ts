@@ -5,11 +5,12 @@
  * that in one range scan; an announce that starts where the receiver's cursor stands moves it on.
  */
 import { concatBytes, fromHex, toHex, uintToBytes } from './bytes.ts'
+import type { CheckedRows } from './checked-rows.ts'
 import { sameTransaction, writtenBy } from './entry.ts'
 import { frameEntriesMax } from './limits.ts'
 import { pathOf, type MerkleTrie } from './merkle.ts'
 import type { Locator, Rows } from './message.ts'
-import type { Hash, Row, Store } from './ports.ts'
+import type { Hash, Row } from './ports.ts'
 import { isIncarnation, type Incarnation, type NodeId, type Sequence } from './units.ts'
 import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
 
@@ -80,21 +81,23 @@ export interface RowsQuery {
  * least one row is taken, however large; `upTo` says how far they reach.
  */
 export function readRows(
-  store: Pick<Store, 'incarnation' | 'after'>,
+  rows: Pick<CheckedRows, 'incarnation' | 'after'>,
   trie: MerkleTrie,
   hash: Hash,
   self: NodeId,
   query: RowsQuery,
 ): Rows {
-  const { incarnation } = store
+  const { incarnation } = rows
+  const isOurs = (row: Row): boolean => !query.locateOthers || writtenBy(row.bytes, self)
+  const isTold = (row: Row): boolean => isOurs(row) || query.known?.has(toHex(row.digest)) !== true
   const taken: Row[] = []
   let size = 0
   let after = query.after
   for (;;) {
-    const page = store.after(after, pageRows)
+    const page = rows.after(after, pageRows, isTold)
     for (const row of page) {
       if (row.seq > query.upTo) return pack(taken, query.upTo)
-      size += query.locateOthers && !writtenBy(row.bytes, self) ? locatorBytes : row.bytes.length
+      size += isOurs(row) ? row.bytes.length : locatorBytes
       const full = taken.length > 0 && (size > query.bytesMax || taken.length >= frameEntriesMax)
       if (full) return pack(cutBetweenTransactions(taken, row))
       taken.push(row)
@@ -103,14 +106,13 @@ export function readRows(
     if (page.length < pageRows) return pack(taken, query.upTo)
   }
 
-  function pack(rows: readonly Row[], upTo = (rows.at(-1) as Row).seq): Rows {
-    const told = (row: Row): boolean => !query.locateOthers || writtenBy(row.bytes, self)
+  function pack(found: readonly Row[], upTo = (found.at(-1) as Row).seq): Rows {
     return {
       incarnation,
       after: query.after,
       upTo,
-      entries: rows.filter(told).map(row => row.bytes),
-      locators: rows.filter(row => !told(row) && query.known?.has(toHex(row.digest)) !== true).map(locate),
+      entries: found.filter(isOurs).map(row => row.bytes),
+      locators: found.filter(row => !isOurs(row) && isTold(row)).map(locate),
     }
   }
 
