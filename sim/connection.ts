@@ -193,7 +193,7 @@ export class Connection {
     near.port.life.enter(() => {
       for (const each of served) each.abort(unreachable(why))
       for (const question of open) question.finish(unreachable(why))
-      near.port.inbox?.peerDown(this.#surroundings.ids[this.far(index).index] as NodeId, why)
+      near.port.lost(this.#surroundings.ids[this.far(index).index] as NodeId, why)
     })
   }
 

@@ -244,7 +244,9 @@ export class Ledger {
       this.#world.violate(`n${member.index}: clock went back: ${version} after ${before} in ${incarnation}`)
     const latest = this.#latest.get(incarnation) ?? 0n
     if (version > latest) this.#latest.set(incarnation, version)
-    if (wallOf(version) > member.wall.greatest + futureMs)
+    // The copy of a machine goes on from the clock of the other.
+    const twins = this.#world.members.filter(({ id }) => id === member.id)
+    if (wallOf(version) > Math.max(...twins.map(({ wall }) => wall.greatest)) + futureMs)
       this.#world.violate(`n${member.index}: the clock was dragged to ${wallOf(version)}`)
     attempt.places = attempt.places.map(place => exactPlace(place, member, version))
     for (const place of attempt.places) {

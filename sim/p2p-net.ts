@@ -87,6 +87,8 @@ export class P2pPort implements Transport {
   readonly #net: P2pNet
   readonly #open = new Set<Asking>()
   #inbox: Inbox | undefined
+  /** Hears of lost peers also while the stack restarts. */
+  #owner: Inbox | undefined
 
   constructor(net: P2pNet, { index, life }: Station, dialable: boolean) {
     this.#net = net
@@ -106,12 +108,12 @@ export class P2pPort implements Transport {
   }
 
   start(inbox: Inbox): Promise<void> {
-    this.#inbox = inbox
+    this.#inbox = this.#owner = inbox
     return Promise.resolve()
   }
 
   stop(): Promise<void> {
-    this.#inbox = undefined
+    this.#inbox = this.#owner = undefined
     for (const each of [...this.#open]) each.finish(unreachable('this node stops'))
     for (const connection of this.#net.of(this.index)) connection.abandon(this.index, false)
     return Promise.resolve()
@@ -177,6 +179,11 @@ export class P2pPort implements Transport {
 
   addresses(peer: NodeId): readonly AddressStatus[] {
     return [{ address: `sim:${peer.slice(0, 8)}` }]
+  }
+
+  /** A connection is gone. */
+  lost(peer: NodeId, why: string): void {
+    this.#owner?.peerDown(peer, why)
   }
 
   /** A gossip message reaches this end. */
