@@ -181,7 +181,7 @@ export class Sentinel {
       bound('deferred entries', runtime.status().deferredCount, 1_000 * (peers + 1))
   }
 
-  /** Links of two machines with one identity are taken for each other's: nothing is promised of paths then. */
+  /** Links of two machines with one identity are taken for each other's: paths promise nothing then. */
   #isDoubled(): boolean {
     const { doubledAt, now } = this.#world
     return now - doubledAt < changesWindowMs
