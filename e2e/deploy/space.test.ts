@@ -58,12 +58,21 @@ function ignoring(context: string): (path: string) => boolean {
     }, false)
 }
 
+/** The process of the image. */
+interface Running {
+  stop(): Promise<number | null>
+}
+
+/** The last one that was started: a test that fails half-way must not leave it behind. */
+let running: Running | undefined
+
 beforeAll(async () => {
   const context = layOut()
   built = await buildImage(context, ignoring(context))
 }, limitMs)
 
 afterAll(async () => {
+  await running?.stop()
   await world.close()
   await proxy?.stop()
   built?.root.remove()
@@ -178,7 +187,7 @@ async function runSpace(
   bucket: string,
   port: number,
   logFile: string,
-): Promise<{ stop(): Promise<number | null> }> {
+): Promise<Running> {
   const { root, user, directory, command, env } = theImage()
   const inside = { user, directory, env: { ...env, ...settings } }
   const scratch = ['/tmp', '/var/lib/lattice']
@@ -194,7 +203,7 @@ async function runSpace(
   })
   failed.catch(() => undefined)
   await Promise.race([eventually('the Space serves', ready, 90_000), failed])
-  return {
+  running = {
     stop: async () => {
       child.kill('SIGTERM')
       const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
@@ -203,4 +212,5 @@ async function runSpace(
       return code
     },
   }
+  return running
 }
