@@ -5,7 +5,7 @@
  * Two phases, as in FoundationDB's and TigerBeetle's simulators: safety while things go wrong, progress once
  * they have stopped.
  */
-import { wallOf, type NodeStatus } from '@lattice/core'
+import { wallOf, type NodeStatus, type Scan } from '@lattice/core'
 import { createDice } from './dice.ts'
 import { drawSwarm, startFaults, type Swarm } from './faults.ts'
 import { dump, Ledger, winners } from './ledger.ts'
@@ -68,8 +68,11 @@ const futureMs = 600_000
 /** No clock of a history is further ahead than this. */
 const waitMsMax = 3_600_000
 
+/** Rows that a check of a store reads at once. */
+const rowsPerSlice = 500
+
 /** Sizes of federations: mostly three, as in production; the dearer ones now and then. */
-const sizes = [...Array<number>(14).fill(3), 4, 4, 4, 4, 5, 7]
+const sizes = [...Array<number>(40).fill(3), ...Array<number>(6).fill(4), 5, 7]
 
 /**
  * How long deletes are remembered: the default never ends in a history; the others make horizons by the
@@ -87,7 +90,7 @@ const heartbeatsMs = [5_000, 10_000, 20_000]
  * How much calmer than dense a history is: between faults and writes passes so many times the drawn interval.
  * Some states are reached only where something happens every few seconds, others only in calm stretches.
  */
-const calms = [1, 4, 8]
+const calms = [1, 4, 8, 8, 16]
 
 /** Slowest beats: three fit into the peerless timeout. */
 const heartbeatMsMax = 20_000
@@ -201,7 +204,7 @@ async function demandProgress(world: World): Promise<void> {
   if (waitMs > waitMsMax) return world.violate(`a disk holds an entry from ${waitMs / 1000} s ahead`)
   await world.timeline.run(world.now + waitMs)
   if (waitMs > 0) world.count('waited-for-the-future')
-  readEverything(world)
+  checkEverything(world)
   await world.timeline.run(world.now + askEveryMs)
   const equalBy = world.now + convergeWithinMs
   await until(world, equalBy, areEqual)
@@ -221,11 +224,16 @@ async function demandProgress(world: World): Promise<void> {
   })
 }
 
-/** Somebody reads every key everywhere: so damage is found that nothing has touched. */
-function readEverything({ running }: World): void {
-  for (const { process, disk } of running)
-    for (const key of new Set([...disk.image.rows.values()].map(row => row.key)))
-      process.life.enter(() => void process.runtime.read(key))
+/** Every store is checked, as each node does every few hours: so damage is found that nothing has touched. */
+function checkEverything({ running }: World): void {
+  for (const { process } of running)
+    process.life.enter(() => {
+      for (let next: number | undefined = 0; next !== undefined;) {
+        const scan: Scan = process.runtime.scan(next, rowsPerSlice)
+        if (scan.unvouched.length > 0) void process.runtime.readmit(scan.unvouched).catch(() => {})
+        next = scan.next
+      }
+    })
 }
 
 /** Judges by the status of every member that is not gone; undefined where none runs. */
