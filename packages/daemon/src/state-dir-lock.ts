@@ -19,6 +19,12 @@ export const holderFile = 'daemon.pid'
 /** SQLITE_BUSY. */
 const busy = 5
 
+/**
+ * Held locks. A connection that nobody refers to any more is closed with the garbage, and the lock would be
+ * gone although nobody has released it.
+ */
+const heldLocks = new Set<DatabaseSync>()
+
 /** A lock that is held until `release` or the end of the process. */
 export interface StateDirLock {
   /** Repetition is harmless. */
@@ -45,9 +51,10 @@ export function acquireStateDirLock(directory: string): StateDirLock {
     throw openError(error, path)
   }
   const held = database
+  heldLocks.add(held)
   return {
     release: () => {
-      if (!held.isOpen) return
+      if (!heldLocks.delete(held)) return
       fs.rmSync(holderPath, { force: true })
       held.close()
     },
