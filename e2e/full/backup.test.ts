@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { documentOf, lattice } from '../command.ts'
 import { startBackupWorld, type BackupWorld } from '../backup-world.ts'
 import { World } from '../daemons.ts'
+import { eventually } from '../eventually.ts'
 import { equalRoots } from '../federation.ts'
 
 const limitMs = 90_000
@@ -61,6 +62,8 @@ describe('a backup', () => {
     'D9: with --force keeps the old store aside; without the key it holds no secret, and every tar can open it',
     async () => {
       const file = join(world.directory, 'keyless.tar')
+      const charts = join(node.plan.stateDir, 'history.db')
+      await eventually('the node has recorded something', () => Promise.resolve(existsSync(charts)), 60_000)
       expect((await run('backup', file)).code).toBe(0)
       const key = readFileSync(join(node.plan.stateDir, 'identity.key'), 'utf8').trim()
       const bytes = readFileSync(file)
