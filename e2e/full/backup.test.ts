@@ -9,7 +9,7 @@ import { World } from '../daemons.ts'
 import { eventually } from '../eventually.ts'
 import { equalRoots } from '../federation.ts'
 
-const limitMs = 90_000
+const limitMs = 150_000
 
 const world = new World()
 let nodes: BackupWorld['nodes']
@@ -63,7 +63,7 @@ describe('a backup', () => {
     async () => {
       const file = join(world.directory, 'keyless.tar')
       const charts = join(node.plan.stateDir, 'history.db')
-      await eventually('the node has recorded something', () => Promise.resolve(existsSync(charts)), 60_000)
+      await eventually('the node has recorded something', () => Promise.resolve(existsSync(charts)), 90_000)
       expect((await run('backup', file)).code).toBe(0)
       const key = readFileSync(join(node.plan.stateDir, 'identity.key'), 'utf8').trim()
       const bytes = readFileSync(file)

@@ -9,7 +9,7 @@ import { World } from '../daemons.ts'
 import { eventually } from '../eventually.ts'
 import { arrives, equalRoots, put } from '../federation.ts'
 
-const limitMs = 90_000
+const limitMs = 150_000
 
 const world = new World()
 let nodes: BackupWorld['nodes']
@@ -38,7 +38,7 @@ describe('a node and its backup', () => {
   it(
     'D9: made while the daemon runs, it brings back state, history and key on an empty disk, as a new life that loses nothing',
     async () => {
-      await eventually('the charts have begun', () => charted(node.plan.stateDir).length > 0, 40_000)
+      await eventually('the charts have begun', () => charted(node.plan.stateDir).length > 0, 90_000)
       const made = await run('backup', archive, '--with-identity', passphrase, '--json')
       expect([made.code, made.stderr]).toEqual([0, ''])
       expect(documentOf(made)).toMatchObject({ schema: 'lattice.backup/v1', identity: true, history: true })
