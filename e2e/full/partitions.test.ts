@@ -104,7 +104,8 @@ hosts.rows('partitions, and the operator', () => {
       const args = ['ping', two.name, '--until-p2p', '--timeout', timeout, '--url', one.url]
       return lattice(args, { within: one.plan.within ?? [] })
     }
-    hosts.network.cut(...between(0, 1).map(cut => ({ ...cut, port: 'p2p' as const })))
+    const all = [between(0, 1), between(0, 2)].flat()
+    hosts.network.cut(...all.map(cut => ({ ...cut, port: 'p2p' as const })))
     await inPhase(one, 'HTTP', 30_000)
     const blocked = await ping('3s')
     expect([blocked.code, blocked.stdout]).toEqual([1, expect.stringMatching(/^\S+ +http +via .* ms /)])
