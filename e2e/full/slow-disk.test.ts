@@ -5,13 +5,14 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from '@jest/globals'
 import { World } from '../daemons.ts'
 import type { Daemon } from '../daemons.ts'
 import { eventually } from '../eventually.ts'
 import { arrives, metOverP2p, put, statusOf } from '../federation.ts'
+import { syscallFaultsMissing } from '../syscall-faults.ts'
 
 const strace = '/usr/bin/strace'
 const flushMs = 10_000
@@ -68,17 +69,10 @@ async function stopTracing(): Promise<void> {
   await gone
 }
 
-function isTraceable(): boolean {
-  try {
-    accessSync(strace, constants.X_OK)
-    return true
-  } catch {
-    process.stderr.write('slow flushes are not tested: strace is missing\n')
-    return false
-  }
-}
-
-const rows = isTraceable() ? describe : describe.skip
+const missing = syscallFaultsMissing()
+if (missing !== undefined && process.env['CI'] === 'true') throw new Error(missing)
+if (missing !== undefined) process.stderr.write(`slow flushes are not tested: ${missing}\n`)
+const rows = missing === undefined ? describe : describe.skip
 
 rows('while a flush takes ten seconds', () => {
   it('S13: health answers, both peers stay on P2P, and the write is acknowledged after it', async () => {
