@@ -5,7 +5,7 @@
  * moves: after a restart, which loses what waits, the cursors are worth nothing (replica.ts, `floor`).
  */
 import { toHex } from './bytes.ts'
-import type { Entry, VerifiedEntry } from './entry.ts'
+import { compareEntries, type Entry, type VerifiedEntry } from './entry.ts'
 import { wallOf } from './hlc.ts'
 import { horizonAgeMinMs, horizonKey } from './horizon.ts'
 import { deferredBytesPerAuthorMax, deferredPerAuthorMax, futureToleranceMs } from './limits.ts'
@@ -46,6 +46,12 @@ export class Deferred {
   /** Whether this very entry waits. */
   has({ author, digest }: Entry): boolean {
     return this.#waiting.get(author)?.has(toHex(digest)) === true
+  }
+
+  /** What waits of one author, the newest first. */
+  of(author: NodeId): VerifiedEntry[] {
+    const waiting = [...(this.#waiting.get(author)?.values() ?? [])]
+    return waiting.map(({ entry }) => entry).sort((a, b) => compareEntries(b, a))
   }
 
   /** Keeps an entry; the oldest of its author goes where there are too many. */

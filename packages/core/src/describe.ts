@@ -41,7 +41,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     root: own.root,
     keyCount: replica.keyCount,
     entryCount: own.count,
-    deferredCount: replica.deferredCount,
+    deferredCount: replica.deferred.count,
     compaction: describeCompaction(replica, members, params, at),
     ...facts.store,
     isRecovering: replica.isRecovering,

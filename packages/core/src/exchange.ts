@@ -28,6 +28,9 @@ import { locatorPathBytes } from './rows.ts'
 /** Bytes of wants and summaries for which the budget for entries leaves room in a frame. */
 const stepBytesSpared = 32 * 1024
 
+/** Room for entries of the peer's own that wait here: many counters, whose slots they are for. */
+const withheldBytesMax = 16 * 1024
+
 /** A Merkle descent that we lead with one peer: what to send next. */
 export interface Descent {
   /** Began at the root, not with what the peer wanted after our rows. */
@@ -89,14 +92,19 @@ export class Composer {
     return readRows(replica.rows, replica.trie, hash, self, { after, upTo, bytesMax, locateOthers, known })
   }
 
-  /** What every message to a peer carries. `introduce`: also who we are. */
+  /**
+   * What every message to a peer carries. `introduce`: also who we are, and what waits here of its own
+   * writing. Its store may have been put back since, and no root would tell it (own-history.ts).
+   */
   greeting(peer: Peer, at: Instant, introduce: boolean): Message {
     const { cursor } = peer
+    const withheld = introduce ? this.#withheld(peer) : []
     return {
       beat: this.beat(at, peer),
       ...(cursor === undefined ? {} : { ack: cursor }),
       ...this.#horizonReport(),
       ...(introduce ? { info: this.#parts.info } : {}),
+      ...(withheld.length === 0 ? {} : { entries: withheld }),
     }
   }
 
@@ -125,7 +133,7 @@ export class Composer {
       const full = bulk !== undefined || cursor?.incarnation !== incarnation || replica.trie.count === 0
       message.pull = { incarnation, after: nextRowsAfter(peer), full }
     }
-    return withFirst(message, first)
+    return withFirst(first, message)
   }
 
   /** The sections that answer a request, within one frame. */
@@ -157,7 +165,11 @@ export class Composer {
       room -= bytesOf(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
     }
     if (step !== undefined) message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]
-    return withFirst(message, first)
+    return withFirst(first, message)
+  }
+
+  #withheld({ id }: Peer): Uint8Array[] {
+    return fitting(this.#parts.replica.deferred.of(id), withheldBytesMax, ({ bytes }) => bytes)
   }
 
   #horizonReport(): Pick<Message, 'horizon'> {
@@ -199,16 +211,8 @@ export class Composer {
 
   /** The bytes of these leaves, those that fit; leaves superseded meanwhile are left out. */
   entriesOf(leaves: readonly Leaf[], bytesMax: number): Uint8Array[] {
-    const entries: Uint8Array[] = []
-    let size = 0
-    for (const leaf of leaves) {
-      const bytes = this.#parts.replica.rows.at(leaf)?.bytes
-      if (bytes === undefined) continue
-      if (size + bytes.length > bytesMax) continue
-      size += bytes.length
-      entries.push(bytes)
-    }
-    return entries
+    const { rows } = this.#parts.replica
+    return fitting(leaves, bytesMax, leaf => rows.at(leaf)?.bytes)
   }
 
   /** Whether the next rows after a position were all written by `author`; looks at `rowsMax` at most. */
@@ -254,8 +258,30 @@ function entriesRoom({ compare, want }: Message): number {
   return Math.max(entryBytesMax, frameEntriesBytesMax - excess)
 }
 
-function withFirst(message: Message, first: readonly Uint8Array[]): Message {
+/** A message that goes on with these sections. */
+export function followedBy(message: Message, sections: Message): Message {
+  return { ...message, ...withFirst(message.entries ?? [], sections) }
+}
+
+function withFirst(first: readonly Uint8Array[], message: Message): Message {
   return first.length === 0 ? message : { ...message, entries: [...first, ...(message.entries ?? [])] }
+}
+
+/** The bytes of those that are still there and fit. */
+function fitting<T>(
+  entries: readonly T[],
+  bytesMax: number,
+  read: (entry: T) => Uint8Array | undefined,
+): Uint8Array[] {
+  let room = bytesMax
+  const taken: Uint8Array[] = []
+  for (const entry of entries) {
+    const bytes = read(entry)
+    if (bytes === undefined || bytes.length > room) continue
+    room -= bytes.length
+    taken.push(bytes)
+  }
+  return taken
 }
 
 function bytesOf(entries: readonly Uint8Array[]): number {

@@ -86,7 +86,6 @@ export class Intake {
     const { store, self } = this.#parts
     this.#notice(peer, path, at)
     peer.leaving = message.leaving === true
-    if (message.info !== undefined) peer.info = message.info
     const ack = message.ack ?? message.acks?.find(each => each.node === self)
     // A direct message without it says that the peer keeps no cursor for us; an announce only if it lists
     // cursors.
@@ -100,6 +99,8 @@ export class Intake {
     // Announces carry cursors of all, and travel through others' hands.
     if (message.beat !== undefined && message.acks === undefined) peer.stated = message.horizon
     this.compareRoots(peer, at)
+    // From here on the peer has told what waits there of our own writing: it comes with the introduction.
+    if (message.info !== undefined) peer.info = message.info
   }
 
   /**
@@ -178,7 +179,7 @@ export class Intake {
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
     replica.recovered(peer.stated?.settled ?? 0n)
-    if (this.own.agreedWith(peer.id)) replica.countOn()
+    if (peer.info !== undefined && this.own.agreedWith(peer.id)) replica.countOn()
     peer.lastSyncWall = at.wall
     peer.equalAt = at.mono
     peer.behindSince = undefined

@@ -7,7 +7,7 @@
 import { mayAskAhead, noteArrival, patienceEnds } from './bulk.ts'
 import type { Dialect } from './dialect.ts'
 import type { Effect } from './events.ts'
-import type { Composer, Descent } from './exchange.ts'
+import { followedBy, type Composer, type Descent } from './exchange.ts'
 import type { Cursor } from './journal.ts'
 import { announceBytesMax } from './limits.ts'
 import type { Message } from './message.ts'
@@ -340,7 +340,7 @@ export class Outbox {
     // Who a peer is matters to people only, and can wait until the first words are over.
     const introduce = peer.info === undefined && peer.known !== undefined
     const greeting = isStep ? {} : composer.greeting(peer, at, introduce)
-    const message: Message = { ...greeting, ...sections, ...(waitMs === undefined ? {} : { waitMs }) }
+    const message = followedBy(greeting, { ...sections, ...(waitMs === undefined ? {} : { waitMs }) })
     const id = this.#nextId++
     this.#asks.set(id, {
       peer,

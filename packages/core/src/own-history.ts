@@ -35,9 +35,10 @@ export interface OwnHistoryParts {
 }
 
 /**
- * What this node counts under until every other member has agreed with it. Its store may be an old copy, and
- * a total that is written over a later one, which one member alone may hold, would lose increments; so each
- * start counts anew until then. Alone it goes on where it was.
+ * What this node counts under until every other member has agreed with it, and has told what waits there of
+ * this node's own writing: a total stamped by a clock far ahead is in no root. The store may be an old copy,
+ * and a total that is written over a later one, which one member alone may hold, would lose increments; so
+ * each start counts anew until then. Alone it goes on where it was.
  */
 export function provisionalLife(
   store: Store,

@@ -55,6 +55,8 @@ export class Replica {
   readonly quarantine: Quarantine
   /** What is known of keys beside their rows. */
   readonly keys: KeyIndex
+  /** Entries from the future: no row holds them, and no root tells of them. */
+  readonly deferred = new Deferred()
   /** Own entries that wait for their signature. */
   readonly signing: Signing
   readonly #store: Store
@@ -62,22 +64,21 @@ export class Replica {
   readonly #signer: Signer
   readonly #trusted: ReadonlySet<NodeId>
   readonly #clock: HybridClock
-  readonly #deferred = new Deferred()
   /** What new entries are joined with: the rows, and what is sealed or forming on top. */
   readonly #winners: Winners<StagedRow>
   readonly #batches: Batches
   #committedSeq: Sequence
   #recovering: boolean
-  #counterLife: Incarnation
+  #provisionalLife: Incarnation | undefined
   /** The horizon with everything staged on top, and the committed one. */
   #horizon: Version
   #committedHorizon: Version
   #sealedClock: Version
   #committedClock: Version
 
-  constructor({ store, hash, signer, trusted, provisionalLife = store.incarnation }: ReplicaParts) {
+  constructor({ store, hash, signer, trusted, provisionalLife }: ReplicaParts) {
     this.#store = store
-    this.#counterLife = provisionalLife
+    this.#provisionalLife = provisionalLife
     this.#hash = hash
     this.#signer = signer
     this.signing = new Signing(signer, hash)
@@ -118,11 +119,6 @@ export class Replica {
     return this.#clock.highWater
   }
 
-  /** Entries from the future that wait for their time. */
-  get deferredCount(): number {
-    return this.#deferred.count
-  }
-
   /** Up to where deletes have ended here; 0 if none has. */
   get horizon(): Version {
     return this.#committedHorizon
@@ -136,7 +132,7 @@ export class Replica {
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
     if (this.#recovering || this.quarantine.places.length > 0) return 0n
-    const { least } = this.#deferred
+    const { least } = this.deferred
     return least !== undefined && least <= this.#committedClock ? least - 1n : this.#committedClock
   }
 
@@ -165,9 +161,9 @@ export class Replica {
     this.stageFact(amnesiaFact, undefined)
   }
 
-  /** Nobody holds a later total of this node: counters go on in the slots of its own life. */
+  /** No other holds a later total of this node: counters go on in its own life, unless one waits here. */
   countOn(): void {
-    this.#counterLife = this.#store.incarnation
+    if (this.deferred.of(this.#signer.nodeId).length === 0) this.#provisionalLife = undefined
   }
 
   /** Whether something has been staged since the last `close`. */
@@ -203,7 +199,7 @@ export class Replica {
    * @param settled the settled horizon of the node that offers it
    */
   isNews(entry: Entry, settled: Version = 0n): boolean {
-    if (this.#isEnded(entry, settled) || this.#deferred.has(entry)) return false
+    if (this.#isEnded(entry, settled) || this.deferred.has(entry)) return false
     const current = this.#winners.current(entry.key, entry.slot)
     return current === undefined || compareEntries(entry, current) > 0
   }
@@ -235,7 +231,7 @@ export class Replica {
           verdicts[index] = this.#offerOne(entry, origin, wall, settled)
       })
     // Durable before a cursor passes what waits.
-    const { least, isUnsaid } = this.#deferred
+    const { least, isUnsaid } = this.deferred
     if (least !== undefined && isUnsaid) this.stageFact(waitingFact, uintToBytes(least))
     return verdicts
   }
@@ -260,9 +256,9 @@ export class Replica {
 
   /** Offers deferred entries again whose time has come; how many were staged. */
   retryDeferred(wall: number): number {
-    const due = this.#deferred.take(wall)
+    const due = this.deferred.take(wall)
     const verdicts = due.map(({ entry, origin }) => this.#offerOne(entry, origin, wall, this.#horizon))
-    if (this.#deferred.clear()) this.stageFact(waitingFact, undefined)
+    if (this.deferred.clear()) this.stageFact(waitingFact, undefined)
     return verdicts.filter(verdict => verdict === 'staged').length
   }
 
@@ -272,7 +268,8 @@ export class Replica {
    */
   write(operations: readonly Operation[], wall: number): Version {
     const version = this.#clock.next(wall)
-    const [author, incarnation] = [this.#signer.nodeId, this.#counterLife]
+    const author = this.#signer.nodeId
+    const incarnation = this.#provisionalLife ?? this.#store.incarnation
     const slotsOf = (key: string): readonly Entry[] => this.#winners.slotsOf(key)
     const context = { author, incarnation, version, horizon: this.#horizon, hash: this.#hash, slotsOf }
     const contents = draftTransaction(operations, context)
@@ -296,9 +293,9 @@ export class Replica {
     const known = keys.filter(({ key }) => !this.quarantine.isDamaged(key))
     const facts = new Map([...this.#batches.forming.facts, ...this.keys.seal(known)])
     facts.set(clockFact, uintToBytes(this.#sealedClock))
-    const { least } = this.#deferred
+    const { least } = this.deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
-    this.#deferred.sealed()
+    this.deferred.sealed()
     this.#batches.close({ rows, drops }, facts)
   }
 
@@ -321,7 +318,7 @@ export class Replica {
     this.keys.committed()
     this.quarantine.committed()
     this.#committedClock = this.#sealedClock
-    this.#deferred.committed()
+    this.deferred.committed()
     this.#committedSeq = done.rows.at(-1)?.seq ?? this.#committedSeq
     for (const { key, slot } of done.drops) this.trie.delete(pathOf(key, slot, this.#hash))
     for (const row of done.rows) {
@@ -345,7 +342,7 @@ export class Replica {
     if (this.#isEnded(entry, settled)) return 'ended'
     if (!this.isNews(entry, settled)) return 'held'
     if (dueWall(entry) > wall) {
-      this.#deferred.add(entry, origin)
+      this.deferred.add(entry, origin)
       return 'deferred'
     }
     this.#clock.witness(entry.version, wall)

@@ -6,7 +6,7 @@ import { withoutDescent } from './bulk.ts'
 import type { CommitPipeline } from './commits.ts'
 import type { AnswerManner, Dialect } from './dialect.ts'
 import type { Effect } from './events.ts'
-import type { Composer } from './exchange.ts'
+import { followedBy, type Composer } from './exchange.ts'
 import type { Message } from './message.ts'
 import type { Peer } from './peers.ts'
 import type { Standing } from './sync-plan.ts'
@@ -68,7 +68,7 @@ export class Responder {
       this.#held.delete(id)
       const greeting = manner.greets ? this.#composer.greeting(peer, at, request.info !== undefined) : {}
       const work = this.#composer.answer(withoutDescent(request, peer, own), peer)
-      const message = { ...greeting, ...work }
+      const message = followedBy(greeting, work)
       effects.push({ type: 'reply', id, message: this.#phrase(message, peer, manner, request) })
       if (manner.greets) peer.toldCursor = peer.cursor
     }

@@ -38,7 +38,7 @@ describe('entries that a peer has to defer', () => {
       await pair.pass(2_000)
       await pair.announce(holder, carol.nodeId, fromTheFuture)
       await pair.pass(30_000)
-      expect(taker.engine.replica.deferredCount).toBeGreaterThan(0)
+      expect(taker.engine.replica.deferred.count).toBeGreaterThan(0)
       const before = giver.asked.length
       await pair.pass(60_000)
       expect(giver.asked.length - before).toBeGreaterThan(1)

@@ -211,12 +211,12 @@ describe('entries from the future', () => {
     await write(node, [put('a', '1')])
     const before = [rootOf(node), node.replica.highWater]
     expect(node.replica.offer([later(ahead)], 'p2p', testWall)).toEqual(['deferred'])
-    expect([rootOf(node), node.replica.highWater, node.replica.deferredCount]).toEqual([...before, 1])
+    expect([rootOf(node), node.replica.highWater, node.replica.deferred.count]).toEqual([...before, 1])
     expect(node.replica.seal().rows).toEqual([])
     node.replica.committed()
     expect(node.replica.retryDeferred(testWall)).toBe(0)
     expect(node.replica.retryDeferred(testWall + 1)).toBe(1)
-    expect(node.replica.deferredCount).toBe(0)
+    expect(node.replica.deferred.count).toBe(0)
     await commit(node)
     expect(node.replica.read('k')?.value).toBe('x')
     expect(node.replica.highWater).toBe(later(ahead).version)
@@ -233,7 +233,7 @@ describe('entries from the future', () => {
       entryOf({ tick: (ahead + at) * 65_536, key: `k${at}`, value: encodeValue(at) }, by)
     replica.offer([stamp(1, carol)], 'p2p', testWall)
     for (let at = 0; at < deferredPerAuthorMax + 5; at++) replica.offer([stamp(at, bob)], 'p2p', testWall)
-    expect(replica.deferredCount).toBe(deferredPerAuthorMax + 1)
+    expect(replica.deferred.count).toBe(deferredPerAuthorMax + 1)
     expect(replica.retryDeferred(testWall + ahead * 2)).toBe(deferredPerAuthorMax + 1)
     expect(replica.readStaged('k0')).toBeUndefined()
     expect(replica.readStaged('k5')?.value).toBe(5)
@@ -242,7 +242,7 @@ describe('entries from the future', () => {
   it('the same entry waits once', () => {
     const { replica } = openReplica()
     replica.offer([later(ahead), later(ahead)], 'p2p', testWall)
-    expect(replica.deferredCount).toBe(1)
+    expect(replica.deferred.count).toBe(1)
   })
 
   it('one that is beaten by the time it is due is dropped', async () => {
