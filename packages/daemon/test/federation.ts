@@ -5,6 +5,7 @@ import {
   type EngineParams,
   type Hash,
   type Incarnation,
+  type Instant,
   type NodeId,
   type Random,
   type Signer,
@@ -30,7 +31,9 @@ export interface Member {
   readonly name: string
   runtime: Runtime
   store: MemoryStore
-  readonly image: MemoryImage
+  image: MemoryImage
+  /** How far its wall clock is ahead of true time. */
+  aheadMs: number
   readonly logs: string[]
 }
 
@@ -47,6 +50,8 @@ export interface Federation {
   /** Cuts or heals both directions between two members on one network. */
   cut(network: MemoryNetwork, a: number, b: number): void
   heal(network: MemoryNetwork, a: number, b: number): void
+  /** Ends a member's process and starts it anew on another disk. */
+  restart(index: number, image: MemoryImage): Promise<void>
   /** Lets everything that needs no time happen; for `runtime.write` and the like. */
   settle(): Promise<void>
   stop(): Promise<void>
@@ -96,14 +101,26 @@ function createVerifier(everybody: readonly Keys[]): Verifier {
 }
 
 function createMember(index: number, surroundings: Surroundings): Member {
-  const { clock, p2p, http, everybody, params } = surroundings
-  const { id, privateKey } = everybody[index] as Keys
+  const { id } = surroundings.everybody[index] as Keys
   const name = `node${index + 1}`
+  const image = createMemoryImage(`00000000000000${(index + 16).toString(16)}` as Incarnation)
+  const member = { id, name, image, aheadMs: 0, logs: [] }
+  return Object.assign(member, boot(member, index, surroundings))
+}
+
+/** What runs on a member's disk from now on. */
+function boot(
+  member: Pick<Member, 'id' | 'name' | 'image' | 'aheadMs' | 'logs'>,
+  index: number,
+  surroundings: Surroundings,
+): Pick<Member, 'runtime' | 'store'> {
+  const { clock, p2p, http, everybody, params } = surroundings
+  const { id, name, image, logs } = member
+  const { privateKey } = everybody[index] as Keys
   const trusted = new Set(everybody.map(keys => keys.id))
   const signer: Signer = { nodeId: id, sign: message => sign(null, message, privateKey) }
-  const image = createMemoryImage(`00000000000000${(index + 16).toString(16)}` as Incarnation)
   const store = createMemoryStore({ image })
-  const logs: string[] = []
+  const now = (): Instant => ({ ...clock.now(), wall: clock.now().wall + member.aheadMs })
   const runtime = new Runtime({
     info: { name, role: 'node', software: 'test' },
     store,
@@ -113,12 +130,12 @@ function createMember(index: number, surroundings: Surroundings): Member {
     random: seededRandom(index + 1),
     params: { ...defaultParams, ...params },
     members: trusted,
-    clock,
+    clock: { now, alarm: clock.alarm },
     transports: [p2p.join(id, trusted), http.join(id, trusted)],
     log: (level, message, fields) =>
       logs.push(`${clock.now().mono} ${level} ${message} ${JSON.stringify(fields)}`),
   })
-  return { id, name, runtime, store, image, logs }
+  return { runtime, store }
 }
 
 async function settle(): Promise<void> {
@@ -174,7 +191,8 @@ export async function createFederation(
   const p2p = createMemoryNetwork('p2p')
   const http = createMemoryNetwork('http')
   const everybody = Array.from({ length: count }, createKeys).sort((a, b) => (a.id < b.id ? -1 : 1))
-  const members = everybody.map((_, index) => createMember(index, { clock, p2p, http, everybody, params }))
+  const surroundings = { clock, p2p, http, everybody, params }
+  const members = everybody.map((_, index) => createMember(index, surroundings))
   await Promise.all(members.map(({ runtime }) => runtime.start()))
   return {
     clock,
@@ -183,6 +201,13 @@ export async function createFederation(
     members,
     ...createTimeline(clock, members),
     ...createScissors(members),
+    async restart(index, image) {
+      const member = members[index] as Member
+      await member.runtime.stop()
+      Object.assign(member, { image })
+      Object.assign(member, boot(member, index, surroundings))
+      await member.runtime.start()
+    },
     settle,
     stop: async () => void (await Promise.all(members.map(({ runtime }) => runtime.stop()))),
   }
