@@ -228,6 +228,18 @@ export class Ledger {
     }
   }
 
+  /**
+   * A node that has lost its past does not know how far deletes have ended, and where its clock is behind by
+   * more than they are remembered, the others refuse what it writes (decision 7).
+   */
+  #isBelowHorizon(version: Version): boolean {
+    const horizonOn = ({ disk }: Member): Version =>
+      disk
+        .slots(horizonKey)
+        .reduce((newest, row) => max(newest, disk.isDamaged(row) ? 0n : (parse(row)?.version ?? 0n)), 0n)
+    return version <= this.#world.present.map(horizonOn).reduce(max, 0n)
+  }
+
   #authorOf({ id }: Member): number {
     return this.#world.members.findIndex(member => member.id === id)
   }
@@ -235,8 +247,10 @@ export class Ledger {
   #acked(member: Member, attempt: Attempt, version: Version, before: Version): void {
     const { incarnation } = attempt
     if (attempt.outcome !== 'pending') return
-    const isPromised = !this.#doubled.has(attempt.member) || !attempt.operations.some(isIncrement)
-    attempt.outcome = isPromised ? 'acknowledged' : 'unknown'
+    const isDoubled = this.#doubled.has(attempt.member) && attempt.operations.some(isIncrement)
+    const isBelow = this.#isBelowHorizon(version)
+    if (isBelow) this.#world.count('written-below-the-horizon')
+    attempt.outcome = isDoubled || isBelow ? 'unknown' : 'acknowledged'
     attempt.version = version
     this.#acknowledged++
     this.#world.note(`n${member.index}`, `acknowledges ${version.toString(16)}`)
@@ -262,6 +276,10 @@ export class Ledger {
 /** The life of the store on one machine. */
 function lifeOn({ index, disk }: Member): string {
   return `${index}/${disk.image.incarnation}`
+}
+
+function max(one: Version, other: Version): Version {
+  return one > other ? one : other
 }
 
 function isIncrement({ op }: Operation): boolean {
