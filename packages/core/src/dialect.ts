@@ -66,8 +66,10 @@ export class Dialect {
     const { message, isForeign } = spellOut(received, this.#between(peer), peer.known, asked?.root)
     const isShort = standing !== undefined && 'tag' in standing.lives
     const namesUs = message.ack !== undefined || message.pull?.incarnation === this.#own
+    // Who tells us how it stands and does not name us may have begun anew: what it knew once is no proof.
+    const isStranger = message.beat !== undefined && message.acks === undefined
     if ((isShort && !isForeign) || namesUs || asked?.inFull === true) peer.knowsUs = true
-    else if (isForeign || (asked?.root !== undefined && !isShort)) peer.knowsUs = false
+    else if (isForeign || isStranger) peer.knowsUs = false
     return { message, manner: { version, greets: version === 1 || standing !== undefined } }
   }
 

@@ -150,4 +150,19 @@ describe('a dialect', () => {
     expect(reborn.message).toEqual({})
     expect(toAlice.knowsUs).toBe(false)
   })
+
+  it('names both lives to a peer that has begun anew and only asks, whatever its former life knew', () => {
+    const [toBob, toAlice] = [peerOf(), createPeer(alice.nodeId, undefined, 0)]
+    toBob.cursor = { incarnation: life(2), seq: 4 }
+    other.understand(toAlice, dialect.phrase({ beat, ack: toBob.cursor }, toBob, { version: 2 }))
+    other.understand(toAlice, dialect.phraseForAll({ beat, acks: [] }, []))
+    expect(toAlice.knowsUs).toBe(true)
+    const reborn = new Dialect(alice.nodeId, life(3))
+    const asked = reborn.phrase({ beat: { ...beat, incarnation: life(3) } }, peerOf(), { version: 2 })
+    const { message, manner } = other.understand(toAlice, asked)
+    toAlice.known = { ...beat, at: 0, root: '', incarnation: life(3) }
+    const answer = other.phrase({ beat: { ...beat, incarnation: life(2) } }, toAlice, manner)
+    const heard = reborn.understand(peerOf(), answer, { root: message.beat?.root, inFull: true })
+    expect(heard.message.beat?.incarnation).toBe(life(2))
+  })
 })

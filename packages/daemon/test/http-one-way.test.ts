@@ -21,6 +21,7 @@ afterEach(async () => {
 })
 
 interface World {
+  /** Dials the other. */
   readonly awake: Runtime
   readonly sleeper: Runtime
   readonly clock: VirtualClock
@@ -30,6 +31,8 @@ interface World {
   /** From now on its host answers 503, with this Retry-After. */
   sleep(retryAfterMs?: number): void
   wake(): void
+  /** Another machine takes the place of the awake one, with an empty disk. */
+  replaceAwake(): Promise<void>
   pass(ms: number): Promise<void>
 }
 
@@ -100,7 +103,7 @@ function undialling(inner: Transport): Transport {
 type Place = Pick<RuntimeParts, 'clock' | 'members' | 'transports' | 'log'>
 
 function createNode(index: number, { id, privateKey }: Keys, place: Place): Runtime {
-  const image = createMemoryImage(`00000000000000${index + 16}` as Incarnation)
+  const image = createMemoryImage(`00000000000000${running.length + 16}` as Incarnation)
   return new Runtime({
     info: { name: `node${index + 1}`, role: 'node', software: 'test' },
     store: createMemoryStore({ image }),
@@ -122,29 +125,40 @@ async function start(): Promise<World> {
   const first = createKeys()
   const second = createKeys()
   const members = new Set([first.id, second.id])
-  const awake = createNode(0, first, {
-    clock,
-    members,
-    transports: [host.guard(network.join(first.id, members))],
-    log: (level, message) => logs.push(`${level} ${message}`),
-  })
+  const createAwake = (): Runtime =>
+    createNode(0, first, {
+      clock,
+      members,
+      transports: [host.guard(network.join(first.id, members))],
+      log: (level, message) => logs.push(`${level} ${message}`),
+    })
+  let awake = createAwake()
+  running.push(awake)
   const sleeper = createNode(1, second, {
     clock,
     members,
     transports: [undialling(network.join(second.id, members))],
     log: () => undefined,
   })
-  running.push(awake, sleeper)
+  running.push(sleeper)
   await Promise.all([awake.start(), sleeper.start()])
   await settle()
   return {
-    awake,
+    get awake() {
+      return awake
+    },
     sleeper,
     clock,
     logs,
     asked: host.asked,
     sleep: retryAfterMs => host.sleep(retryAfterMs),
     wake: () => host.wake(),
+    async replaceAwake() {
+      await awake.stop()
+      awake = createAwake()
+      running.push(awake)
+      await awake.start()
+    },
     async pass(ms) {
       const limit = clock.now().mono + ms
       do await settle()
@@ -175,6 +189,18 @@ describe('two nodes of which one only dials out', () => {
     ])
     await world.pass(1000)
     expect([world.sleeper.read('a')?.value, world.awake.read('b')?.value]).toEqual([1, 2])
+  })
+
+  it('are one again after the one that dials has lost its disk, though the other knew its former life', async () => {
+    const world = await start()
+    await world.pass(1000)
+    await Promise.all([world.awake.write([{ op: 'put', key: 'a', value: 1 }]), world.pass(1000)])
+    await Promise.all([world.sleeper.write([{ op: 'put', key: 'b', value: 2 }]), world.pass(60_000)])
+    await world.replaceAwake()
+    await world.pass(5_000)
+    expect([world.awake.read('a')?.value, world.awake.read('b')?.value]).toEqual([1, 2])
+    await Promise.all([world.awake.write([{ op: 'put', key: 'c', value: 3 }]), world.pass(1000)])
+    expect(world.sleeper.read('c')?.value).toBe(3)
   })
 })
 
