@@ -50,7 +50,7 @@ const stormPerMinute = 2_500
  */
 const deadlineSlackMs = 25_000
 
-/** Who has just started may not have been dialled again: the longest pause between tries, and an exchange. */
+/** Who has just started may not have been asked again: the longest pause between tries, and an exchange. */
 const redialMs = 15_000
 
 /**
@@ -187,7 +187,10 @@ export class Sentinel {
     return now - doubledAt < changesWindowMs
   }
 
-  /** Whether some peer can be talked to without any trouble. */
+  /**
+   * Whether P2P can carry to some peer, and whether HTTP does without any trouble: where either is in doubt,
+   * nothing is owed. So who has just started is a peer over P2P, and none yet over HTTP.
+   */
   #hasPath(member: Member, kind: 'p2p' | 'http'): boolean {
     const { weather, running, http } = this.#world
     const clear = (index: number): boolean => {
@@ -199,8 +202,8 @@ export class Sentinel {
       if (!this.#world.admits(member.index, other.index) || !this.#world.admits(other.index, member.index))
         return false
       const { process } = other
-      if (this.#world.now - process.startedAt < redialMs) return false
       if (kind === 'p2p') return member.process?.p2p?.inbox !== undefined && process.p2p?.inbox !== undefined
+      if (this.#world.now - process.startedAt < redialMs) return false
       const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused && !other.lies
       if (other.disk.health.commitMs > promptCommitMs) return false
       return (
