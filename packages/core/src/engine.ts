@@ -284,7 +284,7 @@ export class Engine {
       if (pull?.full === true) peer.divergedSince = undefined
     }
     this.#intake.absorb(peer, message, event.path, at)
-    this.#intake.takeIn(peer, { ...event, message }, event.path, at, message.horizon?.settled)
+    this.#intake.takeIn(peer, { ...event, message }, event.path, at, { settled: message.horizon?.settled })
     this.#responder.take(event.id, peer, message, manner, at)
   }
 
@@ -302,7 +302,7 @@ export class Engine {
     if (beyond && peer.cursor?.seq === cursor.seq) Object.assign(peer, { cursor: undefined, landed: [] })
     const before = peer.progress
     this.#intake.absorb(peer, message, path, at)
-    this.#intake.takeIn(peer, { ...event, message }, path, at, message.horizon?.settled)
+    this.#intake.takeIn(peer, { ...event, message }, path, at, { settled: message.horizon?.settled, ask })
     peer.unsettledAnswers++
     this.#commits.whenSettled(durable => {
       if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || message.rows === undefined, at.mono)

@@ -60,6 +60,12 @@ export interface IntakeParts {
   readonly tell: (...effects: readonly Effect[]) => void
 }
 
+/** What is known of a delivery beside its message. */
+interface DeliveryContext {
+  readonly settled?: Version | undefined
+  readonly ask?: Ask
+}
+
 /** Takes messages in. */
 export class Intake {
   readonly #parts: IntakeParts
@@ -105,10 +111,11 @@ export class Intake {
 
   /**
    * Stages the entries of a delivery, and moves the cursor once they are durable.
-   * @param settled the sender's settled horizon, if it said so itself
+   * @param context the sender's settled horizon, if it said so itself, and what the delivery answers
    */
-  takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, settled: Version = 0n): void {
+  takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, context: DeliveryContext = {}): void {
     const { replica, commits, tell, self } = this.#parts
+    const { settled = 0n, ask } = context
     const wasWhole = !replica.isRecovering && replica.quarantine.places.length === 0
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
     const isOwnNews = (entry: Entry, index: number): boolean =>
@@ -124,6 +131,8 @@ export class Intake {
     commits.whenSettled(durable => {
       if (!durable) return
       peer.progress += staged
+      // Before the rows, which may name once more what was asked for and has been given now.
+      if (ask !== undefined) this.#followFetch(ask, delivery.message, at)
       if (rows !== undefined) this.#applied(peer, rows, entries, at)
     })
   }
@@ -143,14 +152,11 @@ export class Intake {
     peer.syncAt = 0
   }
 
-  /** Once the entries of an answer are durable: what it means for the fetch, the descent and the pace. */
+  /** Once the entries of an answer are durable: what it means for the descent and the pace. */
   followUp(ask: Ask, answer: Message, durable: boolean, progressBefore: number, at: Instant): void {
     const { peer } = ask
     peer.unsettledAnswers--
-    if (durable) {
-      this.#followFetch(ask, answer, at)
-      this.#followDescent(ask, answer, at)
-    }
+    if (durable) this.#followDescent(ask, answer, at)
     this.compareRoots(peer, at)
     this.#noteTold(ask, answer)
     if (!ask.isWork) return

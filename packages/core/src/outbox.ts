@@ -297,8 +297,8 @@ export class Outbox {
     const link = peer.links.http
     const proven = linkState(link, at.mono, this.#parts.params) === 'up'
     if (!proven || !link.up || link.doubted || link.poll !== undefined) return []
-    // A poll would bring the same rows once more.
-    if (peer.bulk !== undefined) return []
+    // A poll would bring the same rows once more: the cursor stands still until all of them are here.
+    if (peer.bulk !== undefined || peer.fetch !== undefined) return []
     if (at.mono < link.retryAt || at.mono < link.pollAt) return []
     return [this.#ask(peer, link, { push: false, own, at, isWork: false, waitMs: Math.round(link.holdMs) })]
   }

@@ -46,3 +46,37 @@ describe('entries that a peer has to defer', () => {
     },
   )
 })
+
+describe('entries that a node has to defer, and is told of by locator', () => {
+  /** Small ones of a third author, stamped `aheadMs` ahead of true time. */
+  const entries = (aheadMs: number, from: number, count: number): VerifiedEntry[] =>
+    Array.from({ length: count }, (_, at): VerifiedEntry => {
+      const version = BigInt(testWall + aheadMs) * 65_536n + BigInt(from + at)
+      const content = { key: `k${from + at}`, slot: '', value: encodeValue(at), base: 0n, version }
+      return signEntry(content, carol, sha256)
+    })
+
+  it('are asked for once: the cursor passes them, and the next poll waits for news', async () => {
+    const pair = new EnginePair([
+      { signer: alice, aheadMs: hourMs, dials: false },
+      { signer: bob, aheadMs: 0, dials: true },
+    ])
+    const [giver, taker] = pair.nodes
+    const shared = entries(0, 0, 1)
+    await pair.start()
+    await pair.announce(0, carol.nodeId, shared)
+    await pair.announce(1, carol.nodeId, shared)
+    await pair.pass(5_000)
+    // The others come while the taker asks for the first: its answer tells of them too.
+    await pair.announce(0, carol.nodeId, entries(hourMs, 1, 1))
+    await pair.pass(7)
+    await pair.announce(0, carol.nodeId, entries(hourMs, 2, 9))
+    const before = taker.asked.length
+    await pair.pass(60_000)
+    const asked = taker.asked.slice(before)
+    expect(taker.engine.replica.deferred.count).toBe(10)
+    expect(asked.at(-1)?.standing?.ack).toBe(giver.engine.replica.committedSeq)
+    expect(asked.length).toBeLessThanOrEqual(perMinuteMax)
+    expect(asked.filter(({ want, waitMs }) => want !== undefined && waitMs !== undefined)).toEqual([])
+  })
+})
