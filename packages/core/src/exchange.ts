@@ -9,15 +9,17 @@ import { horizonKey } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
 import { locatorBytes, readRows } from './journal.ts'
 import { pathOf, type Leaf } from './merkle.ts'
-import type { Ack, Beat, Compare, Info, Message, Rows, Want } from './message.ts'
+import type { Ack, Beat, Compare, Info, Message, Rows, Summary, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Hash, Store } from './ports.ts'
 import {
   compareStep,
+  fittingStep,
   missingOf,
   openDescent,
   shortDigestBytes,
   stepBytes,
+  unanswered,
   wantedLeaves,
 } from './reconcile.ts'
 import type { Replica } from './replica.ts'
@@ -27,6 +29,12 @@ import { locatorPathBytes } from './rows.ts'
 
 /** Bytes of wants and summaries for which the budget for entries leaves room in a frame. */
 const stepBytesSpared = 32 * 1024
+
+/** Leaves that one step pushes and wants. */
+const leavesMax = frameEntriesMax / 4
+
+/** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
+const restMax = 8 * compareNodesMax
 
 /** Room for entries of the peer's own that wait here: many counters, whose slots they are for. */
 const withheldBytesMax = 16 * 1024
@@ -40,6 +48,10 @@ export interface Descent {
   readonly digestBytes: number
   rounds: number
   next: Compare | undefined
+  /** What the peer has told and our steps so far had no room to answer. */
+  rest: readonly Summary[]
+  /** What we have told and its answers had no room for. */
+  unanswered: readonly Summary[]
   push: readonly Leaf[]
   want: readonly Want[]
 }
@@ -142,8 +154,7 @@ export class Composer {
     const { trie } = replica
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const missing = request.rows === undefined ? [] : this.missing(request.rows, request.entries ?? [])
-    const step =
-      request.compare === undefined ? undefined : compareStep(trie, request.compare, frameEntriesMax / 4)
+    const step = request.compare === undefined ? undefined : compareStep(trie, request.compare, leavesMax)
     const want = [...missing, ...(step?.want ?? [])].slice(0, compareNodesMax)
     if (want.length > 0) message.want = want
     if (request.compare !== undefined && step !== undefined && step.summaries.length > 0)
@@ -191,22 +202,47 @@ export class Composer {
   /** Begins a descent from the top. */
   openDescent(roots: string, digestBytes = shortDigestBytes): Descent {
     const next = openDescent(this.#parts.replica.trie, digestBytes)
-    return { fromRoot: true, roots, digestBytes, rounds: 0, next, push: [], want: [] }
+    return {
+      fromRoot: true,
+      roots,
+      digestBytes,
+      rounds: 0,
+      next,
+      rest: [],
+      unanswered: [],
+      push: [],
+      want: [],
+    }
   }
 
   /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
   continueDescent(descent: Descent, answer: Message): Descent | undefined {
     const { trie } = this.#parts.replica
     const { digestBytes, fromRoot, roots } = descent
-    const theirs = answer.compare
-    const step = theirs === undefined ? undefined : compareStep(trie, theirs, frameEntriesMax / 4)
+    const theirs = answer.compare?.summaries ?? []
+    // The newest first: deep before wide, so that entries move soon.
+    const told = [...theirs, ...descent.rest]
+    const step = compareStep(trie, { digestBytes, summaries: told }, leavesMax)
+    const rest = told.slice(step.read, step.read + restMax)
+    const asked = descent.next?.summaries ?? []
+    const left = [...unanswered(asked, theirs, answer.want), ...descent.unanswered].slice(0, restMax)
+    const again = rest.length + step.summaries.length > 0 ? [] : fittingStep(left)
+    const summaries = [...step.summaries, ...again]
     const wanted = answer.want === undefined ? [] : wantedLeaves(trie, answer.want, frameEntriesMax)
-    const push = [...wanted, ...(step?.push ?? [])]
-    const want = step?.want ?? []
-    const summaries = step?.summaries ?? []
+    const push = [...wanted, ...step.push]
+    const { want } = step
     if (push.length + want.length + summaries.length === 0) return undefined
-    const next = summaries.length === 0 ? undefined : { digestBytes, summaries }
-    return { fromRoot, roots, digestBytes, rounds: descent.rounds + 1, next, push, want }
+    return {
+      fromRoot,
+      roots,
+      digestBytes,
+      rounds: descent.rounds + 1,
+      next: summaries.length === 0 ? undefined : { digestBytes, summaries },
+      rest,
+      unanswered: left.slice(again.length),
+      push,
+      want,
+    }
   }
 
   /** The bytes of these leaves, those that fit; leaves superseded meanwhile are left out. */

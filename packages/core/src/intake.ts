@@ -312,6 +312,8 @@ const wantsOnly: Descent = {
   digestBytes: shortDigestBytes,
   rounds: 0,
   next: undefined,
+  rest: [],
+  unanswered: [],
   push: [],
   want: [],
 }

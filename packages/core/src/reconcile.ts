@@ -6,6 +6,7 @@
  * Short digests keep the frames small; the root, compared afterwards in full, catches what they may miss.
  */
 import { toHex } from './bytes.ts'
+import { compareNodesMax } from './limits.ts'
 import type { Leaf, MerkleTrie } from './merkle.ts'
 import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from './merkle.ts'
 import type { Compare, Locator, Summary, Want } from './message.ts'
@@ -37,8 +38,13 @@ const placeBytes = 24
  */
 const wantedVisitsMax = 128 * 1024
 
+/** Nibbles that a branch can go on with. */
+const childrenMax = 16
+
 /** What one step yields. */
 export interface Step {
+  /** How many of the other side's summaries it answers; what is beyond found no room. */
+  readonly read: number
   readonly summaries: readonly Summary[]
   /** Leaves the other side lacks. */
   readonly push: readonly Leaf[]
@@ -51,16 +57,17 @@ export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
 }
 
 /**
- * Answers the other side's summaries.
+ * Answers the other side's summaries, the first ones first, as many as fit.
  * @param leavesMax bound on the leaves pushed and wanted
  */
 export function compareStep(trie: MerkleTrie, theirs: Compare, leavesMax: number): Step {
-  const step = { summaries: [] as Summary[], push: [] as Leaf[], want: [] as Want[] }
+  const step = { read: 0, summaries: [] as Summary[], push: [] as Leaf[], want: [] as Want[] }
   let bytes = 0
   let wanted = 0
   for (const summary of theirs.summaries) {
     const room = leavesMax - step.push.length - wanted
-    if (bytes >= stepBytesMax || room <= 0) break
+    if (isFull(step.summaries.length, bytes) || room <= 0) break
+    step.read++
     const told = { summaries: step.summaries.length, want: step.want.length }
     if (summary.children !== undefined) compareBranch(trie, summary, theirs.digestBytes, step, room)
     else compareLeaves(trie, summary, step, room)
@@ -69,6 +76,37 @@ export function compareStep(trie: MerkleTrie, theirs: Compare, leavesMax: number
     wanted += news.want.reduce((sum, { digests }) => sum + digests.length, 0)
   }
   return step
+}
+
+/** Of the summaries, the first ones that fit one step. */
+export function fittingStep(summaries: readonly Summary[]): readonly Summary[] {
+  let bytes = 0
+  const end = summaries.findIndex((summary, at) => {
+    const full = isFull(at, bytes)
+    bytes += stepBytes([summary])
+    return full
+  })
+  return end < 0 ? summaries : summaries.slice(0, end)
+}
+
+/** Of the summaries that were asked, those that the answer had no room for: it goes through them in order. */
+export function unanswered(
+  asked: readonly Summary[],
+  answer: readonly Summary[],
+  want: readonly Want[] = [],
+): readonly Summary[] {
+  const last = answer.at(-1)
+  if (last === undefined || !isFull(answer.length, stepBytes(answer, want))) return []
+  const at = asked.findLastIndex(({ prefix, length, depth = length }) => {
+    const isBelow = (last.depth ?? last.length) >= depth
+    return isBelow && sharedNibbles(padded(prefix), padded(last.prefix), depth) >= depth
+  })
+  return at < 0 ? [] : asked.slice(at + 1)
+}
+
+/** Whether a step has no room for the answer to one more summary. */
+function isFull(summaries: number, bytes: number): boolean {
+  return summaries > compareNodesMax - childrenMax || bytes >= stepBytesMax
 }
 
 /** About how many bytes of a frame summaries and wants take; never less than they do. */
