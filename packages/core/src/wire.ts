@@ -180,19 +180,21 @@ function readMessage(value: unknown, version: FrameVersion, from: NodeId | undef
   if (!(value instanceof Map)) return fail('the frame')
   const read = <T>(number: number, reader: (value: unknown) => T): T | undefined =>
     value.has(number) ? reader(value.get(number)) : undefined
+  const readIn = <T>(only: FrameVersion, number: number, reader: (value: unknown) => T): T | undefined =>
+    version === only ? read(number, reader) : undefined
   const sender = version === 1 || from === undefined ? undefined : fromHex(from)
-  const standing = read(section.standing, packed =>
+  const standing = readIn(2, section.standing, packed =>
     unpackStanding(bytes(packed, 'standing', 1, frameBytesMax)),
   )
   return present({
     version: version === 1 ? undefined : version,
-    beat: read(section.beat, readBeat),
-    acks: read(section.acks, acks => list(acks, 'acks', membersMax).map(readAck)),
-    ack: read(section.ack, readOwnAck),
+    beat: readIn(1, section.beat, readBeat),
+    acks: readIn(1, section.acks, acks => list(acks, 'acks', membersMax).map(readAck)),
+    ack: readIn(1, section.ack, readOwnAck),
     rows:
-      read(section.rows, readRows) ??
-      read(section.rowsOfStanding, rows => readRowsOfStanding(rows, standing, sender)),
-    pull: read(section.pull, readPull),
+      readIn(1, section.rows, readRows) ??
+      readIn(2, section.rowsOfStanding, rows => readRowsOfStanding(rows, standing, sender)),
+    pull: readIn(1, section.pull, readPull),
     entries: read(section.entries, entries => readEntries(entries, sender)),
     want: read(section.want, wants => list(wants, 'want', compareNodesMax).map(readWant)),
     compare: read(section.compare, readCompare),
@@ -200,9 +202,9 @@ function readMessage(value: unknown, version: FrameVersion, from: NodeId | undef
     info: read(section.info, readInfo),
     horizon: read(section.horizon, readHorizon),
     leaving: read(section.leaving, leaving => leaving === true || fail('leaving')),
-    speaks: read(section.speaks, speaks => uint(speaks, 'speaks', 255)),
+    speaks: readIn(1, section.speaks, speaks => uint(speaks, 'speaks', 255)),
     standing,
-    ackMarks: read(section.ackMarks, marks => unpackAckMarks(bytes(marks, 'acks', 0, frameBytesMax))),
+    ackMarks: readIn(2, section.ackMarks, marks => unpackAckMarks(bytes(marks, 'acks', 0, frameBytesMax))),
   })
 }
 

@@ -130,7 +130,7 @@ function boot(
     random: seededRandom(index + 1),
     params: { ...defaultParams, ...params },
     members: trusted,
-    clock: { now, alarm: clock.alarm },
+    clock: { now, alarm: (at, callback) => clock.alarm(at, callback) },
     transports: [p2p.join(id, trusted), http.join(id, trusted)],
     log: (level, message, fields) =>
       logs.push(`${clock.now().mono} ${level} ${message} ${JSON.stringify(fields)}`),
