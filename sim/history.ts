@@ -8,6 +8,7 @@
 import { wallOf, type NodeStatus, type Scan } from '@lattice/core'
 import { createDice } from './dice.ts'
 import { drawSwarm, startFaults, type Swarm } from './faults.ts'
+import { horizonKey } from './entries.ts'
 import { dump, Ledger, winners } from './ledger.ts'
 import { epochWall } from './life.ts'
 import { Sentinel } from './sentinel.ts'
@@ -62,7 +63,7 @@ const lastCommitMs = 20_000
 /** How often the world is asked whether it is well: a status is dear. */
 const askEveryMs = 2_000
 
-/** Entries stamped further ahead than this wait until their time has come. */
+/** Entries stamped further ahead than this wait until their time has come; a horizon until it is this old. */
 const futureMs = 600_000
 
 /** No clock of a history is further ahead than this. */
@@ -197,10 +198,7 @@ function release({ present }: World, all: readonly (NodeStatus | undefined)[]): 
 async function demandProgress(world: World): Promise<void> {
   const healedAt = world.now
   await world.timeline.run(healedAt + lastCommitMs)
-  const waitMs = Math.max(
-    0,
-    ...world.present.map(member => latestWall(member) - (epochWall + world.now) - futureMs),
-  )
+  const waitMs = Math.max(0, ...world.present.map(member => latestDue(member) - (epochWall + world.now)))
   if (waitMs > waitMsMax) return world.violate(`a disk holds an entry from ${waitMs / 1000} s ahead`)
   await world.timeline.run(world.now + waitMs)
   if (waitMs > 0) world.count('waited-for-the-future')
@@ -269,9 +267,10 @@ function standings(world: World): string {
     .join('; ')
 }
 
-/** Wall time of the latest version on a disk. */
-function latestWall(member: Member): number {
+/** Wall time from which on every node takes in all that is on this disk; horizons have to be old. */
+function latestDue(member: Member): number {
   let latest = 0
-  for (const entry of winners(member).values()) latest = Math.max(latest, wallOf(entry.version))
+  for (const { key, version } of winners(member).values())
+    latest = Math.max(latest, wallOf(version) + (key === horizonKey ? futureMs : -futureMs))
   return latest
 }
