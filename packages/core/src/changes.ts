@@ -1,7 +1,7 @@
 /** What a batch changes, key by key, once what ends by its horizon and what is disowned has gone. */
 import { endingsOf } from './endings.ts'
 import type { Entry, VerifiedEntry } from './entry.ts'
-import type { KeyChange } from './key-index.ts'
+import type { DamagedKeys, KeyChange } from './key-index.ts'
 import type { Row } from './ports.ts'
 import type { Sequence, Version } from './units.ts'
 import { storedEntry, type Winners } from './winners.ts'
@@ -28,6 +28,8 @@ export interface ChangeParts<T extends NewRow> {
   /** Set where the batch brings a horizon, with the keys that have something to end by it. */
   readonly horizon: Version | undefined
   readonly due: readonly string[]
+  /** Whether something of a key is lost: nobody can tell what of it has ended, so nothing does. */
+  readonly quarantine: DamagedKeys
   readonly winners: Pick<Winners<T>, 'rowsOf' | 'slotsOf'>
 }
 
@@ -51,7 +53,9 @@ export function changesOf<T extends NewRow>(parts: ChangeParts<T>): Changes<T> {
     const rows = winners.rowsOf(key)
     const kept = rows.filter(({ seq }) => !disowned.has(seq) || seq === newest)
     const joined = winners.slotsOf(key, kept)
-    const ended = horizon === undefined ? [] : endingsOf(joined).filter(({ at }) => at <= horizon)
+    // Reading the rows has found what is damaged.
+    const isEnding = horizon !== undefined && !parts.quarantine.isDamaged(key)
+    const ended = isEnding ? endingsOf(joined).filter(({ at }) => at <= horizon) : []
     for (const { entry } of ended) gone.add(entry)
     const after = joined.filter(entry => !gone.has(entry))
     const places = new Set(after.map(({ slot }) => slot))

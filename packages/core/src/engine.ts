@@ -12,6 +12,7 @@ import { authorsOf, type EngineParts } from './engine-parts.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
+import { vouchedHorizon } from './horizon.ts'
 import { bothRoots, Intake } from './intake.ts'
 import { createPeers } from './members.ts'
 import { ModeKeeper } from './mode-keeper.ts'
@@ -284,7 +285,9 @@ export class Engine {
       if (pull?.full === true) peer.divergedSince = undefined
     }
     this.#intake.absorb(peer, message, event.path, at)
-    this.#intake.takeIn(peer, { ...event, message }, event.path, at, { settled: message.horizon?.settled })
+    this.#intake.takeIn(peer, { ...event, message }, event.path, at, {
+      settled: vouchedHorizon(message.horizon),
+    })
     this.#responder.take(event.id, peer, message, manner, at)
   }
 
@@ -302,7 +305,10 @@ export class Engine {
     if (beyond && peer.cursor?.seq === cursor.seq) Object.assign(peer, { cursor: undefined, landed: [] })
     const before = peer.progress
     this.#intake.absorb(peer, message, path, at)
-    this.#intake.takeIn(peer, { ...event, message }, path, at, { settled: message.horizon?.settled, ask })
+    this.#intake.takeIn(peer, { ...event, message }, path, at, {
+      settled: vouchedHorizon(message.horizon),
+      ask,
+    })
     peer.unsettledAnswers++
     this.#commits.whenSettled(durable => {
       if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || message.rows === undefined, at.mono)

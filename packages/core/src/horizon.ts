@@ -8,6 +8,7 @@
  */
 import type { Entry, EntryContent } from './entry.ts'
 import { futureToleranceMs, membersMax } from './limits.ts'
+import type { HorizonReport } from './message.ts'
 import { wholeKey } from './slot.ts'
 import { isIncarnation, isNodeId, type Incarnation, type NodeId, type Version } from './units.ts'
 import { decodeValue, encodeValue } from './value.ts'
@@ -41,4 +42,12 @@ export function holdersOf(entry: Pick<Entry, 'slot' | 'value' | 'base'>): Holder
     holders.set(node, life)
   }
   return holders.size <= membersMax ? holders : undefined
+}
+
+/**
+ * The horizon at or below which what a node offers has not ended; 0 while it has lost something, since what
+ * it lost may be the delete that silenced what it offers.
+ */
+export function vouchedHorizon(report: HorizonReport | undefined): Version {
+  return report === undefined || report.floor === 0n ? 0n : report.settled
 }

@@ -10,6 +10,7 @@ import type { CommitPipeline } from './commits.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer, Descent } from './exchange.ts'
+import { vouchedHorizon } from './horizon.ts'
 import { continues, covers, type Cursor } from './journal.ts'
 import { descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
@@ -266,8 +267,8 @@ export class Intake {
     if (askedDescent === undefined && answer.want === undefined) return
     const { composer, replica } = this.#parts
     const next = composer.continueDescent(askedDescent ?? wantsOnly, answer)
-    const settled = peer.stated?.settled ?? 0n
-    const knowsBetter = replica.isRecovering && settled > 0n && settled >= replica.horizon
+    const vouched = vouchedHorizon(peer.stated)
+    const knowsBetter = vouched > 0n && vouched >= replica.horizon
     peer.descent = next && knowsBetter ? { ...next, push: replica.disown(next.push) } : next
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])

@@ -22,6 +22,9 @@ const endingCountFact = 'endings'
 /** Prefix of the facts that say when the first entry of a key ends; each holds the key. */
 const duePrefix = 'due/'
 
+/** Characters of such a name before that of its key: the version in hex, and a slash. */
+const dueHeadLength = duePrefix.length + 17
+
 /** Keys looked at together where they have to be counted. */
 const countPage = 1_000
 
@@ -36,6 +39,11 @@ export interface KeyChange {
   readonly key: string
   readonly before: readonly Entry[]
   readonly after: readonly Entry[]
+}
+
+/** Knows of which keys something is lost. */
+export interface DamagedKeys {
+  isDamaged(key: string): boolean
 }
 
 type Facts = Map<string, Uint8Array | undefined>
@@ -91,11 +99,16 @@ export class KeyIndex {
     this.#isDoubtful = true
   }
 
-  /** The facts that go with a commit that makes these changes. */
-  seal(changes: readonly KeyChange[]): Facts {
+  /**
+   * The facts that go with a commit that makes these changes.
+   * @param quarantine where something of a key is lost, nobody knows what it counts for; when it is due, we do
+   */
+  seal(changes: readonly KeyChange[], quarantine: DamagedKeys): Facts {
     const facts: Facts = new Map(this.#missing)
     const counts = { ...this.#counts }
-    for (const { key, before, after } of changes) {
+    const damaged = changes.filter(({ key }) => quarantine.isDamaged(key))
+    if (damaged.length > 0) this.#setDue(damaged, facts)
+    for (const { key, before, after } of changes.filter(each => !damaged.includes(each))) {
       const [ended, ends] = [endingsOf(before), endingsOf(after)]
       counts.keys += Number(isReadable(key, after)) - Number(isReadable(key, before))
       counts.endings += ends.length - ended.length
@@ -114,6 +127,17 @@ export class KeyIndex {
   committed(): void {
     this.#counts = this.#sealed
     this.#missing.clear()
+  }
+
+  /** Whatever was said before, with more or less of the key at hand, gives way to what is there now. */
+  #setDue(changes: readonly KeyChange[], facts: Facts): void {
+    const names = new Set(changes.map(({ key }) => this.#nameOf(key)))
+    for (const [name] of this.#store.facts(duePrefix, keysDueMax))
+      if (names.has(name.slice(dueHeadLength))) facts.set(name, undefined)
+    for (const { key, after } of changes) {
+      const due = dueOf(endingsOf(after))
+      if (due !== undefined) facts.set(this.#dueFact(key, due), toUtf8(key))
+    }
   }
 
   /** By pages, so that it needs no memory. */
@@ -136,8 +160,11 @@ export class KeyIndex {
   }
 
   #dueFact(key: string, due: Version): string {
-    const name = toHex(this.#hash(toUtf8(key)).subarray(0, 16))
-    return `${duePrefix}${due.toString(16).padStart(16, '0')}/${name}`
+    return `${duePrefix}${due.toString(16).padStart(16, '0')}/${this.#nameOf(key)}`
+  }
+
+  #nameOf(key: string): string {
+    return toHex(this.#hash(toUtf8(key)).subarray(0, 16))
   }
 }
 

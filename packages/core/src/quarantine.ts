@@ -12,7 +12,7 @@ import type { CheckedRows, Damage } from './checked-rows.ts'
 import type { Entry } from './entry.ts'
 import { LatticeError } from './errors.ts'
 import { membersMax, quarantineMax } from './limits.ts'
-import { pathOf, type MerkleTrie } from './merkle.ts'
+import { leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Store } from './ports.ts'
 import { wholeKey } from './slot.ts'
 import type { Operation } from './status.ts'
@@ -102,6 +102,15 @@ export class Quarantine {
     if (this.#places.size === 0 && !rows.hasFound) return false
     const start = toHex(hash(toUtf8(key)))
     return rows.hasFoundUnder(start) || [...this.#places.keys()].some(path => path.startsWith(start))
+  }
+
+  /** Whether this very entry is lost here: it may come back from anybody. */
+  isLost({ key, slot, digest }: Entry): boolean {
+    if (this.#places.size === 0) return false
+    const { hash } = this.#parts
+    const path = pathOf(key, slot, hash)
+    const lost = this.#places.get(toHex(path))
+    return lost !== undefined && equalBytes(lost.leaf, leafDigest(path, digest, hash))
   }
 
   /**

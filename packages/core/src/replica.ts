@@ -100,8 +100,7 @@ export class Replica {
     this.#committedHorizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
     this.#recovering = this.#hasLost()
     this.#horizon = this.#committedHorizon
-    this.#committedClock = this.#clock.highWater
-    this.#sealedClock = this.#committedClock
+    this.#committedClock = this.#sealedClock = this.#clock.highWater
   }
 
   /** Keys that can be read: deleted ones do not count. */
@@ -131,7 +130,7 @@ export class Replica {
 
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
-    if (this.#recovering || this.quarantine.places.length > 0) return 0n
+    if (this.#recovering || this.rows.hasFound || this.quarantine.places.length > 0) return 0n
     const { least } = this.deferred
     return least !== undefined && least <= this.#committedClock ? least - 1n : this.#committedClock
   }
@@ -242,13 +241,15 @@ export class Replica {
   }
 
   /**
-   * Drops leaves with the forming batch that a settled peer does not have, those at or below the horizon;
-   * returns the others.
+   * Drops leaves with the forming batch that a settled, undamaged peer does not have, those at or below the
+   * horizon: all while recovering, else those of damaged keys, which may have lost the delete that silenced
+   * them. Returns the others.
    */
   disown(leaves: readonly Leaf[]): Leaf[] {
     return leaves.filter(leaf => {
       const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
+      if (!this.#recovering && !this.quarantine.isDamaged(row.key)) return true
       this.#batches.forming.disowned.push(row)
       return false
     })
@@ -289,9 +290,10 @@ export class Replica {
     const { keys, rows, stillborn, drops } = this.#changes()
     for (const row of stillborn) this.#winners.unstage(row)
     this.#sealedClock = this.#clock.highWater
-    if (this.quarantine.seal(rows).isBlurred) this.keys.doubt()
-    const known = keys.filter(({ key }) => !this.quarantine.isDamaged(key))
-    const facts = new Map([...this.#batches.forming.facts, ...this.keys.seal(known)])
+    const isBlurred =
+      this.quarantine.seal(rows).isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))
+    if (isBlurred) this.keys.doubt()
+    const facts = new Map([...this.#batches.forming.facts, ...this.keys.seal(keys, this.quarantine)])
     facts.set(clockFact, uintToBytes(this.#sealedClock))
     const { least } = this.deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
@@ -357,7 +359,7 @@ export class Replica {
    */
   #isEnded(entry: Entry, settled: Version): boolean {
     if (this.#recovering || entry.key === horizonKey) return false
-    return entry.version <= this.#horizon && settled < this.#horizon
+    return entry.version <= this.#horizon && settled < this.#horizon && !this.quarantine.isLost(entry)
   }
 
   #draft(content: EntryContent): StagedRow {
@@ -391,6 +393,7 @@ export class Replica {
     const horizon = staged.find(row => row.key === horizonKey)?.entry.version
     const due = horizon === undefined ? [] : this.keys.keysDue(horizon)
     const { disowned } = this.#batches.forming
-    return changesOf({ staged, disowned, newest: this.#committedSeq, horizon, due, winners: this.#winners })
+    const parts = { staged, disowned, newest: this.#committedSeq, horizon, due, quarantine: this.quarantine }
+    return changesOf({ ...parts, winners: this.#winners })
   }
 }

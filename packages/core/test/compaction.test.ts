@@ -7,6 +7,7 @@ import {
   encodeValue,
   futureToleranceMs,
   versionAt,
+  vouchedHorizon,
   type Operation,
   type Row,
   type Signer,
@@ -59,7 +60,8 @@ async function give(
   to: TestReplica,
   entries = rowsOf(from).map(storedEntry),
 ): Promise<void> {
-  to.replica.offer(entries, 'p2p', laterWall, from.replica.settledHorizon)
+  const { settledHorizon: settled, floor } = from.replica
+  to.replica.offer(entries, 'p2p', laterWall, vouchedHorizon({ settled, floor }))
   await commit(to)
 }
 
@@ -315,5 +317,76 @@ describe('the horizon', () => {
     expect(rootOf(away)).toBe(rootOf(settled))
     away.replica.recovered(settled.replica.settledHorizon)
     expect(away.replica.settledHorizon).toBe(settled.replica.horizon)
+  })
+})
+
+describe('a horizon over damage', () => {
+  /** A set whose only element was deleted, on three members; one of them loses the entry in this slot. */
+  async function damagedSet(
+    slot: string,
+  ): Promise<{ settled: TestReplica; damaged: TestReplica; lost: VerifiedEntry }> {
+    const all = federation()
+    const [settled, damaged] = all.members as [TestReplica, TestReplica]
+    await act(all, 0, [{ op: 'add', key: 'set', element: 'dead' }], testWall)
+    await act(all, 1, [{ op: 'delete', key: 'set' }], testWall + 1)
+    await exchange(all.members)
+    const row = damaged.store.slots('set').find(each => each.slot === slot) as Row
+    const lost = storedEntry(row)
+    Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
+    await propose(settled, versionAt(testWall + 5_000))
+    await give(settled, damaged)
+    return { settled, damaged, lost }
+  }
+
+  const element = elementSlot(encodeValue('dead'), sha256)
+
+  it.each([
+    ['the delete', ''],
+    ['what it silences', element],
+  ])('ends nothing of a key that has lost %s, and settled peers do not take it back', async (_, slot) => {
+    const { settled, damaged, lost } = await damagedSet(slot)
+    expect(rowsOf(damaged).filter(({ key }) => key === 'set')).toHaveLength(2)
+    const intact = rowsOf(damaged).filter(row => row.key !== 'set' || row.slot !== slot)
+    await give(damaged, settled, intact.map(storedEntry))
+    expect(rowsOf(settled).map(({ key }) => key)).not.toContain('set')
+
+    // The very entry is welcome, from whomever, and never shows alone.
+    damaged.replica.quarantine.take()
+    damaged.replica.offer([lost], 'p2p', laterWall)
+    await commit(damaged)
+    expect(damaged.replica.read('set')).toBeUndefined()
+    expect(damaged.replica.keys.keysDue(versionAt(testWall + 5_000))).toEqual(['set'])
+  })
+
+  it('is over once a peer that has lost nothing does without what is left', async () => {
+    const { settled, damaged } = await damagedSet('')
+    damaged.replica.quarantine.take(() => [alice.nodeId])
+    const left = damaged.replica.disown([...damaged.replica.trie.leaves(new Uint8Array(0), 0)])
+    await commit(damaged)
+    expect([left.length, rootOf(damaged)]).toEqual([1, rootOf(settled)])
+    damaged.replica.quarantine.agreed([alice.nodeId])
+    expect([damaged.replica.quarantine.places, damaged.replica.read('set')]).toEqual([[], undefined])
+  })
+
+  it('knows when a key is due that was damaged as its delete came', async () => {
+    const all = federation()
+    const [one, other] = all.members as [TestReplica, TestReplica]
+    await act(all, 0, [{ op: 'add', key: 'set', element: 'dead' }], testWall)
+    await exchange(all.members)
+    const row = other.store.slots('set')[0] as Row
+    const lost = storedEntry(row)
+    Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
+    await act(all, 0, [{ op: 'delete', key: 'set' }], testWall + 1)
+    await give(
+      one,
+      other,
+      rowsOf(one)
+        .filter(({ slot }) => slot === '')
+        .map(storedEntry),
+    )
+    other.replica.quarantine.take()
+    other.replica.offer([lost], 'p2p', laterWall)
+    await commit(other)
+    expect(other.replica.keys.keysDue(versionAt(testWall + 5_000))).toEqual(['set'])
   })
 })

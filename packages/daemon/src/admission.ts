@@ -10,6 +10,7 @@ import {
   entrySignature,
   isMalformed,
   parseEntry,
+  vouchedHorizon,
   type Delivery,
   type Entry,
   type Hash,
@@ -66,7 +67,7 @@ export class Admission {
     const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
     const parsed = bytes.map(each => parseEntry(each, hash)).filter(entry => entry !== undefined)
     const known = parsed.filter(entry => knows(entry.author))
-    const news = known.filter(entry => isNews(entry, message.horizon?.settled))
+    const news = known.filter(entry => isNews(entry, vouchedHorizon(message.horizon)))
     const verdicts = news.length === 0 ? [] : await verifier.verify(news.map(entrySignature))
     const entries = news.flatMap((entry, index): VerifiedEntry[] =>
       verdicts[index] === true ? [admit(entry)] : [],
