@@ -101,7 +101,7 @@ export class KeyIndex {
 
   /**
    * The facts that go with a commit that makes these changes.
-   * @param quarantine where something of a key is lost, nobody knows what it counts for; when it is due, we do
+   * @param quarantine where something of a key is lost, nobody knows what it counts for, only when it is due
    */
   seal(changes: readonly KeyChange[], quarantine: DamagedKeys): Facts {
     const facts: Facts = new Map(this.#missing)
