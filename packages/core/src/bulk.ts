@@ -27,8 +27,8 @@ export interface Bulk {
 }
 
 /**
- * Frames of one peer that may be verified and written while the next is asked for: a megabyte, and enough to
- * cover a round trip of 200 ms at the rate at which two cores verify.
+ * Frames of one peer that may be verified and written while the next is asked for: enough to cover a round
+ * trip of 200 ms at the rate at which two cores verify. More would become one commit, and that one long turn.
  */
 export const bulkWindow = 4
 

@@ -30,6 +30,12 @@ import { locatorPathBytes } from './rows.ts'
 /** Bytes of wants and summaries for which the budget for entries leaves room in a frame. */
 const stepBytesSpared = 32 * 1024
 
+/**
+ * Room for rows in an answer to a node that takes a state over. It takes each in at one go, during which it
+ * hears no heartbeat: some 40 ms (npm run bench:bootstrap).
+ */
+const fullRowsBytesMax = 96 * 1024
+
 /** Leaves that one step pushes and wants. */
 const leavesMax = frameEntriesMax / 4
 
@@ -170,7 +176,8 @@ export class Composer {
     if (request.pull?.incarnation === store.incarnation && room >= entryBytesMax) {
       const sent = [...(request.rows?.entries ?? []), ...(request.entries ?? [])]
       const known = new Set(sent.map(entry => toHex(hash(entry))))
-      const rows = this.rows(request.pull.after, room, !request.pull.full, known)
+      const { after, full } = request.pull
+      const rows = this.rows(after, full ? Math.min(room, fullRowsBytesMax) : room, !full, known)
       if (rows !== undefined) message.rows = rows
       if (peer !== undefined) peer.toldSeq = rows?.upTo ?? peer.toldSeq
       room -= bytesOf(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)

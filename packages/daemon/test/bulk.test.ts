@@ -120,7 +120,7 @@ describe('a transfer that is cut', () => {
     const taker = await world.add()
     let frames = 0
     world.onFrame = frame => {
-      if (to(1)(frame) && frame.message.rows !== undefined && ++frames === 6) return new Promise(() => {})
+      if (to(1)(frame) && frame.message.rows !== undefined && ++frames === 8) return new Promise(() => {})
       return frame.message
     }
     await world.pass(500)

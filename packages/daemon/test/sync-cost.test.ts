@@ -92,6 +92,6 @@ describe('the cost of becoming equal', () => {
     await world.add(base)
     await world.add()
     await world.until(knowEqual, 600_000)
-    expect(costOf(world.log)).toEqual({ entryBytes: bytesOf(base), bytes: 566_578, roundTrips: 4 })
+    expect(costOf(world.log)).toEqual({ entryBytes: bytesOf(base), bytes: 566_905, roundTrips: 7 })
   })
 })
