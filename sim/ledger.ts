@@ -232,12 +232,13 @@ export class Ledger {
    * A node that has lost its past does not know how far deletes have ended, and where its clock is behind by
    * more than they are remembered, the others refuse what it writes (decision 7).
    */
-  #isBelowHorizon(version: Version): boolean {
+  #isBelowHorizon(member: Member, version: Version): boolean {
+    if (!this.#world.losses.has(member.index)) return false
     const horizonOn = ({ disk }: Member): Version =>
       disk
         .slots(horizonKey)
         .reduce((newest, row) => max(newest, disk.isDamaged(row) ? 0n : (parse(row)?.version ?? 0n)), 0n)
-    return version <= this.#world.present.map(horizonOn).reduce(max, 0n)
+    return version > horizonOn(member) && version <= this.#world.present.map(horizonOn).reduce(max, 0n)
   }
 
   #authorOf({ id }: Member): number {
@@ -248,7 +249,7 @@ export class Ledger {
     const { incarnation } = attempt
     if (attempt.outcome !== 'pending') return
     const isDoubled = this.#doubled.has(attempt.member) && attempt.operations.some(isIncrement)
-    const isBelow = this.#isBelowHorizon(version)
+    const isBelow = this.#isBelowHorizon(member, version)
     if (isBelow) this.#world.count('written-below-the-horizon')
     attempt.outcome = isDoubled || isBelow ? 'unknown' : 'acknowledged'
     attempt.version = version
