@@ -67,7 +67,8 @@ export interface NewRow extends Row {
 
 /** Leaves of the trie in columns: 32 bytes each in `keys` and `digests`. */
 export interface LeafBlock {
-  readonly seqs: readonly Sequence[]
+  /** Sequences of their rows; a double holds each exactly. */
+  readonly seqs: Float64Array
   /** First halves of the paths. */
   readonly keys: Uint8Array
   /** Second halves, by index, of those that are not the hash of the empty slot. */

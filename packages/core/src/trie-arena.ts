@@ -7,7 +7,7 @@
  * of their path.
  */
 import { concatBytes, equalBytes } from './bytes.ts'
-import type { LeafOrder, LeafWords } from './leaf-order.ts'
+import type { LeafRun } from './leaf-order.ts'
 import type { Sequence } from './units.ts'
 
 /** Nibbles in a path. */
@@ -25,6 +25,12 @@ const digestWords = digestBytes / 4
 const chunkBits = 10
 const chunkSize = 1 << chunkBits
 const chunkMask = chunkSize - 1
+
+/** Digests and first halves of paths, by four bytes. */
+export interface LeafWords {
+  readonly keys: Uint32Array
+  readonly digests: Uint32Array
+}
 
 interface LeafChunk {
   readonly keys: Uint8Array
@@ -80,7 +86,7 @@ export class TrieArena {
   }
 
   /** Takes in leaves that hang nowhere yet, in path order: the first becomes reference −1, and so on. */
-  addLeaves(leaves: LeafOrder): void {
+  addLeaves(leaves: LeafRun): void {
     for (let at = 0; at < leaves.count; at++) {
       const ref = -++this.#leafCount
       const [{ words, seqs }, to] = [this.#leafChunk(ref), leafAt(ref)]

@@ -273,7 +273,7 @@ function blockOf(rows: readonly NewRow[]): LeafBlock {
     slot === '' ? [] : [[index, path.slice(32)] as const],
   )
   return {
-    seqs: rows.map(row => row.seq),
+    seqs: Float64Array.from(rows, row => row.seq),
     keys: concatBytes(...rows.map(row => row.path.subarray(0, 32))),
     slots: new Map(slots),
     digests: concatBytes(...rows.map(row => row.leaf)),

@@ -59,7 +59,7 @@ export const plain = ({ seq, key, slot, digest, bytes }: Row): unknown => ({
 /** Leaves in plain comparable form, ascending by sequence. */
 export function plainLeaves(blocks: Iterable<LeafBlock>): { seq: Sequence; leaf: string }[] {
   const found = [...blocks].flatMap(({ seqs, keys, slots, digests }) =>
-    seqs.map((seq, index) => {
+    Array.from(seqs, (seq, index) => {
       const [key, digest] = [keys, digests].map(all => all.subarray(index * 32, index * 32 + 32).join())
       return { seq, leaf: [key, slots.get(index)?.join() ?? 'whole key', digest].join('/') }
     }),
