@@ -47,9 +47,13 @@ function productionDependencies(): readonly string[] {
   )
 }
 
+/** Prebuilt libraries of other systems, which packages of native code bring along. */
+const foreignPrebuild = new RegExp(`/prebuilds/(?!${process.platform}-${process.arch}(/|$))[^/]+`)
+
 /** Sources, maps and documents of dependencies are two thirds of their files and never read at run time. */
 function isShipped(path: string): boolean {
   const inside = path.slice(path.lastIndexOf('node_modules/'))
+  if (foreignPrebuild.test(inside)) return false
   return (
     !/\.(ts|map|md|markdown|flow)$|\/(test|tests|docs|example|examples|\.github)(\/|$)/.test(inside) ||
     /LICEN[CS]E/i.test(inside)

@@ -14,6 +14,7 @@ import { createMemoryStore } from '@lattice/core/testing'
 import { BatchSigner } from '../src/batch-signer.ts'
 import { systemClock } from '../src/host/clock.ts'
 import { createVerifier, sha256, systemRandom } from '../src/host/crypto.ts'
+import { createSign, signWithNode, signWithSodium } from '../src/host/ed25519-sign.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { SignCrew } from '../src/host/sign-crew.ts'
 import { Runtime } from '../src/runtime.ts'
@@ -39,7 +40,7 @@ describe('the signing threads', () => {
   })
 
   it('who waits for a thread that dies is told', async () => {
-    const crew = new SignCrew({} as never)
+    const crew = new SignCrew(new Uint8Array(31))
     await expect(crew.sign(messagesOf(20))).rejects.toThrow('has ended')
   })
 })
@@ -137,5 +138,22 @@ describe('a node whose entries are signed in threads', () => {
     await written
     expect(await forged(store)).toBe(0)
     expect(store.lastSeq).toBe(100)
+  })
+})
+
+describe('both libraries that sign', () => {
+  it('make the same bytes', () => {
+    for (let count = 0; count < 50; count++) {
+      const seed = randomBytes(32)
+      const message = randomBytes(count * 7)
+      const [here, there] = [signWithNode(seed), signWithSodium(seed)]
+      expect(there?.(message).length).toBe(64)
+      expect(hex(there?.(message) ?? seed)).toBe(hex(here(message)))
+    }
+  })
+
+  it('refuse a seed of another length', () => {
+    for (const create of [signWithNode, signWithSodium, createSign])
+      expect(() => create(new Uint8Array(31))).toThrow()
   })
 })

@@ -8,8 +8,8 @@ import { VerifyCrew } from './verify-crew.ts'
 // Up to this many are verified at once on the main thread (0.1 ms each): cheaper than a trip to a thread.
 const inlineMax = 4
 
-/** SHA-256. The detour over hex is twice as fast as asking for bytes (measured on Node 24). */
-export const sha256: Hash = bytes => Buffer.from(hash('sha256', bytes), 'hex')
+/** SHA-256. The detour over a string is three times as fast as asking for bytes (measured on Node 24). */
+export const sha256: Hash = bytes => Buffer.from(hash('sha256', bytes, 'binary'), 'latin1')
 
 /** Randomness from the operating system. */
 export const systemRandom: Random = Object.freeze({

@@ -5,8 +5,7 @@
  * exists yet. A node that lost its key but kept its store must not come back as somebody else unnoticed
  * (reliability S18).
  */
-import { createPrivateKey, createPublicKey, randomBytes, sign } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
+import { createPublicKey, randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -14,6 +13,7 @@ import { LatticeError, isNodeId } from '@lattice/core'
 import type { NodeId, Signer } from '@lattice/core'
 
 import type { Secret } from '../config/secret.ts'
+import { createSign, privateKeyFromSeed } from './ed25519-sign.ts'
 import { peerIdFromNodeId } from './peer-id.ts'
 import { SignCrew } from './sign-crew.ts'
 import { codeOf, createPrivateFile, readPrivateFile } from './private-file.ts'
@@ -35,8 +35,6 @@ export interface Identity {
 }
 
 const seedPattern = /^[0-9a-f]{64}$/
-// PKCS #8 header of an Ed25519 private key (RFC 8410 §7); the 32-byte seed follows.
-const pkcs8Header = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /**
  * Opens the identity, or makes one where neither key nor store exists. Throws IDENTITY_INVALID,
@@ -68,15 +66,13 @@ export function openIdentity(options: {
 
 /** The identity of a given 32-byte seed. */
 export function identityFromSeed(seed: Uint8Array, source: Identity['source']): Identity {
-  const der = Buffer.concat([pkcs8Header, seed])
-  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  const publicKey = rawPublicKey(privateKey)
+  const publicKey = rawPublicKey(privateKeyFromSeed(seed))
   const nodeId = Buffer.from(publicKey).toString('hex')
   if (!isNodeId(nodeId)) throw new Error('a public key is always 32 bytes')
-  const crew = new SignCrew(privateKey)
+  const crew = new SignCrew(seed)
   const signer: Signer = Object.freeze({
     nodeId,
-    sign: (message: Uint8Array): Uint8Array => sign(null, message, privateKey),
+    sign: createSign(seed),
     signMany: (messages: readonly Uint8Array[]) => crew.sign(messages),
   })
   return { nodeId, peerId: peerIdFromNodeId(nodeId), seed: new Uint8Array(seed), publicKey, signer, source }
@@ -91,7 +87,7 @@ export function holdsStore(stateDir: string): boolean {
   }
 }
 
-function rawPublicKey(privateKey: KeyObject): Uint8Array {
+function rawPublicKey(privateKey: ReturnType<typeof privateKeyFromSeed>): Uint8Array {
   const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
   return new Uint8Array(Buffer.from(x ?? '', 'base64url'))
 }

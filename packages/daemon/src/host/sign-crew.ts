@@ -2,7 +2,6 @@
  * Signs in threads (crew.ts): a batch costs the main thread 1 to 4 µs a message instead of the 36 to 40 of
  * the signature itself (measured with 1,000 and with 16 messages).
  */
-import type { KeyObject } from 'node:crypto'
 import { Crew } from './crew.ts'
 import type { SignOptions, SignRequest } from './sign-thread.ts'
 
@@ -13,9 +12,9 @@ const shareMin = 16
 export class SignCrew {
   readonly #crew: Crew<SignRequest, Uint8Array>
 
-  /** @param privateKey an Ed25519 key; it stays within this process */
-  constructor(privateKey: KeyObject) {
-    const workerData: SignOptions = { role: 'sign', privateKey }
+  /** @param seed of the Ed25519 key, 32 bytes; it stays within this process */
+  constructor(seed: Uint8Array) {
+    const workerData: SignOptions = { role: 'sign', seed: new Uint8Array(seed) }
     this.#crew = new Crew({ script: 'sign-thread', workerData })
   }
 

@@ -1,15 +1,13 @@
 /** A thread that signs batches: one message there, one message back, in the same order. */
-import { sign, type KeyObject } from 'node:crypto'
 import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { createSign, signatureBytes, type SignOne } from './ed25519-sign.ts'
 
 /** What the thread is started with; `role` keeps an import elsewhere from doing anything. */
 export interface SignOptions {
   readonly role: 'sign'
-  readonly privateKey: KeyObject
+  /** 32 bytes. */
+  readonly seed: Uint8Array
 }
-
-/** Bytes of an Ed25519 signature (RFC 8032 §5.1.6). */
-const signatureBytes = 64
 
 /** Messages to sign, one after the other: one block costs a tenth of many small arrays to send. */
 export interface SignRequest {
@@ -18,19 +16,20 @@ export interface SignRequest {
   readonly bytes: Uint8Array
 }
 
-function answer({ ends, bytes }: SignRequest, privateKey: KeyObject): Uint8Array<ArrayBuffer> {
+function answer({ ends, bytes }: SignRequest, signOne: SignOne): Uint8Array<ArrayBuffer> {
   const signatures = new Uint8Array(signatureBytes * ends.length)
   let at = 0
   ends.forEach((end, item) => {
-    signatures.set(sign(null, bytes.subarray(at, end), privateKey), signatureBytes * item)
+    signatures.set(signOne(bytes.subarray(at, end)), signatureBytes * item)
     at = end
   })
   return signatures
 }
 
-function run(port: MessagePort, { privateKey }: SignOptions): void {
+function run(port: MessagePort, { seed }: SignOptions): void {
+  const signOne = createSign(seed)
   port.on('message', (request: SignRequest) => {
-    const signatures = answer(request, privateKey)
+    const signatures = answer(request, signOne)
     port.postMessage(signatures, [signatures.buffer])
   })
 }
