@@ -1,6 +1,6 @@
 /** The batch that is forming, and the one that is closed and on its way to the disk. */
 import { assert } from './errors.ts'
-import type { Batch, Row } from './ports.ts'
+import type { Batch, NewRow, Row } from './ports.ts'
 import type { Signing } from './signing.ts'
 import type { Committed, StagedRow } from './staged.ts'
 import type { Sequence } from './units.ts'
@@ -18,12 +18,17 @@ interface Sealed {
   readonly facts: Batch['facts']
 }
 
+/** Rows that are worth handing out before the rest of their batch is signed. */
+const partMin = 128
+
 /** Both batches: one at a time is on its way. */
 export class Batches {
   readonly #signing: Signing
   #forming = emptyForming()
   #sealed: Sealed | undefined
   #isTaken = false
+  /** Rows of the closed batch that have been handed out. */
+  #prepared = 0
   #nextSeq: Sequence
 
   /** @param lastSeq the newest committed sequence */
@@ -58,6 +63,7 @@ export class Batches {
     this.#signing.close()
     this.#sealed = { changes, facts }
     this.#isTaken = false
+    this.#prepared = 0
     this.#forming = emptyForming()
   }
 
@@ -67,6 +73,17 @@ export class Batches {
     const { facts, changes } = this.#sealed
     this.#isTaken = true
     return { rows: changes.rows, drops: changes.drops.map(({ seq }) => seq), facts }
+  }
+
+  /** The next rows of the closed batch that are signed, where they are many: for `Store.prepare`. */
+  takePart(): readonly NewRow[] | undefined {
+    if (this.#sealed === undefined || this.#isTaken) return undefined
+    const { rows } = this.#sealed.changes
+    const unsigned = rows.findIndex((row, at) => at >= this.#prepared && row.leaf.length === 0)
+    if (unsigned < this.#prepared + partMin) return undefined
+    const part = rows.slice(this.#prepared, unsigned)
+    this.#prepared = unsigned
+    return part
   }
 
   /** The closed batch is durable: what it has changed. */

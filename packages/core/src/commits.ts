@@ -95,11 +95,17 @@ export class CommitPipeline {
     else call(true)
   }
 
-  /** Has signed what is not, closes the forming batch if the disk is free, and sends it once it is signed. */
+  /**
+   * Has signed what is not, closes the forming batch if the disk is free, and sends it once it is signed. A
+   * batch that has just gone to be signed is closed with the next event, when the signing is under way.
+   */
   pump(root: () => string): Effect[] {
-    const job = this.#replica.signing.takeJob()
-    const effects: Effect[] = job === undefined ? [] : [{ type: 'sign', ...job }]
+    const { signing } = this.#replica
+    const effects: Effect[] = []
+    for (let job = signing.takeJob(); job !== undefined; job = signing.takeJob())
+      effects.push({ type: 'sign', ...job })
     if (!this.#replica.isCommitting) {
+      if (effects.length > 0) return effects
       if (!this.#replica.hasForming) return this.#answerWrites(this.#take(), root)
       this.#replica.close()
       this.#sealed = this.#take()
@@ -107,8 +113,9 @@ export class CommitPipeline {
       this.#formingMemory = new Map()
     }
     const batch = this.#replica.takeBatch()
-    if (batch !== undefined) effects.push({ type: 'persist', batch })
-    return effects
+    if (batch !== undefined) return [...effects, { type: 'persist', batch }]
+    const rows = this.#replica.takePart()
+    return rows === undefined ? effects : [...effects, { type: 'prepare', rows }]
   }
 
   /** The sealed batch is durable. */

@@ -2,7 +2,7 @@
 import type { VerifiedEntry } from './entry.ts'
 import type { ErrorCode, LatticeError } from './errors.ts'
 import type { Message } from './message.ts'
-import type { Batch } from './ports.ts'
+import type { Batch, NewRow } from './ports.ts'
 import type { SigningJob } from './signing.ts'
 import type { NodeEvent, Operation, RequestedMode } from './status.ts'
 import type { NodeId, PathKind, Version } from './units.ts'
@@ -102,6 +102,8 @@ export type StoreRemedy = 'check' | 'rebuild' | 'new-life'
 export type Effect =
   /** To be signed with the node's key, in other threads where there are any; answered by `signed`. */
   | ({ readonly type: 'sign' } & SigningJob)
+  /** These rows will be the next of the batch of the next `persist`: a hint to the store. */
+  | { readonly type: 'prepare'; readonly rows: readonly NewRow[] }
   | { readonly type: 'persist'; readonly batch: Batch }
   | { readonly type: 'connect'; readonly path: PathKind; readonly peer: NodeId }
   | {

@@ -115,6 +115,11 @@ export interface Store {
   /** Names and values of facts whose name starts with `prefix`, ascending, at most `limit`. */
   facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]>
   commit(batch: Batch): Promise<void>
+  /**
+   * These rows are the next of the batch that will be committed next: whoever can write them already, unseen,
+   * makes that commit shorter. Nothing depends on it. The batch names them again.
+   */
+  prepare?(rows: readonly NewRow[]): void
   /** Waits for commits in flight, then releases everything. */
   close(): Promise<void>
 }

@@ -306,6 +306,11 @@ export class Replica {
     return this.#batches.take()
   }
 
+  /** Rows of the closed batch that can be prepared. */
+  takePart(): Batch['rows'] | undefined {
+    return this.#batches.takePart()
+  }
+
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
   seal(): Batch {
     this.close()

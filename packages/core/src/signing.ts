@@ -15,6 +15,9 @@ import type { Sequence } from './units.ts'
 /** Drafts that make a job: from here on a trip to a thread is no slower than signing here (measured). */
 const jobMin = 8
 
+/** The most of one job: the first of a batch are on their way to the disk while the rest is signed. */
+const jobMax = 256
+
 const nothing = new Uint8Array(0)
 
 /** Messages to sign, answered with their signatures in the same order. */
@@ -66,14 +69,14 @@ export class Signing {
     return row
   }
 
-  /** Hands out the drafts that wait, where they are many enough; `finish` or `clear` must follow. */
+  /** Hands out drafts that wait, where they are many enough; `finish` or `clear` must follow. */
   takeJob(): SigningJob | undefined {
-    if (this.#waiting.length < jobMin) return undefined
+    const waiting = this.#waiting.length
+    if (waiting < jobMin) return undefined
     const id = this.#nextId++
-    const messages = this.#waiting.map(({ message }) => message)
-    this.#jobs.set(id, this.#waiting)
-    this.#waiting = []
-    return { id, messages }
+    const drafts = this.#waiting.splice(0, Math.ceil(waiting / Math.ceil(waiting / jobMax)))
+    this.#jobs.set(id, drafts)
+    return { id, messages: drafts.map(({ message }) => message) }
   }
 
   /** The batch of all drafts so far takes no more: signs those here that have not been handed out. */

@@ -288,7 +288,11 @@ export class Runtime implements LatticeNode {
   #perform(effect: Effect): void {
     switch (effect.type) {
       case 'sign':
-        return this.#spawn(this.#signing.sign(effect, event => this.#dispatch(event)))
+        this.#spawn(this.#signing.sign(effect, event => this.#dispatch(event)))
+        // The engine goes on while threads sign.
+        return void (this.#queue.length === 0 && this.#queue.push({ type: 'tick' }))
+      case 'prepare':
+        return this.#parts.store.prepare?.(effect.rows)
       case 'persist':
         return this.#persist(effect)
       case 'connect':

@@ -11,6 +11,7 @@ import {
   LatticeError,
   type Batch,
   type Incarnation,
+  type NewRow,
   type Row,
   type Sequence,
   type Store,
@@ -98,6 +99,8 @@ class ThreadedStore implements SqliteStore {
   readonly #reader: SqliteReader
   readonly #ended = Promise.withResolvers<void>()
   #pending: Pending[] = []
+  /** Rows of the next batch that the writer has. */
+  #prepared = 0
   #lastSeq: Sequence
   #refusal: LatticeError | undefined
   #closing: Promise<void> | undefined
@@ -158,10 +161,18 @@ class ThreadedStore implements SqliteStore {
     return this.#reader.facts(prefix, limit)
   }
 
+  prepare(rows: readonly NewRow[]): void {
+    if (this.#refusal) return
+    const part = packBatch({ rows, facts: new Map() })
+    this.#prepared += rows.length
+    this.#send({ part }, [part.buffer])
+  }
+
   commit(batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#refusal) throw this.#refusal
-      const block = packBatch(batch)
+      const block = packBatch({ ...batch, rows: batch.rows.slice(this.#prepared) })
+      this.#prepared = 0
       this.#pending.push({ lastSeq: batch.rows.at(-1)?.seq, resolve, reject })
       this.#send(block, [block.buffer])
     })

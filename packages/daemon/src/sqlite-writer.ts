@@ -38,8 +38,11 @@ export interface WriterOptions {
   readonly bell: Int32Array<SharedArrayBuffer>
 }
 
-/** To the writer: a packed batch, or the wish to end. */
-export type WriterRequest = Uint8Array | 'close'
+/**
+ * To the writer: a packed batch; the first rows of the next one, which its block then leaves out; or the wish
+ * to end.
+ */
+export type WriterRequest = Uint8Array | { readonly part: Uint8Array } | 'close'
 
 /** An error on its way between threads. Without a code it is a bug of ours. */
 export interface WriterFailure {
@@ -78,6 +81,14 @@ const bulkBytes = 32 * 1024
 /** How often the sentinel is told: two flushes a minute, and an old copy is older than that. */
 const noteEveryMs = 60_000
 
+/** A transaction under way. */
+interface Begun {
+  /** The newest sequence before it. */
+  readonly before: number
+  /** Why it has ended already. */
+  failure: WriterFailure | undefined
+}
+
 /** Applies packed batches to the database. */
 class Writer {
   readonly #database: DatabaseSync
@@ -92,6 +103,8 @@ class Writer {
   readonly #removeFact: StatementSync
   readonly #incarnation: Incarnation
   #lastSeq: number
+  /** Set while the next batch is being prepared. */
+  #begun: Begun | undefined
   #bulk = false
   #suspect: LatticeError | undefined
   #notedSeq = 0
@@ -122,24 +135,40 @@ class Writer {
     return this.#lastSeq
   }
 
+  /** Whether the next batch must be committed alone, because it has been prepared. */
+  get isPreparing(): boolean {
+    return this.#begun !== undefined
+  }
+
   /**
    * One transaction for all; where that fails one for each, so that every batch gets a verdict of its own.
+   * One that has been prepared comes alone.
    */
   commit(blocks: readonly Uint8Array[]): Array<WriterFailure | undefined> {
-    this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
+    if (!this.isPreparing) this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
     const failure = this.#transact(blocks)
     if (!failure) return blocks.map(() => undefined)
     return blocks.length === 1 ? [failure] : blocks.map(block => this.#transact([block]))
   }
 
+  /** Writes the first rows of the next batch, unseen until its commit. If that fails, the commit does. */
+  prepare(part: Uint8Array): void {
+    if (this.#begun === undefined) this.#expect(true)
+    const begun = (this.#begun ??= this.#begin())
+    begun.failure ??= this.#attempt(begun.before, () => this.#apply(part))
+  }
+
   /** Tells the sentinel now and then how far the store has come: an old copy of it is recognised by that. */
   note(): void {
-    if (performance.now() < this.#noteAt) return
+    if (performance.now() < this.#noteAt || this.isPreparing) return
     this.#noteAt = performance.now() + noteEveryMs
     this.#noteNow()
   }
 
   close(): void {
+    // A batch whose commit never came.
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    this.#lastSeq = this.#begun?.before ?? this.#lastSeq
     this.#noteNow()
     this.#database.close()
   }
@@ -161,12 +190,28 @@ class Writer {
   }
 
   #transact(blocks: readonly Uint8Array[]): WriterFailure | undefined {
-    const before = this.#lastSeq
-    try {
-      if (this.#suspect) throw this.#suspect
-      this.#database.exec('BEGIN IMMEDIATE')
+    const { before, failure } = this.#begun ?? this.#begin()
+    this.#begun = undefined
+    const finish = (): void => {
       for (const block of blocks) this.#apply(block)
       this.#database.exec('COMMIT')
+    }
+    return failure ?? this.#attempt(before, finish)
+  }
+
+  #begin(): Begun {
+    const before = this.#lastSeq
+    const failure = this.#attempt(before, () => {
+      if (this.#suspect) throw this.#suspect
+      this.#database.exec('BEGIN IMMEDIATE')
+    })
+    return { before, failure }
+  }
+
+  /** Does a part of a transaction; a failure ends it. */
+  #attempt(before: number, work: () => void): WriterFailure | undefined {
+    try {
+      work()
       return undefined
     } catch (error) {
       this.#lastSeq = before
@@ -230,12 +275,13 @@ function run(port: MessagePort, { directory, bell, remedy }: WriterOptions): voi
   for (let open = true; open;) {
     const group: Uint8Array[] = []
     let request: WriterRequest | undefined = nextRequest(port, bell)
-    for (let bytes = 0; request !== undefined && request !== 'close';) {
+    for (let bytes = 0; request instanceof Uint8Array;) {
       group.push(request)
       bytes += request.length
-      request = bytes < groupBytesMax ? queuedRequest(port) : undefined
+      request = bytes < groupBytesMax && !writer.isPreparing ? queuedRequest(port) : undefined
     }
     if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group) })
+    if (request !== undefined && request !== 'close') writer.prepare(request.part)
     writer.note()
     open = request !== 'close'
   }
