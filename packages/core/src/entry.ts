@@ -9,7 +9,17 @@
  * The signature covers `"lattice/entry/v1\0"` and everything before it (domain separation: it is good for
  * nothing else). Nodes keep and forward these exact bytes; nothing is ever encoded again to be verified.
  */
-import { compareBytes, concatBytes, equalBytes, fromHex, fromUtf8, toHex, toUtf8 } from './bytes.ts'
+import {
+  compareBytes,
+  concatBytes,
+  equalBytes,
+  fromHex,
+  fromUtf8,
+  Slab,
+  toHex,
+  toUtf8,
+  writeUtf8,
+} from './bytes.ts'
 import { assert } from './errors.ts'
 import { holdersOf, horizonKey } from './horizon.ts'
 import { keyBytesMax } from './limits.ts'
@@ -50,6 +60,8 @@ declare const verified: unique symbol
 export type VerifiedEntry = Entry & { readonly [verified]: true }
 
 const nothing = new Uint8Array(0)
+/** Where own entries are written. */
+const slab = new Slab()
 const domain = toUtf8('lattice/entry/v1\0')
 const format = 1
 const flagTombstone = 1
@@ -152,26 +164,25 @@ export function sameTransaction(a: Uint8Array, b: Uint8Array): boolean {
 
 /** The domain and all of the entry, with zeros for its signature: one piece of memory for both. */
 function encodeSigned({ key, slot, value, base, version }: EntryContent, author: NodeId): Uint8Array {
-  const [keyBytes, slotBytes] = [toUtf8(key), fromHex(slot) as Uint8Array]
-  const baseBytes = base > 0n ? 8 : 0
+  const slotBytes = fromHex(slot) as Uint8Array
+  const valueBytes = value ?? nothing
   const start = domain.length
-  const keyAt = start + headerBytes + baseBytes + 2
-  const slotAt = keyAt + keyBytes.length + 1
-  const valueAt = slotAt + slotBytes.length
-  const block = new Uint8Array(valueAt + (value?.length ?? 0) + signatureBytes)
-  const view = new DataView(block.buffer)
-  block.set(domain)
-  block[start] = format
-  block.set(fromHex(author) as Uint8Array, start + 1)
+  const keyAt = start + headerBytes + (base > 0n ? 8 : 0) + 2
+  const most = keyAt + 3 * key.length + 1 + slotBytes.length + valueBytes.length + signatureBytes
+  const room = slab.reserve(most)
+  const view = new DataView(room.buffer, room.byteOffset)
+  room.set(domain)
+  room[start] = format
+  room.set(fromHex(author) as Uint8Array, start + 1)
   view.setBigUint64(start + 33, version)
-  block[start + 41] = (value === undefined ? flagTombstone : 0) | (base > 0n ? flagBase : 0)
+  room[start + 41] = (value === undefined ? flagTombstone : 0) | (base > 0n ? flagBase : 0)
   if (base > 0n) view.setBigUint64(start + headerBytes, base)
-  view.setUint16(keyAt - 2, keyBytes.length)
-  block.set(keyBytes, keyAt)
-  block[slotAt - 1] = slotBytes.length
-  block.set(slotBytes, slotAt)
-  if (value !== undefined) block.set(value, valueAt)
-  return block
+  const slotAt = keyAt + writeUtf8(key, room.subarray(keyAt)) + 1
+  view.setUint16(keyAt - 2, slotAt - 1 - keyAt)
+  room[slotAt - 1] = slotBytes.length
+  room.set(slotBytes, slotAt)
+  room.set(valueBytes, slotAt + slotBytes.length)
+  return slab.take(slotAt + slotBytes.length + valueBytes.length + signatureBytes)
 }
 
 function parseContent(bytes: Uint8Array): Omit<Entry, 'bytes' | 'digest'> | undefined {

@@ -52,6 +52,8 @@ export function draftTransaction(operations: readonly Operation[], context: Draf
   return [...drafts.values()].flatMap(draft => draft.written())
 }
 
+const nothing = new Uint8Array(0)
+
 /** One key under construction: its current winners, with the new ones laid over them. */
 class KeyDraft {
   readonly #key: string
@@ -136,7 +138,6 @@ class KeyDraft {
     const { author, version } = this.#context
     const content: EntryContent = { key: this.#key, slot, value, base, version }
     this.#written.set(slot, content)
-    const nothing = new Uint8Array(0)
     this.#slots.set(slot, { ...content, author, kind: slotKind(slot), bytes: nothing, digest: nothing })
   }
 }

@@ -73,8 +73,9 @@ export class Winners<T extends Staged> {
   /** All entries of a key: the staged ones on top of these rows. */
   slotsOf(key: string, rows = this.rowsOf(key)): Entry[] {
     const staged = this.#staged.get(key)
-    const below = rows.filter(row => staged?.has(row.slot) !== true)
-    return [...below.map(storedEntry), ...[...(staged?.values() ?? [])].map(row => row.entry)]
+    if (staged === undefined) return rows.map(storedEntry)
+    const below = rows.filter(row => !staged.has(row.slot))
+    return [...below.map(storedEntry), ...Array.from(staged.values(), row => row.entry)]
   }
 
   /**

@@ -8,8 +8,13 @@ import { VerifyCrew } from './verify-crew.ts'
 // Up to this many are verified at once on the main thread (0.1 ms each): cheaper than a trip to a thread.
 const inlineMax = 4
 
-/** SHA-256. The detour over a string is three times as fast as asking for bytes (measured on Node 24). */
-export const sha256: Hash = bytes => Buffer.from(hash('sha256', bytes, 'binary'), 'latin1')
+/** SHA-256. The detour over a string is twice as fast as asking for bytes (measured on Node 24). */
+export const sha256: Hash = bytes => {
+  const text = hash('sha256', bytes, 'binary')
+  const digest = new Uint8Array(32)
+  for (let at = 0; at < digest.length; at++) digest[at] = text.charCodeAt(at)
+  return digest
+}
 
 /** Randomness from the operating system. */
 export const systemRandom: Random = Object.freeze({
