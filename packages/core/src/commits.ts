@@ -112,9 +112,9 @@ export class CommitPipeline {
       this.#sealedMemory = this.#formingMemory
       this.#formingMemory = new Map()
     }
-    const batch = this.#replica.takeBatch()
+    const batch = this.#replica.batches.take()
     if (batch !== undefined) return [...effects, { type: 'persist', batch }]
-    const rows = this.#replica.takePart()
+    const rows = this.#replica.batches.takePart()
     return rows === undefined ? effects : [...effects, { type: 'prepare', rows }]
   }
 

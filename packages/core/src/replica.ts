@@ -1,7 +1,7 @@
 /**
  * The replica: joins entries into the state, and is the only writer of the store.
  *
- * New entries are *staged* into the batch that is forming; `close` ends it, `takeBatch` hands it out once it
+ * New entries are *staged* into the batch that is forming; `close` ends it, `batches.take` hands it out once it
  * is signed, while the next forms; `committed` makes it visible in the trie, `aborted` undoes both. So writers
  * share commits, and what depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
  */
@@ -59,6 +59,8 @@ export class Replica {
   readonly deferred = new Deferred()
   /** Own entries that wait for their signature. */
   readonly signing: Signing
+  /** What is on its way to the disk. */
+  readonly batches: Batches
   readonly #store: Store
   readonly #hash: Hash
   readonly #signer: Signer
@@ -66,7 +68,6 @@ export class Replica {
   readonly #clock: HybridClock
   /** What new entries are joined with: the rows, and what is sealed or forming on top. */
   readonly #winners: Winners<StagedRow>
-  readonly #batches: Batches
   #committedSeq: Sequence
   #recovering: boolean
   #provisionalLife: Incarnation | undefined
@@ -94,7 +95,7 @@ export class Replica {
     this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, clock, stageFact })
     this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
-    this.#batches = new Batches(this.signing, store.lastSeq)
+    this.batches = new Batches(this.signing, store.lastSeq)
     this.keys = new KeyIndex(store, hash, key => this.rows.slots(key).map(storedEntry))
     if (this.keys.wasCounted && this.quarantine.places.length > 0) this.keys.doubt()
     this.#committedHorizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
@@ -167,12 +168,12 @@ export class Replica {
 
   /** Whether something has been staged since the last `close`. */
   get hasForming(): boolean {
-    return this.#batches.hasForming
+    return this.batches.hasForming
   }
 
   /** Whether a closed batch waits for its verdict. */
   get isCommitting(): boolean {
-    return this.#batches.isCommitting
+    return this.batches.isCommitting
   }
 
   /** The committed key as readers see it. */
@@ -250,7 +251,7 @@ export class Replica {
       const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
       if (!this.#recovering && !this.quarantine.isDamaged(row.key)) return true
-      this.#batches.forming.disowned.push(row)
+      this.batches.forming.disowned.push(row)
       return false
     })
   }
@@ -281,7 +282,7 @@ export class Replica {
 
   /** Stages a fact to be committed with the forming batch; undefined removes it. */
   stageFact(name: string, value: Uint8Array | undefined): void {
-    this.#batches.forming.facts.set(name, value)
+    this.batches.forming.facts.set(name, value)
   }
 
   /** Closes the forming batch. One batch at a time: `committed` or `aborted` must follow. */
@@ -293,35 +294,25 @@ export class Replica {
     const isBlurred =
       this.quarantine.seal(rows).isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))
     if (isBlurred) this.keys.doubt()
-    const facts = new Map([...this.#batches.forming.facts, ...this.keys.seal(keys, this.quarantine)])
+    const facts = new Map([...this.batches.forming.facts, ...this.keys.seal(keys, this.quarantine)])
     facts.set(clockFact, uintToBytes(this.#sealedClock))
     const { least } = this.deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
-    this.#batches.close({ rows, drops }, facts)
-  }
-
-  /** The closed batch, once, as soon as all of it is signed. */
-  takeBatch(): Batch | undefined {
-    return this.#batches.take()
-  }
-
-  /** Rows of the closed batch that can be prepared. */
-  takePart(): Batch['rows'] | undefined {
-    return this.#batches.takePart()
+    this.batches.close({ rows, drops }, facts)
   }
 
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
   seal(): Batch {
     this.close()
-    const batch = this.takeBatch()
+    const batch = this.batches.take()
     assert(batch !== undefined, 'what has not been handed out is signed at once')
     return batch
   }
 
   /** The sealed batch is durable: makes it visible and returns what it has changed. */
   committed(): Committed {
-    const done = this.#batches.committed()
+    const done = this.batches.committed()
     this.keys.committed()
     this.quarantine.committed()
     this.#committedClock = this.#sealedClock
@@ -338,7 +329,7 @@ export class Replica {
 
   /** The sealed batch was refused by the disk: forgets it and everything that was built on it. */
   aborted(): void {
-    this.#batches.aborted(this.#committedSeq)
+    this.batches.aborted(this.#committedSeq)
     this.#winners.clear()
     this.#horizon = this.#committedHorizon
     this.#recovering = this.#hasLost()
@@ -353,7 +344,7 @@ export class Replica {
       return 'deferred'
     }
     this.#clock.witness(entry.version, wall)
-    const row = rowOf(entry, this.#batches.nextSeq(), this.#hash, this.#winners.keyHash(entry.key))
+    const row = rowOf(entry, this.batches.nextSeq(), this.#hash, this.#winners.keyHash(entry.key))
     this.#stage({ ...row, entry, origin })
     return 'staged'
   }
@@ -368,11 +359,11 @@ export class Replica {
   }
 
   #draft(content: EntryContent): StagedRow {
-    return this.signing.draft(content, this.#batches.nextSeq(), this.#winners.keyHash(content.key))
+    return this.signing.draft(content, this.batches.nextSeq(), this.#winners.keyHash(content.key))
   }
 
   #stage(row: StagedRow): void {
-    this.#batches.forming.rows.push(row)
+    this.batches.forming.rows.push(row)
     this.#winners.stage(row)
     if (row.key === horizonKey) this.#adopt(row.entry)
   }
@@ -394,10 +385,10 @@ export class Replica {
   }
 
   #changes(): Changes<StagedRow> {
-    const staged = this.#batches.forming.rows.filter(row => this.#winners.isStaged(row))
+    const staged = this.batches.forming.rows.filter(row => this.#winners.isStaged(row))
     const horizon = staged.find(row => row.key === horizonKey)?.entry.version
     const due = horizon === undefined ? [] : this.keys.keysDue(horizon)
-    const { disowned } = this.#batches.forming
+    const { disowned } = this.batches.forming
     const parts = { staged, disowned, newest: this.#committedSeq, horizon, due, quarantine: this.quarantine }
     return changesOf({ ...parts, winners: this.#winners })
   }

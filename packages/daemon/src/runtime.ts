@@ -69,13 +69,9 @@ export class Runtime implements LatticeNode {
     this.#signing = new BatchSigner(parts)
     const { hash, verifier, log } = parts
     const authors = authorsOf(parts)
-    this.#admission = new Admission({
-      hash,
-      verifier,
-      knows: author => authors.has(author),
-      isNews: (entry, settled) => this.#engine.replica.isNews(entry, settled),
-      log,
-    })
+    const { replica } = this.#engine
+    const isNews = replica.isNews.bind(replica)
+    this.#admission = new Admission({ hash, verifier, log, isNews, knows: author => authors.has(author) })
     this.#transports = new Map(parts.transports.map(transport => [transport.kind, transport]))
   }
 

@@ -99,8 +99,8 @@ class ThreadedStore implements SqliteStore {
   readonly #reader: SqliteReader
   readonly #ended = Promise.withResolvers<void>()
   #pending: Pending[] = []
-  /** Rows of the next batch that the writer has. */
-  #prepared = 0
+  /** Rows that the writer has already. */
+  #prepared: NewRow[] = []
   #lastSeq: Sequence
   #refusal: LatticeError | undefined
   #closing: Promise<void> | undefined
@@ -164,15 +164,14 @@ class ThreadedStore implements SqliteStore {
   prepare(rows: readonly NewRow[]): void {
     if (this.#refusal) return
     const part = packBatch({ rows, facts: new Map() })
-    this.#prepared += rows.length
+    this.#prepared.push(...rows)
     this.#send({ part }, [part.buffer])
   }
 
   commit(batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#refusal) throw this.#refusal
-      const block = packBatch({ ...batch, rows: batch.rows.slice(this.#prepared) })
-      this.#prepared = 0
+      const block = packBatch({ ...batch, rows: batch.rows.slice(this.#takePrepared(batch)) })
       this.#pending.push({ lastSeq: batch.rows.at(-1)?.seq, resolve, reject })
       this.#send(block, [block.buffer])
     })
@@ -189,6 +188,14 @@ class ThreadedStore implements SqliteStore {
     this.#reader.close()
     this.#send('close')
     await this.#ended.promise
+  }
+
+  /** How many of the batch's rows the writer has; whatever else it has, it drops. */
+  #takePrepared({ rows }: Batch): number {
+    const prepared = this.#prepared.splice(0)
+    if (prepared.every((row, at) => row === rows[at])) return prepared.length
+    this.#send('discard')
+    return 0
   }
 
   #send(request: WriterRequest, moved: ArrayBuffer[] = []): void {

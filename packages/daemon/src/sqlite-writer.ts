@@ -39,10 +39,10 @@ export interface WriterOptions {
 }
 
 /**
- * To the writer: a packed batch; the first rows of the next one, which its block then leaves out; or the wish
- * to end.
+ * To the writer: a packed batch; the first rows of the next one, which its block then leaves out; that these
+ * will not be committed; or the wish to end.
  */
-export type WriterRequest = Uint8Array | { readonly part: Uint8Array } | 'close'
+export type WriterRequest = Uint8Array | { readonly part: Uint8Array } | 'discard' | 'close'
 
 /** An error on its way between threads. Without a code it is a bug of ours. */
 export interface WriterFailure {
@@ -158,6 +158,13 @@ class Writer {
     begun.failure ??= this.#attempt(begun.before, () => this.#apply(part))
   }
 
+  /** Drops what has been prepared. */
+  discard(): void {
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    this.#lastSeq = this.#begun?.before ?? this.#lastSeq
+    this.#begun = undefined
+  }
+
   /** Tells the sentinel now and then how far the store has come: an old copy of it is recognised by that. */
   note(): void {
     if (performance.now() < this.#noteAt || this.isPreparing) return
@@ -166,9 +173,7 @@ class Writer {
   }
 
   close(): void {
-    // A batch whose commit never came.
-    if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-    this.#lastSeq = this.#begun?.before ?? this.#lastSeq
+    this.discard()
     this.#noteNow()
     this.#database.close()
   }
@@ -281,7 +286,8 @@ function run(port: MessagePort, { directory, bell, remedy }: WriterOptions): voi
       request = bytes < groupBytesMax && !writer.isPreparing ? queuedRequest(port) : undefined
     }
     if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group) })
-    if (request !== undefined && request !== 'close') writer.prepare(request.part)
+    if (request === 'discard') writer.discard()
+    else if (typeof request === 'object') writer.prepare(request.part)
     writer.note()
     open = request !== 'close'
   }

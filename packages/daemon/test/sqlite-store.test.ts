@@ -15,6 +15,9 @@ storeSuite('SQLite store', place => {
   return openSqliteStore(directory)
 })
 
+/** Long enough for the writer to have done what it was handed. */
+const settle = () => new Promise(resolve => setTimeout(resolve, 50))
+
 describe('SQLite store', () => {
   let directory = ''
   let store: SqliteStore
@@ -62,6 +65,45 @@ describe('SQLite store', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
     expect(store.keys('good', '', 9)).toEqual(['good', 'good too'])
     expect([store.keys('bad', '', 9), store.lastSeq]).toEqual([[], 3002])
+  })
+
+  it('shows prepared rows with the commit of their batch, and not before', async () => {
+    const rows = Array.from({ length: 9 }, (_, at) => testRow(at + 1, `k${at}`))
+    store.prepare?.(rows.slice(0, 4))
+    store.prepare?.(rows.slice(4, 6))
+    await settle()
+    expect(store.after(0, 99)).toEqual([])
+    const batch = testBatch(rows)
+    await store.commit({ ...batch, facts: new Map([['name', Uint8Array.of(1)]]) })
+    expect(store.after(0, 99).map(({ seq, key }) => [seq, key])).toEqual(rows.map(row => [row.seq, row.key]))
+    expect([store.lastSeq, store.fact('name')]).toEqual([9, Uint8Array.of(1)])
+    await store.commit(testBatch([testRow(10, 'next')]))
+    expect(store.lastSeq).toBe(10)
+  })
+
+  it('a batch with a prepared row that cannot be written is refused as a whole, and the next is taken', async () => {
+    const bad = [testRow(2, 'a'), testRow(1, 'b'), testRow(3, 'c')]
+    store.prepare?.(bad.slice(0, 2))
+    await expect(store.commit(testBatch(bad))).rejects.toThrow('must be above')
+    expect(store.after(0, 99)).toEqual([])
+    const next = [testRow(1, 'a'), testRow(2, 'b')]
+    store.prepare?.(next.slice(0, 1))
+    await store.commit(testBatch(next))
+    expect(store.after(0, 99).map(({ key }) => key)).toEqual(['a', 'b'])
+  })
+
+  it('drops prepared rows that the next batch does not begin with', async () => {
+    store.prepare?.([testRow(1, 'gone'), testRow(2, 'gone too')])
+    await Promise.all([testRow(1, 'a'), testRow(2, 'b')].map(row => store.commit(testBatch([row]))))
+    expect(store.after(0, 99).map(({ key }) => key)).toEqual(['a', 'b'])
+  })
+
+  it('a batch that is prepared and never committed leaves nothing behind', async () => {
+    await store.commit(testBatch([testRow(1, 'a')]))
+    store.prepare?.([testRow(2, 'b')])
+    await store.close()
+    store = await openSqliteStore(directory)
+    expect([store.lastSeq, store.amnesia, store.after(0, 99).length]).toEqual([1, false, 1])
   })
 
   it('keeps answering reads while a large commit is under way', async () => {
