@@ -12,8 +12,10 @@ import { newestSeqSql } from './sqlite-schema.ts'
 const cacheKiB = 8 * 1024
 /** A WAL reader waits only while the log is recovered. */
 const busyTimeoutMs = 1000
-/** Leaves read at a time: no long read transaction, so the log can be cut meanwhile. */
+/** Leaves read at a time, about: no long read transaction, so the log can be cut meanwhile. */
 const leavesPerPage = 1000
+/** Sequences that a page covers at most, where few of them have a row left. */
+const pageSpanMax = 64 * leavesPerPage
 const noSlots: LeafBlock['slots'] = new Map()
 /** Digits and comma in ASCII. */
 const digitZero = 0x30
@@ -34,6 +36,7 @@ export class SqliteReader implements StoreReads {
   readonly #at: StatementSync
   readonly #after: StatementSync
   readonly #leaves: StatementSync
+  readonly #nextLeaf: StatementSync
   readonly #slotsOfLeaves: StatementSync
   readonly #keys: StatementSync
   readonly #fact: StatementSync
@@ -51,10 +54,12 @@ export class SqliteReader implements StoreReads {
     // A blob as text and back is the same bytes (sqlite.org/lang_expr.html#castexpr): one value a page
     // instead of one a leaf, which costs three times as much.
     const joined = (column: string): string => `CAST(group_concat(${column}, '') AS BLOB)`
+    // By a range of sequences: a limit would take a query within, and half as long again.
     this.#leaves = this.#prepare(
       `SELECT CAST(group_concat(seq) AS BLOB), ${joined('key')}, ${joined('digest')}, count(slot) ` +
-        'FROM (SELECT * FROM leaf WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?)',
+        'FROM leaf WHERE seq > ? AND seq <= ?',
     )
+    this.#nextLeaf = this.#prepare('SELECT min(seq) FROM leaf WHERE seq > ?')
     this.#slotsOfLeaves = this.#prepare(
       'SELECT seq, slot FROM leaf WHERE seq BETWEEN ? AND ? AND slot IS NOT NULL',
     )
@@ -85,18 +90,19 @@ export class SqliteReader implements StoreReads {
   }
 
   *leaves(after = 0, upTo = Number.MAX_SAFE_INTEGER): Generator<LeafBlock> {
-    for (let seq = after; ;) {
-      const page = this.#all(this.#leaves, seq, upTo, leavesPerPage)[0] ?? []
-      const [listed, keys, digests, slotCount] = page as [Uint8Array | null, Uint8Array, Uint8Array, number]
-      if (listed === null) return
-      const seqs = numbersOf(listed)
-      const [first, last] = [seqs[0] as number, seqs.at(-1) as number]
-      const wanted = 32 * seqs.length
-      if (keys.length !== wanted || digests.length !== wanted)
-        throw new LatticeError('STORE_CORRUPT', `${this.#path}: a leaf near row ${last} has not its length`)
-      yield { seqs, keys, digests, slots: slotCount === 0 ? noSlots : this.#slotPaths(seqs, first, last) }
-      if (seqs.length < leavesPerPage) return
-      seq = last
+    let span = leavesPerPage
+    for (let seq = after; seq < upTo;) {
+      const end = Math.min(seq + span, upTo)
+      const block = this.#leavesWithin(seq, end)
+      if (block === undefined) {
+        const [next] = this.#all(this.#nextLeaf, end)[0] as [number | null]
+        if (next === null) return
+        seq = next - 1
+        continue
+      }
+      yield block
+      seq = end
+      span = Math.min(Math.ceil((span * leavesPerPage) / block.seqs.length), pageSpanMax)
     }
   }
 
@@ -133,6 +139,19 @@ export class SqliteReader implements StoreReads {
 
   close(): void {
     this.#database.close()
+  }
+
+  /** Those with a sequence > `after` and ≤ `end`; undefined if there are none. */
+  #leavesWithin(after: number, end: number): LeafBlock | undefined {
+    const page = this.#all(this.#leaves, after, end)[0] ?? []
+    const [listed, keys, digests, slotCount] = page as [Uint8Array | null, Uint8Array, Uint8Array, number]
+    if (listed === null) return undefined
+    const seqs = numbersOf(listed)
+    const [first, last] = [seqs[0] as number, seqs.at(-1) as number]
+    const wanted = 32 * seqs.length
+    if (keys.length !== wanted || digests.length !== wanted)
+      throw new LatticeError('STORE_CORRUPT', `${this.#path}: a leaf near row ${last} has not its length`)
+    return { seqs, keys, digests, slots: slotCount === 0 ? noSlots : this.#slotPaths(seqs, first, last) }
   }
 
   #slotPaths(seqs: Float64Array, first: number, last: number): LeafBlock['slots'] {

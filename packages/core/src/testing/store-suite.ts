@@ -159,6 +159,17 @@ function rowPromises(open: Open): void {
     await store.commit(testBatch([testRow(2501, 'k0')]))
     expect(plainLeaves(store.leaves())).toHaveLength(2500)
   })
+
+  it('walks leaves that lie far apart, and many after few', async () => {
+    const store = await open()
+    const seqs = [1, 2, 1_999, 2_000, 70_000, 200_000, 5_000_000, 2 ** 32 + 5, 2 ** 40]
+    const dense = Array.from({ length: 2500 }, (_, at) => 2 ** 40 + 10 + at)
+    const rows = [...seqs, ...dense].map(seq => testRow(seq, `k${seq}`))
+    await store.commit(testBatch(rows))
+    expect(plainLeaves(store.leaves())).toEqual(rows.map(plainLeaf))
+    expect(plainLeaves(store.leaves(2, 70_000)).map(leaf => leaf.seq)).toEqual([1_999, 2_000, 70_000])
+    expect(plainLeaves(store.leaves(70_000, 199_999))).toEqual([])
+  })
 }
 
 function commitPromises(open: Open): void {
