@@ -8,7 +8,7 @@
  */
 import { concatBytes, equalBytes, toHex, toUtf8 } from './bytes.ts'
 import { parseStored } from './entry.ts'
-import { keyPathNibbles, leafDigest, pathOf, type Leaf, type MerkleTrie } from './merkle.ts'
+import { keyPathNibbles, leafDigest, pathNibbles, pathOf, type Leaf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Row, Store } from './ports.ts'
 import type { Incarnation, Sequence } from './units.ts'
 
@@ -100,6 +100,14 @@ export class CheckedRows {
     if (row !== undefined && !isItsRow && this.#isSound(row)) this.#noteStray(leaf, row)
     else if (row !== undefined || !isCommitting()) this.#note(leaf, key ?? row?.key)
     return undefined
+  }
+
+  /** The signed bytes of a leaf's row, in the same way: what stands beside them in the row is not looked at. */
+  bytesOf(leaf: Leaf): Uint8Array | undefined {
+    const { store, hash } = this.#parts
+    const bytes = store.at(leaf.seq)?.bytes
+    const isWhole = bytes && equalBytes(leafDigest(leaf.path, hash(bytes), hash), leaf.digest)
+    return isWhole === true ? bytes : this.at(leaf)?.bytes
   }
 
   /** The row whose leaf has this path, in the same way. */
@@ -195,16 +203,17 @@ export class CheckedRows {
     const digest = hash(row.bytes)
     // Durable, but not in the trie yet: it was written a moment ago.
     if (row.seq > committedSeq()) return equalBytes(digest, row.digest)
-    const leaf = trie.get(path)
-    if (leaf?.seq === row.seq) {
+    const place = trie.at(path, pathNibbles)
+    if (place !== 0 && trie.seqAt(place) === row.seq) {
       const isWhole = equalBytes(digest, row.digest)
-      if (isWhole && equalBytes(leaf.digest, leafDigest(path, digest, hash))) return true
+      if (isWhole && equalBytes(trie.digestAt(place), leafDigest(path, digest, hash))) return true
+      const leaf = trie.leafAt(place)
       // A sound row is what was committed, and the leaf is what is damaged.
       this.#note(this.#isSound(row) ? { ...leaf, digest: leafDigest(path, digest, hash) } : leaf, row.key)
       return false
     }
     // A sound row without a leaf: the leaf was damaged and stands elsewhere. The key must not read as absent.
-    if (leaf === undefined && this.#isSound(row))
+    if (place === 0 && this.#isSound(row))
       this.#note({ path, digest: leafDigest(path, digest, hash), seq: row.seq }, row.key)
     else this.#noteByContent(row)
     return false

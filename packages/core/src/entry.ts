@@ -152,9 +152,18 @@ export function compareEntries(a: Entry, b: Entry): number {
   return compareBytes(a.digest, b.digest)
 }
 
-/** Whether the entry behind these bytes was written by `author`. Reads the header only. */
-export function writtenBy(bytes: Uint8Array, author: NodeId): boolean {
-  return toHex(bytes.subarray(1, 33)) === author
+/** Whether the entry behind these bytes was written by the node whose id has these 32 bytes. */
+export function writtenBy(bytes: Uint8Array, author: Uint8Array): boolean {
+  for (let at = 0; at < author.length; at++) if (bytes[1 + at] !== author[at]) return false
+  return true
+}
+
+/** Six bytes of an entry's signature as a number: what it is looked up by, before all its bytes are compared. */
+export function signatureMark(bytes: Uint8Array): number {
+  let mark = 0
+  for (let at = bytes.length - signatureBytes; at < bytes.length - signatureBytes + 6; at++)
+    mark = mark * 256 + (bytes[at] ?? 0)
+  return mark
 }
 
 /** Whether two entries belong to one transaction: same author, same version. Reads the headers only. */

@@ -3,11 +3,11 @@
  * they fit a frame.
  */
 import { nextRowsAfter } from './bulk.ts'
-import { toHex } from './bytes.ts'
+import { fromHex, toHex } from './bytes.ts'
 import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
-import { locatorBytes, readRows } from './journal.ts'
+import { entriesNamed, locatorBytes, readRows } from './journal.ts'
 import { pathOf, type Leaf } from './merkle.ts'
 import type { Ack, Beat, Compare, Info, Message, Rows, Summary, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
@@ -102,7 +102,7 @@ export class Composer {
     after: Sequence,
     bytesMax: number,
     locateOthers: boolean,
-    known: ReadonlySet<string> = new Set(),
+    known = entriesNamed([]),
   ): Rows | undefined {
     const { replica, hash, self } = this.#parts
     const upTo = replica.committedSeq
@@ -156,7 +156,7 @@ export class Composer {
 
   /** The sections that answer a request, within one frame. */
   answer(request: Message, peer?: Peer): Message {
-    const { store, replica, hash } = this.#parts
+    const { store, replica } = this.#parts
     const { trie } = replica
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const missing = request.rows === undefined ? [] : this.missing(request.rows, request.entries ?? [])
@@ -175,9 +175,9 @@ export class Composer {
     // A single row may be as large as an entry can be: it must still fit.
     if (request.pull?.incarnation === store.incarnation && room >= entryBytesMax) {
       const sent = [...(request.rows?.entries ?? []), ...(request.entries ?? [])]
-      const known = new Set(sent.map(entry => toHex(hash(entry))))
       const { after, full } = request.pull
-      const rows = this.rows(after, full ? Math.min(room, fullRowsBytesMax) : room, !full, known)
+      const most = full ? Math.min(room, fullRowsBytesMax) : room
+      const rows = this.rows(after, most, !full, entriesNamed(sent))
       if (rows !== undefined) message.rows = rows
       if (peer !== undefined) peer.toldSeq = rows?.upTo ?? peer.toldSeq
       room -= bytesOf(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
@@ -255,13 +255,14 @@ export class Composer {
   /** The bytes of these leaves, those that fit; leaves superseded meanwhile are left out. */
   entriesOf(leaves: readonly Leaf[], bytesMax: number): Uint8Array[] {
     const { rows } = this.#parts.replica
-    return fitting(leaves, bytesMax, leaf => rows.at(leaf)?.bytes)
+    return fitting(leaves, bytesMax, leaf => rows.bytesOf(leaf))
   }
 
   /** Whether the next rows after a position were all written by `author`; looks at `rowsMax` at most. */
   rowsAllBy(author: NodeId, after: Sequence, rowsMax: number): boolean {
     const rows = this.#parts.replica.rows.after(after, rowsMax)
-    return rows.length < rowsMax && rows.every(row => writtenBy(row.bytes, author))
+    const id = fromHex(author) as Uint8Array
+    return rows.length < rowsMax && rows.every(row => writtenBy(row.bytes, id))
   }
 
   /** Root of our committed state, in hex. */

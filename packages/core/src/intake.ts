@@ -19,12 +19,11 @@ import { OwnHistory } from './own-history.ts'
 import { followPauseMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
-import { shortDigestBytes } from './reconcile.ts'
+import { holds, shortDigestBytes } from './reconcile.ts'
 import type { Replica } from './replica.ts'
 import { isBehind } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
 import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
-import { matchesShort } from './wire.ts'
 
 /**
  * Pauses between descents that did not end in equal roots, in ms: short where entries moved, as when more
@@ -254,7 +253,7 @@ export class Intake {
   #followFetch({ peer, askedFetch }: Ask, answer: Message, at: Instant): void {
     if (askedFetch === undefined || peer.fetch !== askedFetch) return
     const { entries = [] } = answer
-    const lacking = askedFetch.wants.filter(want => !this.#holds(want))
+    const lacking = askedFetch.wants.filter(want => !holds(this.#parts.replica.trie, want))
     const wants = this.#parts.composer.unmet(lacking, entries)
     const done = wants.length === 0 || entries.length === 0
     if (done) this.#moveCursor(peer, askedFetch.upTo, at.mono)
@@ -284,11 +283,6 @@ export class Intake {
     }
     peer.descentFailures++
     peer.descentAt = at.mono + pause(descentPauseMs, peer.descentFailures)
-  }
-
-  #holds({ prefix, length, digests }: Want): boolean {
-    const held = [...this.#parts.replica.trie.leaves(prefix, length)]
-    return digests.every(short => held.some(leaf => matchesShort(leaf.digest, short)))
   }
 }
 

@@ -4,9 +4,9 @@
  * Rows lie in the store in commit order. A peer that says how far it has applied them gets everything after
  * that in one range scan; an announce that starts where the receiver's cursor stands moves it on.
  */
-import { concatBytes, fromHex, toHex, uintToBytes } from './bytes.ts'
+import { concatBytes, equalBytes, fromHex, toHex, uintToBytes } from './bytes.ts'
 import type { CheckedRows } from './checked-rows.ts'
-import { sameTransaction, writtenBy } from './entry.ts'
+import { sameTransaction, signatureMark, writtenBy } from './entry.ts'
 import { frameEntriesMax } from './limits.ts'
 import { pathOf, type MerkleTrie } from './merkle.ts'
 import type { Locator, Rows } from './message.ts'
@@ -64,6 +64,19 @@ export function continues(cursor: Cursor | undefined, rows: Pick<Rows, 'incarnat
   return rows.after <= cursor.seq
 }
 
+/** Entries to be recognised by their bytes. */
+export interface ReadonlyEntries {
+  has(bytes: Uint8Array): boolean
+}
+
+/** Recognises these entries; of two with one mark the last. */
+export function entriesNamed(entries: readonly Uint8Array[]): ReadonlyEntries {
+  const byMark = new Map(entries.map(bytes => [signatureMark(bytes), bytes]))
+  const isSame = (bytes: Uint8Array, other = byMark.get(signatureMark(bytes))): boolean =>
+    other !== undefined && equalBytes(bytes, other)
+  return { has: bytes => isSame(bytes) }
+}
+
 /** Which rows go into a frame, and in which form. */
 export interface RowsQuery {
   readonly after: Sequence
@@ -72,8 +85,8 @@ export interface RowsQuery {
   readonly bytesMax: number
   /** Rows of other authors as locators, because the receiver probably holds them. */
   readonly locateOthers: boolean
-  /** Digests, in hex, of entries that the receiver sent just now: they need no word at all. */
-  readonly known?: ReadonlySet<string>
+  /** What the receiver sent just now: it needs no word at all. */
+  readonly known?: ReadonlyEntries
 }
 
 /**
@@ -88,8 +101,9 @@ export function readRows(
   query: RowsQuery,
 ): Rows {
   const { incarnation } = rows
-  const isOurs = (row: Row): boolean => !query.locateOthers || writtenBy(row.bytes, self)
-  const isTold = (row: Row): boolean => isOurs(row) || query.known?.has(toHex(row.digest)) !== true
+  const author = fromHex(self) as Uint8Array
+  const isOurs = (row: Row): boolean => !query.locateOthers || writtenBy(row.bytes, author)
+  const isTold = (row: Row): boolean => isOurs(row) || query.known?.has(row.bytes) !== true
   const taken: Row[] = []
   let size = 0
   let after = query.after
@@ -107,12 +121,14 @@ export function readRows(
   }
 
   function pack(found: readonly Row[], upTo = (found.at(-1) as Row).seq): Rows {
+    const others = found.filter(row => !isOurs(row))
+    const ours = others.length === 0 ? found : found.filter(isOurs)
     return {
       incarnation,
       after: query.after,
       upTo,
-      entries: found.filter(isOurs).map(row => row.bytes),
-      locators: found.filter(row => !isOurs(row) && isTold(row)).map(locate),
+      entries: ours.map(row => row.bytes),
+      locators: others.filter(isTold).map(locate),
     }
   }
 

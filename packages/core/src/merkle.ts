@@ -56,6 +56,9 @@ export interface Subtree {
   readonly path: Uint8Array
 }
 
+/** A node of the trie, cheap to ask about: good until the trie changes. 0 where nothing stands. */
+export type Place = Ref
+
 /** Path of `(key, slot)`. `slot` in hex; `keyHash` is the hash of the key, where it is in hand. */
 export function pathOf(key: string, slot: string, hash: Hash, keyHash = hash(toUtf8(key))): Uint8Array {
   const slotHash = slot === wholeKey ? wholeKeyHash(hash) : hash(fromHex(slot) as Uint8Array)
@@ -146,6 +149,64 @@ export class MerkleTrie {
   /** How many leaves lie under the first `length` nibbles of `prefix`. Hashes nothing. */
   countUnder(prefix: Uint8Array, length: number): number {
     return this.#arena.count(this.#at(prefix, length))
+  }
+
+  /** The node under the first `length` nibbles of `prefix`. */
+  at(prefix: Uint8Array, length: number): Place {
+    return this.#at(prefix, length)
+  }
+
+  /** Of a node under a prefix of `depth` nibbles: what stands there under one more, `nibble`. */
+  below(place: Place, depth: number, nibble: number): Place {
+    const arena = this.#arena
+    if (isBranch(place) && arena.depth(place) === depth) return arena.child(place, nibble)
+    return place !== 0 && arena.nibble(arena.sample(place), depth) === nibble ? place : 0
+  }
+
+  /** Leaves at or below a node. */
+  countAt(place: Place): number {
+    return this.#arena.count(place)
+  }
+
+  /** Depth at which the leaves below a node part; undefined for a single leaf. */
+  depthAt(place: Place): number | undefined {
+    return isBranch(place) ? this.#arena.depth(place) : undefined
+  }
+
+  /** Digest of a node. A view, which changes with the trie: to be compared at once, or copied. */
+  digestAt(place: Place): Uint8Array {
+    return this.#digestOf(place)
+  }
+
+  /** The row of a node that is a leaf. */
+  seqAt(place: Place): Sequence {
+    return this.#arena.seq(place)
+  }
+
+  /** The leaf at a node that is one. */
+  leafAt(place: Place): Leaf {
+    return this.#leafOf(place)
+  }
+
+  /** The first `length` nibbles that all leaves at or below a node share, the odd last half zero. */
+  prefixAt(place: Place, length: number): Uint8Array {
+    const bytes = new Uint8Array((length + 1) >> 1)
+    this.#arena.copyPrefix(this.#arena.sample(place), length, bytes, 0)
+    return bytes
+  }
+
+  /** How many of the first `limit` nibbles of `prefix` the leaves at or below a node start with. */
+  sharedAt(place: Place, prefix: Uint8Array, limit: number): number {
+    return this.#arena.shared(this.#arena.sample(place), prefix, limit)
+  }
+
+  /** Shows the leaves at or below a node, in path order, until `see` says false; whether it never did. */
+  visit(place: Place, see: (leaf: Place) => boolean): boolean {
+    if (place < 0) return see(place)
+    if (place === 0) return true
+    for (let nibble = 0; nibble < 16; nibble++)
+      if (!this.visit(this.#arena.child(place, nibble), see)) return false
+    return true
   }
 
   /** What stands under the first `length` nibbles of `prefix`. */

@@ -7,8 +7,8 @@
  */
 import { toHex } from './bytes.ts'
 import { compareNodesMax } from './limits.ts'
-import type { Leaf, MerkleTrie } from './merkle.ts'
-import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from './merkle.ts'
+import type { Leaf, MerkleTrie, Place } from './merkle.ts'
+import { nibbleAt, pathNibbles, sharedNibbles } from './merkle.ts'
 import type { Compare, Locator, Summary, Want } from './message.ts'
 import { matchesShort } from './wire.ts'
 
@@ -41,6 +41,12 @@ const wantedVisitsMax = 128 * 1024
 /** Nibbles that a branch can go on with. */
 const childrenMax = 16
 
+/** Bytes that a double holds exactly. */
+const numberBytesMax = 6
+
+/** The prefix of everything. */
+const top = new Uint8Array(0)
+
 /** What one step yields. */
 export interface Step {
   /** How many of the other side's summaries it answers; what is beyond found no room. */
@@ -53,7 +59,7 @@ export interface Step {
 
 /** What we hold in all: opens a descent. */
 export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
-  return { digestBytes, summaries: [summarize(trie, new Uint8Array(0), 0, digestBytes)] }
+  return { digestBytes, summaries: [summarize(trie, trie.at(top, 0), top, 0, digestBytes)] }
 }
 
 /**
@@ -68,12 +74,15 @@ export function compareStep(trie: MerkleTrie, theirs: Compare, leavesMax: number
     const room = leavesMax - step.push.length - wanted
     if (isFull(step.summaries.length, bytes) || room <= 0) break
     step.read++
-    const told = { summaries: step.summaries.length, want: step.want.length }
+    const [told, asked] = [step.summaries.length, step.want.length]
     if (summary.children !== undefined) compareBranch(trie, summary, theirs.digestBytes, step, room)
     else compareLeaves(trie, summary, step, room)
-    const news = { summaries: step.summaries.slice(told.summaries), want: step.want.slice(told.want) }
-    bytes += stepBytes(news.summaries, news.want)
-    wanted += news.want.reduce((sum, { digests }) => sum + digests.length, 0)
+    for (let at = told; at < step.summaries.length; at++) bytes += summaryBytes(step.summaries[at] as Summary)
+    for (let at = asked; at < step.want.length; at++) {
+      const want = step.want[at] as Want
+      bytes += placedBytes(want.prefix, want.digests)
+      wanted += want.digests.length
+    }
   }
   return step
 }
@@ -83,7 +92,7 @@ export function fittingStep(summaries: readonly Summary[]): readonly Summary[] {
   let bytes = 0
   const end = summaries.findIndex((summary, at) => {
     const full = isFull(at, bytes)
-    bytes += stepBytes([summary])
+    bytes += summaryBytes(summary)
     return full
   })
   return end < 0 ? summaries : summaries.slice(0, end)
@@ -111,13 +120,18 @@ function isFull(summaries: number, bytes: number): boolean {
 
 /** About how many bytes of a frame summaries and wants take; never less than they do. */
 export function stepBytes(summaries: readonly Summary[] = [], want: readonly Want[] = []): number {
-  const sizeOf = (prefix: Uint8Array, digests: readonly Uint8Array[]): number =>
-    placeBytes + prefix.length + digests.length * (digests[0]?.length ?? 0)
-  const told = summaries.reduce(
-    (sum, { prefix, children, leaves }) => sum + sizeOf(prefix, [...(children?.values() ?? leaves ?? [])]),
-    0,
-  )
-  return want.reduce((sum, { prefix, digests }) => sum + sizeOf(prefix, digests), told)
+  const told = summaries.reduce((sum, summary) => sum + summaryBytes(summary), 0)
+  return want.reduce((sum, { prefix, digests }) => sum + placedBytes(prefix, digests), told)
+}
+
+function summaryBytes({ prefix, children, leaves = [] }: Summary): number {
+  if (children === undefined) return placedBytes(prefix, leaves)
+  const [first] = children.values()
+  return placeBytes + prefix.length + children.size * (first?.length ?? 0)
+}
+
+function placedBytes(prefix: Uint8Array, digests: readonly Uint8Array[]): number {
+  return placeBytes + prefix.length + digests.length * (digests[0]?.length ?? 0)
 }
 
 /**
@@ -129,11 +143,14 @@ export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax
   let visits = 0
   for (const { prefix, length, digests } of wants) {
     const size = digests[0]?.length ?? 0
-    const asked = new Set(digests.map(toHex))
-    for (const leaf of asked.size === 0 ? [] : trie.leaves(prefix, length)) {
-      if (found.length >= leavesMax || visits++ >= wantedVisitsMax) return found
-      if (asked.has(toHex(leaf.digest.subarray(0, size)))) found.push(leaf)
-    }
+    if (size === 0) continue
+    const asked = new Set(digests.map(digest => nameOf(digest, size)))
+    const hasRoom = trie.visit(trie.at(prefix, length), leaf => {
+      if (found.length >= leavesMax || visits++ >= wantedVisitsMax) return false
+      if (asked.has(nameOf(trie.digestAt(leaf), size))) found.push(trie.leafAt(leaf))
+      return true
+    })
+    if (!hasRoom) break
   }
   return found
 }
@@ -141,28 +158,36 @@ export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax
 /** Of the entries told by locator, those that we do not hold, as wants. */
 export function missingOf(trie: MerkleTrie, locators: readonly Locator[]): Want[] {
   return locators
-    .filter(
-      ({ path, digest }) =>
-        ![...trie.leaves(path, 2 * path.length)].some(leaf => matchesShort(leaf.digest, digest)),
-    )
     .map(({ path, digest }) => ({ prefix: path, length: 2 * path.length, digests: [digest] }))
+    .filter(want => !holds(trie, want))
 }
 
-function summarize(trie: MerkleTrie, prefix: Uint8Array, length: number, digestBytes: number): Summary {
-  const subtree = trie.subtree(prefix, length)
-  const place = { prefix: prefixBytes(prefix, length), length }
-  if (subtree === undefined) return { ...place, leaves: [] }
-  if (subtree.depth === undefined || subtree.count <= leafListMax) {
-    const leaves = [...trie.leaves(prefix, length)].map(leaf => leaf.digest.subarray(0, digestBytes))
-    return { ...place, leaves }
+/** Whether we hold all that a want names. */
+export function holds(trie: MerkleTrie, { prefix, length, digests }: Want): boolean {
+  const place = trie.at(prefix, length)
+  return digests.every(short => !trie.visit(place, leaf => !matchesShort(trie.digestAt(leaf), short)))
+}
+
+/** What we hold at a place of the trie, which stands under this prefix. */
+function summarize(
+  trie: MerkleTrie,
+  place: Place,
+  prefix: Uint8Array,
+  length: number,
+  digestBytes: number,
+): Summary {
+  const depth = trie.depthAt(place)
+  if (depth === undefined || trie.countAt(place) <= leafListMax) {
+    const leaves: Uint8Array[] = []
+    trie.visit(place, leaf => leaves.push(trie.digestAt(leaf).slice(0, digestBytes)) > 0)
+    return { prefix, length, leaves }
   }
-  const { depth, path } = subtree
   const children = new Map<number, Uint8Array>()
-  for (let nibble = 0; nibble < 16; nibble++) {
-    const child = trie.subtree(childPrefix(path, depth, nibble), depth + 1)
-    if (child !== undefined) children.set(nibble, child.digest.subarray(0, digestBytes))
+  for (let nibble = 0; nibble < childrenMax; nibble++) {
+    const child = trie.below(place, depth, nibble)
+    if (child !== 0) children.set(nibble, trie.digestAt(child).slice(0, digestBytes))
   }
-  return { prefix: prefixBytes(path, depth), length, depth, children }
+  return { prefix: trie.prefixAt(place, depth), length, depth, children }
 }
 
 function compareBranch(
@@ -173,39 +198,36 @@ function compareBranch(
   room: number,
 ): void {
   const { prefix, length, depth = length, children = new Map<number, Uint8Array>() } = theirs
+  const place = trie.at(prefix, depth)
   for (const [nibble, digest] of children) {
-    const below = childPrefix(prefix, depth, nibble)
-    const mine = trie.subtree(below, depth + 1)
-    if (mine !== undefined && matchesShort(mine.digest, digest)) continue
-    step.summaries.push(summarize(trie, below, depth + 1, digestBytes))
+    const mine = trie.below(place, depth, nibble)
+    if (mine !== 0 && matchesShort(trie.digestAt(mine), digest)) continue
+    step.summaries.push(summarize(trie, mine, childPrefix(prefix, depth, nibble), depth + 1, digestBytes))
   }
   const end = step.push.length + room
-  for (const leaf of leavesOutside(trie, { prefix, length, depth, children })) {
-    if (step.push.length >= end) return
-    step.push.push(leaf)
-  }
+  const push = (leaf: Place): boolean => step.push.length < end && step.push.push(trie.leafAt(leaf)) > 0
+  visitOutside(trie, { prefix, length, depth, children }, push)
 }
 
 /**
- * Our leaves under a prefix that lie under none of the children the other side has there. Visits no others.
+ * Shows our leaves under a prefix that lie under none of the children the other side has there, until `see`
+ * says false. Visits no others.
  */
-function* leavesOutside(
+function visitOutside(
   trie: MerkleTrie,
   theirs: Required<Pick<Summary, 'prefix' | 'length' | 'depth' | 'children'>>,
-): Generator<Leaf> {
+  see: (leaf: Place) => boolean,
+): void {
   const { prefix, depth, children } = theirs
   for (let length = theirs.length; ;) {
-    const mine = trie.subtree(prefix, length)
-    if (mine === undefined) return
-    const reach = Math.min(mine.depth ?? pathNibbles, depth)
-    if (sharedNibbles(mine.path, padded(prefix), reach) < reach) {
-      yield* trie.leaves(prefix, length)
-      return
-    }
+    const mine = trie.at(prefix, length)
+    if (mine === 0) return
+    const reach = Math.min(trie.depthAt(mine) ?? pathNibbles, depth)
+    if (trie.sharedAt(mine, prefix, reach) < reach) return void trie.visit(mine, see)
     const inside = (nibble: number): boolean =>
       reach < depth ? nibble === nibbleAt(prefix, reach) : children.has(nibble)
-    for (let nibble = 0; nibble < 16; nibble++)
-      if (!inside(nibble)) yield* trie.leaves(childPrefix(prefix, reach, nibble), reach + 1)
+    for (let nibble = 0; nibble < childrenMax; nibble++)
+      if (!inside(nibble) && !trie.visit(trie.below(mine, reach, nibble), see)) return
     if (reach === depth) return
     length = reach + 1
   }
@@ -219,23 +241,31 @@ function compareLeaves(
 ): void {
   const { prefix, length, leaves = [] } = theirs
   const size = leaves[0]?.length ?? 0
-  const lacking = new Map(leaves.map(short => [toHex(short), short]))
+  const lacking = new Map(leaves.map(short => [nameOf(short, size), short]))
   const end = step.push.length + room
-  for (const leaf of trie.leaves(prefix, length)) {
-    if (lacking.delete(toHex(leaf.digest.subarray(0, size)))) continue
-    if (step.push.length >= end) return
-    step.push.push(leaf)
-  }
+  const isWhole = trie.visit(trie.at(prefix, length), leaf => {
+    if (lacking.delete(nameOf(trie.digestAt(leaf), size))) return true
+    return step.push.length < end && step.push.push(trie.leafAt(leaf)) > 0
+  })
+  if (!isWhole) return
   const digests = [...lacking.values()].slice(0, room)
   if (digests.length > 0) step.want.push({ prefix, length, digests })
+}
+
+/** The first `size` bytes of a digest, to look it up by: as a number where that is exact. */
+function nameOf(digest: Uint8Array, size: number): number | string {
+  if (size > numberBytesMax) return toHex(digest.subarray(0, size))
+  let name = 0
+  for (let at = 0; at < size; at++) name = name * 256 + (digest[at] as number)
+  return name
 }
 
 /** The prefix one nibble further down: `depth` nibbles of `path`, then `nibble`. */
 function childPrefix(path: Uint8Array, depth: number, nibble: number): Uint8Array {
   const bytes = new Uint8Array((depth + 2) >> 1)
-  bytes.set(prefixBytes(path, depth))
+  bytes.set(path.subarray(0, (depth + 1) >> 1))
   const last = depth >> 1
-  bytes[last] = (bytes[last] as number) | (depth % 2 === 0 ? nibble << 4 : nibble)
+  bytes[last] = depth % 2 === 0 ? nibble << 4 : ((bytes[last] as number) & 0xf0) | nibble
   return bytes
 }
 
