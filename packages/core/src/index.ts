@@ -21,6 +21,7 @@ export type { ProvenKey, UnsoundProof } from './proof-check.ts'
 export { Replica } from './replica.ts'
 export type { Scan } from './checked-rows.ts'
 export { rowOf } from './winners.ts'
+export { packDigests, type DigestList } from './digest-list.ts'
 export * from './message.ts'
 export {
   decodeMessage,

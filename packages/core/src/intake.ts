@@ -7,6 +7,7 @@
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
+import { packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer, Descent } from './exchange.ts'
@@ -146,7 +147,7 @@ export class Intake {
     const wants = damage.map(({ path, leaf }) => ({
       prefix: path.subarray(0, locatorPathBytes),
       length: 2 * locatorPathBytes,
-      digests: [leaf.subarray(0, locatorDigestBytes)],
+      digests: packDigests([leaf.subarray(0, locatorDigestBytes)]),
     }))
     peer.fetch = { wants: [...(peer.fetch?.wants ?? []), ...wants], upTo }
     peer.syncAt = 0
@@ -314,9 +315,7 @@ const wantsOnly: Descent = {
 }
 
 function inBrief(wants: readonly Want[]): string {
-  return (
-    [wants[0], wants.at(-1)].map(want => toHex(want?.digests[0] ?? new Uint8Array(0))).join() + wants.length
-  )
+  return [wants[0], wants.at(-1)].map(want => toHex(want?.digests ?? new Uint8Array(0))).join() + wants.length
 }
 
 function pause({ first, last }: { first: number; last: number }, times: number): number {

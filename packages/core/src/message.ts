@@ -3,6 +3,7 @@
  * answers and announces. Every message may be lost, repeated or reordered, and none needs a session on the
  * other side.
  */
+import type { DigestList } from './digest-list.ts'
 import type { Incarnation, NodeId, PathKind, Sequence, Version } from './units.ts'
 
 /** How the sender stands right now; all numbers belong to the same committed state. */
@@ -59,7 +60,7 @@ export interface Pull {
 export interface Want {
   readonly prefix: Uint8Array
   readonly length: number
-  readonly digests: readonly Uint8Array[]
+  readonly digests: DigestList
 }
 
 /**
@@ -70,12 +71,12 @@ export interface Summary {
   readonly prefix: Uint8Array
   /** Nibbles of `prefix` that count. */
   readonly length: number
-  /** Set for a branch: where the leaves part, with the nibbles down to there in `prefix`. */
-  readonly children?: ReadonlyMap<number, Uint8Array>
-  /** Nibbles of the branch's own prefix; ≥ `length`. */
+  /** Of the children of a branch, by nibble; else of every leaf under the prefix. */
+  readonly digests: DigestList
+  /** Set for a branch: where the leaves part, ≥ `length`, with the nibbles down to there in `prefix`. */
   readonly depth?: number
-  /** Set for a short list: every leaf under the prefix. */
-  readonly leaves?: readonly Uint8Array[]
+  /** Set for a branch: at which nibbles it has children, the lowest bit for nibble 0. */
+  readonly bitmap?: number
 }
 
 /** One step of the Merkle descent. */

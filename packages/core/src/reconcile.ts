@@ -5,12 +5,21 @@
  * differs, with what it holds one level further down, the entries the other lacks, and the entries it wants.
  * Short digests keep the frames small; the root, compared afterwards in full, catches what they may miss.
  */
-import { toHex } from './bytes.ts'
+import {
+  createDigestList,
+  digestCount,
+  digestName,
+  digestSize,
+  nameOf,
+  packDigests,
+  pickDigests,
+  putDigest,
+  startsWithDigest,
+} from './digest-list.ts'
 import { compareNodesMax } from './limits.ts'
 import type { Leaf, MerkleTrie, Place } from './merkle.ts'
 import { nibbleAt, pathNibbles, sharedNibbles } from './merkle.ts'
 import type { Compare, Locator, Summary, Want } from './message.ts'
-import { matchesShort } from './wire.ts'
 
 /**
  * Bytes of a digest in a first descent: a false match in 2^32, after which the roots differ and the next is
@@ -40,9 +49,6 @@ const wantedVisitsMax = 128 * 1024
 
 /** Nibbles that a branch can go on with. */
 const childrenMax = 16
-
-/** Bytes that a double holds exactly. */
-const numberBytesMax = 6
 
 /** The prefix of everything. */
 const top = new Uint8Array(0)
@@ -75,13 +81,13 @@ export function compareStep(trie: MerkleTrie, theirs: Compare, leavesMax: number
     if (isFull(step.summaries.length, bytes) || room <= 0) break
     step.read++
     const [told, asked] = [step.summaries.length, step.want.length]
-    if (summary.children !== undefined) compareBranch(trie, summary, theirs.digestBytes, step, room)
+    if (summary.bitmap !== undefined) compareBranch(trie, summary, theirs.digestBytes, step, room)
     else compareLeaves(trie, summary, step, room)
-    for (let at = told; at < step.summaries.length; at++) bytes += summaryBytes(step.summaries[at] as Summary)
+    for (let at = told; at < step.summaries.length; at++) bytes += placedBytes(step.summaries[at] as Summary)
     for (let at = asked; at < step.want.length; at++) {
       const want = step.want[at] as Want
-      bytes += placedBytes(want.prefix, want.digests)
-      wanted += want.digests.length
+      bytes += placedBytes(want)
+      wanted += digestCount(want.digests)
     }
   }
   return step
@@ -92,7 +98,7 @@ export function fittingStep(summaries: readonly Summary[]): readonly Summary[] {
   let bytes = 0
   const end = summaries.findIndex((summary, at) => {
     const full = isFull(at, bytes)
-    bytes += summaryBytes(summary)
+    bytes += placedBytes(summary)
     return full
   })
   return end < 0 ? summaries : summaries.slice(0, end)
@@ -120,18 +126,12 @@ function isFull(summaries: number, bytes: number): boolean {
 
 /** About how many bytes of a frame summaries and wants take; never less than they do. */
 export function stepBytes(summaries: readonly Summary[] = [], want: readonly Want[] = []): number {
-  const told = summaries.reduce((sum, summary) => sum + summaryBytes(summary), 0)
-  return want.reduce((sum, { prefix, digests }) => sum + placedBytes(prefix, digests), told)
+  const told = summaries.reduce((sum, summary) => sum + placedBytes(summary), 0)
+  return want.reduce((sum, each) => sum + placedBytes(each), told)
 }
 
-function summaryBytes({ prefix, children, leaves = [] }: Summary): number {
-  if (children === undefined) return placedBytes(prefix, leaves)
-  const [first] = children.values()
-  return placeBytes + prefix.length + children.size * (first?.length ?? 0)
-}
-
-function placedBytes(prefix: Uint8Array, digests: readonly Uint8Array[]): number {
-  return placeBytes + prefix.length + digests.length * (digests[0]?.length ?? 0)
+function placedBytes({ prefix, digests }: Summary | Want): number {
+  return placeBytes + prefix.length + digests.length
 }
 
 /**
@@ -142,12 +142,13 @@ export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax
   const found: Leaf[] = []
   let visits = 0
   for (const { prefix, length, digests } of wants) {
-    const size = digests[0]?.length ?? 0
-    if (size === 0) continue
-    const asked = new Set(digests.map(digest => nameOf(digest, size)))
+    const [size, count] = [digestSize(digests), digestCount(digests)]
+    if (count === 0) continue
+    const asked = new Set<number | string>()
+    for (let index = 0; index < count; index++) asked.add(digestName(digests, index))
     const hasRoom = trie.visit(trie.at(prefix, length), leaf => {
       if (found.length >= leavesMax || visits++ >= wantedVisitsMax) return false
-      if (asked.has(nameOf(trie.digestAt(leaf), size))) found.push(trie.leafAt(leaf))
+      if (asked.has(nameOf(trie.digestAt(leaf), 0, size))) found.push(trie.leafAt(leaf))
       return true
     })
     if (!hasRoom) break
@@ -158,14 +159,16 @@ export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax
 /** Of the entries told by locator, those that we do not hold, as wants. */
 export function missingOf(trie: MerkleTrie, locators: readonly Locator[]): Want[] {
   return locators
-    .map(({ path, digest }) => ({ prefix: path, length: 2 * path.length, digests: [digest] }))
+    .map(({ path, digest }) => ({ prefix: path, length: 2 * path.length, digests: packDigests([digest]) }))
     .filter(want => !holds(trie, want))
 }
 
 /** Whether we hold all that a want names. */
 export function holds(trie: MerkleTrie, { prefix, length, digests }: Want): boolean {
   const place = trie.at(prefix, length)
-  return digests.every(short => !trie.visit(place, leaf => !matchesShort(trie.digestAt(leaf), short)))
+  for (let index = 0; index < digestCount(digests); index++)
+    if (trie.visit(place, leaf => !startsWithDigest(trie.digestAt(leaf), digests, index))) return false
+  return true
 }
 
 /** What we hold at a place of the trie, which stands under this prefix. */
@@ -176,18 +179,25 @@ function summarize(
   length: number,
   digestBytes: number,
 ): Summary {
-  const depth = trie.depthAt(place)
-  if (depth === undefined || trie.countAt(place) <= leafListMax) {
-    const leaves: Uint8Array[] = []
-    trie.visit(place, leaf => leaves.push(trie.digestAt(leaf).slice(0, digestBytes)) > 0)
-    return { prefix, length, leaves }
+  const [depth, count] = [trie.depthAt(place), trie.countAt(place)]
+  if (depth === undefined || count <= leafListMax) {
+    const digests = createDigestList(count, digestBytes)
+    let index = 0
+    trie.visit(place, leaf => {
+      putDigest(digests, index++, trie.digestAt(leaf))
+      return true
+    })
+    return { prefix, length, digests }
   }
-  const children = new Map<number, Uint8Array>()
+  const children: Uint8Array[] = []
+  let bitmap = 0
   for (let nibble = 0; nibble < childrenMax; nibble++) {
     const child = trie.below(place, depth, nibble)
-    if (child !== 0) children.set(nibble, trie.digestAt(child).slice(0, digestBytes))
+    if (child === 0) continue
+    bitmap |= 1 << nibble
+    children.push(trie.digestAt(child).subarray(0, digestBytes))
   }
-  return { prefix: trie.prefixAt(place, depth), length, depth, children }
+  return { prefix: trie.prefixAt(place, depth), length, digests: packDigests(children), depth, bitmap }
 }
 
 function compareBranch(
@@ -197,16 +207,19 @@ function compareBranch(
   step: { summaries: Summary[]; push: Leaf[] },
   room: number,
 ): void {
-  const { prefix, length, depth = length, children = new Map<number, Uint8Array>() } = theirs
+  const { prefix, length, digests, depth = length, bitmap = 0 } = theirs
   const place = trie.at(prefix, depth)
-  for (const [nibble, digest] of children) {
+  for (let nibble = 0, index = 0; nibble < childrenMax; nibble++) {
+    if ((bitmap & (1 << nibble)) === 0) continue
     const mine = trie.below(place, depth, nibble)
-    if (mine !== 0 && matchesShort(trie.digestAt(mine), digest)) continue
+    const isSame = mine !== 0 && startsWithDigest(trie.digestAt(mine), digests, index)
+    index++
+    if (isSame) continue
     step.summaries.push(summarize(trie, mine, childPrefix(prefix, depth, nibble), depth + 1, digestBytes))
   }
   const end = step.push.length + room
   const push = (leaf: Place): boolean => step.push.length < end && step.push.push(trie.leafAt(leaf)) > 0
-  visitOutside(trie, { prefix, length, depth, children }, push)
+  visitOutside(trie, { prefix, length, depth, bitmap }, push)
 }
 
 /**
@@ -215,17 +228,17 @@ function compareBranch(
  */
 function visitOutside(
   trie: MerkleTrie,
-  theirs: Required<Pick<Summary, 'prefix' | 'length' | 'depth' | 'children'>>,
+  theirs: Required<Omit<Summary, 'digests'>>,
   see: (leaf: Place) => boolean,
 ): void {
-  const { prefix, depth, children } = theirs
+  const { prefix, depth, bitmap } = theirs
   for (let length = theirs.length; ;) {
     const mine = trie.at(prefix, length)
     if (mine === 0) return
     const reach = Math.min(trie.depthAt(mine) ?? pathNibbles, depth)
     if (trie.sharedAt(mine, prefix, reach) < reach) return void trie.visit(mine, see)
     const inside = (nibble: number): boolean =>
-      reach < depth ? nibble === nibbleAt(prefix, reach) : children.has(nibble)
+      reach < depth ? nibble === nibbleAt(prefix, reach) : (bitmap & (1 << nibble)) !== 0
     for (let nibble = 0; nibble < childrenMax; nibble++)
       if (!inside(nibble) && !trie.visit(trie.below(mine, reach, nibble), see)) return
     if (reach === depth) return
@@ -239,25 +252,17 @@ function compareLeaves(
   step: { push: Leaf[]; want: Want[] },
   room: number,
 ): void {
-  const { prefix, length, leaves = [] } = theirs
-  const size = leaves[0]?.length ?? 0
-  const lacking = new Map(leaves.map(short => [nameOf(short, size), short]))
+  const { prefix, length, digests } = theirs
+  const size = digestSize(digests)
+  const lacking = new Map<number | string, number>()
+  for (let index = 0; index < digestCount(digests); index++) lacking.set(digestName(digests, index), index)
   const end = step.push.length + room
   const isWhole = trie.visit(trie.at(prefix, length), leaf => {
-    if (lacking.delete(nameOf(trie.digestAt(leaf), size))) return true
+    if (lacking.delete(nameOf(trie.digestAt(leaf), 0, size))) return true
     return step.push.length < end && step.push.push(trie.leafAt(leaf)) > 0
   })
-  if (!isWhole) return
-  const digests = [...lacking.values()].slice(0, room)
-  if (digests.length > 0) step.want.push({ prefix, length, digests })
-}
-
-/** The first `size` bytes of a digest, to look it up by: as a number where that is exact. */
-function nameOf(digest: Uint8Array, size: number): number | string {
-  if (size > numberBytesMax) return toHex(digest.subarray(0, size))
-  let name = 0
-  for (let at = 0; at < size; at++) name = name * 256 + (digest[at] as number)
-  return name
+  if (!isWhole || lacking.size === 0) return
+  step.want.push({ prefix, length, digests: pickDigests(digests, [...lacking.values()].slice(0, room)) })
 }
 
 /** The prefix one nibble further down: `depth` nibbles of `path`, then `nibble`. */

@@ -61,7 +61,7 @@ export function groupByAuthor(entries: readonly Uint8Array[], implied?: Uint8Arr
       groups.set(name, group)
     }
     const rest = new Uint8Array(entry.length - (authorEnd - authorStart))
-    rest.set(entry.subarray(0, authorStart))
+    rest[0] = entry[0] as number
     rest.set(entry.subarray(authorEnd), authorStart)
     group.rest.push(rest)
   }
@@ -124,7 +124,11 @@ export function readEntries(value: unknown, sender?: Uint8Array): Uint8Array[] {
     if (author?.length !== 32) fail('entries.author')
     for (const item of list(groups[i + 1], 'entries', frameEntriesMax)) {
       const rest = bytes(item, 'entries.entry', 1, entryBytesMax)
-      entries.push(concatBytes(rest.subarray(0, authorStart), author, rest.subarray(authorStart)))
+      const entry = new Uint8Array(rest.length + author.length)
+      entry[0] = rest[0] as number
+      entry.set(author, authorStart)
+      entry.set(rest.subarray(authorStart), authorEnd)
+      entries.push(entry)
     }
   }
   return entries.length <= frameEntriesMax ? entries : fail('entries')

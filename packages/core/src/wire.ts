@@ -7,7 +7,8 @@
  * differs in what nearly every frame carries: beat, acknowledgement, rows and pull (standing.ts).
  */
 import { decode, encode } from 'cborg'
-import { concatBytes, equalBytes, fromHex, uintToBytes } from './bytes.ts'
+import { concatBytes, fromHex, uintToBytes } from './bytes.ts'
+import { digestCount, isDigestList, type DigestList } from './digest-list.ts'
 import { compareNodesMax, frameBytesMax, membersMax } from './limits.ts'
 import type {
   Ack,
@@ -95,7 +96,7 @@ export function encodeMessage(message: Message, self?: NodeId): Uint8Array {
   put(section.entries, message.entries && groupByAuthor(message.entries, implied))
   put(
     section.want,
-    want?.map(each => [each.prefix, each.length, joinDigests(each.digests)]),
+    want?.map(each => [each.prefix, each.length, each.digests]),
   )
   put(section.compare, compare && [compare.digestBytes, ...compare.summaries.map(encodeSummary)])
   put(section.waitMs, message.waitMs)
@@ -163,17 +164,8 @@ function encodeBeat(beat: Beat): unknown[] {
   return [fromHex(beat.incarnation), beat.seq, beat.root, beat.count, beat.wall, p2p ?? null, http ?? null]
 }
 
-function encodeSummary(summary: Summary): unknown[] {
-  const { prefix, length, children, depth, leaves } = summary
-  if (children === undefined) return [prefix, length, joinDigests(leaves ?? [])]
-  const bitmap = [...children.keys()].reduce((bits, nibble) => bits | (1 << nibble), 0)
-  const inOrder = [...children].sort(([a], [b]) => a - b).map(([, digest]) => digest)
-  return [prefix, length, joinDigests(inOrder), depth, bitmap]
-}
-
-/** Digests of one length, one after the other, behind one byte that says that length. */
-function joinDigests(digests: readonly Uint8Array[]): Uint8Array {
-  return concatBytes(Uint8Array.of(digests[0]?.length ?? 1), ...digests)
+function encodeSummary({ prefix, length, digests, depth, bitmap }: Summary): unknown[] {
+  return bitmap === undefined ? [prefix, length, digests] : [prefix, length, digests, depth, bitmap]
 }
 
 function readMessage(value: unknown, version: FrameVersion, from: NodeId | undefined): Message {
@@ -248,7 +240,7 @@ function readPull(value: unknown): Pull {
 
 function readWant(value: unknown): Want {
   const [prefix, length, digests] = list(value, 'want', 8)
-  return { ...readPrefix(prefix, length), digests: splitDigests(digests) }
+  return { ...readPrefix(prefix, length), digests: readDigests(digests) }
 }
 
 function readCompare(value: unknown): Compare {
@@ -263,16 +255,18 @@ function readCompare(value: unknown): Compare {
 function readSummary(value: unknown): Summary {
   const [prefix, length, digests, depth, bitmap] = list(value, 'summary', 8)
   const place = readPrefix(prefix, length, depth)
-  const parts = splitDigests(digests)
-  if (bitmap === undefined)
-    return parts.length <= summaryLeavesMax ? { ...place, leaves: parts } : fail('summary.leaves')
+  const told = { ...place, digests: readDigests(digests) }
+  const count = digestCount(told.digests)
+  if (bitmap === undefined) return count <= summaryLeavesMax ? told : fail('summary.leaves')
   const bits = uint(bitmap, 'summary.bitmap', 0xffff)
-  const nibbles = Array.from({ length: 16 }, (_, nibble) => nibble).filter(
-    nibble => (bits & (1 << nibble)) !== 0,
-  )
-  if (nibbles.length !== parts.length || nibbles.length < 2) fail('summary.bitmap')
-  const children = new Map(nibbles.map((nibble, index) => [nibble, parts[index] as Uint8Array]))
-  return { ...place, children, depth: uint(depth, 'summary.depth', 127) }
+  if (bitCount(bits) !== count || count < 2) fail('summary.bitmap')
+  return { ...told, depth: uint(depth, 'summary.depth', 127), bitmap: bits }
+}
+
+function bitCount(bits: number): number {
+  let count = 0
+  for (let left = bits; left !== 0; left &= left - 1) count++
+  return count
 }
 
 function readPrefix(
@@ -287,13 +281,9 @@ function readPrefix(
   return { prefix: bytes(prefix, 'prefix', size, size), length: nibbles }
 }
 
-function splitDigests(value: unknown): Uint8Array[] {
-  const joined = bytes(value, 'digests', 1, frameBytesMax)
-  const size = joined[0] as number
-  if (size === 0 || size > 32 || (joined.length - 1) % size !== 0) fail('digests')
-  return Array.from({ length: (joined.length - 1) / size }, (_, i) =>
-    joined.subarray(1 + i * size, 1 + (i + 1) * size),
-  )
+function readDigests(value: unknown): DigestList {
+  const list = bytes(value, 'digests', 1, frameBytesMax)
+  return isDigestList(list) ? list : fail('digests')
 }
 
 function readInfo(value: unknown): Info {
@@ -309,9 +299,4 @@ function readHorizon(value: unknown): HorizonReport {
 function readVersion(value: unknown): Version {
   const packed = bytes(value, 'version', 8, 8)
   return new DataView(packed.buffer, packed.byteOffset).getBigUint64(0)
-}
-
-/** Whether `digest` starts with `short`. */
-export function matchesShort(digest: Uint8Array, short: Uint8Array): boolean {
-  return equalBytes(digest.subarray(0, short.length), short)
 }

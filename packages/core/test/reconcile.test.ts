@@ -18,6 +18,7 @@ import {
   type Want,
 } from '@lattice/core'
 import { assertProperty, createSeededRandom, runsFromEnvironment } from '@lattice/core/testing'
+import { digestCount, packDigests } from '../src/digest-list.ts'
 import { createPeer } from '../src/peers.ts'
 import { compareStep, missingOf, openDescent, stepBytes, wantedLeaves } from '../src/reconcile.ts'
 import { sha256 } from './crypto.ts'
@@ -36,6 +37,13 @@ function drawn(length: number, seed: number): number[] {
   const random = createSeededRandom(seed)
   const numbers = Array.from({ length }, (_, at) => [random.unit(), at] as const)
   return numbers.sort(([a], [b]) => a - b).map(([, at]) => at)
+}
+
+/** Children at these nibbles that have one digest. */
+function childrenAt(nibbles: readonly number[], digest: Uint8Array): Pick<Summary, 'digests' | 'bitmap'> {
+  const places = new Set(nibbles)
+  const bitmap = [...places].reduce((bits, nibble) => bits | (1 << nibble), 0)
+  return { digests: packDigests([...places].map(() => digest)), bitmap }
 }
 
 function trieOf(entries: readonly VerifiedEntry[]): MerkleTrie {
@@ -140,7 +148,7 @@ describe('what a composer says', () => {
     const wants = [...trieOf(entries).leaves(new Uint8Array(0), 0)].map(({ path, digest }) => ({
       prefix: path.slice(0, 4),
       length: 8,
-      digests: [digest.slice(0, 6)],
+      digests: packDigests([digest.slice(0, 6)]),
     }))
     const peer = createPeer(ben.nodeId, undefined, 0)
     peer.fetch = { wants, upTo: { incarnation: side.store.incarnation, seq: 1 } }
@@ -155,7 +163,7 @@ describe('what a composer says', () => {
     const wants = held.slice(0, 1000).map(({ path, digest }) => ({
       prefix: path.slice(0, 4),
       length: 8,
-      digests: [digest.slice(0, 6)],
+      digests: packDigests([digest.slice(0, 6)]),
     }))
     const stranger = trieOf(Array.from({ length: 9000 }, (_, key) => numberedEntry(key, 7, ben)))
     const locators = [...stranger.leaves(new Uint8Array(0), 0)].map(({ path, digest }) => ({
@@ -195,7 +203,7 @@ describe('wants', () => {
           const wants = named.map(({ path, digest }) => ({
             prefix: path.slice(0, (length + 1) >> 1),
             length,
-            digests: [digest.slice(0, size), new Uint8Array(size).fill(0xee)],
+            digests: packDigests([digest.slice(0, size), new Uint8Array(size).fill(0xee)]),
           }))
           const found = wantedLeaves(trie, wants, 4096)
           expect(found.map(leaf => toHex(leaf.path))).toEqual(named.map(leaf => toHex(leaf.path)))
@@ -212,14 +220,14 @@ describe('wants', () => {
     const other = { path: new Uint8Array(4), digest: new Uint8Array(6) }
     expect(missingOf(trie, held)).toEqual([])
     expect(missingOf(trie, [...held, other])).toEqual([
-      { prefix: other.path, length: 8, digests: [other.digest] },
+      { prefix: other.path, length: 8, digests: packDigests([other.digest]) },
     ])
   })
 
   it('that name nothing, or the whole trie again and again, cost a bounded amount of work', () => {
-    expect(wantedLeaves(trie, [{ prefix: new Uint8Array(0), length: 0, digests: [] }], 9)).toEqual([])
+    expect(wantedLeaves(trie, [{ prefix: new Uint8Array(0), length: 0, digests: packDigests([]) }], 9)).toEqual([])
     const looked = jest.spyOn(trie, 'digestAt')
-    const greedy: Want = { prefix: new Uint8Array(0), length: 0, digests: [new Uint8Array(32)] }
+    const greedy: Want = { prefix: new Uint8Array(0), length: 0, digests: packDigests([new Uint8Array(32)]) }
     wantedLeaves(
       trie,
       Array.from({ length: 1024 }, () => greedy),
@@ -238,7 +246,7 @@ describe('a peer that lies', () => {
     fc.tuple(prefixes, digests).map(([[path, length], leaves]) => ({
       prefix: path.slice(0, (length + 1) >> 1),
       length,
-      leaves,
+      digests: packDigests(leaves),
     })),
     fc
       .tuple(prefixes, fc.nat(127), fc.array(fc.nat(15), { minLength: 2 }))
@@ -246,16 +254,16 @@ describe('a peer that lies', () => {
         prefix: path.slice(0, (depth + 1) >> 1),
         length: Math.min(above, depth),
         depth,
-        children: new Map(nibbles.map(nibble => [nibble, path.slice(0, 6)])),
+        ...childrenAt(nibbles, path.slice(0, 6)),
       })),
-    fc.constant({ prefix: new Uint8Array(0), length: 0, leaves: [] }),
+    fc.constant({ prefix: new Uint8Array(0), length: 0, digests: packDigests([]) }),
   )
 
   it('gets an answer of bounded size, whatever it says', () => {
     assertProperty(
       fc.property(fc.array(lies, { maxLength: 60 }), summaries => {
         const step = compareStep(trie, { digestBytes: 6, summaries }, 1024)
-        const wanted = step.want.reduce((sum, want) => sum + want.digests.length, 0)
+        const wanted = step.want.reduce((sum, want) => sum + digestCount(want.digests), 0)
         expect(step.push.length + wanted).toBeLessThanOrEqual(1024)
         expect(stepBytes(step.summaries, step.want)).toBeLessThan(112 * 1024)
       }),
@@ -266,11 +274,11 @@ describe('a peer that lies', () => {
   it('is never sent what lies under a child it has named, and always what lies beside', () => {
     assertProperty(
       fc.property(fc.uniqueArray(fc.nat(15), { minLength: 2, maxLength: 15 }), nibbles => {
-        const children = new Map(nibbles.map(nibble => [nibble, new Uint8Array(6)]))
-        const root: Summary = { prefix: new Uint8Array(0), length: 0, depth: 0, children }
+        const children = childrenAt(nibbles, new Uint8Array(6))
+        const root: Summary = { prefix: new Uint8Array(0), length: 0, depth: 0, ...children }
         const step = compareStep(trie, { digestBytes: 6, summaries: [root] }, 10_000)
         const beside = [...trie.leaves(new Uint8Array(0), 0)].filter(
-          leaf => !children.has((leaf.path[0] as number) >> 4),
+          leaf => !nibbles.includes((leaf.path[0] as number) >> 4),
         )
         expect(step.push.map(leaf => toHex(leaf.path)).sort()).toEqual(
           beside.map(leaf => toHex(leaf.path)).sort(),

@@ -1,6 +1,6 @@
 /** X10: whatever a peer says about its trie costs us a bounded number of frames, and nobody else anything. */
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { frameBytesMax, type Message, type Summary } from '@lattice/core'
+import { frameBytesMax, packDigests, type Message, type Summary } from '@lattice/core'
 import { createSeededRandom } from '@lattice/core/testing'
 import { rowsOf, SyncWorld } from './sync-world.ts'
 
@@ -26,20 +26,19 @@ function bytes(length: number): Uint8Array {
 function falseBranch(depth: number, length = depth): Summary {
   const prefix = bytes((depth + 1) >> 1)
   if (depth % 2 === 1) prefix[prefix.length - 1] = (prefix.at(-1) as number) & 0xf0
-  const children = new Map(Array.from({ length: 16 }, (_, nibble) => [nibble, bytes(4)] as const))
-  return { prefix, length, depth, children }
+  return { prefix, length, depth, digests: packDigests(Array.from({ length: 16 }, () => bytes(4))), bitmap: 0xffff }
 }
 
 const lies: Record<string, () => readonly Summary[]> = {
   'false hashes of what is there': () => [falseBranch(0)],
   'the same branch again and again': () => {
-    const children = new Map([0, 15].map(nibble => [nibble, new Uint8Array(4)] as const))
-    return Array.from({ length: 200 }, () => ({ prefix: new Uint8Array(0), length: 0, depth: 0, children }))
+    const children = { digests: packDigests([new Uint8Array(4), new Uint8Array(4)]), bitmap: 0x8001 }
+    return Array.from({ length: 200 }, () => ({ prefix: new Uint8Array(0), length: 0, depth: 0, ...children }))
   },
   'a trie as deep as paths are long': () =>
     Array.from({ length: 500 }, (_, at) => falseBranch(1 + (at % 127), at % 2)),
   'leaves that nobody has': () => [
-    { prefix: new Uint8Array(0), length: 0, leaves: Array.from({ length: 256 }, () => bytes(4)) },
+    { prefix: new Uint8Array(0), length: 0, digests: packDigests(Array.from({ length: 256 }, () => bytes(4))) },
   ],
 }
 

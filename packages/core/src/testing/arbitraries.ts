@@ -9,6 +9,7 @@ import { toHex } from '../bytes.ts'
 import { signEntry, type EntryContent, type VerifiedEntry } from '../entry.ts'
 import { versionAt } from '../hlc.ts'
 import type { Compare, Message, Rows, Summary, Want, Standing } from '../message.ts'
+import { packDigests, type DigestList } from '../digest-list.ts'
 import { prefixBytes } from '../merkle.ts'
 import type { Hash, Signer } from '../ports.ts'
 import { counterSlot, elementSlot, wholeKey } from '../slot.ts'
@@ -172,8 +173,8 @@ function places(reachMax: number): fc.Arbitrary<{ prefix: Uint8Array; length: nu
     .map(([path, length]) => ({ prefix: prefixBytes(path, length), length }))
 }
 
-function digestLists(size: number, maxLength: number): fc.Arbitrary<Uint8Array[]> {
-  return fc.array(bytes(size), { maxLength })
+function digestLists(size: number, maxLength: number): fc.Arbitrary<DigestList> {
+  return fc.array(bytes(size), { maxLength }).map(packDigests)
 }
 
 const rows: fc.Arbitrary<Rows> = fc
@@ -199,7 +200,8 @@ function branches(size: number): fc.Arbitrary<Summary> {
       prefix,
       length: Math.min(above, depth),
       depth,
-      children: new Map(below.sort((a, b) => a - b).map((nibble, at) => [nibble, digests[at] as Uint8Array])),
+      digests: packDigests(digests),
+      bitmap: below.reduce((bits, nibble) => bits | (1 << nibble), 0),
     })),
   )
 }
@@ -209,7 +211,7 @@ const compares: fc.Arbitrary<Compare> = digestSizes.chain(digestBytes =>
     .array(
       fc.oneof(
         branches(digestBytes),
-        fc.tuple(places(128), digestLists(digestBytes, 4)).map(([place, leaves]) => ({ ...place, leaves })),
+        fc.tuple(places(128), digestLists(digestBytes, 4)).map(([place, digests]) => ({ ...place, digests })),
       ),
       { maxLength: 4 },
     )

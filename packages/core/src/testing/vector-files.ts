@@ -7,6 +7,7 @@ import { MerkleTrie, pathOf } from '../merkle.ts'
 import type { Message } from '../message.ts'
 import type { Hash, Signer } from '../ports.ts'
 import { proveKey } from '../proof.ts'
+import { packDigests } from '../digest-list.ts'
 import { openDescent } from '../reconcile.ts'
 import { counterSlot, elementSlot } from '../slot.ts'
 import type { Incarnation, JsonValue } from '../units.ts'
@@ -204,12 +205,13 @@ function longMessages(
     wall: testWall,
     heardMs: { http: 20 },
   }
-  const want = [{ prefix: Uint8Array.of(0xab, 0xc0), length: 3, digests: [new Uint8Array(6).fill(3)] }]
+  const want = [{ prefix: Uint8Array.of(0xab, 0xc0), length: 3, digests: packDigests([new Uint8Array(6).fill(3)]) }]
   const branch = {
     prefix: Uint8Array.of(0xab),
     length: 1,
     depth: 2,
-    children: new Map([0, 9].map(nibble => [nibble, new Uint8Array(6).fill(nibble)])),
+    digests: packDigests([0, 9].map(nibble => new Uint8Array(6).fill(nibble))),
+    bitmap: (1 << 0) | (1 << 9),
   }
   return [
     ['nothing', {}],
