@@ -102,7 +102,7 @@ export class CheckedRows {
     return undefined
   }
 
-  /** The signed bytes of a leaf's row, in the same way: what stands beside them in the row is not looked at. */
+  /** The signed bytes of a leaf's row, in the same way: what stands beside them there does not matter. */
   bytesOf(leaf: Leaf): Uint8Array | undefined {
     const { store, hash } = this.#parts
     const bytes = store.at(leaf.seq)?.bytes

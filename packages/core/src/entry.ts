@@ -158,7 +158,7 @@ export function writtenBy(bytes: Uint8Array, author: Uint8Array): boolean {
   return true
 }
 
-/** Six bytes of an entry's signature as a number: what it is looked up by, before all its bytes are compared. */
+/** Six bytes of an entry's signature as a number: to look it up by, before all its bytes are compared. */
 export function signatureMark(bytes: Uint8Array): number {
   let mark = 0
   for (let at = bytes.length - signatureBytes; at < bytes.length - signatureBytes + 6; at++)

@@ -98,12 +98,7 @@ export class Composer {
   }
 
   /** Our rows after a position; undefined if there are none, or if the position is beyond our end. */
-  rows(
-    after: Sequence,
-    bytesMax: number,
-    locateOthers: boolean,
-    known = entriesNamed([]),
-  ): Rows | undefined {
+  rows(after: Sequence, bytesMax: number, locateOthers: boolean, known = entriesNamed([])): Rows | undefined {
     const { replica, hash, self } = this.#parts
     const upTo = replica.committedSeq
     if (after >= upTo) return undefined

@@ -7,6 +7,7 @@ import {
   defaultParams,
   encodeValue,
   Engine,
+  toHex,
   versionAt,
   type Message,
   type NodeId,
@@ -69,6 +70,12 @@ describe('a damaged row', () => {
     expect(
       [...replica.trie.leaves(every.prefix, 0)].flatMap(leaf => replica.rows.at(leaf) ?? []),
     ).toHaveLength(2)
+    // Bytes are sent as long as they are what they were, whatever has happened to what stands beside them.
+    const isSame = toHex((node.store.at(2) as Row).bytes) === toHex(bytes)
+    const sent = [...replica.trie.leaves(every.prefix, 0)].map(leaf => replica.rows.bytesOf(leaf))
+    const intact = [1, 3].map(seq => (node.store.at(seq) as Row).bytes)
+    const named = sent.flatMap(each => (each === undefined ? [] : toHex(each))).sort()
+    expect(named).toEqual([...intact, ...(isSame ? [bytes] : [])].map(toHex).sort())
     expect(replica.quarantine.take().map(({ key, seq }) => [key, seq])).toEqual([['b', 2]])
     expect(replica.trie.count).toBe(2)
     expect(replica.quarantine.places.map(({ key }) => key)).toEqual(['b'])

@@ -225,7 +225,9 @@ describe('wants', () => {
   })
 
   it('that name nothing, or the whole trie again and again, cost a bounded amount of work', () => {
-    expect(wantedLeaves(trie, [{ prefix: new Uint8Array(0), length: 0, digests: packDigests([]) }], 9)).toEqual([])
+    expect(
+      wantedLeaves(trie, [{ prefix: new Uint8Array(0), length: 0, digests: packDigests([]) }], 9),
+    ).toEqual([])
     const looked = jest.spyOn(trie, 'digestAt')
     const greedy: Want = { prefix: new Uint8Array(0), length: 0, digests: packDigests([new Uint8Array(32)]) }
     wantedLeaves(

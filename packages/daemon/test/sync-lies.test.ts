@@ -26,19 +26,34 @@ function bytes(length: number): Uint8Array {
 function falseBranch(depth: number, length = depth): Summary {
   const prefix = bytes((depth + 1) >> 1)
   if (depth % 2 === 1) prefix[prefix.length - 1] = (prefix.at(-1) as number) & 0xf0
-  return { prefix, length, depth, digests: packDigests(Array.from({ length: 16 }, () => bytes(4))), bitmap: 0xffff }
+  return {
+    prefix,
+    length,
+    depth,
+    digests: packDigests(Array.from({ length: 16 }, () => bytes(4))),
+    bitmap: 0xffff,
+  }
 }
 
 const lies: Record<string, () => readonly Summary[]> = {
   'false hashes of what is there': () => [falseBranch(0)],
   'the same branch again and again': () => {
     const children = { digests: packDigests([new Uint8Array(4), new Uint8Array(4)]), bitmap: 0x8001 }
-    return Array.from({ length: 200 }, () => ({ prefix: new Uint8Array(0), length: 0, depth: 0, ...children }))
+    return Array.from({ length: 200 }, () => ({
+      prefix: new Uint8Array(0),
+      length: 0,
+      depth: 0,
+      ...children,
+    }))
   },
   'a trie as deep as paths are long': () =>
     Array.from({ length: 500 }, (_, at) => falseBranch(1 + (at % 127), at % 2)),
   'leaves that nobody has': () => [
-    { prefix: new Uint8Array(0), length: 0, digests: packDigests(Array.from({ length: 256 }, () => bytes(4))) },
+    {
+      prefix: new Uint8Array(0),
+      length: 0,
+      digests: packDigests(Array.from({ length: 256 }, () => bytes(4))),
+    },
   ],
 }
 

@@ -205,7 +205,9 @@ function longMessages(
     wall: testWall,
     heardMs: { http: 20 },
   }
-  const want = [{ prefix: Uint8Array.of(0xab, 0xc0), length: 3, digests: packDigests([new Uint8Array(6).fill(3)]) }]
+  const want = [
+    { prefix: Uint8Array.of(0xab, 0xc0), length: 3, digests: packDigests([new Uint8Array(6).fill(3)]) },
+  ]
   const branch = {
     prefix: Uint8Array.of(0xab),
     length: 1,
