@@ -127,12 +127,12 @@ export class MerkleTrie {
 
   /** The same with the digest of the leaf, `leafDigest` of path and entry, already in hand. */
   setLeaf(path: Uint8Array, digest: Uint8Array, seq: Sequence): void {
-    this.#top = this.#insert(this.#top, path, digest, seq)
+    this.#top = this.#insert(this.#top, path, digest, seq, this.#reach(path))
   }
 
   /** Takes the leaf at `path` away, if there is one. */
   delete(path: Uint8Array): void {
-    this.#top = this.#remove(this.#top, path)
+    if (this.#at(path, pathNibbles) !== 0) this.#top = this.#remove(this.#top, path)
   }
 
   /** The leaf at exactly `path`. */
@@ -237,25 +237,36 @@ export class MerkleTrie {
     return { path, digest: this.#digestOf(ref).slice(), seq }
   }
 
+  /** The node that all leaves under the prefix hang from; looks at no path but the last one's. */
   #at(prefix: Uint8Array, length: number): Ref {
     const arena = this.#arena
     let ref = this.#top
-    while (ref !== 0) {
-      const depth = isBranch(ref) ? arena.depth(ref) : pathNibbles
-      const end = Math.min(depth, length)
-      if (arena.shared(arena.sample(ref), prefix, end) < end) return 0
-      if (depth >= length) return ref
-      ref = arena.child(ref, nibbleAt(prefix, depth))
-    }
-    return 0
+    while (isBranch(ref) && arena.depth(ref) < length)
+      ref = arena.child(ref, nibbleAt(prefix, arena.depth(ref)))
+    return ref !== 0 && arena.shared(arena.sample(ref), prefix, length) === length ? ref : 0
   }
 
-  #insert(ref: Ref, path: Uint8Array, digest: Uint8Array, seq: Sequence): Ref {
+  /**
+   * How many leading nibbles of `path` any leaf has. Down by the nibbles at branch points alone: the leaf
+   * there has as many as any other (PATRICIA), and paths are far apart in memory.
+   */
+  #reach(path: Uint8Array): number {
+    const arena = this.#arena
+    let nearest = this.#top
+    if (nearest === 0) return 0
+    while (isBranch(nearest)) {
+      const child = arena.child(nearest, nibbleAt(path, arena.depth(nearest)))
+      nearest = child === 0 ? arena.sample(nearest) : child
+    }
+    return arena.shared(nearest, path, pathNibbles)
+  }
+
+  /** @param reach how many leading nibbles of `path` any leaf has */
+  #insert(ref: Ref, path: Uint8Array, digest: Uint8Array, seq: Sequence, reach: number): Ref {
     const arena = this.#arena
     if (ref === 0) return arena.addLeaf(path, digest, seq)
     const depth = isBranch(ref) ? arena.depth(ref) : pathNibbles
-    const shared = arena.shared(arena.sample(ref), path, depth)
-    if (shared < depth) return this.#branchOff(ref, arena.addLeaf(path, digest, seq), shared)
+    if (reach < depth) return this.#branchOff(ref, arena.addLeaf(path, digest, seq), reach)
     if (!isBranch(ref)) {
       arena.setLeaf(ref, digest, seq)
       return ref
@@ -263,7 +274,7 @@ export class MerkleTrie {
     const nibble = nibbleAt(path, depth)
     const child = arena.child(ref, nibble)
     const before = arena.count(child)
-    const grown = this.#insert(child, path, digest, seq)
+    const grown = this.#insert(child, path, digest, seq, reach)
     arena.setChild(ref, nibble, grown)
     arena.setCount(ref, arena.count(ref) + arena.count(grown) - before)
     return ref
@@ -278,23 +289,16 @@ export class MerkleTrie {
     return branch
   }
 
+  /** Takes away the leaf at `path`, which must be there; what stands instead of `ref`. */
   #remove(ref: Ref, path: Uint8Array): Ref {
     const arena = this.#arena
-    if (ref === 0) return 0
-    const depth = isBranch(ref) ? arena.depth(ref) : pathNibbles
-    if (arena.shared(arena.sample(ref), path, depth) < depth) return ref
     if (!isBranch(ref)) {
       arena.dropLeaf(ref)
       return 0
     }
-    const nibble = nibbleAt(path, depth)
-    const child = arena.child(ref, nibble)
-    const before = arena.count(child)
-    const shrunk = this.#remove(child, path)
-    const gone = before - arena.count(shrunk)
-    if (gone === 0) return ref
-    arena.setChild(ref, nibble, shrunk)
-    arena.setCount(ref, arena.count(ref) - gone)
+    const nibble = nibbleAt(path, arena.depth(ref))
+    arena.setChild(ref, nibble, this.#remove(arena.child(ref, nibble), path))
+    arena.setCount(ref, arena.count(ref) - 1)
     return this.#collapse(ref)
   }
 
