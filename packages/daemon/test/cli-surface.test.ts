@@ -100,6 +100,16 @@ describe('L11: completions and pages', () => {
   })
 })
 
+it.each([
+  [['--url', 'http://127.0.0.1:1', '--json'], 'status'],
+  [['--url=http://127.0.0.1:1'], 'get', 'key'],
+  [['--url', 'http://127.0.0.1:1'], 'put', 'key', '1'],
+])('options may stand before the command: %j', async (options, ...command) => {
+  const [before, after] = [await run(...options, ...command), await run(...command, ...options)]
+  expect(before).toEqual(after)
+  expect(before.code).toBe(69)
+})
+
 it('C5: --check-config is the check of start, needs no network and starts nothing', async () => {
   expect((await run('--check-config')).code).toBe(0)
   const bad = await run('--check-config', '--http-port', 'x')

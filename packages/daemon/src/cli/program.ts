@@ -94,7 +94,7 @@ export function buildProgram(surroundings: CliIo, actions: CliActions): Cli {
   const program = configure(new Command('lattice'), io)
   for (const register of commands) register(program, context)
   withOutputOptions(program, io)
-  return { program, run: argv => runProgram(program, argv, io, outcome) }
+  return { program, run: argv => runProgram(program, commandFirst(program, argv), io, outcome) }
 }
 
 function configure(program: Command, io: CliIo): Command {
@@ -114,6 +114,17 @@ function configure(program: Command, io: CliIo): Command {
       '\nExit codes: 0 ok, 1 failed, 2 warning, 64 usage, 69 unavailable, 78 configuration, 124 timeout.' +
         '\n\nExample:\n  $ lattice up\n  $ lattice help start',
     )
+}
+
+/** As with git or kubectl: options may stand before the command as well. */
+function commandFirst(program: Command, argv: readonly string[]): readonly string[] {
+  const at = argv.findIndex(word => program.commands.some(command => command.name() === word))
+  const before = argv.slice(0, Math.max(at, 0))
+  const isOurs = before[0]?.startsWith('-') === true && !before.some(word => /^(-V|--version)$/.test(word))
+  if (!isOurs) return argv
+  const after = argv.slice(at)
+  const end = after.indexOf('--')
+  return end < 0 ? [...after, ...before] : after.toSpliced(end, 0, ...before)
 }
 
 async function runProgram(
