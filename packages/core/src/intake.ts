@@ -250,9 +250,12 @@ export class Intake {
     peer.landed = [...peer.landed, { incarnation, after, upTo }].slice(-landedMax)
   }
 
-  /** What was asked for and did not come has been superseded there: its successor is a later row. */
+  /**
+   * What was asked for and did not come has been superseded there: its successor is a later row. A goodbye
+   * answers nothing.
+   */
   #followFetch({ peer, askedFetch }: Ask, answer: Message, at: Instant): void {
-    if (askedFetch === undefined || peer.fetch !== askedFetch) return
+    if (askedFetch === undefined || peer.fetch !== askedFetch || answer.leaving === true) return
     const { entries = [] } = answer
     const lacking = askedFetch.wants.filter(want => !holds(this.#parts.replica.trie, want))
     const wants = this.#parts.composer.unmet(lacking, entries)

@@ -101,10 +101,13 @@ describe('L11: completions and pages', () => {
 })
 
 it.each([
-  [['--url', 'http://127.0.0.1:1', '--json'], 'status'],
-  [['--url=http://127.0.0.1:1'], 'get', 'key'],
-  [['--url', 'http://127.0.0.1:1'], 'put', 'key', '1'],
-])('options may stand before the command: %j', async (options, ...command) => {
+  [['--url', 'http://127.0.0.1:1', '--json'], ['status']],
+  [['--url=http://127.0.0.1:1'], ['get', 'key']],
+  [
+    ['--url', 'http://127.0.0.1:1'],
+    ['put', 'key', '1'],
+  ],
+])('options may stand before the command: %j', async (options, command) => {
   const [before, after] = [await run(...options, ...command), await run(...command, ...options)]
   expect(before).toEqual(after)
   expect(before.code).toBe(69)

@@ -1,0 +1,70 @@
+/** A node that leaves answers whoever waits for it, which says nothing of what they asked. */
+import { expect, it } from '@jest/globals'
+import { defaultParams, Engine, type Effect, type Event, type Incarnation, type Message } from '@lattice/core'
+import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
+import { locatorDigestBytes, locatorPathBytes } from '../src/rows.ts'
+import { leafDigest, pathOf } from '../src/merkle.ts'
+import { alice, bob, sha256 } from './crypto.ts'
+import { entryOf, everybody } from './replicas.ts'
+
+type Ask = Effect & { type: 'ask' }
+
+const incarnation = '00000000000000bb' as Incarnation
+const entry = entryOf({ key: 'told', tick: 1 }, bob)
+const path = pathOf(entry.key, entry.slot, sha256)
+const locator = {
+  path: path.subarray(0, locatorPathBytes),
+  digest: leafDigest(path, entry.digest, sha256).subarray(0, locatorDigestBytes),
+}
+const beat = { incarnation, seq: 1, count: 1, root: new Uint8Array(32), wall: testWall, heardMs: {} }
+const hello: Message = { info: { name: 'bob', role: 'node', software: 'test' }, beat }
+const told: Message = { ...hello, rows: { incarnation, after: 0, upTo: 1, entries: [], locators: [locator] } }
+
+it('what a leaving node was asked for is asked again when it is back', async () => {
+  const store = createMemoryStore()
+  const params = { ...defaultParams, p2pEnabled: false }
+  const at = { mono: 0, wall: testWall }
+  const info = { name: 'alice', role: 'node', software: 'test' } as const
+  const random = createSeededRandom(1)
+  const engine = new Engine({
+    info,
+    store,
+    hash: sha256,
+    signer: alice,
+    random,
+    params,
+    members: everybody,
+    at,
+  })
+  let now = 0
+  const asked: Ask[] = []
+  const step = async (event: Event): Promise<void> => {
+    now += 1
+    for (const effect of engine.step(event, { mono: now, wall: testWall + now })) {
+      if (effect.type === 'ask' && effect.peer === bob.nodeId) asked.push(effect)
+      if (effect.type !== 'persist') continue
+      await store.commit(effect.batch)
+      await step({ type: 'committed' })
+    }
+  }
+  const wanted = (): Ask | undefined => asked.findLast(({ message }) => message.want !== undefined)
+  const until = async (isDone: () => boolean): Promise<void> => {
+    for (let steps = 0; !isDone() && steps < 50; steps++) {
+      now = Math.max(now, engine.wakeAt)
+      await step({ type: 'tick' })
+    }
+  }
+  const answer = async (ask: Ask | undefined, message: Message): Promise<void> =>
+    step({ type: 'answer', id: ask?.id ?? 0, message, entries: [] })
+
+  await step({ type: 'peer-up', path: 'http', peer: bob.nodeId })
+  await until(() => asked.length > 0)
+  await answer(asked.at(-1), told)
+  await until(() => wanted() !== undefined)
+  const first = wanted()
+  expect(first).toBeDefined()
+  await answer(first, { ...hello, leaving: true })
+  await step({ type: 'request', id: 9, path: 'http', peer: bob.nodeId, message: hello, entries: [] })
+  await until(() => wanted() !== first)
+  expect(wanted()).not.toBe(first)
+})
