@@ -51,13 +51,14 @@ export function changesOf<T extends NewRow>(parts: ChangeParts<T>): Changes<T> {
   const names = new Set([...[...staged, ...parts.disowned].map(({ key }) => key), ...due])
   const keys = [...names].map((key): KeyChange => {
     const rows = winners.rowsOf(key)
-    const kept = rows.filter(({ seq }) => !disowned.has(seq) || seq === newest)
+    const kept = disowned.size === 0 ? rows : rows.filter(({ seq }) => !disowned.has(seq) || seq === newest)
     const joined = winners.slotsOf(key, kept)
     // Reading the rows has found what is damaged.
     const isEnding = horizon !== undefined && !parts.quarantine.isDamaged(key)
     const ended = isEnding ? endingsOf(joined).filter(({ at }) => at <= horizon) : []
     for (const { entry } of ended) gone.add(entry)
-    const after = joined.filter(entry => !gone.has(entry))
+    const after = gone.size === 0 ? joined : joined.filter(entry => !gone.has(entry))
+    if (rows.length === 0) return { key, before: [], after }
     const places = new Set(after.map(({ slot }) => slot))
     for (const row of rows) if (!places.has(row.slot)) drops.push({ ...row, wasAlive: disowned.has(row.seq) })
     return { key, before: rows.map(storedEntry), after }

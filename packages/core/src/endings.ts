@@ -20,8 +20,8 @@ export interface Ending {
  * set.
  */
 export function endingsOf(slots: readonly Entry[]): Ending[] {
-  const first = slots[0]
-  if (slots.length === 1 && first?.value !== undefined) return []
+  const [first] = slots
+  if (first === undefined || (slots.length === 1 && first.value !== undefined)) return []
   const floor = floorOf(slots)
   const live = liveEntries(slots)
   const top = greatest(live)
