@@ -27,6 +27,7 @@ import { mountP2p } from './p2p.ts'
 import { mountPeerSync } from './peer-sync.ts'
 import { createProblemHandler, HttpProblem } from './problems.ts'
 import { mountExport } from './export.ts'
+import { createStandingHeaders, headersOf } from './standing-headers.ts'
 import { mountState } from './state.ts'
 import { mountStatusPage } from './status-page.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
@@ -87,11 +88,8 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   })
   mountPeerSync(app, options.syncHandler)
 
-  app.use(securityHeaders(config))
-  app.use((_request, response, next) => {
-    response.set('Cache-Control', 'no-store')
-    next()
-  })
+  const standing = [...headersOf(securityHeaders(config)), ['cache-control', 'no-store'] as const]
+  app.use(createStandingHeaders(app, standing))
   app.use(createCors(config.corsOrigins))
 
   const authority = createAuthority({ config, ...createTokenThrottle() })
@@ -103,10 +101,11 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
     request.path === routes.getHealth.path || isLoopbackHost(request.ip ?? '') || authority.isAdmin(request)
   app.use(createRequestLimit(options.requestsPerMinute ?? requestsPerMinuteDefault, sparesLimit))
 
+  // First what is asked most often: routes are tried in order.
+  mountState(mount, options)
   mountHealth(mount, options)
   mountHistory(mount, options)
   mountStatusPage(mount, options)
-  mountState(mount, options)
   mountExport(mount, options)
   mountTransactions(mount, node)
   mountP2p(mount, options)

@@ -15,6 +15,7 @@ import { HttpProblem } from './problems.ts'
 
 /** Whether a host name or address is this machine's loopback. Brackets of IPv6 are allowed. */
 export function isLoopbackHost(host: string): boolean {
+  if (host === '127.0.0.1') return true
   const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1')
   if (name === 'localhost' || name === '::1') return true
   const v4 = name.startsWith('::ffff:') ? name.slice(7) : name

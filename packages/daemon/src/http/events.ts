@@ -44,7 +44,7 @@ type HubOptions = Pick<HttpAppOptions, 'node' | 'peer' | 'pingMs'>
 class Replay {
   /** Ids of an earlier process must not be taken for ours. */
   readonly #boot = randomBytes(6).toString('hex')
-  readonly #kept: string[] = []
+  readonly #kept: Array<readonly [event: EventName, data: unknown]> = []
   readonly #node: HubOptions['node']
   #number = 0
 
@@ -52,13 +52,16 @@ class Replay {
     this.#node = node
   }
 
-  append(event: EventName, data: unknown): string {
+  /** Keeps an event. It becomes text only where somebody listens. */
+  append(event: EventName, data: unknown): void {
     this.#number += 1
-    const text = `${this.#id()}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
-    this.#kept.push(text)
+    this.#kept.push([event, data])
     // Trimmed in blocks: shifting one by one would move the whole array for every event.
     if (this.#kept.length >= replayMax * 2) this.#kept.splice(0, this.#kept.length - replayMax)
-    return text
+  }
+
+  newest(): string {
+    return this.#after(this.#number - 1)
   }
 
   since(lastId: string | undefined): string {
@@ -68,7 +71,18 @@ class Replay {
     const last = Number(match[2])
     const oldest = this.#number - this.#kept.length
     if (last > this.#number || last < oldest) return this.#resync('events after this id are no longer kept')
-    return this.#kept.slice(last - oldest).join('')
+    return this.#after(last)
+  }
+
+  /** The events after number `last`, all of which are kept. */
+  #after(last: number): string {
+    const oldest = this.#number - this.#kept.length
+    return this.#kept
+      .slice(last - oldest)
+      .map(([event, data], at) => {
+        return `${this.#id(last + at + 1)}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+      })
+      .join('')
   }
 
   #resync(reason: string): string {
@@ -76,9 +90,9 @@ class Replay {
     return `${this.#id()}event: resync\ndata: ${data}\n\n`
   }
 
-  /** The id line of the newest event. */
-  #id(): string {
-    return `id: ${this.#boot}-${this.#number}\n`
+  /** The id line of an event, the newest unless told otherwise. */
+  #id(number = this.#number): string {
+    return `id: ${this.#boot}-${number}\n`
   }
 }
 
@@ -96,7 +110,8 @@ class Hub implements EventHub {
   }
 
   publish(event: EventName, data: unknown): void {
-    this.#send(this.#replay.append(event, data))
+    this.#replay.append(event, data)
+    if (this.#streams.size > 0) this.#send(this.#replay.newest())
   }
 
   attach(response: Response, lastId: string | undefined): void {

@@ -15,6 +15,9 @@ interface Visit {
   readonly depth: number
 }
 
+/** For one text at a time, so that all share it. */
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
 /** Longest path shown in an error: enough to find the place, short enough for any log line. */
 const pathCharsMax = 120
 
@@ -58,7 +61,7 @@ function checkJson(root: unknown, depthMax: number): void {
 export function parseJson(bytes: Uint8Array, depthMax: number = valueDepthMax): JsonValue {
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    text = strictUtf8.decode(bytes)
   } catch {
     throw new HttpProblem('REQUEST_INVALID', 'the body is not valid UTF-8')
   }

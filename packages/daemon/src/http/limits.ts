@@ -3,7 +3,7 @@
  */
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import type { RateLimitRequestHandler } from 'express-rate-limit'
-import type { Request } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { HttpProblem } from './problems.ts'
 
 /** Wrong tokens per minute and address (reliability O9). */
@@ -15,12 +15,7 @@ function addressOf(request: Request): string {
   return ipKeyGenerator(request.ip ?? request.socket.remoteAddress ?? '')
 }
 
-function limiter(
-  name: string,
-  limit: number,
-  detail: string,
-  skip: (r: Request) => boolean,
-): RateLimitRequestHandler {
+function limiter(name: string, limit: number, detail: string): RateLimitRequestHandler {
   return rateLimit({
     windowMs: minuteMs,
     limit,
@@ -29,7 +24,6 @@ function limiter(
     legacyHeaders: false,
     keyGenerator: addressOf,
     validate: false,
-    skip,
     handler: (_request, _response, next) => next(new HttpProblem('RATE_LIMITED', detail)),
   })
 }
@@ -42,12 +36,7 @@ export interface TokenThrottle {
 
 /** Makes the counter of wrong tokens. */
 export function createTokenThrottle(): TokenThrottle {
-  const throttle = limiter(
-    'wrong-tokens',
-    wrongTokensPerMinute,
-    'too many wrong tokens from this address',
-    () => false,
-  )
+  const throttle = limiter('wrong-tokens', wrongTokensPerMinute, 'too many wrong tokens from this address')
   return {
     throttle,
     isThrottled: async request => {
@@ -59,10 +48,11 @@ export function createTokenThrottle(): TokenThrottle {
   }
 }
 
-/** Makes the limit on requests; `skip` names the callers it does not concern. */
-export function createRequestLimit(
-  perMinute: number,
-  skip: (request: Request) => boolean,
-): RateLimitRequestHandler {
-  return limiter('requests', perMinute, `more than ${perMinute} requests per minute from this address`, skip)
+/** Makes the limit on requests; `spares` names the callers it does not concern, who do not wait for it. */
+export function createRequestLimit(perMinute: number, spares: (request: Request) => boolean): RequestHandler {
+  const limit = limiter('requests', perMinute, `more than ${perMinute} requests per minute from this address`)
+  return (request, response, next) => {
+    if (spares(request)) return next()
+    return void limit(request, response, next)
+  }
 }

@@ -6,6 +6,7 @@ import type { KeyReading, Operation } from '@lattice/core'
 import type { Request, Response } from 'express'
 import type { LatticeNode } from '../node.ts'
 import { isNotModified, versionText, writeOptions } from './conditions.ts'
+import { sendJson } from './json-answer.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { HttpProblem } from './problems.ts'
@@ -121,9 +122,11 @@ function sendKey(node: LatticeNode, key: string, request: Request, response: Res
   if (reading === undefined && node.isDamaged(key)) throw new LatticeError('ENTRY_DAMAGED')
   if (reading === undefined) throw new LatticeError('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`)
   const version = versionText(reading.version)
-  if (revalidated(request, response, version)) return
+  if (isNotModified(request.headers['if-none-match'], version))
+    return void revalidated(request, response, version)
   const { value, author, type } = reading
-  response.json({ success: true, key, value, version, author, type })
+  const tag = { ETag: `"${version}"`, 'Cache-Control': 'no-cache' }
+  sendJson(response, { success: true, key, value, version, author, type }, tag)
 }
 
 /** The key with the proof that the signed root holds it; the problem of an absent key has a proof too. */
@@ -151,8 +154,8 @@ async function write(
   const current = (): KeyReading | undefined => node.read(key)
   const receipt = await node.write([operation], writeOptions(request.headers, current))
   const version = versionText(receipt.version)
-  if (operation.op !== 'delete') response.set('ETag', `"${version}"`)
-  response.json({ success: true, key, version, merkle_root: receipt.root })
+  const tag = operation.op === 'delete' ? {} : { ETag: `"${version}"` }
+  sendJson(response, { success: true, key, version, merkle_root: receipt.root }, tag)
 }
 
 /** Adds the state routes. */
