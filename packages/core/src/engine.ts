@@ -281,7 +281,8 @@ export class Engine {
     // The peer leads: what we have for it goes into our answer.
     if ((rows ?? pull ?? compare) !== undefined && waitMs === undefined) {
       const leadMs = pull?.full === true ? fillPauseMs : followPauseMs
-      peer.syncAt = Math.max(peer.syncAt, at.mono + leadMs)
+      peer.leadsUntil = at.mono + leadMs
+      peer.syncAt = Math.max(peer.syncAt, peer.leadsUntil)
       if (pull?.full === true) peer.divergedSince = undefined
     }
     this.#intake.absorb(peer, message, event.path, at)

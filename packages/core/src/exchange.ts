@@ -6,8 +6,8 @@ import { nextRowsAfter } from './bulk.ts'
 import { fromHex, toHex } from './bytes.ts'
 import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey } from './horizon.ts'
-import { compareNodesMax, entryBytesMax, frameEntriesBytesMax, frameEntriesMax } from './limits.ts'
-import { entriesNamed, locatorBytes, readRows } from './journal.ts'
+import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
+import { entriesNamed, locatorBytes, readRows, type RowsQuery } from './journal.ts'
 import { pathOf, type Leaf } from './merkle.ts'
 import type { Ack, Beat, Compare, Info, Message, Rows, Summary, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
@@ -25,16 +25,16 @@ import {
 import type { Replica } from './replica.ts'
 import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
 import { pathKinds } from './units.ts'
-import { locatorPathBytes } from './rows.ts'
-
-/** Bytes of wants and summaries for which the budget for entries leaves room in a frame. */
-const stepBytesSpared = 32 * 1024
+import { bytesInFrame, entriesInFrame, locatorPathBytes } from './rows.ts'
 
 /**
  * Room for rows in an answer to a node that takes a state over. It takes each in at one go, during which it
  * hears no heartbeat: some 40 ms (npm run bench:bootstrap).
  */
-const fullRowsBytesMax = 96 * 1024
+const fullRowsBytesMax = 85 * 1024
+
+/** What the largest entry may take in a frame. */
+const entryRoom = entryBytesMax + 16
 
 /** Leaves that one step pushes and wants. */
 const leavesMax = frameEntriesMax / 4
@@ -98,11 +98,11 @@ export class Composer {
   }
 
   /** Our rows after a position; undefined if there are none, or if the position is beyond our end. */
-  rows(after: Sequence, bytesMax: number, locateOthers: boolean, known = entriesNamed([])): Rows | undefined {
+  rows(query: Omit<RowsQuery, 'upTo'>): Rows | undefined {
     const { replica, hash, self } = this.#parts
     const upTo = replica.committedSeq
-    if (after >= upTo) return undefined
-    return readRows(replica.rows, replica.trie, hash, self, { after, upTo, bytesMax, locateOthers, known })
+    if (query.after >= upTo) return undefined
+    return readRows(replica.rows, replica.trie, hash, self, { ...query, upTo })
   }
 
   /**
@@ -122,22 +122,23 @@ export class Composer {
   }
 
   /** The sections of a request: what the peer lacks, what we lack, the next step of the descent. */
-  ask(peer: Peer, options: { push: boolean; pull: boolean }): Message {
+  ask(peer: Peer, options: { push: boolean; pull: boolean; descend: boolean }): Message {
     const { store, replica } = this.#parts
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
-    const { known, cursor, acked, fetch, descent, bulk } = peer
+    const { known, cursor, acked, fetch, bulk } = peer
+    const descent = options.descend ? peer.descent : undefined
     const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])].slice(0, compareNodesMax)
     if (want.length > 0) message.want = want
     if (descent?.next !== undefined) message.compare = descent.next
     const first = this.#horizonFor(peer)
-    let room = entriesRoom(message) - bytesOf(first)
+    let room = entriesRoom(message) - entriesInFrame(first)
     // What the peer wants goes first: it may lack nothing else of rows that it was told by locator.
     if (descent !== undefined && descent.push.length > 0) {
       message.entries = this.entriesOf(descent.push, room)
-      room -= bytesOf(message.entries)
+      room -= entriesInFrame(message.entries)
     }
-    if (options.push && acked?.incarnation === store.incarnation && room >= entryBytesMax) {
-      const rows = this.rows(acked.seq, room, true)
+    if (options.push && acked?.incarnation === store.incarnation && room >= entryRoom) {
+      const rows = this.rows({ after: acked.seq, bytesMax: room, locateOthers: true, receiver: peer.id })
       if (rows !== undefined) message.rows = rows
       peer.toldSeq = rows?.upTo ?? peer.toldSeq
     }
@@ -162,20 +163,21 @@ export class Composer {
       message.compare = { digestBytes: request.compare.digestBytes, summaries: step.summaries }
     const isWork = (request.rows ?? request.pull ?? request.compare ?? request.want) !== undefined
     const first = isWork ? this.#horizonFor(peer) : []
-    let room = entriesRoom(message) - bytesOf(first)
+    let room = entriesRoom(message) - entriesInFrame(first)
     if (request.want !== undefined) {
       message.entries = this.entriesOf(wantedLeaves(trie, request.want, frameEntriesMax), room)
-      room -= bytesOf(message.entries)
+      room -= entriesInFrame(message.entries)
     }
     // A single row may be as large as an entry can be: it must still fit.
-    if (request.pull?.incarnation === store.incarnation && room >= entryBytesMax) {
+    if (request.pull?.incarnation === store.incarnation && room >= entryRoom) {
       const sent = [...(request.rows?.entries ?? []), ...(request.entries ?? [])]
       const { after, full } = request.pull
-      const most = full ? Math.min(room, fullRowsBytesMax) : room
-      const rows = this.rows(after, most, !full, entriesNamed(sent))
+      const bytesMax = full ? Math.min(room, fullRowsBytesMax) : room
+      const [known, receiver] = [entriesNamed(sent), peer?.id]
+      const rows = this.rows({ after, bytesMax, locateOthers: !full, known, receiver })
       if (rows !== undefined) message.rows = rows
       if (peer !== undefined) peer.toldSeq = rows?.upTo ?? peer.toldSeq
-      room -= bytesOf(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
+      room -= entriesInFrame(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
     }
     if (step !== undefined) message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]
     return withFirst(first, message)
@@ -293,8 +295,8 @@ export class Composer {
  * one.
  */
 function entriesRoom({ compare, want }: Message): number {
-  const excess = Math.max(0, stepBytes(compare?.summaries, want) - stepBytesSpared)
-  return Math.max(entryBytesMax, frameEntriesBytesMax - excess)
+  const left = frameContentBytesMax - stepBytes(compare?.summaries, want)
+  return Math.max(entryRoom, left)
 }
 
 /** A message that goes on with these sections. */
@@ -316,15 +318,12 @@ function fitting<T>(
   const taken: Uint8Array[] = []
   for (const entry of entries) {
     const bytes = read(entry)
-    if (bytes === undefined || bytes.length > room) continue
-    room -= bytes.length
+    const size = bytes === undefined ? 0 : bytesInFrame(bytes, taken.at(-1))
+    if (bytes === undefined || size > room) continue
+    room -= size
     taken.push(bytes)
   }
   return taken
-}
-
-function bytesOf(entries: readonly Uint8Array[]): number {
-  return entries.reduce((sum, entry) => sum + entry.length, 0)
 }
 
 function heardMs(peer: Peer, now: number): Beat['heardMs'] {

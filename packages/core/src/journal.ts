@@ -12,7 +12,7 @@ import { pathOf, type MerkleTrie } from './merkle.ts'
 import type { Locator, Rows } from './message.ts'
 import type { Hash, Row } from './ports.ts'
 import { isIncarnation, type Incarnation, type NodeId, type Sequence } from './units.ts'
-import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
+import { bytesInFrame, locatorDigestBytes, locatorPathBytes } from './rows.ts'
 
 /** A position in the journal of one incarnation of a node. */
 export interface Cursor {
@@ -25,6 +25,9 @@ export type Span = Pick<Rows, 'incarnation' | 'after' | 'upTo'>
 
 /** Rows read from the store at a time. */
 const pageRows = 256
+
+/** Rows looked through for one frame: some 50 ms where nearly all of them need no word. */
+const rowsLookedMax = 4 * frameEntriesMax
 
 /** Bytes of a row's locator in a frame. */
 export const locatorBytes = locatorPathBytes + locatorDigestBytes
@@ -87,6 +90,11 @@ export interface RowsQuery {
   readonly locateOthers: boolean
   /** What the receiver sent just now: it needs no word at all. */
   readonly known?: ReadonlyEntries
+  /**
+   * Who alone will read them: what it has written itself needs no word either. Should it have lost any of
+   * that, its root tells.
+   */
+  readonly receiver?: NodeId | undefined
 }
 
 /**
@@ -101,21 +109,31 @@ export function readRows(
   query: RowsQuery,
 ): Rows {
   const { incarnation } = rows
-  const author = fromHex(self) as Uint8Array
-  const isOurs = (row: Row): boolean => !query.locateOthers || writtenBy(row.bytes, author)
-  const isTold = (row: Row): boolean => isOurs(row) || query.known?.has(row.bytes) !== true
+  const [author, reader] = [self, query.receiver].map(id => id && fromHex(id))
+  const isOurs = ({ bytes }: Row): boolean =>
+    !query.locateOthers || (author && writtenBy(bytes, author)) === true
+  const isKnown = ({ bytes }: Row): boolean =>
+    (reader && writtenBy(bytes, reader)) === true || query.known?.has(bytes) === true
+  const isTold = (row: Row): boolean => isOurs(row) || !isKnown(row)
   const taken: Row[] = []
   let size = 0
+  let looked = 0
+  let before: Uint8Array | undefined
   let after = query.after
   for (;;) {
     const page = rows.after(after, pageRows, isTold)
     for (const row of page) {
       if (row.seq > query.upTo) return pack(taken, query.upTo)
-      size += isOurs(row) ? row.bytes.length : locatorBytes
+      const last = taken.at(-1)
+      const isInTransaction = last !== undefined && sameTransaction(last.bytes, row.bytes)
+      if (looked++ >= rowsLookedMax && !isInTransaction) return pack(taken, after)
+      after = row.seq
+      if (!isTold(row)) continue
+      size += isOurs(row) ? bytesInFrame(row.bytes, before) : locatorBytes
+      if (isOurs(row)) before = row.bytes
       const full = taken.length > 0 && (size > query.bytesMax || taken.length >= frameEntriesMax)
       if (full) return pack(cutBetweenTransactions(taken, row))
       taken.push(row)
-      after = row.seq
     }
     if (page.length < pageRows) return pack(taken, query.upTo)
   }
@@ -128,7 +146,7 @@ export function readRows(
       after: query.after,
       upTo,
       entries: ours.map(row => row.bytes),
-      locators: others.filter(isTold).map(locate),
+      locators: others.map(locate),
     }
   }
 

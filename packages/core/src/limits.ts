@@ -34,8 +34,11 @@ export const entryBytesMax = entryOverheadBytesMax + keyBytesMax + slotBytesMax 
 /** Most entries in one frame: what 256 KiB hold of the smallest entries, rounded up. */
 export const frameEntriesMax = 4096
 
-/** Budget for entries in one frame; the rest of `frameBytesMax` is left to the other sections. */
-export const frameEntriesBytesMax = 200 * 1024
+/**
+ * Budget for rows, entries and the step of a descent in one frame. The rest of `frameBytesMax` is for beat,
+ * acknowledgements and introduction, and for entries that wait here for their time.
+ */
+export const frameContentBytesMax = 236 * 1024
 
 /** Gossip degrades and then loses messages silently above this size (measured; engineering §2). */
 export const announceBytesMax = 25_000

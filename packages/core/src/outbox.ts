@@ -25,11 +25,13 @@ import {
 } from './params.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Random } from './ports.ts'
+import { entriesInFrame } from './rows.ts'
 import {
   canPull,
   choosePath,
   descentDueAt,
   heldSeq,
+  isTalking,
   notesDivergence,
   knowsAll,
   pullAt,
@@ -73,8 +75,8 @@ const answerWithinMs: Readonly<Record<PathKind, number>> = { p2p: 5_000, http: 1
 /** Shortest hold of a poll: more often would be polling, and cost what polling costs. */
 const holdMinMs = 5_000
 
-/** Room in an announce for beat, acks and framing. */
-const announceHeadBytes = 2_000
+/** Room for rows in an announce beside beat, acks and framing. */
+const announceRowsBytesMax = announceBytesMax - 2_000
 
 /** Announces sent in one go; what is left then is pulled by those who miss it. */
 const announceBurstMax = 40
@@ -227,7 +229,8 @@ export class Outbox {
       this.#announceAt = this.#ackNewsAt = undefined
       return []
     }
-    if (!this.#localNews && (this.#ackNewsAt === undefined || own.bulkFrom !== undefined)) return []
+    const isTold = own.bulkFrom !== undefined || listeners.every(peer => isTalking(peer, at.mono))
+    if (!this.#localNews && (this.#ackNewsAt === undefined || isTold)) return []
     // What an exchange under way will tell anyway is worth waiting for.
     const inExchange = listeners.some(peer => peer.descent !== undefined || peer.syncAt > at.mono)
     const noted = (this.#ackNewsAt ?? at.mono) + (inExchange ? ackIntervalMs : 0)
@@ -238,7 +241,7 @@ export class Outbox {
     this.#announceAt = this.#ackNewsAt = undefined
     this.#lastAnnounce = at.mono
     for (const peer of listeners) peer.toldCursor = peer.cursor
-    return this.#announceRows(own, at)
+    return this.#announceRows(own, at, listeners)
   }
 
   /** When time alone will make something due. */
@@ -255,9 +258,7 @@ export class Outbox {
 
   #considerDeadlines(peer: Peer, own: Standing, consider: (time: number | undefined) => void): void {
     const { params } = this.#parts
-    consider(peer.syncAt)
-    consider(peer.bulkAt)
-    consider(patienceEnds(peer))
+    for (const time of [peer.syncAt, peer.leadsUntil, peer.bulkAt, patienceEnds(peer)]) consider(time)
     for (const kind of pathKinds) {
       const link = peer.links[kind]
       const { retryAt, beatAt, speakAt, greetAt, pollAt } = link
@@ -333,7 +334,7 @@ export class Outbox {
     const sections =
       own === undefined || (!isWork && waitMs === undefined)
         ? {}
-        : composer.ask(peer, { push: how.push, pull })
+        : composer.ask(peer, { push: how.push, pull, descend: isWork })
     const positions = sections.rows ?? sections.pull ?? peer.fetch
     // In the middle of a descent nobody cares how the other stands.
     const isStep = version > 1 && sections.compare !== undefined && positions === undefined
@@ -373,21 +374,20 @@ export class Outbox {
     return interval * (0.8 + 0.4 * random.unit())
   }
 
-  #announceRows(own: Standing, at: Instant): Effect[] {
+  #announceRows(own: Standing, at: Instant, [first, ...more]: readonly Peer[]): Effect[] {
     const { composer, peers } = this.#parts
     const effects: Effect[] = []
     const head = { beat: composer.beat(at), acks: composer.acks(peers.values()) }
-    const roomBytes = announceBytesMax - announceHeadBytes
-    const announce = (message: Message): Effect => ({
-      type: 'announce',
-      message: this.#parts.dialect.phraseForAll(message, peers.values()),
-    })
+    const [bytesMax, receiver] = [announceRowsBytesMax, more.length === 0 ? first?.id : undefined]
+    const announce = (said: Message): Effect => {
+      return { type: 'announce', message: this.#parts.dialect.phraseForAll(said, peers.values()) }
+    }
     while ((this.#announcedSeq ?? 0) < own.seq && effects.length < announceBurstMax) {
-      const rows = composer.rows(this.#announcedSeq ?? 0, roomBytes, true)
+      const after = this.#announcedSeq ?? 0
+      const rows = composer.rows({ after, bytesMax, locateOthers: true, receiver })
       if (rows === undefined) break
       this.#announcedSeq = rows.upTo
-      const size = rows.entries.reduce((sum, entry) => sum + entry.length, 0)
-      effects.push(announce(size > roomBytes ? head : { ...head, rows }))
+      effects.push(announce(entriesInFrame(rows.entries) > bytesMax ? head : { ...head, rows }))
     }
     this.#announcedSeq = own.seq
     return effects.length > 0 ? effects : [announce(head)]

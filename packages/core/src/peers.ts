@@ -108,6 +108,8 @@ export interface Peer {
   descentFailures: number
   /** No further sync exchange before this: paces exchanges that bring nothing. */
   syncAt: number
+  /** It leads an exchange, and is expected to ask on before this. */
+  leadsUntil: number
   fruitless: number
   /** Counts what brought both sides closer: entries, cursors, steps of a descent. */
   progress: number
@@ -150,6 +152,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     descentAt: now,
     descentFailures: 0,
     syncAt: now,
+    leadsUntil: now,
     fruitless: 0,
     progress: 0,
     lastSyncWall: undefined,

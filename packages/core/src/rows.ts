@@ -24,6 +24,29 @@ const unnamedLife = '0000000000000000' as Incarnation
 const authorStart = 1
 const authorEnd = 33
 
+/** The longest head of a byte string or a list of CBOR in a frame. */
+const headBytes = 5
+
+/**
+ * Bytes that an entry takes in a frame behind another one, never less than it does: an author is named once
+ * for all entries that follow one another.
+ */
+export function bytesInFrame(entry: Uint8Array, before: Uint8Array | undefined): number {
+  const rest = entry.length - (authorEnd - authorStart) + headBytes
+  if (before !== undefined && sameAuthor(entry, before)) return rest
+  return rest + (authorEnd - authorStart) + 2 * headBytes
+}
+
+/** The same of all of these. */
+export function entriesInFrame(entries: readonly Uint8Array[]): number {
+  return entries.reduce((sum, entry, index) => sum + bytesInFrame(entry, entries[index - 1]), 0)
+}
+
+function sameAuthor(a: Uint8Array, b: Uint8Array): boolean {
+  for (let at = authorStart; at < authorEnd; at++) if (a[at] !== b[at]) return false
+  return true
+}
+
 /** Rows in version 1. */
 export function encodeRows(rows: Rows): unknown[] {
   const { incarnation, after, upTo, entries, locators } = rows

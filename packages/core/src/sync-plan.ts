@@ -7,7 +7,14 @@ import type { ModeState } from './mode.ts'
 import { preferredPath } from './mode.ts'
 import { ackIntervalMs, fillPauseMs, firstWordMs, followPauseMs, type EngineParams } from './params.ts'
 import type { Patience, Peer } from './peers.ts'
-import type { Incarnation, NodeId, PathKind, Sequence, Version } from './units.ts'
+import {
+  pathKinds,
+  type Incarnation,
+  type NodeId,
+  type PathKind,
+  type Sequence,
+  type Version,
+} from './units.ts'
 import { linkState } from './watchdog.ts'
 
 /** Our own position, as far as it matters for the plan. */
@@ -192,6 +199,13 @@ export function notesDivergence(peer: Peer, own: Standing, now: number): boolean
 export function knowsAll(peer: Peer, own: Standing): boolean {
   const { cursor, toldCursor } = peer
   return heldSeq(peer, own) >= own.seq && (cursor === undefined || covers(toldCursor, cursor))
+}
+
+/** Whether an exchange with a peer is under way that tells it all there is to acknowledge. */
+export function isTalking({ links, descent, leadsUntil, unsettledAnswers }: Peer, now: number): boolean {
+  if (leadsUntil > now) return true
+  const hasAsked = unsettledAnswers > 0 || pathKinds.some(path => links[path].exchange !== undefined)
+  return hasAsked && descent === undefined
 }
 
 /** How far a peer has heard of our rows, as far as we know. */

@@ -108,7 +108,7 @@ export async function makeEqual(asker: Side, answerer: Side, descentsMax = 40): 
     staged = 0
     while (descent !== undefined) {
       const peer = { ...createPeer(ben.nodeId, undefined, 0), descent }
-      const request = carried(asker.composer.ask(peer, { push: false, pull: false }))
+      const request = carried(asker.composer.ask(peer, { push: false, pull: false, descend: true }))
       staged += await take(answerer, request)
       const answer = carried(answerer.composer.answer(request))
       staged += await take(asker, answer)

@@ -3,6 +3,7 @@
  * they can hear each other until both know that they are equal. Change a number here only with a reason.
  */
 import { afterEach, describe, expect, it } from '@jest/globals'
+import type { PathKind } from '@lattice/core'
 import { bytesOf, rowsOf, SyncWorld, type Carried } from './sync-world.ts'
 
 const base = rowsOf(3000, { authors: [0], valueBytes: 100 })
@@ -60,10 +61,10 @@ async function byCursor(differences: number): Promise<Cost> {
   return costOf(world.log)
 }
 
-async function byDescent(differences: number): Promise<Cost> {
+async function byDescent(differences: number, kind: PathKind = 'p2p'): Promise<Cost> {
   const left = Math.ceil(differences / 2)
   const more = rowsOf(differences, { authors: [0], first: base.length, valueBytes: 100 })
-  world = new SyncWorld()
+  world = new SyncWorld(kind)
   await world.add([...base, ...more.slice(0, left)])
   await world.add([...base, ...more.slice(left)])
   await world.until(knowEqual, 600_000)
@@ -85,6 +86,14 @@ describe('the cost of becoming equal', () => {
     [1000, { entryBytes: 21_9000, bytes: 209_487, roundTrips: 3 }],
   ])('by descent, with %i differences', async (differences, expected) => {
     expect(await byDescent(differences)).toEqual(expected)
+  })
+
+  it('over HTTP no long poll repeats a step of the descent: its answer would be thrown away', async () => {
+    await byDescent(1000, 'http')
+    const steps = world.log.filter(({ as, message }) => as === 'request' && message.compare !== undefined)
+    expect(steps.length).toBeGreaterThan(0)
+    expect(steps.filter(({ message }) => message.waitMs !== undefined)).toEqual([])
+    expect(world.log.some(({ message }) => message.waitMs !== undefined)).toBe(true)
   })
 
   it('by snapshot, with one that holds nothing', async () => {
