@@ -152,7 +152,9 @@ describe('what a composer says', () => {
     }))
     const peer = createPeer(ben.nodeId, undefined, 0)
     peer.fetch = { wants, upTo: { incarnation: side.store.incarnation, seq: 1 } }
-    const message = decodeMessage(encodeMessage(side.composer.ask(peer, { push: false, pull: false, descend: true })))
+    const message = decodeMessage(
+      encodeMessage(side.composer.ask(peer, { push: false, pull: false, descend: true })),
+    )
     expect(message).toEqual({ want: wants.slice(0, compareNodesMax) })
   })
 
