@@ -13,12 +13,13 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { NodeId } from '@lattice/core'
-import { openSqliteStore, type Identity } from '@lattice/daemon'
-import { countsOf, createDirectory, createIdentity } from './bench-node.ts'
+import type { Identity } from '@lattice/daemon'
+import { createDirectory, createIdentity } from './bench-node.ts'
 import type { SourceWord } from './bootstrap-source.ts'
 import { freePorts } from './daemon-process.ts'
-import { keyBytes, signRows } from './memory-pair.ts'
+import { keyBytes } from './memory-pair.ts'
 import { print, progress, readNumbers, readOptions, round, verdict, type Cell } from './report.ts'
+import { fillSigned } from './signed-store.ts'
 import { multiaddrOf, startSocketNode, type SocketNode } from './socket-node.ts'
 import { bareVerifyRate } from './verify-rate.ts'
 import { valueBytes } from './workload.ts'
@@ -28,28 +29,12 @@ const options = readOptions({
   kinds: { type: 'string', default: 'p2p,http' },
 })
 
-/** Rows in one commit while the source is filled. */
-const rowsPerCommit = 1_000
 /** What a missing entry cannot do without, counted as the goal counts: key, value and signature. */
 const payloadBytes = keyBytes + valueBytes + 64
 /** Longest wait for one transfer. */
 const patienceMs = 600_000
 /** How often the roots are looked at. */
 const lookEveryMs = 20
-
-async function fill(directory: string, author: Identity, count: number): Promise<number> {
-  const store = await openSqliteStore(directory)
-  let bytes = 0
-  for (let seq = 0; seq < count; seq += rowsPerCommit) {
-    progress(`bootstrap: signing ${seq} of ${count}`)
-    const signed = signRows(author, Math.min(rowsPerCommit, count - seq))
-    const rows = signed.map((row, at) => ({ ...row, seq: seq + at + 1 }))
-    bytes += rows.reduce((sum, row) => sum + row.bytes.length, 0)
-    await store.commit({ rows, facts: countsOf(seq + rows.length) })
-  }
-  await store.close()
-  return bytes
-}
 
 async function word(source: ChildProcess): Promise<SourceWord> {
   const [told] = (await once(source, 'message')) as [SourceWord]
@@ -140,7 +125,7 @@ let bareRate = 0
 for (const n of readNumbers(options.n)) {
   using directory = createDirectory()
   const identity = createIdentity()
-  const bytes = await fill(directory.path, identity, n)
+  const { bytes } = await fillSigned(directory.path, identity, n)
   bareRate = await bareVerifyRate(Math.round(bytes / n) - 64)
   for (const kind of options.kinds.split(','))
     rows.push(await measure(kind, n, { path: directory.path, identity, bytes }, bareRate))

@@ -1,10 +1,5 @@
-/**
- * Concurrent REST clients as cheap as they can be: raw keep-alive sockets, one request at a time on each.
- *
- * They share two cores with the daemon they measure, so what they cost is taken from it.
- */
-import { connect, type Socket } from 'node:net'
-import { once } from 'node:events'
+/** Concurrent REST writers: a connection for each, one request at a time on it. */
+import { RestConnection } from './rest-connection.ts'
 import { randomKeys, randomValue } from './workload.ts'
 
 /** What the clients saw. */
@@ -16,51 +11,21 @@ export interface WritersResult {
 
 /** Writes from `clients` connections for `forMs`; throws on any answer other than 200. */
 export async function runWriters(port: number, clients: number, forMs: number): Promise<WritersResult> {
-  const sockets = await Promise.all(Array.from({ length: clients }, () => open(port)))
+  const connections = await Promise.all(Array.from({ length: clients }, () => RestConnection.open(port)))
   const start = performance.now()
-  const latencies = await Promise.all(sockets.map(socket => writeUntil(socket, start + forMs)))
+  const latencies = await Promise.all(connections.map(each => writeUntil(each, start + forMs)))
   const elapsedMs = performance.now() - start
-  for (const socket of sockets) socket.destroy()
+  for (const connection of connections) connection.close()
   const all = latencies.flat()
   return { writes: all.length, elapsedMs, latenciesMs: all }
 }
 
-async function open(port: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-  await once(socket, 'connect')
-  return socket
-}
-
-function writeUntil(socket: Socket, end: number): Promise<number[]> {
+async function writeUntil(connection: RestConnection, end: number): Promise<number[]> {
   const latencies: number[] = []
-  const { promise, resolve, reject } = Promise.withResolvers<number[]>()
-  let sentAt = 0
-  let received = ''
-  const send = (): void => {
-    if (performance.now() >= end) return resolve(latencies)
-    const body = JSON.stringify(randomValue())
+  for (let sentAt = performance.now(); sentAt < end; sentAt = performance.now()) {
     const [key] = randomKeys(1, 100)
-    sentAt = performance.now()
-    socket.write(
-      `PUT /api/lattice/state/${key} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${body.length}\r\n\r\n${body}`,
-    )
-  }
-  socket.setEncoding('latin1')
-  socket.on('error', reject)
-  socket.on('close', () => reject(new Error('the daemon closed the connection')))
-  socket.on('data', (text: string) => {
-    received += text
-    const head = received.indexOf('\r\n\r\n')
-    if (head < 0) return
-    const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1] ?? 0)
-    if (received.length < head + 4 + length) return
-    if (!received.startsWith('HTTP/1.1 200'))
-      return reject(new Error(`the daemon answered ${received.slice(0, 200)}`))
-    received = ''
+    await connection.ask('PUT', `/api/lattice/state/${key}`, JSON.stringify(randomValue()))
     latencies.push(performance.now() - sentAt)
-    send()
-  })
-  send()
-  return promise
+  }
+  return latencies
 }
