@@ -1,6 +1,6 @@
 /**
- * Requests at a fixed rate, whether or not earlier ones have been answered: who waits for answers before he asks
- * again never sees a queue (G. Tene's "coordinated omission").
+ * Requests at a fixed rate, whether or not earlier ones have been answered: who waits for answers before he
+ * asks again never sees a queue (G. Tene's "coordinated omission").
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RestConnection } from './rest-connection.ts'

@@ -2,8 +2,8 @@
  * What callers of REST wait for: reads of single keys at a fixed rate from a daemon that holds n entries, and
  * `/health` of two daemons while the empty one of them is filled from the other over HTTP.
  *
- * Real daemons with entries truly signed. Times run from the moment a request was due, to the millisecond of the
- * client's own timer, which shares two cores with the daemons.
+ * Real daemons with entries truly signed. Times run from the moment a request was due, to the millisecond of
+ * the client's own timer, which shares two cores with the daemons.
  *
  *   npm run bench:rest -- [--n 100k] [--rate 1000] [--for-s 10] [--json]
  */
