@@ -138,7 +138,7 @@ export class Composer {
       room -= entriesInFrame(message.entries)
     }
     if (options.push && acked?.incarnation === store.incarnation && room >= entryRoom) {
-      const rows = this.rows({ after: acked.seq, bytesMax: room, locateOthers: true, receiver: peer.id })
+      const rows = this.rows({ after: acked.seq, bytesMax: room, locateOthers: true })
       if (rows !== undefined) message.rows = rows
       peer.toldSeq = rows?.upTo ?? peer.toldSeq
     }
@@ -173,8 +173,8 @@ export class Composer {
       const sent = [...(request.rows?.entries ?? []), ...(request.entries ?? [])]
       const { after, full } = request.pull
       const bytesMax = full ? Math.min(room, fullRowsBytesMax) : room
-      const [known, receiver] = [entriesNamed(sent), peer?.id]
-      const rows = this.rows({ after, bytesMax, locateOthers: !full, known, receiver })
+      const known = entriesNamed(sent)
+      const rows = this.rows({ after, bytesMax, locateOthers: !full, known })
       if (rows !== undefined) message.rows = rows
       if (peer !== undefined) peer.toldSeq = rows?.upTo ?? peer.toldSeq
       room -= entriesInFrame(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)

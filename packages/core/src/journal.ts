@@ -90,11 +90,6 @@ export interface RowsQuery {
   readonly locateOthers: boolean
   /** What the receiver sent just now: it needs no word at all. */
   readonly known?: ReadonlyEntries
-  /**
-   * Who alone will read them: what it has written itself needs no word either. Should it have lost any of
-   * that, its root tells.
-   */
-  readonly receiver?: NodeId | undefined
 }
 
 /**
@@ -109,12 +104,9 @@ export function readRows(
   query: RowsQuery,
 ): Rows {
   const { incarnation } = rows
-  const [author, reader] = [self, query.receiver].map(id => id && fromHex(id))
-  const isOurs = ({ bytes }: Row): boolean =>
-    !query.locateOthers || (author && writtenBy(bytes, author)) === true
-  const isKnown = ({ bytes }: Row): boolean =>
-    (reader && writtenBy(bytes, reader)) === true || query.known?.has(bytes) === true
-  const isTold = (row: Row): boolean => isOurs(row) || !isKnown(row)
+  const author = fromHex(self) as Uint8Array
+  const isOurs = ({ bytes }: Row): boolean => !query.locateOthers || writtenBy(bytes, author)
+  const isTold = (row: Row): boolean => isOurs(row) || query.known?.has(row.bytes) !== true
   const taken: Row[] = []
   let size = 0
   let looked = 0

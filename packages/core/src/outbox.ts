@@ -241,7 +241,7 @@ export class Outbox {
     this.#announceAt = this.#ackNewsAt = undefined
     this.#lastAnnounce = at.mono
     for (const peer of listeners) peer.toldCursor = peer.cursor
-    return this.#announceRows(own, at, listeners)
+    return this.#announceRows(own, at)
   }
 
   /** When time alone will make something due. */
@@ -374,20 +374,19 @@ export class Outbox {
     return interval * (0.8 + 0.4 * random.unit())
   }
 
-  #announceRows(own: Standing, at: Instant, [first, ...more]: readonly Peer[]): Effect[] {
+  #announceRows(own: Standing, at: Instant): Effect[] {
     const { composer, peers } = this.#parts
     const effects: Effect[] = []
     const head = { beat: composer.beat(at), acks: composer.acks(peers.values()) }
-    const [bytesMax, receiver] = [announceRowsBytesMax, more.length === 0 ? first?.id : undefined]
     const announce = (said: Message): Effect => {
       return { type: 'announce', message: this.#parts.dialect.phraseForAll(said, peers.values()) }
     }
     while ((this.#announcedSeq ?? 0) < own.seq && effects.length < announceBurstMax) {
       const after = this.#announcedSeq ?? 0
-      const rows = composer.rows({ after, bytesMax, locateOthers: true, receiver })
+      const rows = composer.rows({ after, bytesMax: announceRowsBytesMax, locateOthers: true })
       if (rows === undefined) break
       this.#announcedSeq = rows.upTo
-      effects.push(announce(entriesInFrame(rows.entries) > bytesMax ? head : { ...head, rows }))
+      effects.push(announce(entriesInFrame(rows.entries) > announceRowsBytesMax ? head : { ...head, rows }))
     }
     this.#announcedSeq = own.seq
     return effects.length > 0 ? effects : [announce(head)]
