@@ -11,7 +11,7 @@ if (major < 24) {
 }
 const program = new URL('../src/command-line.ts', import.meta.url)
 if (program.pathname.endsWith('.ts')) {
-  // Run from its sources, half of a short command's time is the stripping of types: Node keeps what comes out.
+  // From the sources, half of a short command's time is the stripping of types: Node keeps what comes out.
   // Among the checkout's own files, where nobody else can put code; without leave to write it does nothing.
   const { enableCompileCache } = await import('node:module')
   const { fileURLToPath } = await import('node:url')
