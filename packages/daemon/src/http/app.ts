@@ -9,9 +9,9 @@ import type { EventEmitter } from 'node:events'
 import { routes } from '@lattice/api'
 import type { Route } from '@lattice/api'
 import express from 'express'
-import type { Express } from 'express'
+import type { Express, Request } from 'express'
 import helmet from 'helmet'
-import { createAuthority, isLoopbackHost } from './auth.ts'
+import { createAuthority, isLoopbackHost, type Authority } from './auth.ts'
 import { createCors } from './cors.ts'
 import { mountEvents } from './events.ts'
 import type { EventHub } from './events.ts'
@@ -72,6 +72,15 @@ function configure(app: Express, config: HttpConfig): void {
   app.set('trust proxy', config.trustedProxyHops)
 }
 
+/** Whom the limit on requests does not concern: programs on this machine, administrators, health checks. */
+function sparedBy({ trustedProxyHops }: HttpConfig, authority: Authority): (request: Request) => boolean {
+  // Where nobody may speak for others, the caller is who is connected: Express would read all headers first.
+  const callerOf = (request: Request): string =>
+    (trustedProxyHops > 0 ? request.ip : request.socket.remoteAddress) ?? ''
+  return request =>
+    request.path === routes.getHealth.path || isLoopbackHost(callerOf(request)) || authority.isAdmin(request)
+}
+
 /** Builds the app. Starts nothing but the ping timer of the event stream, which `drain` stops. */
 export function createHttpApp(given: HttpAppOptions): HttpApp {
   const { node, config, info, log } = given
@@ -97,9 +106,9 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   mountProbes(mount, info.startedWall, () =>
     readinessChecks(options, draining, options.syncHandler !== undefined),
   )
-  const sparesLimit = (request: express.Request): boolean =>
-    request.path === routes.getHealth.path || isLoopbackHost(request.ip ?? '') || authority.isAdmin(request)
-  app.use(createRequestLimit(options.requestsPerMinute ?? requestsPerMinuteDefault, sparesLimit))
+  app.use(
+    createRequestLimit(options.requestsPerMinute ?? requestsPerMinuteDefault, sparedBy(config, authority)),
+  )
 
   // First what is asked most often: routes are tried in order.
   mountState(mount, options)

@@ -51,22 +51,21 @@ export async function readBody(
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
-    const settle = (act: () => void): void => {
-      request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
-      act()
-    }
     const onData = (chunk: Buffer): void => {
       size += chunk.length
       if (size <= bytesMax) {
         chunks.push(chunk)
         return
       }
-      request.pause()
-      settle(() => reject(tooLarge(bytesMax)))
+      request.off('data', onData).pause()
+      reject(tooLarge(bytesMax))
     }
-    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, size)))
-    const onClose = (): void =>
-      settle(() => reject(new HttpProblem('REQUEST_INVALID', 'the connection ended within the body')))
+    const onEnd = (): void => resolve(Buffer.concat(chunks, size))
+    // After the end as well, where it changes nothing any more.
+    const onClose = (): void => {
+      if (!request.readableEnded)
+        reject(new HttpProblem('REQUEST_INVALID', 'the connection ended within the body'))
+    }
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
   })
 }

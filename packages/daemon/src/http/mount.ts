@@ -73,20 +73,21 @@ function expressPath(path: string): string {
 /** Makes the binder for one app. */
 export function createMount(app: Express, requireAdmin: RequestHandler): Mount {
   return (route, handler) => {
-    const gate: RequestHandler[] = route.auth === 'admin' ? [requireAdmin] : []
-    const mark: RequestHandler = (_request, response, next) => {
+    const isOpen = route.auth !== 'admin'
+    const enter: RequestHandler = (request, response, next) => {
       response.locals['route'] = route.path
-      next()
+      return isOpen ? next() : requireAdmin(request, response, next)
     }
     const run: RequestHandler = async (request, response) => {
       const row: Route = route
       const params = validate(row, 'params', { ...request.params })
-      const query = validate(row, 'query', { ...request.query })
+      // Express looks for a query each time it is asked for one.
+      const query = validate(row, 'query', request.url.includes('?') ? { ...request.query } : {})
       const body = row.body === undefined ? undefined : validate(row, 'body', await readJson(row, request))
       await handler({ params, query, body } as RouteRequest<typeof route>, request, response)
     }
     const verb = route.method.toLowerCase() as 'get' | 'put' | 'post' | 'delete'
-    app[verb](expressPath(route.path), mark, ...gate, run)
+    app[verb](expressPath(route.path), enter, run)
   }
 }
 
