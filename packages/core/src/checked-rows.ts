@@ -10,6 +10,7 @@ import { concatBytes, equalBytes, toHex, toUtf8 } from './bytes.ts'
 import { parseStored } from './entry.ts'
 import { keyPathNibbles, leafDigest, pathNibbles, pathOf, type Leaf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Row, Store } from './ports.ts'
+import { bytesInFrame } from './rows.ts'
 import type { Incarnation, Sequence } from './units.ts'
 
 /** A leaf whose row is damaged or gone. */
@@ -108,6 +109,23 @@ export class CheckedRows {
     const bytes = store.at(leaf.seq)?.bytes
     const isWhole = bytes && equalBytes(leafDigest(leaf.path, hash(bytes), hash), leaf.digest)
     return isWhole === true ? bytes : this.at(leaf)?.bytes
+  }
+
+  /**
+   * The same of the first ones of these leaves that fit a frame, without those superseded meanwhile; how many
+   * leaves that were.
+   */
+  bytesOfAll(leaves: readonly Leaf[], bytesMax: number): { entries: Uint8Array[]; read: number } {
+    const entries: Uint8Array[] = []
+    let room = bytesMax
+    for (const [read, leaf] of leaves.entries()) {
+      const bytes = this.bytesOf(leaf)
+      if (bytes === undefined) continue
+      room -= bytesInFrame(bytes, entries.at(-1))
+      if (room < 0) return { entries, read }
+      entries.push(bytes)
+    }
+    return { entries, read: leaves.length }
   }
 
   /** The row whose leaf has this path, in the same way. */

@@ -4,22 +4,29 @@
  */
 import { nextRowsAfter } from './bulk.ts'
 import { fromHex, toHex } from './bytes.ts'
+import {
+  answerStep,
+  beginDescent,
+  continueDescent,
+  nodesRead,
+  stepShare,
+  tellStep,
+  type Descent,
+} from './descent.ts'
 import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import { entriesNamed, locatorBytes, readRows, type RowsQuery } from './journal.ts'
-import { pathOf, type Leaf } from './merkle.ts'
-import type { Ack, Beat, Compare, Info, Message, Rows, Summary, Want } from './message.ts'
+import { pathOf } from './merkle.ts'
+import type { Ack, Beat, Info, Message, Rows, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Hash, Store } from './ports.ts'
 import {
-  compareStep,
   fittingStep,
   missingOf,
-  openDescent,
   shortDigestBytes,
   stepBytes,
-  unanswered,
+  stepBytesMax,
   wantedLeaves,
 } from './reconcile.ts'
 import type { Replica } from './replica.ts'
@@ -36,31 +43,8 @@ const fullRowsBytesMax = 85 * 1024
 /** What the largest entry may take in a frame. */
 const entryRoom = entryBytesMax + 16
 
-/** Leaves that one step pushes and wants. */
-const leavesMax = frameEntriesMax / 4
-
-/** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
-const restMax = 8 * compareNodesMax
-
 /** Room for entries of the peer's own that wait here: many counters, whose slots they are for. */
 const withheldBytesMax = 16 * 1024
-
-/** A Merkle descent that we lead with one peer: what to send next. */
-export interface Descent {
-  /** Began at the root, not with what the peer wanted after our rows. */
-  readonly fromRoot: boolean
-  /** Both roots at the beginning: a descent after which one of them has changed has brought something. */
-  readonly roots: string
-  readonly digestBytes: number
-  rounds: number
-  next: Compare | undefined
-  /** What the peer has told and our steps so far had no room to answer. */
-  rest: readonly Summary[]
-  /** What we have told and its answers had no room for. */
-  unanswered: readonly Summary[]
-  push: readonly Leaf[]
-  want: readonly Want[]
-}
 
 /** What the composer speaks for. */
 export interface ComposerParts {
@@ -127,21 +111,28 @@ export class Composer {
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const { known, cursor, acked, fetch, bulk } = peer
     const descent = options.descend ? peer.descent : undefined
-    const want = [...(fetch?.wants ?? []), ...(descent?.want ?? [])].slice(0, compareNodesMax)
+    const nodesMax = descent?.reads ?? compareNodesMax
+    const wants = [...(fetch?.wants ?? []), ...(descent?.want ?? [])]
+    const want = fittingStep(wants, { nodes: nodesMax, bytes: stepBytesMax })
     if (want.length > 0) message.want = want
-    if (descent?.next !== undefined) message.compare = descent.next
     const first = this.#horizonFor(peer)
-    let room = entriesRoom(message) - entriesInFrame(first)
+    const share = stepShare(descent)
+    let room = frameContentBytesMax - stepBytes([], want) - entriesInFrame(first)
     // What the peer wants goes first: it may lack nothing else of rows that it was told by locator.
     if (descent !== undefined && descent.push.length > 0) {
-      message.entries = this.entriesOf(descent.push, room)
-      room -= entriesInFrame(message.entries)
+      const { entries, read } = replica.rows.bytesOfAll(descent.push, Math.max(entryRoom, room - share))
+      message.entries = entries
+      descent.pushed = read
+      room -= entriesInFrame(entries)
     }
-    if (options.push && acked?.incarnation === store.incarnation && room >= entryRoom) {
-      const rows = this.rows({ after: acked.seq, bytesMax: room, locateOthers: true })
+    if (options.push && acked?.incarnation === store.incarnation && room - share >= entryRoom) {
+      const query = { after: acked.seq, bytesMax: room - share, locateOthers: true }
+      const rows = this.rows(query)
       if (rows !== undefined) message.rows = rows
       peer.toldSeq = rows?.upTo ?? peer.toldSeq
+      room -= rowsInFrame(rows)
     }
+    if (descent !== undefined) Object.assign(message, tellStep(descent, room))
     if (options.pull && known !== undefined) {
       const { incarnation } = known
       const full = bulk !== undefined || cursor?.incarnation !== incarnation || replica.trie.count === 0
@@ -153,33 +144,37 @@ export class Composer {
   /** The sections that answer a request, within one frame. */
   answer(request: Message, peer?: Peer): Message {
     const { store, replica } = this.#parts
-    const { trie } = replica
+    const { compare, pull } = request
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const missing = request.rows === undefined ? [] : this.missing(request.rows, request.entries ?? [])
-    const step = request.compare === undefined ? undefined : compareStep(trie, request.compare, leavesMax)
-    const want = [...missing, ...(step?.want ?? [])].slice(0, compareNodesMax)
-    if (want.length > 0) message.want = want
-    if (request.compare !== undefined && step !== undefined && step.summaries.length > 0)
-      message.compare = { digestBytes: request.compare.digestBytes, summaries: step.summaries }
-    const isWork = (request.rows ?? request.pull ?? request.compare ?? request.want) !== undefined
+    const want = missing.slice(0, compareNodesMax)
+    const isWork = (request.rows ?? pull ?? compare ?? request.want) !== undefined
     const first = isWork ? this.#horizonFor(peer) : []
-    let room = entriesRoom(message) - entriesInFrame(first)
-    if (request.want !== undefined) {
-      message.entries = this.entriesOf(wantedLeaves(trie, request.want, frameEntriesMax), room)
-      room -= entriesInFrame(message.entries)
-    }
+    const share = compare === undefined ? 0 : stepBytesMax
+    let room = frameContentBytesMax - stepBytes([], want) - entriesInFrame(first)
+    const wanted = wantedLeaves(replica.trie, request.want ?? [], frameEntriesMax)
+    const { entries, read } = replica.rows.bytesOfAll(wanted, Math.max(entryRoom, room - share))
+    room -= entriesInFrame(entries)
     // A single row may be as large as an entry can be: it must still fit.
-    if (request.pull?.incarnation === store.incarnation && room >= entryRoom) {
+    if (pull?.incarnation === store.incarnation && room - share >= entryRoom) {
       const sent = [...(request.rows?.entries ?? []), ...(request.entries ?? [])]
-      const { after, full } = request.pull
-      const bytesMax = full ? Math.min(room, fullRowsBytesMax) : room
+      const bytesMax = Math.min(room - share, pull.full ? fullRowsBytesMax : room)
       const known = entriesNamed(sent)
-      const rows = this.rows({ after, bytesMax, locateOthers: !full, known })
+      const rows = this.rows({ after: pull.after, bytesMax, locateOthers: !pull.full, known })
       if (rows !== undefined) message.rows = rows
       if (peer !== undefined) peer.toldSeq = rows?.upTo ?? peer.toldSeq
-      room -= entriesInFrame(rows?.entries ?? []) + locatorBytes * (rows?.locators.length ?? 0)
+      room -= rowsInFrame(rows)
     }
-    if (step !== undefined) message.entries = [...(message.entries ?? []), ...this.entriesOf(step.push, room)]
+    if (compare !== undefined) {
+      const step = answerStep(replica.trie, replica.rows, compare, { reads: request.reads, bytes: room })
+      Object.assign(message, step.sections)
+      want.push(...step.want)
+      entries.push(...step.entries)
+      room -= stepBytes(step.sections.compare?.summaries, step.want) + entriesInFrame(step.entries)
+      entries.push(...replica.rows.bytesOfAll(wanted.slice(read), room).entries)
+    }
+    if (entries.length > 0) message.entries = entries.slice(0, frameEntriesMax)
+    if (want.length > 0) message.want = want.slice(0, nodesRead(request.reads))
     return withFirst(first, message)
   }
 
@@ -205,54 +200,12 @@ export class Composer {
 
   /** Begins a descent from the top. */
   openDescent(roots: string, digestBytes = shortDigestBytes): Descent {
-    const next = openDescent(this.#parts.replica.trie, digestBytes)
-    return {
-      fromRoot: true,
-      roots,
-      digestBytes,
-      rounds: 0,
-      next,
-      rest: [],
-      unanswered: [],
-      push: [],
-      want: [],
-    }
+    return beginDescent(this.#parts.replica.trie, roots, digestBytes)
   }
 
   /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
   continueDescent(descent: Descent, answer: Message): Descent | undefined {
-    const { trie } = this.#parts.replica
-    const { digestBytes, fromRoot, roots } = descent
-    const theirs = answer.compare?.summaries ?? []
-    // The newest first: deep before wide, so that entries move soon.
-    const told = [...theirs, ...descent.rest]
-    const step = compareStep(trie, { digestBytes, summaries: told }, leavesMax)
-    const rest = told.slice(step.read, step.read + restMax)
-    const asked = descent.next?.summaries ?? []
-    const left = [...unanswered(asked, theirs, answer.want), ...descent.unanswered].slice(0, restMax)
-    const again = rest.length + step.summaries.length > 0 ? [] : fittingStep(left)
-    const summaries = [...step.summaries, ...again]
-    const wanted = answer.want === undefined ? [] : wantedLeaves(trie, answer.want, frameEntriesMax)
-    const push = [...wanted, ...step.push]
-    const { want } = step
-    if (push.length + want.length + summaries.length === 0) return undefined
-    return {
-      fromRoot,
-      roots,
-      digestBytes,
-      rounds: descent.rounds + 1,
-      next: summaries.length === 0 ? undefined : { digestBytes, summaries },
-      rest,
-      unanswered: left.slice(again.length),
-      push,
-      want,
-    }
-  }
-
-  /** The bytes of these leaves, those that fit; leaves superseded meanwhile are left out. */
-  entriesOf(leaves: readonly Leaf[], bytesMax: number): Uint8Array[] {
-    const { rows } = this.#parts.replica
-    return fitting(leaves, bytesMax, leaf => rows.bytesOf(leaf))
+    return continueDescent(this.#parts.replica.trie, descent, answer)
   }
 
   /** Whether the next rows after a position were all written by `author`; looks at `rowsMax` at most. */
@@ -290,13 +243,8 @@ export class Composer {
   }
 }
 
-/**
- * Room for entries in a message beside its wants and its step of the descent: always enough for any single
- * one.
- */
-function entriesRoom({ compare, want }: Message): number {
-  const left = frameContentBytesMax - stepBytes(compare?.summaries, want)
-  return Math.max(entryRoom, left)
+function rowsInFrame(rows: Rows | undefined): number {
+  return rows === undefined ? 0 : entriesInFrame(rows.entries) + locatorBytes * rows.locators.length
 }
 
 /** A message that goes on with these sections. */

@@ -7,10 +7,11 @@
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
+import { wantsOnly } from './descent.ts'
 import { packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
-import type { Composer, Descent } from './exchange.ts'
+import type { Composer } from './exchange.ts'
 import { vouchedHorizon } from './horizon.ts'
 import { continues, covers, type Cursor } from './journal.ts'
 import { descentRoundsMax } from './limits.ts'
@@ -20,7 +21,7 @@ import { OwnHistory } from './own-history.ts'
 import { followPauseMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
-import { holds, shortDigestBytes } from './reconcile.ts'
+import { holds } from './reconcile.ts'
 import type { Replica } from './replica.ts'
 import { isBehind } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
@@ -302,19 +303,6 @@ function rowCount({ rows }: Message): number {
 /** The roots that a descent with a peer is to make equal. */
 export function bothRoots(own: string, peer: Peer): string {
   return own + (peer.known?.root ?? '')
-}
-
-/** A descent that begins with what the peer asked for after our rows. */
-const wantsOnly: Descent = {
-  fromRoot: false,
-  roots: '',
-  digestBytes: shortDigestBytes,
-  rounds: 0,
-  next: undefined,
-  rest: [],
-  unanswered: [],
-  push: [],
-  want: [],
 }
 
 function inBrief(wants: readonly Want[]): string {

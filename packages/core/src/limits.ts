@@ -58,8 +58,14 @@ export const deferredBytesPerAuthorMax = 8 * 1024 * 1024
 /** Members of one federation: bounds the cursors in a beat and the state kept per peer. */
 export const membersMax = 64
 
-/** Trie nodes compared in one frame; bounds the work a lying digest can cause (reliability X10). */
+/**
+ * Summaries, and wants, that every node reads in one frame; bounds the work a lying digest can cause
+ * (reliability X10).
+ */
 export const compareNodesMax = 1024
+
+/** The same for this build, which says so: what a frame of 256 KiB holds of real ones. */
+export const compareNodesRead = 4 * compareNodesMax
 
 /** Frames in one descent before it is given up and paused for (reliability X10); an honest one takes four. */
 export const descentRoundsMax = 16

@@ -148,6 +148,10 @@ export interface Message {
   readonly entries?: readonly Uint8Array[]
   readonly want?: readonly Want[]
   readonly compare?: Compare
+  /** Beside `compare`: summaries and wants that the sender reads in one frame. Absent: `compareNodesMax`. */
+  readonly reads?: number
+  /** In the answer to a request with `reads`: of how many of its summaries. Absent: of all. */
+  readonly answered?: number
   /** Long poll: the answer may wait this many milliseconds for something to tell. */
   readonly waitMs?: number
   readonly info?: Info

@@ -5,9 +5,10 @@
  * At most one exchange per peer and path is under way, and one long poll; a slow peer delays nobody else.
  */
 import { mayAskAhead, noteArrival, patienceEnds } from './bulk.ts'
+import type { Descent } from './descent.ts'
 import type { Dialect } from './dialect.ts'
 import type { Effect } from './events.ts'
-import { followedBy, type Composer, type Descent } from './exchange.ts'
+import { followedBy, type Composer } from './exchange.ts'
 import type { Cursor } from './journal.ts'
 import { announceBytesMax } from './limits.ts'
 import type { Message } from './message.ts'

@@ -7,7 +7,7 @@
 import type { Bulk } from './bulk.ts'
 import type { Cursor, Span } from './journal.ts'
 import type { FrameVersion, HorizonReport, Info, Want } from './message.ts'
-import type { Descent } from './exchange.ts'
+import type { Descent } from './descent.ts'
 import type { Pace } from './pace.ts'
 import { asleepPauseMs, httpSilenceMaxMs, longPollMs } from './params.ts'
 import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'

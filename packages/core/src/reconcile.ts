@@ -37,10 +37,13 @@ const leafListMax = 20
  * Most bytes of summaries and wants in one step; the rest of the frame is for entries and for the next
  * descent.
  */
-const stepBytesMax = 96 * 1024
+export const stepBytesMax = 96 * 1024
 
-/** What a summary or want takes beside its digests: heads, prefix, length, depth, bitmap. */
-const placeBytes = 24
+/**
+ * What a summary or want takes beside prefix and digests, at most: the heads of a list and of two byte
+ * strings, length, depth, bitmap.
+ */
+const placeBytes = 13
 
 /**
  * Leaves looked at to answer one message of wants: all that honest ones name, with room for growth meanwhile.
@@ -53,15 +56,31 @@ const childrenMax = 16
 /** The prefix of everything. */
 const top = new Uint8Array(0)
 
+/** What one step may name. */
+export interface StepRoom {
+  /** Summaries. */
+  readonly nodes: number
+  /** Leaves pushed and wanted. */
+  readonly leaves: number
+  /** Bytes of summaries and wants, and of what is pushed if the taker counts it. */
+  bytes: number
+}
+
+/** What every node reads of one step. */
+export function narrowRoom(): StepRoom {
+  return { nodes: compareNodesMax, leaves: compareNodesMax, bytes: stepBytesMax }
+}
+
 /** What one step yields. */
 export interface Step {
   /** How many of the other side's summaries it answers; what is beyond found no room. */
   readonly read: number
   readonly summaries: readonly Summary[]
-  /** Leaves the other side lacks. */
-  readonly push: readonly Leaf[]
   readonly want: readonly Want[]
 }
+
+/** Takes a leaf that the other side lacks; false where there is no room for it. */
+export type Push = (leaf: Leaf) => boolean
 
 /** What we hold in all: opens a descent. */
 export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
@@ -69,49 +88,67 @@ export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
 }
 
 /**
- * Answers the other side's summaries, the first ones first, as many as fit.
- * @param leavesMax bound on the leaves pushed and wanted
+ * Answers the other side's summaries, the first ones first, as many as fit. One whose leaves are too many is
+ * taken for answered where it is the first: the rest of them is left to the next descent.
+ * @param push takes the leaves that the other side lacks
  */
-export function compareStep(trie: MerkleTrie, theirs: Compare, leavesMax: number): Step {
-  const step = { read: 0, summaries: [] as Summary[], push: [] as Leaf[], want: [] as Want[] }
-  let bytes = 0
-  let wanted = 0
-  for (const summary of theirs.summaries) {
-    const room = leavesMax - step.push.length - wanted
-    if (isFull(step.summaries.length, bytes) || room <= 0) break
-    step.read++
-    const [told, asked] = [step.summaries.length, step.want.length]
-    if (summary.bitmap !== undefined) compareBranch(trie, summary, theirs.digestBytes, step, room)
-    else compareLeaves(trie, summary, step, room)
-    for (let at = told; at < step.summaries.length; at++) bytes += placedBytes(step.summaries[at] as Summary)
-    for (let at = asked; at < step.want.length; at++) {
-      const want = step.want[at] as Want
-      bytes += placedBytes(want)
-      wanted += digestCount(want.digests)
-    }
+export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, push: Push): Step {
+  const [summaries, want]: [Summary[], Want[]] = [[], []]
+  let [read, leaves, isCut] = [0, 0, false]
+  const pushed = (leaf: Place): boolean => {
+    isCut = leaves >= room.leaves || !push(trie.leafAt(leaf))
+    if (!isCut) leaves++
+    return !isCut
   }
-  return step
+  for (const summary of theirs.summaries) {
+    if (isFull(summaries.length, room) || leaves >= room.leaves) break
+    if (summary.bitmap !== undefined) {
+      const told = compareBranch(trie, summary, theirs.digestBytes, pushed)
+      room.bytes -= stepBytes(told)
+      summaries.push(...told)
+    } else {
+      const all = compareLeaves(trie, summary, pushed)
+      const lacking = all.slice(0, isCut ? 0 : room.leaves - leaves)
+      isCut ||= lacking.length < all.length
+      leaves += lacking.length
+      if (lacking.length > 0) {
+        const { prefix, length, digests } = summary
+        want.push({ prefix, length, digests: pickDigests(digests, lacking) })
+        room.bytes -= stepBytes([], want.slice(-1))
+      }
+    }
+    if (isCut && read > 0) break
+    read++
+  }
+  return { read, summaries, want }
 }
 
-/** Of the summaries, the first ones that fit one step. */
-export function fittingStep(summaries: readonly Summary[]): readonly Summary[] {
-  let bytes = 0
-  const end = summaries.findIndex((summary, at) => {
-    const full = isFull(at, bytes)
-    bytes += placedBytes(summary)
-    return full
+/** Of summaries or wants, the first ones that fit. */
+export function fittingStep<T extends Summary | Want>(
+  places: readonly T[],
+  { nodes, bytes }: Pick<StepRoom, 'nodes' | 'bytes'>,
+): readonly T[] {
+  let left = bytes
+  const end = places.findIndex((place, at) => {
+    left -= placedBytes(place)
+    return at >= nodes || left < 0
   })
-  return end < 0 ? summaries : summaries.slice(0, end)
+  return end < 0 ? places : places.slice(0, end)
 }
 
-/** Of the summaries that were asked, those that the answer had no room for: it goes through them in order. */
+/**
+ * Of the summaries that were asked, those that an answer had no room for whose sender does not say so: it
+ * goes through them in order.
+ */
 export function unanswered(
   asked: readonly Summary[],
   answer: readonly Summary[],
   want: readonly Want[] = [],
 ): readonly Summary[] {
   const last = answer.at(-1)
-  if (last === undefined || !isFull(answer.length, stepBytes(answer, want))) return []
+  const room = narrowRoom()
+  room.bytes -= stepBytes(answer, want)
+  if (last === undefined || !isFull(answer.length, room)) return []
   const at = asked.findLastIndex(({ prefix, length, depth = length }) => {
     const isBelow = (last.depth ?? last.length) >= depth
     return isBelow && sharedNibbles(padded(prefix), padded(last.prefix), depth) >= depth
@@ -120,8 +157,16 @@ export function unanswered(
 }
 
 /** Whether a step has no room for the answer to one more summary. */
-function isFull(summaries: number, bytes: number): boolean {
-  return summaries > compareNodesMax - childrenMax || bytes >= stepBytesMax
+function isFull(summaries: number, { nodes, bytes }: StepRoom): boolean {
+  return summaries > nodes - childrenMax || bytes <= 0
+}
+
+/** At how many places these summaries name children: each may be answered with a summary. */
+export function childrenOf(summaries: readonly Summary[]): number {
+  return summaries.reduce(
+    (sum, { bitmap, digests }) => sum + (bitmap === undefined ? 0 : digestCount(digests)),
+    0,
+  )
 }
 
 /** About how many bytes of a frame summaries and wants take; never less than they do. */
@@ -204,9 +249,9 @@ function compareBranch(
   trie: MerkleTrie,
   theirs: Summary,
   digestBytes: number,
-  step: { summaries: Summary[]; push: Leaf[] },
-  room: number,
-): void {
+  push: (leaf: Place) => boolean,
+): Summary[] {
+  const summaries: Summary[] = []
   const { prefix, length, digests, depth = length, bitmap = 0 } = theirs
   const place = trie.at(prefix, depth)
   for (let nibble = 0, index = 0; nibble < childrenMax; nibble++) {
@@ -215,11 +260,10 @@ function compareBranch(
     const isSame = mine !== 0 && startsWithDigest(trie.digestAt(mine), digests, index)
     index++
     if (isSame) continue
-    step.summaries.push(summarize(trie, mine, childPrefix(prefix, depth, nibble), depth + 1, digestBytes))
+    summaries.push(summarize(trie, mine, childPrefix(prefix, depth, nibble), depth + 1, digestBytes))
   }
-  const end = step.push.length + room
-  const push = (leaf: Place): boolean => step.push.length < end && step.push.push(trie.leafAt(leaf)) > 0
   visitOutside(trie, { prefix, length, depth, bitmap }, push)
+  return summaries
 }
 
 /**
@@ -246,23 +290,18 @@ function visitOutside(
   }
 }
 
+/** Pushes those of our leaves that are not listed; the places in the list of those that we lack. */
 function compareLeaves(
   trie: MerkleTrie,
-  theirs: Summary,
-  step: { push: Leaf[]; want: Want[] },
-  room: number,
-): void {
-  const { prefix, length, digests } = theirs
+  { prefix, length, digests }: Summary,
+  push: (leaf: Place) => boolean,
+): number[] {
   const size = digestSize(digests)
   const lacking = new Map<number | string, number>()
   for (let index = 0; index < digestCount(digests); index++) lacking.set(digestName(digests, index), index)
-  const end = step.push.length + room
-  const isWhole = trie.visit(trie.at(prefix, length), leaf => {
-    if (lacking.delete(nameOf(trie.digestAt(leaf), 0, size))) return true
-    return step.push.length < end && step.push.push(trie.leafAt(leaf)) > 0
-  })
-  if (!isWhole || lacking.size === 0) return
-  step.want.push({ prefix, length, digests: pickDigests(digests, [...lacking.values()].slice(0, room)) })
+  const see = (leaf: Place): boolean => lacking.delete(nameOf(trie.digestAt(leaf), 0, size)) || push(leaf)
+  trie.visit(trie.at(prefix, length), see)
+  return [...lacking.values()]
 }
 
 /** The prefix one nibble further down: `depth` nibbles of `path`, then `nibble`. */

@@ -24,17 +24,18 @@ const unnamedLife = '0000000000000000' as Incarnation
 const authorStart = 1
 const authorEnd = 33
 
-/** The longest head of a byte string or a list of CBOR in a frame. */
-const headBytes = 5
+/** What the name of an author takes: its head, and that of the list behind it, at most. */
+const authorHeadBytes = 2 + 3
 
 /**
  * Bytes that an entry takes in a frame behind another one, never less than it does: an author is named once
  * for all entries that follow one another.
  */
 export function bytesInFrame(entry: Uint8Array, before: Uint8Array | undefined): number {
-  const rest = entry.length - (authorEnd - authorStart) + headBytes
-  if (before !== undefined && sameAuthor(entry, before)) return rest
-  return rest + (authorEnd - authorStart) + 2 * headBytes
+  const rest = entry.length - (authorEnd - authorStart)
+  const headed = rest + (rest < 256 ? 2 : rest < 65_536 ? 3 : 5)
+  if (before !== undefined && sameAuthor(entry, before)) return headed
+  return headed + (authorEnd - authorStart) + authorHeadBytes
 }
 
 /** The same of all of these. */

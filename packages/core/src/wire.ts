@@ -9,7 +9,7 @@
 import { decode, encode } from 'cborg'
 import { concatBytes, fromHex, uintToBytes } from './bytes.ts'
 import { digestCount, isDigestList, type DigestList } from './digest-list.ts'
-import { compareNodesMax, frameBytesMax, membersMax } from './limits.ts'
+import { compareNodesRead, frameBytesMax, membersMax } from './limits.ts'
 import type {
   Ack,
   Beat,
@@ -68,6 +68,8 @@ const section = {
   rowsOfStanding: 14,
   ackMarks: 15,
   horizon: 17,
+  reads: 18,
+  answered: 19,
 } as const
 
 /** Leaves told one by one under a prefix: a sender lists some twenty before it descends instead. */
@@ -99,6 +101,8 @@ export function encodeMessage(message: Message, self?: NodeId): Uint8Array {
     want?.map(each => [each.prefix, each.length, each.digests]),
   )
   put(section.compare, compare && [compare.digestBytes, ...compare.summaries.map(encodeSummary)])
+  put(section.reads, message.reads)
+  put(section.answered, message.answered)
   put(section.waitMs, message.waitMs)
   put(section.info, info && [info.name, info.role, info.software])
   put(
@@ -188,8 +192,10 @@ function readMessage(value: unknown, version: FrameVersion, from: NodeId | undef
       readIn(2, section.rowsOfStanding, rows => readRowsOfStanding(rows, standing, sender)),
     pull: readIn(1, section.pull, readPull),
     entries: read(section.entries, entries => readEntries(entries, sender)),
-    want: read(section.want, wants => list(wants, 'want', compareNodesMax).map(readWant)),
+    want: read(section.want, wants => list(wants, 'want', compareNodesRead).map(readWant)),
     compare: read(section.compare, readCompare),
+    reads: read(section.reads, reads => uint(reads, 'reads')),
+    answered: read(section.answered, answered => uint(answered, 'answered')),
     waitMs: read(section.waitMs, wait => uint(wait, 'wait', 60_000)),
     info: read(section.info, readInfo),
     horizon: read(section.horizon, readHorizon),
@@ -244,7 +250,7 @@ function readWant(value: unknown): Want {
 }
 
 function readCompare(value: unknown): Compare {
-  const [digestBytes, ...summaries] = list(value, 'compare', compareNodesMax + 1)
+  const [digestBytes, ...summaries] = list(value, 'compare', compareNodesRead + 1)
   const size = uint(digestBytes, 'compare.digestBytes', 32)
   return {
     digestBytes: size === 0 ? fail('compare.digestBytes') : size,

@@ -1,6 +1,7 @@
 /** Plays a Merkle descent between two replicas: every message is encoded, bounded, decoded, and counted. */
 import {
   admit,
+  compareNodesMax,
   decodeMessage,
   encodeMessage,
   encodeValue,
@@ -17,7 +18,8 @@ import {
   type VerifiedEntry,
 } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
-import { Composer, type Descent } from '../src/exchange.ts'
+import type { Descent } from '../src/descent.ts'
+import { Composer } from '../src/exchange.ts'
 import { createPeer } from '../src/peers.ts'
 import { fullDigestBytes, shortDigestBytes } from '../src/reconcile.ts'
 import { createKeyedHashSigner, sha256 } from './crypto.ts'
@@ -85,8 +87,20 @@ async function take({ replica, store }: Side, message: Message): Promise<number>
   return staged
 }
 
-/** Leads descents from `asker` until both are equal. Throws where they are not after `descentsMax`. */
-export async function makeEqual(asker: Side, answerer: Side, descentsMax = 40): Promise<Cost> {
+/** How `makeEqual` is to be played. */
+interface Manner {
+  /** Throws where both are not equal after so many. */
+  readonly descentsMax?: number
+  /** One side is of a build that neither knows nor says how much it reads. */
+  readonly isOlder?: boolean
+}
+
+/** Leads descents from `asker` until both are equal. */
+export async function makeEqual(
+  asker: Side,
+  answerer: Side,
+  { descentsMax = 40, isOlder = false }: Manner = {},
+): Promise<Cost> {
   const cost = { roundTrips: 0, descents: 0, bytes: 0, entryBytes: 0, largestFrame: 0 }
   const carried = (message: Message): Message => {
     const frame = encodeMessage(message)
@@ -96,7 +110,11 @@ export async function makeEqual(asker: Side, answerer: Side, descentsMax = 40): 
     cost.entryBytes += (message.entries ?? []).reduce((sum, entry) => sum + entry.length, 0)
     const received = decodeMessage(frame)
     if (isMalformed(received)) throw new Error(received.malformed)
-    return received
+    if (!isOlder) return received
+    const { reads: _, answered: __, ...rest } = received
+    const named = Math.max(rest.want?.length ?? 0, rest.compare?.summaries.length ?? 0)
+    if (named > compareNodesMax) throw new Error(`${named} wants or summaries`)
+    return rest
   }
   let staged = 1
   while (rootOf(asker) !== rootOf(answerer)) {

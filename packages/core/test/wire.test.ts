@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import { encode } from 'cborg'
 import fc from 'fast-check'
 import {
-  compareNodesMax,
+  compareNodesRead,
   concatBytes,
   decodeMessage,
   encodeMessage,
@@ -307,10 +307,10 @@ describe('bounds', () => {
   it('of wants and summaries: how many, digests of 1 to 32 bytes, prefixes of their very length', () => {
     const want = [bytes(1), 2, Uint8Array.of(2, 1, 1)]
     const many = (count: number): unknown[] => Array.from({ length: count }, () => want)
-    expect(malformed([[6, many(compareNodesMax)]])).toBeUndefined()
-    expect(malformed([[6, many(compareNodesMax + 1)]])).toBe('want is malformed')
-    expect(malformed([[7, [6, ...many(compareNodesMax)]]])).toBeUndefined()
-    expect(malformed([[7, [6, ...many(compareNodesMax + 1)]]])).toBe('compare is malformed')
+    expect(malformed([[6, many(compareNodesRead)]])).toBeUndefined()
+    expect(malformed([[6, many(compareNodesRead + 1)]])).toBe('want is malformed')
+    expect(malformed([[7, [6, ...many(compareNodesRead)]]])).toBeUndefined()
+    expect(malformed([[7, [6, ...many(compareNodesRead + 1)]]])).toBe('compare is malformed')
     expect(malformed([[6, [[bytes(2), 2, Uint8Array.of(1)]]]])).toBe('prefix is malformed')
     expect(malformed([[6, [[bytes(64), 128, Uint8Array.of(1)]]]])).toBeUndefined()
     expect(malformed([[6, [[bytes(65), 129, Uint8Array.of(1)]]]])).toBe('prefix.length is malformed')

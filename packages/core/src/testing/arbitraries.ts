@@ -243,6 +243,8 @@ export function anyMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary
       entries: some,
       want: wants,
       compare: compares,
+      reads: numbers,
+      answered: numbers,
       waitMs: fc.nat(60_000),
       info: fc.record({ name: info, role: info, software: info }),
       leaving: fc.constant(true),

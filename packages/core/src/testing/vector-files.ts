@@ -227,6 +227,8 @@ function longMessages(
     ['entries and wants', { entries, want }],
     ['first step of a descent', { compare: openDescent(trie, 6) }],
     ['a branch in a descent', { compare: { digestBytes: 6, summaries: [branch] } }],
+    ['a step to one that reads more', { compare: { digestBytes: 6, summaries: [branch] }, reads: 4096 }],
+    ['how far an answer goes', { want, answered: 3 }],
     [
       'who I am, and good-bye',
       { info: { name: 'n1', role: 'node', software: 'lattice/0.1.0' }, leaving: true },

@@ -1,0 +1,205 @@
+/**
+ * A Merkle descent that this node leads with a peer, step by step, and the answers to those of others.
+ *
+ * Steps are those of reconcile.ts; here is how much of them a frame takes. What finds no room, on either
+ * side, is kept by the leader for its next steps: the other side keeps no state. Entries flow meanwhile, so
+ * that a descent takes hardly more frames than what is missing fills.
+ */
+import type { CheckedRows } from './checked-rows.ts'
+import { compareNodesMax, compareNodesRead, frameEntriesMax } from './limits.ts'
+import type { Leaf, MerkleTrie } from './merkle.ts'
+import type { Compare, Message, Summary, Want } from './message.ts'
+import {
+  childrenOf,
+  compareStep,
+  fittingStep,
+  holds,
+  narrowRoom,
+  openDescent,
+  shortDigestBytes,
+  stepBytes,
+  stepBytesMax,
+  unanswered,
+  wantedLeaves,
+  type StepRoom,
+} from './reconcile.ts'
+import { bytesInFrame } from './rows.ts'
+
+/** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
+const restMax = 8 * compareNodesMax
+
+/** Leaves kept for later requests, in the same way. */
+const pushMax = 2 * frameEntriesMax
+
+/**
+ * Bytes of summaries in one request, where the peer reads as many: an answer takes the entries that such a
+ * number of short lists of leaves brings, and hardly more.
+ */
+const wideStepBytesMax = 128 * 1024
+
+/** Summaries that are told at a time, even where the last answer had room for fewer. */
+const paceMin = 64
+
+/** How many more are told than the last answer had room for: the next entries may be smaller. */
+const paceGrowth = 1.25
+
+/** What to send next to a peer with which we lead a descent. */
+export interface Descent {
+  /** Began at the root, not with what the peer wanted after our rows. */
+  readonly fromRoot: boolean
+  /** Both roots at the beginning: a descent after which one of them has changed has brought something. */
+  readonly roots: string
+  readonly digestBytes: number
+  /** Summaries and wants that the peer reads in one frame; undefined until it has said so. */
+  readonly reads: number | undefined
+  /** Summaries told at a time, after what its answers had room for: more would be told in vain. */
+  readonly pace: number
+  readonly rounds: number
+  readonly next: Compare | undefined
+  /** What the peer has told and our steps so far had no room to answer. */
+  readonly rest: readonly Summary[]
+  /** What we have told and its answers had no room for. */
+  readonly unanswered: readonly Summary[]
+  readonly push: readonly Leaf[]
+  readonly want: readonly Want[]
+  /** How many summaries of `next` and leaves of `push` the request had room for; undefined: all. */
+  told?: number
+  pushed?: number
+}
+
+/** A descent that begins with what the peer asked for after our rows. */
+export const wantsOnly: Descent = {
+  fromRoot: false,
+  roots: '',
+  digestBytes: shortDigestBytes,
+  reads: undefined,
+  pace: compareNodesRead,
+  rounds: 0,
+  next: undefined,
+  rest: [],
+  unanswered: [],
+  push: [],
+  want: [],
+}
+
+/** Begins a descent from the top. */
+export function beginDescent(trie: MerkleTrie, roots: string, digestBytes: number): Descent {
+  return { ...wantsOnly, fromRoot: true, roots, digestBytes, next: openDescent(trie, digestBytes) }
+}
+
+/** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
+export function continueDescent(trie: MerkleTrie, descent: Descent, answer: Message): Descent | undefined {
+  const { digestBytes, fromRoot, roots, next } = descent
+  const reads = answer.reads === undefined ? undefined : nodesRead(answer.reads)
+  const theirs = answer.compare?.summaries ?? []
+  const [asked, told] = [next?.summaries ?? [], descent.told ?? next?.summaries.length ?? 0]
+  const sent = asked.slice(0, told)
+  const answered = answer.answered ?? sent.length
+  const open = reads === undefined ? unanswered(sent, theirs, answer.want) : sent.slice(answered)
+  const held = [...open, ...asked.slice(told), ...descent.unanswered].slice(0, restMax)
+  // The newest first: deep before wide, so that entries move soon.
+  const heard = [...theirs, ...descent.rest]
+  const room = reads === undefined ? narrowRoom() : wideRoom(reads)
+  // Who does not say how far it has come is asked for one level at a time.
+  const first = reads === undefined ? [] : fittingStep(held, room)
+  room.bytes -= stepBytes(first)
+  // What a peer has wanted after rows and did not get, it wants again if it can take it.
+  const push = fromRoot ? descent.push.slice(descent.pushed ?? descent.push.length) : []
+  push.push(...wantedLeaves(trie, answer.want ?? [], frameEntriesMax))
+  const step = compareStep(trie, { digestBytes, summaries: heard }, room, leaf => push.push(leaf) > 0)
+  const rest = heard.slice(step.read, step.read + restMax)
+  const isDone = first.length + rest.length + step.summaries.length === 0
+  const again = isDone ? fittingStep(held, narrowRoom()) : first
+  const summaries = [...again, ...step.summaries]
+  const want = [...unmetWants(trie, descent.want), ...step.want]
+  if (push.length + want.length + summaries.length === 0) return undefined
+  return {
+    fromRoot,
+    roots,
+    digestBytes,
+    reads,
+    pace: paceAfter(descent.pace, sent, answered),
+    rounds: descent.rounds + 1,
+    next: summaries.length === 0 ? undefined : { digestBytes, summaries },
+    rest,
+    unanswered: held.slice(again.length),
+    push: push.slice(0, pushMax),
+    want,
+  }
+}
+
+/** Bytes that the next step of a descent gets in a request, whatever else there is. */
+export function stepShare(descent: Descent | undefined): number {
+  const { next, pace = 0 } = descent ?? {}
+  return stepBytes(fittingStep(next?.summaries ?? [], { nodes: pace, bytes: stepBytesMax }))
+}
+
+/** Of the next step, what a request has room for; notes on the descent how much that is. */
+export function tellStep(descent: Descent, bytes: number): Pick<Message, 'compare' | 'reads'> {
+  const { next, reads, pace, digestBytes } = descent
+  if (next === undefined) return {}
+  const room = { ...wideRoom(Math.min(reads ?? compareNodesMax, pace)), bytes }
+  const summaries = fittingStep(next.summaries, room)
+  descent.told = summaries.length
+  if (summaries.length === 0) return {}
+  const isWide = reads !== undefined || childrenOf(summaries) > compareNodesMax
+  return { compare: { digestBytes, summaries }, ...(isWide ? { reads: compareNodesRead } : {}) }
+}
+
+/** The answer to a step of a peer that reads so much: what of it fits these bytes. */
+export function answerStep(
+  trie: MerkleTrie,
+  rows: CheckedRows,
+  compare: Compare,
+  { reads, bytes }: { reads: number | undefined; bytes: number },
+): { sections: Message; want: readonly Want[]; entries: readonly Uint8Array[] } {
+  const isWide = reads !== undefined
+  const room = isWide ? wideRoom(nodesRead(reads)) : narrowRoom()
+  room.bytes = isWide ? bytes : Math.min(room.bytes, bytes)
+  const leaves: Leaf[] = []
+  const entries: Uint8Array[] = []
+  const take = (leaf: Leaf): boolean => {
+    const entry = rows.bytesOf(leaf)
+    const size = entry === undefined ? 0 : bytesInFrame(entry, entries.at(-1))
+    if (size > room.bytes) return false
+    room.bytes -= size
+    if (entry !== undefined) entries.push(entry)
+    return true
+  }
+  const step = compareStep(trie, compare, room, isWide ? take : leaf => leaves.push(leaf) > 0)
+  const { read, summaries, want } = step
+  if (!isWide) entries.push(...rows.bytesOfAll(leaves, bytes - stepBytes(summaries, want)).entries)
+  const sections = {
+    ...(summaries.length === 0 ? {} : { compare: { digestBytes: compare.digestBytes, summaries } }),
+    ...(isWide ? { reads: compareNodesRead } : {}),
+    ...(isWide && read < compare.summaries.length ? { answered: read } : {}),
+  }
+  return { sections, want, entries }
+}
+
+/**
+ * Of the wants of the last request, those that its answer had no room for: it goes through them in order.
+ * None where it brought nothing, since asking again would bring the same.
+ */
+function unmetWants(trie: MerkleTrie, wants: readonly Want[]): readonly Want[] {
+  const met = wants.findLastIndex(want => holds(trie, want))
+  return met < 0 ? [] : wants.slice(met + 1)
+}
+
+/** How many summaries to tell after an answer that had room for the first `answered` of those sent. */
+function paceAfter(pace: number, sent: readonly Summary[], answered: number): number {
+  const cut = sent[answered]
+  const more = Math.max(paceMin, Math.ceil(paceGrowth * answered))
+  if (cut === undefined) return Math.min(Math.max(pace, more), compareNodesRead)
+  // A branch is answered with many summaries, and says nothing of how many lists of leaves find room.
+  return cut.bitmap === undefined ? more : pace
+}
+
+/** Summaries and wants that a frame may have for a node that says so of itself, or nothing of the kind. */
+export function nodesRead(reads: number | undefined): number {
+  return Math.min(Math.max(reads ?? 0, compareNodesMax), compareNodesRead)
+}
+
+function wideRoom(nodes: number): StepRoom {
+  return { nodes, leaves: nodes, bytes: wideStepBytesMax }
+}
