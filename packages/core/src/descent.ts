@@ -37,6 +37,9 @@ const pushMax = 2 * frameEntriesMax
  */
 const wideStepBytesMax = 128 * 1024
 
+/** Leaves among which a want is looked for again: those of a short list, with room for growth meanwhile. */
+const wantedAmongMax = 64
+
 /** Summaries that are told at a time, even where the last answer had room for fewer. */
 const paceMin = 64
 
@@ -90,10 +93,10 @@ export function beginDescent(trie: MerkleTrie, roots: string, digestBytes: numbe
 /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
 export function continueDescent(trie: MerkleTrie, descent: Descent, answer: Message): Descent | undefined {
   const { digestBytes, fromRoot, roots, next } = descent
-  const reads = answer.reads === undefined ? undefined : nodesRead(answer.reads)
   const theirs = answer.compare?.summaries ?? []
   const [asked, told] = [next?.summaries ?? [], descent.told ?? next?.summaries.length ?? 0]
   const sent = asked.slice(0, told)
+  const reads = told === 0 ? descent.reads : answer.reads && nodesRead(answer.reads)
   const answered = answer.answered ?? sent.length
   const open = reads === undefined ? unanswered(sent, theirs, answer.want) : sent.slice(answered)
   const held = [...open, ...asked.slice(told), ...descent.unanswered].slice(0, restMax)
@@ -140,7 +143,8 @@ export function tellStep(descent: Descent, bytes: number): Pick<Message, 'compar
   if (next === undefined) return {}
   const room = { ...wideRoom(Math.min(reads ?? compareNodesMax, pace)), bytes }
   const summaries = fittingStep(next.summaries, room)
-  descent.told = summaries.length
+  // Another path may be asked the same: what either had no room for is told again.
+  descent.told = Math.min(descent.told ?? Number.POSITIVE_INFINITY, summaries.length)
   if (summaries.length === 0) return {}
   const isWide = reads !== undefined || childrenOf(summaries) > compareNodesMax
   return { compare: { digestBytes, summaries }, ...(isWide ? { reads: compareNodesRead } : {}) }
@@ -182,7 +186,8 @@ export function answerStep(
  * None where it brought nothing, since asking again would bring the same.
  */
 function unmetWants(trie: MerkleTrie, wants: readonly Want[]): readonly Want[] {
-  const met = wants.findLastIndex(want => holds(trie, want))
+  const isShort = ({ prefix, length }: Want): boolean => trie.countUnder(prefix, length) <= wantedAmongMax
+  const met = wants.findLastIndex(want => isShort(want) && holds(trie, want))
   return met < 0 ? [] : wants.slice(met + 1)
 }
 

@@ -122,7 +122,7 @@ export class Composer {
     if (descent !== undefined && descent.push.length > 0) {
       const { entries, read } = replica.rows.bytesOfAll(descent.push, Math.max(entryRoom, room - share))
       message.entries = entries
-      descent.pushed = read
+      descent.pushed = Math.min(descent.pushed ?? Number.POSITIVE_INFINITY, read)
       room -= entriesInFrame(entries)
     }
     if (options.push && acked?.incarnation === store.incarnation && room - share >= entryRoom) {
@@ -173,7 +173,7 @@ export class Composer {
       room -= stepBytes(step.sections.compare?.summaries, step.want) + entriesInFrame(step.entries)
       entries.push(...replica.rows.bytesOfAll(wanted.slice(read), room).entries)
     }
-    if (entries.length > 0) message.entries = entries.slice(0, frameEntriesMax)
+    if (entries.length > 0) message.entries = entries
     if (want.length > 0) message.want = want.slice(0, nodesRead(request.reads))
     return withFirst(first, message)
   }

@@ -20,6 +20,7 @@ import {
   type Want,
 } from '@lattice/core'
 import { assertProperty, createSeededRandom, runsFromEnvironment } from '@lattice/core/testing'
+import { beginDescent, continueDescent } from '../src/descent.ts'
 import { digestCount, packDigests } from '../src/digest-list.ts'
 import { createPeer } from '../src/peers.ts'
 import {
@@ -115,6 +116,18 @@ describe('a descent', () => {
     const cost = await makeEqual(a, b)
     expect(cost.largestFrame).toBeGreaterThan(190_000)
     expect(a.replica.trie.count).toBe(6000)
+  })
+
+  it('brings what takes many frames without beginning anew', async () => {
+    const value = 'x'.repeat(20_000)
+    const [left, right] = [0, 40].map(first =>
+      Array.from({ length: 40 }, (_, at) => numberedEntry(first + at, 0, ann, value)),
+    ) as [VerifiedEntry[], VerifiedEntry[]]
+    const [a, b] = [await sideWith(left, ann), await sideWith(right, ben)]
+    const { roundTrips, descents } = await makeEqual(a, b)
+    expect(a.replica.trie.count).toBe(80)
+    // Forty entries fill four frames each way.
+    expect([roundTrips, descents]).toEqual([5, 1])
   })
 
   it('tells and wants no more than an older build reads', async () => {
@@ -272,6 +285,10 @@ describe('wants', () => {
       4096,
     )
     expect(looked.mock.calls.length).toBeLessThanOrEqual(128 * 1024 + 1)
+    looked.mockClear()
+    const descent = { ...beginDescent(trie, '', 4), want: Array.from({ length: 1024 }, () => greedy) }
+    continueDescent(trie, descent, {})
+    expect(looked.mock.calls.length).toBeLessThan(100)
     looked.mockRestore()
   })
 })
