@@ -28,6 +28,7 @@ import {
 import { Runtime, sha256, type Identity } from '@lattice/daemon'
 import { countsOf, createIdentity } from './bench-node.ts'
 import { countFrames, type FrameLog } from './frame-counter.ts'
+import { emptyNursery } from './nursery.ts'
 import { seededRandom } from './seeded-random.ts'
 import { randomKeys, randomValue } from './workload.ts'
 
@@ -212,6 +213,7 @@ export async function startTwin(
   }
   const applyMs = async (count: number): Promise<number> => {
     const bytes = signRows(author, count).map(row => row.bytes)
+    emptyNursery()
     const before = process.cpuUsage()
     await take(bytes.slice(0, Math.ceil(count / 2)))
     await take(bytes.slice(Math.ceil(count / 2)))

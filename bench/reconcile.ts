@@ -26,6 +26,7 @@ import {
   type MemoryPair,
   type SignedRow,
 } from './memory-pair.ts'
+import { emptyNursery } from './nursery.ts'
 import { measurePeers } from './reconcile-beside.ts'
 import { print, progress, readNumbers, readOptions, round, type Cell } from './report.ts'
 import { randomPuts } from './workload.ts'
@@ -83,6 +84,7 @@ function goalOf(way: Way, d: number): readonly [bytes: number, roundTrips: numbe
 
 async function measure(pair: MemoryPair, d: number, twin: Twin): Promise<Sample> {
   pair.resetVerification()
+  emptyNursery()
   const before = process.cpuUsage()
   const virtualMs = d === 0 ? await pair.untilAnswered(equalWithinMs) : await pair.untilEqual(equalWithinMs)
   const { user, system } = process.cpuUsage(before)
