@@ -38,7 +38,7 @@ beforeAll(async () => {
   fs.cpSync(at('0.1.2'), at('0.1.3'), { recursive: true, verbatimSymlinks: true })
   const inside = (name: string): string => at('0.1.3/node_modules/@lattice/daemon', name)
   rewrite(inside('package.json'), text => text.replace('"0.1.2"', '"0.1.3"'))
-  rewrite(inside('dist/sqlite-schema.js'), text => text.replace('schemaVersion = 3', 'schemaVersion = 4'))
+  rewrite(inside('dist/sqlite-schema.js'), text => text.replace('schemaVersion = 4', 'schemaVersion = 5'))
   sshd = await startSshd(at('ssh'))
   nodes = await world.federation(3, { start: 0 })
   for (const node of nodes) layOutNode(node)

@@ -71,7 +71,7 @@ it(
     const refused = await run(older, 'start')
     expect([refused.code, refused.stderr]).toEqual([
       1,
-      expect.stringMatching(/STORE_NEWER|format 3; this version reads up to 2/),
+      expect.stringMatching(/STORE_NEWER|format 4; this version reads up to 2/),
     ])
     const archive = at('new.tar')
     expect((await run(undefined, 'backup', archive)).code).toBe(0)
@@ -96,7 +96,7 @@ it(
     node.changeBuild()
     await node.start()
     const [copy = ''] = readdirSync(node.plan.stateDir).filter(name => name.startsWith('store.db.format-2'))
-    expect(node.log).toContain('the store was brought from format 2 to 3')
+    expect(node.log).toContain('the store was brought from format 2 to 4')
     await put(node, 'after the upgrade', 1)
     await arrives(nodes, 'after the upgrade', 1)
     await node.stop()

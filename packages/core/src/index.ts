@@ -9,7 +9,15 @@ export * from './bytes.ts'
 export * from './value.ts'
 export * from './hlc.ts'
 export * from './slot.ts'
-export { compareEntries, entrySignature, keyProblem, parseEntry, signEntry, admit } from './entry.ts'
+export {
+  compareEntries,
+  entrySignature,
+  keyProblem,
+  parseEntry,
+  parseStored,
+  signEntry,
+  admit,
+} from './entry.ts'
 export type { Entry, EntryContent, VerifiedEntry } from './entry.ts'
 export { horizonKey, vouchedHorizon } from './horizon.ts'
 export { leafDigest, MerkleTrie, pathOf } from './merkle.ts'

@@ -14,6 +14,7 @@ const factHeadBytes = 8
 const dropBytes = 8
 const pathBytes = 64
 const leafBytes = 32
+const nothing = Buffer.alloc(0)
 const slotPattern = /^(?:[0-9a-f]{2})+$/
 
 /** A row as the writer binds it; the arrays are views on the block. */
@@ -94,7 +95,8 @@ function sizeOf(batch: Batch, facts: ReadonlyArray<readonly [Uint8Array, Uint8Ar
 export function unpackBatch(block: Uint8Array): PackedBatch {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength)
   let at = headBytes
-  const take = (length: number): Uint8Array => block.subarray(at, (at += length))
+  const buffer = Buffer.from(block.buffer, block.byteOffset, block.byteLength)
+  const take = (length: number): Buffer => (length === 0 ? nothing : buffer.subarray(at, (at += length)))
   const rows: PackedRow[] = []
   for (let count = view.getUint32(0, true); count > 0; count -= 1) {
     const head = at

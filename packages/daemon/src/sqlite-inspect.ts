@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { LatticeError, isIncarnation, type Incarnation } from '@lattice/core'
 import { applicationId, schemaVersion, tablesOf } from './sqlite-schema.ts'
+import { readMarker } from './sqlite-unindexed.ts'
 
 /** Length of SQLite's header, with the offsets used here (sqlite.org/fileformat.html §1.3). */
 const header = { bytes: 100, userVersionAt: 60, applicationIdAt: 68 } as const
@@ -86,6 +87,8 @@ export function checkWhole(path: string, wanted: boolean): void {
 export function inspectStore(path: string): Incarnation | undefined {
   const database = openUntouched(path)
   try {
+    // One moment of a store that is being written, as for a backup.
+    database.exec('BEGIN')
     const version = Number(Object.values(database.prepare('PRAGMA user_version').get() ?? {})[0])
     refuseNewer(version, path)
     const found = database.prepare("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'").all()
@@ -115,7 +118,8 @@ function openUntouched(path: string): DatabaseSync {
 }
 
 /**
- * Rows and places must point at each other, at both ends and in between; from version 2 on rows have leaves.
+ * Rows up to the marker and places must point at each other, at both ends and in between; from version 2 on
+ * they have leaves. After the marker a place may tell of a row that has been replaced since.
  */
 function probe(database: DatabaseSync, path: string, version: number): void {
   const leafAt = version < 2 ? undefined : database.prepare('SELECT 1 FROM leaf WHERE seq = ?')
@@ -129,8 +133,11 @@ function probe(database: DatabaseSync, path: string, version: number): void {
     database.prepare('SELECT (SELECT min(seq) FROM row) AS low, (SELECT max(seq) FROM row) AS high').get() ??
     {}
   const [low, high] = [Number(ends['low'] ?? 0), Number(ends['high'] ?? 0)]
+  const marker = version < 4 ? high : readMarker(database)
+  if (marker > high) damaged(path, `it ends at row ${high}, and was indexed up to ${marker}`)
   for (let sample = 0; high > 0 && sample <= samples; sample += 1) {
     const row = rowFrom.get(low + Math.floor(((high - low) * sample) / samples))
+    if (row && Number(row['seq']) > marker) break
     const place = row && placeOf.get(row['key'] as SQLOutputValue, row['slot'] as SQLOutputValue)
     if (!row || place?.['seq'] !== row['seq']) damaged(path, `row ${String(row?.['seq'])} has no place`)
     if (leafAt && !leafAt.get(row['seq'] as SQLOutputValue))
@@ -141,8 +148,10 @@ function probe(database: DatabaseSync, path: string, version: number): void {
     return database.prepare(`SELECT seq, key FROM place ORDER BY key ${order}, slot ${order} LIMIT 1`).get()
   })
   for (const place of outermost) {
+    if (place === undefined && (high === 0 || low > marker)) continue
     const row = place && rowAt.get(place['seq'] as SQLOutputValue)
-    if ((place === undefined) !== (high === 0) || row?.['key'] !== place?.['key'])
+    const isReplaced = place !== undefined && row === undefined && high > marker
+    if (!isReplaced && (place === undefined || row?.['key'] !== place['key']))
       damaged(path, 'a place has no row')
   }
   database.prepare('SELECT name FROM fact ORDER BY name DESC LIMIT 1').get()

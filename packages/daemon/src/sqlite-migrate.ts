@@ -6,7 +6,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { leafDigest, pathOf, type Hash } from '@lattice/core'
 import { sealFact } from './fact-check.ts'
 import { sha256 } from './host/crypto.ts'
-import { leafTables, schemaVersion } from './sqlite-schema.ts'
+import { leafTables, markerTable, newestSeqSql, schemaVersion } from './sqlite-schema.ts'
+import { setMarker } from './sqlite-unindexed.ts'
 
 /** Rows read at a time: some hundred KiB. */
 const pageRows = 1_000
@@ -21,6 +22,7 @@ export function migrateStore(database: DatabaseSync, version: number): string {
       done.push(`${fillLeaves(database, sha256)} rows got their leaf`)
     }
     if (version < 3) done.push(`${sealFacts(database)} facts got their check`)
+    if (version < 4) done.push(`row ${markIndexed(database)} is the last that is indexed`)
     database.exec(`PRAGMA user_version = ${schemaVersion}`)
     database.exec('COMMIT')
     return done.join(', ')
@@ -37,6 +39,14 @@ function sealFacts(database: DatabaseSync): number {
   for (const { name, value } of facts)
     update.run(sealFact(Buffer.from(String(name)), value as Uint8Array), name ?? null)
   return facts.length
+}
+
+/** An earlier version indexed each row as it wrote it. Returns the marker. */
+function markIndexed(database: DatabaseSync): number {
+  for (const sql of Object.values(markerTable)) database.exec(sql)
+  const newest = Number(database.prepare(newestSeqSql).get()?.['seq'])
+  setMarker(database, newest)
+  return newest
 }
 
 /** Derives the leaf of every row from its key, slot and digest. */

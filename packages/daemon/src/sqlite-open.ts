@@ -22,6 +22,7 @@ import { flushDirectory, readSentinel, writeSentinel, type Sentinel } from './in
 import { checkWhole, inspectStore, isOurs, readHeader, refuseHeader } from './sqlite-inspect.ts'
 import { migrateStore } from './sqlite-migrate.ts'
 import { applicationId, newestSeqSql, schemaVersion, storeFiles, tables } from './sqlite-schema.ts'
+import { readUnindexed, setMarker, type Unindexed } from './sqlite-unindexed.ts'
 import { isReadFailure, openError } from './sqlite-error.ts'
 import { setAside } from './store-aside.ts'
 
@@ -31,6 +32,8 @@ const cacheKiB = 64 * 1024
 const logBytesMax = 64 * 1024 * 1024
 /** Longest wait for another process that looks at the file (a backup, the sqlite3 shell). */
 const busyTimeoutMs = 5000
+
+const nothingUnindexed: Unindexed = { marker: 0, rows: [], doubtful: 0 }
 
 /** One thing worth a log line. */
 export interface StoreNote {
@@ -42,6 +45,7 @@ export interface StoreNote {
 export interface OpenedDatabase {
   readonly database: DatabaseSync
   readonly incarnation: Incarnation
+  readonly unindexed: Unindexed
   readonly notes: readonly StoreNote[]
   /** Where the damaged database lies that this one replaces; undefined where there was none. */
   readonly aside: string | undefined
@@ -79,14 +83,16 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
     const forgotten = known === undefined ? 0 : forgetDamagedFacts(database)
     // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
     if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    const newLife = newLifeReason(database, known, sentinel, { lost, forgotten, remedy })
+    const unindexed = known === undefined ? nothingUnindexed : readUnindexed(database)
+    const { doubtful } = unindexed
+    const newLife = newLifeReason(database, known, sentinel, { lost, forgotten, doubtful, remedy })
     const incarnation = known !== undefined && newLife === undefined ? known : drawIncarnation()
     if (newLife !== undefined) beginLife(database, incarnation, newLife, notes)
     else if (sentinel.state === 'unreadable')
       notes.push({ level: 'warn', text: 'the file "incarnation" was damaged and is mended' })
     if (sentinel.state !== 'present' || sentinel.incarnation !== incarnation)
       writeSentinel(directory, incarnation, newestSeq(database))
-    return { database, incarnation, notes, aside }
+    return { database, incarnation, unindexed, notes, aside }
   } catch (error) {
     database?.close()
     const failure = openError(error, path)
@@ -194,12 +200,22 @@ function configure(database: DatabaseSync, path: string): void {
   }
 }
 
+/** What is not as it was left. */
+interface Losses {
+  readonly lost: boolean
+  /** Damaged facts. */
+  readonly forgotten: number
+  /** Damaged rows that were not indexed yet. */
+  readonly doubtful: number
+  readonly remedy: StoreRemedy | undefined
+}
+
 /** Why the store begins a new life, as a sentence; undefined where it goes on with the one it had. */
 function newLifeReason(
   database: DatabaseSync,
   known: Incarnation | undefined,
   sentinel: Sentinel,
-  { lost, forgotten, remedy }: { lost: boolean; forgotten: number; remedy: StoreRemedy | undefined },
+  { lost, forgotten, doubtful, remedy }: Losses,
 ): { readonly text: string; readonly amnesia: boolean } | undefined {
   if (lost) return { text: 'the database was lost; it starts empty', amnesia: true }
   if (known === undefined) return { text: 'new store', amnesia: false }
@@ -209,6 +225,8 @@ function newLifeReason(
     return { text: `the database is an old copy: it ends before commit ${sentinel.seq}`, amnesia: true }
   if (forgotten > 0)
     return { text: `${forgotten} facts in the database were damaged and are forgotten`, amnesia: true }
+  if (doubtful > 0)
+    return { text: `${doubtful} of the newest rows in the database are damaged`, amnesia: true }
   if (remedy === 'new-life')
     return { text: 'the database is older than what the peers hold of it', amnesia: true }
   return undefined
@@ -221,7 +239,10 @@ function beginLife(
   notes: StoreNote[],
 ): void {
   database.exec('BEGIN IMMEDIATE')
-  if (pragma(database, 'user_version') === 0) for (const sql of Object.values(tables)) database.exec(sql)
+  if (pragma(database, 'user_version') === 0) {
+    for (const sql of Object.values(tables)) database.exec(sql)
+    setMarker(database, 0)
+  }
   database.prepare('INSERT OR REPLACE INTO life VALUES (1, ?)').run(incarnation)
   const stored = sealFact(Buffer.from(amnesiaFact), new Uint8Array(0))
   if (amnesia) database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)').run(amnesiaFact, stored)

@@ -1,12 +1,14 @@
 /**
  * The reading half of the store: one read-only connection in the caller's thread, its statements prepared
- * once.
+ * once. What the indexes do not know yet it has in an overlay, and looks up row by row.
  */
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { assert, LatticeError, type LeafBlock, type Row, type Store } from '@lattice/core'
 import { openFact } from './fact-check.ts'
 import { readError } from './sqlite-error.ts'
+import { Overlay, textOf, utf8, type Candidate } from './sqlite-overlay.ts'
 import { newestSeqSql } from './sqlite-schema.ts'
+import { readTrusted } from './sqlite-unindexed.ts'
 
 /** Pages kept between commits; a commit of the writer empties it, so more would not pay. */
 const cacheKiB = 8 * 1024
@@ -30,10 +32,15 @@ export type StoreReads = Pick<Store, 'slots' | 'at' | 'after' | 'leaves' | 'keys
 
 /** Reads committed rows and facts of a database that a writer has opened. */
 export class SqliteReader implements StoreReads {
+  /** What the store's owner knows beside the tables. */
+  readonly overlay = new Overlay()
   readonly #database: DatabaseSync
   readonly #path: string
+  readonly #begin: StatementSync
+  readonly #end: StatementSync
   readonly #slots: StatementSync
   readonly #at: StatementSync
+  readonly #placeAt: StatementSync
   readonly #after: StatementSync
   readonly #leaves: StatementSync
   readonly #nextLeaf: StatementSync
@@ -46,10 +53,13 @@ export class SqliteReader implements StoreReads {
     this.#path = path
     this.#database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs })
     this.#database.exec(`PRAGMA cache_size = -${cacheKiB}`)
+    this.#begin = this.#database.prepare('BEGIN')
+    this.#end = this.#database.prepare('COMMIT')
     this.#slots = this.#prepare(
       `SELECT ${columns} FROM row WHERE seq IN (SELECT seq FROM place WHERE key = CAST(? AS TEXT))`,
     )
     this.#at = this.#prepare(`SELECT ${columns} FROM row WHERE seq = ?`)
+    this.#placeAt = this.#prepare('SELECT key, lower(hex(slot)) FROM row WHERE seq = ?')
     this.#after = this.#prepare(`SELECT ${columns} FROM row WHERE seq > ? ORDER BY seq LIMIT ?`)
     // A blob as text and back is the same bytes (sqlite.org/lang_expr.html#castexpr): one value a page
     // instead of one a leaf, which costs three times as much.
@@ -78,7 +88,14 @@ export class SqliteReader implements StoreReads {
   }
 
   slots(key: string): readonly Row[] {
-    return this.#rows(this.#slots, Buffer.from(key))
+    const candidates = [...this.overlay.of(key)]
+    if (candidates.length === 0) return this.#rows(this.#slots, Buffer.from(key))
+    return this.#inOneMoment(() => {
+      const rows = this.#rows(this.#slots, Buffer.from(key))
+      const seen = new Set(rows.map(row => row.seq))
+      const others = candidates.filter(each => !seen.has(each.seq) && this.#isThere(each))
+      return [...rows, ...others.flatMap(({ seq }) => this.at(seq) ?? [])]
+    })
   }
 
   at(seq: number): Row | undefined {
@@ -90,6 +107,16 @@ export class SqliteReader implements StoreReads {
   }
 
   *leaves(after = 0, upTo = Number.MAX_SAFE_INTEGER): Generator<LeafBlock> {
+    const candidates = this.overlay.between(after, upTo)
+    yield* this.#leavesInTable(after, Math.min(upTo, this.overlay.marker))
+    for (let at = 0; at < candidates.length; at += leavesPerPage) {
+      const page = candidates.slice(at, at + leavesPerPage)
+      const there = this.#inOneMoment(() => page.filter(each => this.#isThere(each)))
+      if (there.length > 0) yield blockOf(there)
+    }
+  }
+
+  *#leavesInTable(after: number, upTo: number): Generator<LeafBlock> {
     let span = leavesPerPage
     for (let seq = after; seq < upTo;) {
       const end = Math.min(seq + span, upTo)
@@ -109,7 +136,10 @@ export class SqliteReader implements StoreReads {
   keys(prefix: string, from: string, limit: number): readonly string[] {
     if (checked(limit) === 0) return []
     const [low, high] = range(prefix, from)
-    return this.#all(this.#keys, low, high, limit).map(([key]) => key as string)
+    const inTable = (): string[] => this.#all(this.#keys, low, high, limit).map(([key]) => key as string)
+    if (this.overlay.isEmpty) return inTable()
+    const [first, end] = [low, high].map(bytes => Buffer.from(bytes).toString('latin1')) as [string, string]
+    return this.#inOneMoment(() => this.#merged(inTable(), this.overlay.keys(first, end), limit))
   }
 
   /** A damaged one counts as missing: the next start finds it (sqlite-open.ts). */
@@ -128,12 +158,22 @@ export class SqliteReader implements StoreReads {
     })
   }
 
+  /** Learns what is not indexed from the database itself. */
+  load(): void {
+    try {
+      this.overlay.load(this.#inOneMoment(() => readTrusted(this.#database)))
+    } catch (error) {
+      throw readError(error, this.#path)
+    }
+  }
+
   /**
    * From now on shows the store of this moment, whatever is committed meanwhile, and answers its newest
    * sequence. The log cannot be cut until `close`.
    */
   freeze(): number {
-    this.#database.exec('BEGIN')
+    this.#begin.run()
+    this.load()
     return Number(this.#all(this.#prepare(newestSeqSql))[0]?.[0])
   }
 
@@ -152,6 +192,43 @@ export class SqliteReader implements StoreReads {
     if (keys.length !== wanted || digests.length !== wanted)
       throw new LatticeError('STORE_CORRUPT', `${this.#path}: a leaf near row ${last} has not its length`)
     return { seqs, keys, digests, slots: slotCount === 0 ? noSlots : this.#slotPaths(seqs, first, last) }
+  }
+
+  /** Keys of the table with those of the overlay, both ascending, at most `limit`. */
+  #merged(inTable: readonly string[], inOverlay: Iterable<string>, limit: number): string[] {
+    const [table, merged] = [inTable.map(utf8), [] as string[]]
+    let at = 0
+    for (const key of inOverlay) {
+      while (merged.length < limit && at < table.length && (table[at] as string) <= key)
+        merged.push(table[at++] as string)
+      if (merged.length >= limit) break
+      if (merged.at(-1) === key) continue
+      if (this.#hasRow(textOf(key))) merged.push(key)
+    }
+    return [...merged, ...table.slice(at)].slice(0, limit).map(textOf)
+  }
+
+  /** Whether a key of the overlay has a row. */
+  #hasRow(key: string): boolean {
+    for (const each of this.overlay.of(key)) if (this.#isThere(each)) return true
+    return false
+  }
+
+  /** Whether the row of a candidate is durable and has no successor. */
+  #isThere({ seq, key, slot }: Candidate): boolean {
+    const found = this.#all(this.#placeAt, seq)[0]
+    return found?.[0] === key && found[1] === slot
+  }
+
+  /** Runs reads that must all see the same commits. */
+  #inOneMoment<T>(read: () => T): T {
+    if (this.#database.isTransaction) return read()
+    this.#begin.run()
+    try {
+      return read()
+    } finally {
+      this.#end.run()
+    }
   }
 
   #slotPaths(seqs: Float64Array, first: number, last: number): LeafBlock['slots'] {
@@ -195,6 +272,17 @@ function numbersOf(text: Uint8Array): Float64Array {
   }
   found[count++] = number
   return found.subarray(0, count)
+}
+
+function blockOf(rows: readonly Candidate[]): LeafBlock {
+  const leaves = rows
+  const slotPaths = leaves.map(({ path }, index) => [index, path.subarray(32)] as const)
+  return {
+    seqs: Float64Array.from(rows, ({ seq }) => seq),
+    keys: Buffer.concat(leaves.map(({ path }) => path.subarray(0, 32))),
+    digests: Buffer.concat(leaves.map(({ leaf }) => leaf)),
+    slots: new Map(slotPaths.filter(([index]) => rows[index]?.slot !== '')),
+  }
 }
 
 function checked(limit: number): number {

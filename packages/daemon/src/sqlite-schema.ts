@@ -1,10 +1,12 @@
 /**
  * The store's database: names, numbers and tables, shared by the writer thread and the reading connection.
  *
- * The big rows lie in insertion order, so that a commit appends and "after your cursor" is a range scan. Only
- * the narrow `place` index is random; it also gives the key order. Measured at 1 M random 100 B keys it beats
- * a plain unique index over the rows, because a batch can be sorted for it without disturbing the append
- * order of the rows. Text compares by the bytes of UTF-8 (SQLite's BINARY collation).
+ * `row` is the log: the big rows lie in insertion order, so that a commit appends and "after your cursor" is a
+ * range scan. `place` and `leaf` are indexes of it that may lag behind: rows up to the marker in `indexed`
+ * are in both, later ones may be in either (docs/decisions/0013). Only the narrow `place` is random; it also
+ * gives the key order, and is brought up to date in slices of neighbours. What it says of a row that is gone
+ * means nothing; but a key that it names has a row. Text compares by the bytes of UTF-8 (SQLite's BINARY
+ * collation).
  */
 
 /** "LATT": marks the file as ours (SQLite file format §1.3.15). */
@@ -12,9 +14,10 @@ export const applicationId = 0x4c415454
 
 /**
  * Version of the tables below; a store of a later one is refused, one of an earlier one is brought up to it
- * (sqlite-migrate.ts). Version 2 added the leaves, version 3 the check of each fact (fact-check.ts).
+ * (sqlite-migrate.ts). Version 2 added the leaves, version 3 the check of each fact (fact-check.ts), version
+ * 4 the marker up to which the rows are indexed.
  */
-export const schemaVersion = 3
+export const schemaVersion = 4
 
 /** Names within the state directory. */
 export const storeFiles = { database: 'store.db', incarnation: 'incarnation' } as const
@@ -45,12 +48,17 @@ export const leafTables: Readonly<Record<string, string>> = {
   leafless: 'CREATE TRIGGER leafless AFTER DELETE ON row BEGIN DELETE FROM leaf WHERE seq = old.seq; END',
 }
 
+/** What version 4 adds: the marker, sealed like a fact (sqlite-unindexed.ts). */
+export const markerTable: Readonly<Record<string, string>> = {
+  indexed: 'CREATE TABLE indexed (one INTEGER PRIMARY KEY CHECK (one = 1), marker BLOB NOT NULL) STRICT',
+}
+
 /** The tables and triggers, by name, exactly as SQLite remembers them. */
-export const tables: Readonly<Record<string, string>> = { ...firstTables, ...leafTables }
+export const tables: Readonly<Record<string, string>> = { ...firstTables, ...leafTables, ...markerTable }
 
 /** Those of a store of `version`. */
 export function tablesOf(version: number): Readonly<Record<string, string>> {
-  return version === 1 ? firstTables : tables
+  return { ...firstTables, ...(version < 2 ? {} : leafTables), ...(version < 4 ? {} : markerTable) }
 }
 
 /**

@@ -19,6 +19,7 @@ import {
 } from '@lattice/core'
 import { packBatch } from './sqlite-batch.ts'
 import { openError } from './sqlite-error.ts'
+import type { IndexLag } from './sqlite-index.ts'
 import type { StoreNote } from './sqlite-open.ts'
 import { SqliteReader } from './sqlite-reader.ts'
 import { storeFiles } from './sqlite-schema.ts'
@@ -30,6 +31,8 @@ export interface SqliteStoreOptions {
   readonly log?: (level: StoreNote['level'], text: string) => void
   /** What the store needs that was found out to be not what it should be. */
   readonly remedy?: StoreRemedy
+  /** How far the indexes lag behind; tests make it small. */
+  readonly lag?: IndexLag
 }
 
 /** A durable store. */
@@ -55,8 +58,7 @@ export async function openSqliteStore(
   options: SqliteStoreOptions = {},
 ): Promise<SqliteStore> {
   const bell = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
-  const { log, remedy } = options
-  const wanted = remedy === undefined ? {} : { remedy }
+  const { log, ...wanted } = options
   const workerData: WriterOptions = { role: 'sqlite-writer', directory, bell, ...wanted }
   // The same extension as this file: .ts in a checkout, .js once built.
   const script = new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url)
@@ -71,7 +73,9 @@ export async function openSqliteStore(
   for (const note of opened.notes) log?.(note.level, note.text)
   const path = join(directory, storeFiles.database)
   try {
-    return new ThreadedStore({ worker, bell }, new SqliteReader(path), path, opened)
+    const reader = new SqliteReader(path)
+    reader.load()
+    return new ThreadedStore({ worker, bell }, reader, path, opened)
   } catch (error) {
     await worker.terminate()
     throw openError(error, path)
@@ -120,7 +124,7 @@ class ThreadedStore implements SqliteStore {
     this.#lastSeq = opened.lastSeq
     this.amnesia = reader.fact(amnesiaFact) !== undefined
     worker.on('message', (reply: WriterReply) => {
-      if (reply.kind === 'committed') this.#settle(reply.verdicts)
+      if (reply.kind === 'committed') this.#settle(reply)
     })
     worker.on('error', error => this.#fail(`the writer thread failed: ${String(error)}`))
     worker.on('exit', () => {
@@ -173,6 +177,7 @@ class ThreadedStore implements SqliteStore {
       if (this.#refusal) throw this.#refusal
       const block = packBatch({ ...batch, rows: batch.rows.slice(this.#takePrepared(batch)) })
       this.#pending.push({ lastSeq: batch.rows.at(-1)?.seq, resolve, reject })
+      this.#reader.overlay.add(batch)
       this.#send(block, [block.buffer])
     })
   }
@@ -205,8 +210,10 @@ class ThreadedStore implements SqliteStore {
     Atomics.notify(bell, 0)
   }
 
-  #settle(verdicts: ReadonlyArray<WriterFailure | undefined>): void {
+  #settle({ verdicts, marker }: WriterReply & { kind: 'committed' }): void {
     const settled = this.#pending.splice(0, verdicts.length)
+    for (const failure of verdicts) this.#reader.overlay.settle(failure === undefined)
+    this.#reader.overlay.trim(marker)
     settled.forEach(({ lastSeq, resolve, reject }, at) => {
       const failure = verdicts[at]
       if (failure) return reject(errorOf(failure))

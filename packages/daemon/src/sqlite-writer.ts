@@ -16,16 +16,17 @@ import {
 import {
   assert,
   isLatticeError,
-  type LatticeError,
+  LatticeError,
   type ErrorCode,
   type Incarnation,
   type StoreRemedy,
 } from '@lattice/core'
-import { sealFact } from './fact-check.ts'
 import { writeSentinel } from './incarnation-file.ts'
-import { unpackBatch, type PackedRow } from './sqlite-batch.ts'
+import { unpackBatch } from './sqlite-batch.ts'
 import { commitError, isFlushFailure } from './sqlite-error.ts'
-import { openDatabase, type StoreNote } from './sqlite-open.ts'
+import { FactWriter } from './sqlite-facts.ts'
+import { LaggingIndex, type IndexLag } from './sqlite-index.ts'
+import { openDatabase, type OpenedDatabase, type StoreNote } from './sqlite-open.ts'
 import { newestSeqSql } from './sqlite-schema.ts'
 
 /** What the thread is started with; `role` keeps an import elsewhere from doing anything. */
@@ -34,6 +35,8 @@ export interface WriterOptions {
   readonly directory: string
   /** What the store needs before it is used (sqlite-open.ts). */
   readonly remedy?: StoreRemedy
+  /** How far the indexes lag; tests make it small. */
+  readonly lag?: IndexLag
   /** One shared counter, raised and notified after every request. */
   readonly bell: Int32Array<SharedArrayBuffer>
 }
@@ -50,7 +53,10 @@ export interface WriterFailure {
   readonly message: string
 }
 
-/** From the writer. `committed` answers the oldest batches, one verdict each. */
+/**
+ * From the writer. `committed` answers the oldest batches, one verdict each, and says up to which sequence
+ * all rows are indexed.
+ */
 export type WriterReply =
   | {
       readonly kind: 'opened'
@@ -61,7 +67,11 @@ export type WriterReply =
       readonly aside?: string
     }
   | { readonly kind: 'failed'; readonly failure: WriterFailure }
-  | { readonly kind: 'committed'; readonly verdicts: ReadonlyArray<WriterFailure | undefined> }
+  | {
+      readonly kind: 'committed'
+      readonly verdicts: ReadonlyArray<WriterFailure | undefined>
+      readonly marker: number
+    }
 
 /**
  * A group ends here, so that the first of it does not wait too long for the last: about 50 ms of random
@@ -93,14 +103,12 @@ interface Begun {
 class Writer {
   readonly #database: DatabaseSync
   readonly #directory: string
+  readonly #index: LaggingIndex
+  readonly #facts: FactWriter
+  readonly #beginTransaction: StatementSync
+  readonly #endTransaction: StatementSync
   readonly #insertRow: StatementSync
-  readonly #insertLeaf: StatementSync
   readonly #deleteRow: StatementSync
-  readonly #findPlace: StatementSync
-  readonly #deletePlace: StatementSync
-  readonly #setPlace: StatementSync
-  readonly #setFact: StatementSync
-  readonly #removeFact: StatementSync
   readonly #incarnation: Incarnation
   #lastSeq: number
   /** Set while the next batch is being prepared. */
@@ -110,25 +118,20 @@ class Writer {
   #notedSeq = 0
   #noteAt = performance.now() + noteEveryMs
 
-  constructor(database: DatabaseSync, directory: string, incarnation: Incarnation) {
+  constructor({ database, incarnation, unindexed }: OpenedDatabase, directory: string, lag?: IndexLag) {
     this.#database = database
     this.#directory = directory
     this.#incarnation = incarnation
     this.#insertRow = database.prepare('INSERT INTO row VALUES (?, CAST(? AS TEXT), ?, ?, ?)')
-    this.#insertLeaf = database.prepare('INSERT INTO leaf VALUES (?, ?, ?, ?)')
     this.#deleteRow = database.prepare('DELETE FROM row WHERE seq = ?')
-    this.#findPlace = database.prepare('SELECT seq FROM place WHERE key = CAST(? AS TEXT) AND slot = ?')
-    this.#deletePlace = database.prepare(
-      'DELETE FROM place WHERE (key, slot) = (SELECT key, slot FROM row WHERE seq = ?)',
-    )
-    this.#setPlace = database.prepare(
-      'INSERT INTO place VALUES (CAST(? AS TEXT), ?, ?) ON CONFLICT (key, slot) DO UPDATE SET seq = excluded.seq',
-    )
-    this.#setFact = database.prepare(
-      'INSERT INTO fact VALUES (CAST(? AS TEXT), ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-    )
-    this.#removeFact = database.prepare('DELETE FROM fact WHERE name = CAST(? AS TEXT)')
+    this.#beginTransaction = database.prepare('BEGIN IMMEDIATE')
+    this.#endTransaction = database.prepare('COMMIT')
     this.#lastSeq = Number(database.prepare(newestSeqSql).get()?.['seq'])
+    this.#facts = new FactWriter(database)
+    this.#index = new LaggingIndex(database, unindexed, this.#lastSeq, lag)
+    // So nobody doubts them again, and nobody believes them who does not.
+    const failure = unindexed.doubtful > 0 ? this.#indexAll() : undefined
+    if (failure) throw new LatticeError(failure.code ?? 'STORE_UNAVAILABLE', failure.message)
   }
 
   get lastSeq(): number {
@@ -140,28 +143,35 @@ class Writer {
     return this.#begun !== undefined
   }
 
+  /** Sequence up to which all rows are indexed. */
+  get marker(): number {
+    return this.#index.marker
+  }
+
   /**
-   * One transaction for all; where that fails one for each, so that every batch gets a verdict of its own.
-   * One that has been prepared comes alone.
+   * One transaction for all, which brings the indexes on; where that fails one for each, so that every batch
+   * gets a verdict of its own, and none fails for what came before it. One that has been prepared comes
+   * alone, and is not whole here.
    */
   commit(blocks: readonly Uint8Array[]): Array<WriterFailure | undefined> {
-    if (!this.isPreparing) this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
-    const failure = this.#transact(blocks)
-    if (!failure) return blocks.map(() => undefined)
-    return blocks.length === 1 ? [failure] : blocks.map(block => this.#transact([block]))
+    const isWhole = !this.isPreparing
+    if (isWhole) this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
+    const failure = this.#commit(blocks, true)
+    if (failure === undefined) return blocks.map(() => undefined)
+    return isWhole ? blocks.map(block => this.#commit([block], this.#index.isOverdue)) : [failure]
   }
 
   /** Writes the first rows of the next batch, unseen until its commit. If that fails, the commit does. */
   prepare(part: Uint8Array): void {
     if (this.#begun === undefined) this.#expect(true)
-    const begun = (this.#begun ??= this.#begin())
+    const begun = (this.#begun ??= this.#begin(true))
     begun.failure ??= this.#attempt(begun.before, () => this.#apply(part))
   }
 
   /** Drops what has been prepared. */
   discard(): void {
-    if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-    this.#lastSeq = this.#begun?.before ?? this.#lastSeq
+    if (this.#begun === undefined) return
+    this.#rollBack(this.#begun.before)
     this.#begun = undefined
   }
 
@@ -174,6 +184,7 @@ class Writer {
 
   close(): void {
     this.discard()
+    this.#indexAll()
     this.#noteNow()
     this.#database.close()
   }
@@ -194,21 +205,38 @@ class Writer {
     this.#database.exec(`PRAGMA wal_autocheckpoint = ${bulk ? checkpointPages.bulk : checkpointPages.small}`)
   }
 
-  #transact(blocks: readonly Uint8Array[]): WriterFailure | undefined {
-    const { before, failure } = this.#begun ?? this.#begin()
+  /** Brings the indexes up to the newest row. After a failure they lag as before. */
+  #indexAll(): WriterFailure | undefined {
+    let failure: WriterFailure | undefined
+    while (this.#index.lags && failure === undefined)
+      failure = this.#finish(this.#begin(false), () => this.#index.catchUp(this.#lastSeq))
+    return failure
+  }
+
+  /** Commits all in one transaction, begun before or now; why it has changed nothing, if so. */
+  #commit(blocks: readonly Uint8Array[], isIndexing: boolean): WriterFailure | undefined {
+    const begun = this.#begun ?? this.#begin(isIndexing)
     this.#begun = undefined
-    const finish = (): void => {
+    return this.#finish(begun, () => {
       for (const block of blocks) this.#apply(block)
-      this.#database.exec('COMMIT')
+    })
+  }
+
+  #finish({ before, failure }: Begun, work: () => void): WriterFailure | undefined {
+    const finish = (): void => {
+      work()
+      this.#endTransaction.run()
+      this.#index.committed(this.#lastSeq)
     }
     return failure ?? this.#attempt(before, finish)
   }
 
-  #begin(): Begun {
+  #begin(isIndexing: boolean): Begun {
     const before = this.#lastSeq
     const failure = this.#attempt(before, () => {
       if (this.#suspect) throw this.#suspect
-      this.#database.exec('BEGIN IMMEDIATE')
+      this.#beginTransaction.run()
+      if (isIndexing) this.#index.advance()
     })
     return { before, failure }
   }
@@ -219,44 +247,36 @@ class Writer {
       work()
       return undefined
     } catch (error) {
-      this.#lastSeq = before
-      // SQLite has rolled back by itself after some failures.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#rollBack(before)
       const failure = commitError(error, this.#directory)
       if (isFlushFailure(error) && isLatticeError(failure)) this.#suspect = failure
       return failureOf(failure)
     }
   }
 
+  #rollBack(before: number): void {
+    this.#lastSeq = before
+    // SQLite has rolled back by itself after some failures.
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    this.#index.rolledBack()
+    this.#facts.rolledBack()
+  }
+
   #apply(block: Uint8Array): void {
     const { rows, facts, drops } = unpackBatch(block)
-    for (const { seq, key, slot, digest, bytes, path, leaf } of rows) {
+    for (const { seq, key, slot, digest, bytes } of rows) {
       assert(seq > this.#lastSeq, `sequence ${seq} must be above ${this.#lastSeq}`)
       this.#lastSeq = seq
       this.#insertRow.run(seq, key, slot, digest, bytes)
-      const slotPath = slot.length === 0 ? null : path.subarray(32)
-      this.#insertLeaf.run(seq, path.subarray(0, 32), slotPath, leaf)
     }
-    for (const row of rows.length > 1 ? [...rows].sort(byPlace) : rows) {
-      const superseded = this.#findPlace.get(row.key, row.slot)
-      if (superseded) this.#deleteRow.run(superseded['seq'] ?? null)
-      this.#setPlace.run(row.key, row.slot, row.seq)
-    }
+    for (const seq of this.#index.put(rows)) this.#deleteRow.run(seq)
     for (const seq of drops) {
       assert(seq !== this.#lastSeq, 'the newest row is never dropped')
-      this.#deletePlace.run(seq)
+      this.#index.drop(seq)
       this.#deleteRow.run(seq)
     }
-    for (const [name, value] of facts) {
-      if (value) this.#setFact.run(name, sealFact(name, value))
-      else this.#removeFact.run(name)
-    }
+    for (const [name, value] of facts) this.#facts.put(name, value)
   }
-}
-
-/** Neighbours in the index are written together. Rows of one place keep their order: sorting is stable. */
-function byPlace(a: PackedRow, b: PackedRow): number {
-  return Buffer.compare(a.key, b.key) || Buffer.compare(a.slot, b.slot)
 }
 
 function failureOf(error: unknown): WriterFailure {
@@ -265,12 +285,13 @@ function failureOf(error: unknown): WriterFailure {
 }
 
 /** Opens the database, reports, and serves until told to close. */
-function run(port: MessagePort, { directory, bell, remedy }: WriterOptions): void {
+function run(port: MessagePort, { directory, bell, remedy, lag }: WriterOptions): void {
   const reply = (message: WriterReply): void => port.postMessage(message)
   let writer: Writer
   try {
-    const { database, incarnation, notes, aside } = openDatabase(directory, remedy)
-    writer = new Writer(database, directory, incarnation)
+    const opened = openDatabase(directory, remedy)
+    const { incarnation, notes, aside } = opened
+    writer = new Writer(opened, directory, lag)
     const news = { notes, ...(aside === undefined ? {} : { aside }) }
     reply({ kind: 'opened', incarnation, lastSeq: writer.lastSeq, ...news })
   } catch (error) {
@@ -285,7 +306,7 @@ function run(port: MessagePort, { directory, bell, remedy }: WriterOptions): voi
       bytes += request.length
       request = bytes < groupBytesMax && !writer.isPreparing ? queuedRequest(port) : undefined
     }
-    if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group) })
+    if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group), marker: writer.marker })
     if (request === 'discard') writer.discard()
     else if (typeof request === 'object') writer.prepare(request.part)
     writer.note()

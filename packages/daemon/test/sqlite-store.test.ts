@@ -125,9 +125,16 @@ describe('SQLite store', () => {
       testRow(at + 1, 'set', at.toString(16).padStart(8, '0')),
     )
     await store.commit(testBatch([...slots, testRow(20_001, 'after')]))
-    const started = performance.now()
-    for (let round = 0; round < 100; round += 1) expect(store.keys('', '', 10)).toEqual(['after', 'set'])
-    // 100 scans of 20,000 slots would take 400 ms and more.
-    expect(performance.now() - started).toBeLessThan(150)
+    const expectQuick = (): void => {
+      const started = performance.now()
+      for (let round = 0; round < 100; round += 1) expect(store.keys('', '', 10)).toEqual(['after', 'set'])
+      // 100 scans of 20,000 slots would take 400 ms and more.
+      expect(performance.now() - started).toBeLessThan(150)
+    }
+    // From memory, and from the index.
+    expectQuick()
+    await store.close()
+    store = await openSqliteStore(directory)
+    expectQuick()
   })
 })

@@ -7,8 +7,11 @@ import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { decodeValue, parseEntry, type Row } from '@lattice/core'
+import { sha256 } from '../src/host/crypto.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
 import { startChild, type Child } from './fixtures/child.ts'
+import { rootOf, rootOfRows } from './fixtures/true-rows.ts'
 
 /** KILL_ROUNDS raises it for soak runs. */
 const killRounds = Number(process.env['KILL_ROUNDS'] ?? 10)
@@ -23,6 +26,11 @@ const writer = async (...args: string[]): Promise<Child> => {
 }
 const acknowledged = (child: Child): number =>
   Math.max(0, ...child.lines.filter(line => line.startsWith('ack ')).map(line => Number(line.slice(4))))
+
+const valueOf = ({ bytes }: Row): unknown => {
+  const value = parseEntry(bytes, sha256)?.value
+  return value && decodeValue(value)
+}
 
 beforeEach(() => {
   directory = fs.mkdtempSync(join(tmpdir(), 'lattice-crash-'))
@@ -47,7 +55,9 @@ describe('the store after SIGKILL', () => {
         expect(acknowledged(child)).toBeGreaterThan(newest)
         expect(store.lastSeq).toBeGreaterThanOrEqual(acknowledged(child))
         expect(rows.every((row, at) => row.seq === at + 1 && row.key === `${row.seq}`)).toBe(true)
-        expect(rows.every(row => Buffer.from(row.bytes).toString() === `value ${row.seq}`)).toBe(true)
+        expect(rows.map(valueOf)).toEqual(rows.map(row => `value ${row.seq}`))
+        expect(rootOf(store)).toBe(rootOfRows(rows))
+        expect(store.keys('', '', 1e7)).toHaveLength(rows.length)
         expect(rows).toHaveLength(store.lastSeq)
         expect(Buffer.from(store.fact('newest') ?? []).toString()).toBe(`${store.lastSeq}`)
         newest = store.lastSeq
@@ -68,6 +78,7 @@ describe('the store after SIGKILL', () => {
       Array.from({ length: 10 }, (_, at) => lastSeq - 9 + at),
     )
     expect(store.keys('', '', 99)).toHaveLength(10)
+    expect(rootOf(store)).toBe(rootOfRows(store.after(0, 99)))
     await store.close()
   })
 })
@@ -91,7 +102,7 @@ describe('the store on a full disk', () => {
     const rows = store.after(0, 1e6)
     expect(rows).toHaveLength(store.lastSeq)
     expect(store.lastSeq).toBeGreaterThanOrEqual(before + 5)
-    expect(rows.every(row => row.bytes.every(byte => byte === (row.seq & 255)))).toBe(true)
+    expect(rows.map(valueOf)).toEqual(rows.map(row => `${row.seq}`.repeat(10_000)))
     await store.close()
   })
 })

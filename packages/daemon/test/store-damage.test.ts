@@ -307,7 +307,7 @@ describe('a database that is not ours to touch is refused and left as it is', ()
     newer.exec('PRAGMA user_version = 7')
     newer.close()
     await expectRefused('STORE_NEWER')
-    await expect(open()).rejects.toThrow(/format 7.*up to 3/)
+    await expect(open()).rejects.toThrow(/format 7.*up to 4/)
   })
 })
 

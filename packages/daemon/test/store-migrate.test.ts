@@ -39,9 +39,10 @@ function trueRows(): NewRow[] {
 }
 
 /** Takes from a closed store what earlier formats did not have. */
-function turnBack(version: 1 | 2 = 1): void {
+function turnBack(version: 1 | 2 | 3 = 1): void {
   const database = new DatabaseSync(join(directory, 'store.db'))
-  database.exec('UPDATE fact SET value = substr(value, 9)')
+  if (version < 3) database.exec('UPDATE fact SET value = substr(value, 9)')
+  database.exec('DROP TABLE indexed')
   if (version === 1) database.exec('DROP TRIGGER leafless; DROP TABLE leaf')
   database.exec(`PRAGMA user_version = ${version}`)
   database.close()
@@ -82,8 +83,8 @@ it('keeps every row and fact, and derives the leaves that a commit would have wr
   turnBack()
   const migrated = await open()
   expect(log).toEqual([
-    'info: the store was brought from format 1 to 3: ' +
-      `${migrated.after(0, 1e6).length} rows got their leaf, 1 facts got their check; ${keptAs(1)}`,
+    'info: the store was brought from format 1 to 4: ' +
+      `${migrated.after(0, 1e6).length} rows got their leaf, 1 facts got their check, row 2500 is the last that is indexed; ${keptAs(1)}`,
   ])
   expect(migrated.incarnation).toBe(store.incarnation)
   const after = { content: contentOf(migrated), root: new MerkleTrie(sha256, migrated.leaves()).root() }
@@ -104,9 +105,25 @@ it('gives the facts of a store of format 2 their check', async () => {
   turnBack(2)
   const migrated = await open()
   expect(log).toEqual([
-    `info: the store was brought from format 2 to 3: 2 facts got their check; ${keptAs(2)}`,
+    `info: the store was brought from format 2 to 4: 2 facts got their check, row 2500 is the last that is indexed; ${keptAs(2)}`,
   ])
   expect([contentOf(migrated), migrated.incarnation]).toEqual([before, store.incarnation])
+})
+
+it('takes a store of format 3 as indexed to its end, and goes on from there', async () => {
+  const store = await open()
+  await store.commit(testBatch(trueRows(), { fact: 'value' }))
+  const before = contentOf(store)
+  await store.close()
+  turnBack(3)
+  const migrated = await open()
+  expect(log).toEqual([
+    `info: the store was brought from format 3 to 4: row 2500 is the last that is indexed; ${keptAs(3)}`,
+  ])
+  expect([contentOf(migrated), migrated.incarnation]).toEqual([before, store.incarnation])
+  await migrated.commit(testBatch([testRow(9_000, 'key 1'), testRow(9_001, 'a new one')]))
+  expect(migrated.slots('key 1').map(({ seq }) => seq)).toEqual([9_000])
+  expect(migrated.keys('a', '', 9)).toEqual(['a new one'])
 })
 
 it('does not bring up a store of format 1 that is damaged: it is moved aside as it is', async () => {
