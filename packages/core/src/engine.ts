@@ -58,6 +58,8 @@ export class Engine {
   readonly #out: Effect[] = []
   /** A refused commit took cursors and the operator's word with it: they go with the next one. */
   #factsLost = false
+  /** Before the first event the node was starting, which may take seconds. */
+  #hasBegun = false
   #wakeAt: number
   #wallOffset: number
   #pausedUntil = Number.NEGATIVE_INFINITY
@@ -109,6 +111,7 @@ export class Engine {
     this.#noticePause(at)
     this.#handle(event, at)
     this.#settle(at)
+    this.#hasBegun = true
     return this.#out.splice(0)
   }
 
@@ -345,7 +348,8 @@ export class Engine {
       this.#pausedUntil = at.mono
       this.#mode.forgive(late)
       for (const peer of this.#peers.values()) forgiveLinks(peer, late, at.mono)
-      this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs: Math.round(late) })
+      const pausedMs = Math.round(late)
+      if (this.#hasBegun) this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs })
     }
     if (Math.abs(jump) <= clockJumpMs) return
     this.#log('warn', 'the wall clock jumped; P2P is restarted', { jumpMs: Math.round(jump) })
