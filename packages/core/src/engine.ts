@@ -349,7 +349,8 @@ export class Engine {
       this.#mode.forgive(late)
       for (const peer of this.#peers.values()) forgiveLinks(peer, late, at.mono)
       const pausedMs = Math.round(late)
-      if (this.#hasBegun) this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs })
+      if (this.#hasBegun)
+        this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs })
     }
     if (Math.abs(jump) <= clockJumpMs) return
     this.#log('warn', 'the wall clock jumped; P2P is restarted', { jumpMs: Math.round(jump) })
