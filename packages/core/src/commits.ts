@@ -105,7 +105,7 @@ export class CommitPipeline {
     for (let job = signing.takeJob(); job !== undefined; job = signing.takeJob())
       effects.push({ type: 'sign', ...job })
     if (!this.#replica.isCommitting) {
-      if (effects.length > 0) return effects
+      if (effects.length > 0) return [...effects, { type: 'prepare', rows: [] }]
       if (!this.#replica.hasForming) return this.#answerWrites(this.#take(), root)
       this.#replica.close()
       this.#sealed = this.#take()

@@ -102,7 +102,7 @@ export type StoreRemedy = 'check' | 'rebuild' | 'new-life'
 export type Effect =
   /** To be signed with the node's key, in other threads where there are any; answered by `signed`. */
   | ({ readonly type: 'sign' } & SigningJob)
-  /** These rows will be the next of the batch of the next `persist`: a hint to the store. */
+  /** These rows, perhaps none yet, will be the next of the batch of the next `persist`: a hint to the store. */
   | { readonly type: 'prepare'; readonly rows: readonly NewRow[] }
   | { readonly type: 'persist'; readonly batch: Batch }
   | { readonly type: 'connect'; readonly path: PathKind; readonly peer: NodeId }

@@ -116,8 +116,8 @@ export interface Store {
   facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]>
   commit(batch: Batch): Promise<void>
   /**
-   * These rows are the next of the batch that will be committed next: whoever can write them already, unseen,
-   * makes that commit shorter. Nothing depends on it. The batch names them again.
+   * These rows are the next of the batch that will be committed next; none: it is on its way. Whoever can
+   * write them already, unseen, makes that commit shorter. Nothing depends on it. The batch names them again.
    */
   prepare?(rows: readonly NewRow[]): void
   /** Waits for commits in flight, then releases everything. */

@@ -238,7 +238,9 @@ class Writer {
       this.#beginTransaction.run()
       if (isIndexing) this.#index.advance()
     })
-    return { before, failure }
+    // On a disk that is nearly full it is the indexes that wait.
+    const mayWait = failure !== undefined && isIndexing && !this.#index.isOverdue
+    return mayWait ? this.#begin(false) : { before, failure }
   }
 
   /** Does a part of a transaction; a failure ends it. */
