@@ -95,7 +95,7 @@ export class Slab {
   #block = new Uint8Array(0)
   #at = 0
 
-  /** Room for `most` bytes, all zero, to be written to before the next call of either. */
+  /** Room for `most` bytes, to be written to before the next call; all zero if all that was written was taken. */
   reserve(most: number): Uint8Array {
     if (most > this.#block.length - this.#at) {
       this.#block = new Uint8Array(Math.max(slabBytes, most))

@@ -7,10 +7,16 @@
  * alike.
  */
 import { decode, encode, Token, Tokenizer, Type } from 'cborg'
-import { equalBytes } from './bytes.ts'
+import { equalBytes, Slab, writeUtf8 } from './bytes.ts'
 import { LatticeError } from './errors.ts'
 import { valueBytesMax, valueDepthMax } from './limits.ts'
 import type { JsonValue } from './units.ts'
+
+/** Major type of text, where CBOR has it. */
+const textType = 3 << 5
+
+/** Where text is encoded: most of it goes into an entry at once. */
+const slab = new Slab()
 
 const decodeOptions = {
   strict: true,
@@ -30,7 +36,7 @@ export function encodeValue(value: JsonValue): Uint8Array {
   const problem = problemOf(value, 0)
   if (problem === 'depth') throw new LatticeError('VALUE_TOO_DEEP')
   if (problem !== undefined) throw new LatticeError('VALUE_INVALID', problem)
-  const bytes = encode(value, { float64: true })
+  const bytes = encodeAscii(value) ?? encode(value, { float64: true })
   if (bytes.length > valueBytesMax) {
     throw new LatticeError(
       'VALUE_TOO_LARGE',
@@ -38,6 +44,22 @@ export function encodeValue(value: JsonValue): Uint8Array {
     )
   }
   return bytes
+}
+
+/**
+ * The same bytes for text of ASCII only, the commonest value, at a fifth of the price: a head and the text
+ * (RFC 8949 §3.1, major type 3). Undefined for everything else.
+ */
+function encodeAscii(value: JsonValue): Uint8Array | undefined {
+  if (typeof value !== 'string' || value.length >= 2 ** 16) return undefined
+  const { length } = value
+  const head = length < 24 ? 1 : length < 2 ** 8 ? 2 : 3
+  const room = slab.reserve(head + 3 * length)
+  if (writeUtf8(value, room.subarray(head)) !== length) return undefined
+  room[0] = head === 1 ? textType | length : textType | (22 + head)
+  if (head > 1) room[head - 1] = length & 255
+  if (head > 2) room[1] = length >> 8
+  return slab.take(head + length)
 }
 
 /** The value behind canonical bytes; undefined where they are not canonical CBOR of a JSON value. */

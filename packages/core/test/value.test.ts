@@ -40,6 +40,18 @@ describe('values', () => {
     )
   })
 
+  it.each([0, 1, 23, 24, 255, 256, 65_535, 65_536])(
+    'text of %i characters is encoded as it is inside of a list',
+    length => {
+      for (const character of ['a', '\u007f', '\u0080', 'ä', '漢']) {
+        const text = 'x'.repeat(Math.max(0, length - 1)) + character.repeat(Math.min(1, length))
+        const alone = encodeValue(text)
+        expect(toHex(encodeValue([text]))).toBe(`81${toHex(alone)}`)
+        expect(decodeValue(alone)).toBe(text)
+      }
+    },
+  )
+
   it('the order of members makes no difference to the bytes', () => {
     assertProperty(
       fc.property(anyJson, value => {
