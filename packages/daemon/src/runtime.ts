@@ -368,7 +368,7 @@ export class Runtime implements LatticeNode {
 
   async #announce(message: Message): Promise<void> {
     try {
-      await this.#transport('p2p').announce(this.#encode(message))
+      await this.#transports.get('p2p')?.announce(this.#encode(message))
     } catch (error) {
       this.#parts.log('warn', 'an announce could not be sent', { reason: sentence(error) })
     }

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { NodeEvent } from '@lattice/core'
+import { defaultParams, type NodeEvent } from '@lattice/core'
+import { createMemoryStore } from '@lattice/core/testing'
+import { systemClock } from '../src/host/clock.ts'
+import { createVerifier, sha256, systemRandom } from '../src/host/crypto.ts'
+import { identityFromSeed } from '../src/host/identity.ts'
+import { Runtime } from '../src/runtime.ts'
 import { createFederation, rootsEqual, type Federation } from './federation.ts'
 
 let federation: Federation | undefined
@@ -263,4 +268,24 @@ describe('runtime over both lungs', () => {
     await world.pass(2 * 3_600_000)
     expect(remembered()).toBe(0)
   })
+})
+
+it('a node without P2P leaves without complaint', async () => {
+  const logged: string[] = []
+  const runtime = new Runtime({
+    info: { name: 'one', role: 'node', software: 'test' },
+    store: createMemoryStore(),
+    hash: sha256,
+    signer: identityFromSeed(new Uint8Array(32).fill(1), 'configured').signer,
+    verifier: createVerifier(),
+    random: systemRandom,
+    params: { ...defaultParams, p2pEnabled: false },
+    members: new Set(),
+    clock: systemClock,
+    transports: [],
+    log: (level, message) => void logged.push(`${level}: ${message}`),
+  })
+  await runtime.start()
+  await runtime.stop()
+  expect(logged.filter(line => /^(warn|error)/.test(line))).toEqual([])
 })

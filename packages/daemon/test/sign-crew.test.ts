@@ -98,7 +98,7 @@ describe('a node whose entries are signed in threads', () => {
       members: new Set(),
       clock: systemClock,
       transports: [],
-      log: (level, message) => void (level === 'error' && errors.push(message)),
+      log: (level, message) => void (/error|warn/.test(level) && errors.push(message)),
     })
     running.push(runtime)
     return { store, errors, runtime }
