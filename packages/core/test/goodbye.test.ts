@@ -1,11 +1,12 @@
 /** A node that leaves answers whoever waits for it, which says nothing of what they asked. */
 import { expect, it } from '@jest/globals'
-import { defaultParams, Engine, type Effect, type Event, type Incarnation, type Message } from '@lattice/core'
-import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
+import type { Effect, Event, Incarnation, Message } from '@lattice/core'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { locatorDigestBytes, locatorPathBytes } from '../src/rows.ts'
 import { leafDigest, pathOf } from '../src/merkle.ts'
-import { alice, bob, sha256 } from './crypto.ts'
-import { entryOf, everybody } from './replicas.ts'
+import { bob, sha256 } from './crypto.ts'
+import { openEngine } from './engines.ts'
+import { entryOf } from './replicas.ts'
 
 type Ask = Effect & { type: 'ask' }
 
@@ -22,20 +23,7 @@ const told: Message = { ...hello, rows: { incarnation, after: 0, upTo: 1, entrie
 
 it('what a leaving node was asked for is asked again when it is back', async () => {
   const store = createMemoryStore()
-  const params = { ...defaultParams, p2pEnabled: false }
-  const at = { mono: 0, wall: testWall }
-  const info = { name: 'alice', role: 'node', software: 'test' } as const
-  const random = createSeededRandom(1)
-  const engine = new Engine({
-    info,
-    store,
-    hash: sha256,
-    signer: alice,
-    random,
-    params,
-    members: everybody,
-    at,
-  })
+  const engine = openEngine(store)
   let now = 0
   const asked: Ask[] = []
   const step = async (event: Event): Promise<void> => {

@@ -1,21 +1,10 @@
 /** What a node says of a process that stood still. */
 import { expect, it } from '@jest/globals'
-import { defaultParams, Engine } from '@lattice/core'
-import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
-import { alice, sha256 } from './crypto.ts'
-import { everybody } from './replicas.ts'
+import { testWall } from '@lattice/core/testing'
+import { openEngine } from './engines.ts'
 
 it('a start that takes long is no pause, what stands still afterwards is', () => {
-  const engine = new Engine({
-    info: { name: 'alice', role: 'node', software: 'test' },
-    store: createMemoryStore(),
-    hash: sha256,
-    signer: alice,
-    random: createSeededRandom(1),
-    params: { ...defaultParams, p2pEnabled: false },
-    members: everybody,
-    at: { mono: 0, wall: testWall },
-  })
+  const engine = openEngine()
   const logged = (mono: number): string[] =>
     engine
       .step({ type: 'tick' }, { mono, wall: testWall + mono })

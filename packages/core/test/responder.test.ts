@@ -1,22 +1,14 @@
 /** What peers are answered while the disk is slow. */
 import { expect, it } from '@jest/globals'
-import { defaultParams, Engine, type Effect, type Event } from '@lattice/core'
-import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
-import { alice, bob, sha256 } from './crypto.ts'
-import { entryOf, everybody } from './replicas.ts'
+import type { Effect, Event } from '@lattice/core'
+import { testWall } from '@lattice/core/testing'
+import { bob } from './crypto.ts'
+import { openEngine } from './engines.ts'
+import { entryOf } from './replicas.ts'
 
 /** An engine whose first commit is under way and will not end by itself. */
 function openWithSlowCommit(): (event: Event) => Effect['type'][] {
-  const engine = new Engine({
-    info: { name: 'alice', role: 'node', software: 'test' },
-    store: createMemoryStore(),
-    hash: sha256,
-    signer: alice,
-    random: createSeededRandom(1),
-    params: { ...defaultParams, p2pEnabled: false },
-    members: everybody,
-    at: { mono: 0, wall: testWall },
-  })
+  const engine = openEngine()
   const step = (event: Event): Effect['type'][] =>
     engine.step(event, { mono: 1, wall: testWall + 1 }).map(({ type }) => type)
   const put = { op: 'put', key: 'k', value: 1 } as const

@@ -275,12 +275,11 @@ function numbersOf(text: Uint8Array): Float64Array {
 }
 
 function blockOf(rows: readonly Candidate[]): LeafBlock {
-  const leaves = rows
-  const slotPaths = leaves.map(({ path }, index) => [index, path.subarray(32)] as const)
+  const slotPaths = rows.map(({ path }, index) => [index, path.subarray(32)] as const)
   return {
     seqs: Float64Array.from(rows, ({ seq }) => seq),
-    keys: Buffer.concat(leaves.map(({ path }) => path.subarray(0, 32))),
-    digests: Buffer.concat(leaves.map(({ leaf }) => leaf)),
+    keys: Buffer.concat(rows.map(({ path }) => path.subarray(0, 32))),
+    digests: Buffer.concat(rows.map(({ leaf }) => leaf)),
     slots: new Map(slotPaths.filter(([index]) => rows[index]?.slot !== '')),
   }
 }

@@ -1,11 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { defaultParams, type NodeEvent } from '@lattice/core'
-import { createMemoryStore } from '@lattice/core/testing'
-import { systemClock } from '../src/host/clock.ts'
-import { createVerifier, sha256, systemRandom } from '../src/host/crypto.ts'
+import type { NodeEvent } from '@lattice/core'
 import { identityFromSeed } from '../src/host/identity.ts'
-import { Runtime } from '../src/runtime.ts'
 import { createFederation, rootsEqual, type Federation } from './federation.ts'
+import { openLoneRuntime } from './lone-runtime.ts'
 
 let federation: Federation | undefined
 
@@ -271,21 +268,10 @@ describe('runtime over both lungs', () => {
 })
 
 it('a node without P2P leaves without complaint', async () => {
-  const logged: string[] = []
-  const runtime = new Runtime({
-    info: { name: 'one', role: 'node', software: 'test' },
-    store: createMemoryStore(),
-    hash: sha256,
-    signer: identityFromSeed(new Uint8Array(32).fill(1), 'configured').signer,
-    verifier: createVerifier(),
-    random: systemRandom,
-    params: { ...defaultParams, p2pEnabled: false },
-    members: new Set(),
-    clock: systemClock,
-    transports: [],
-    log: (level, message) => void logged.push(`${level}: ${message}`),
-  })
+  const { runtime, complaints } = openLoneRuntime(
+    identityFromSeed(new Uint8Array(32).fill(1), 'configured').signer,
+  )
   await runtime.start()
   await runtime.stop()
-  expect(logged.filter(line => /^(warn|error)/.test(line))).toEqual([])
+  expect(complaints).toEqual([])
 })

@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import {
-  defaultParams,
   entrySignature,
   parseEntry,
   type Event,
@@ -10,14 +9,13 @@ import {
   type Signer,
   type Store,
 } from '@lattice/core'
-import { createMemoryStore } from '@lattice/core/testing'
 import { BatchSigner } from '../src/batch-signer.ts'
-import { systemClock } from '../src/host/clock.ts'
-import { createVerifier, sha256, systemRandom } from '../src/host/crypto.ts'
+import { createVerifier, sha256 } from '../src/host/crypto.ts'
 import { createSign, signWithNode, signWithSodium } from '../src/host/ed25519-sign.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { SignCrew } from '../src/host/sign-crew.ts'
-import { Runtime } from '../src/runtime.ts'
+import type { Runtime } from '../src/runtime.ts'
+import { openLoneRuntime } from './lone-runtime.ts'
 
 const { signer } = identityFromSeed(new Uint8Array(32).fill(7), 'configured')
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -86,22 +84,9 @@ describe('a node whose entries are signed in threads', () => {
   })
 
   const open = (own: Signer) => {
-    const [store, errors] = [createMemoryStore(), [] as string[]]
-    const runtime = new Runtime({
-      info: { name: 'one', role: 'node', software: 'test' },
-      store,
-      hash: sha256,
-      signer: own,
-      verifier: createVerifier(),
-      random: systemRandom,
-      params: { ...defaultParams, p2pEnabled: false },
-      members: new Set(),
-      clock: systemClock,
-      transports: [],
-      log: (level, message) => void (/error|warn/.test(level) && errors.push(message)),
-    })
-    running.push(runtime)
-    return { store, errors, runtime }
+    const lone = openLoneRuntime(own)
+    running.push(lone.runtime)
+    return lone
   }
   const forged = async (store: Store): Promise<number> => {
     const entries = store.after(0, 1_000).map(({ bytes }) => parseEntry(bytes, sha256))
@@ -113,21 +98,21 @@ describe('a node whose entries are signed in threads', () => {
     Array.from({ length: count }, (_, at) => ({ op: 'put', key: `k${at}`, value }))
 
   it('builds on what is not signed yet, and acknowledges what is signed and stored', async () => {
-    const { store, runtime, errors } = open(signer)
+    const { store, runtime, complaints } = open(signer)
     const increments = Array.from({ length: 60 }, (): Operation[] => [{ op: 'increment', key: 'n', by: 1 }])
     const transactions = [puts(200, 1), ...increments, puts(200, 2)]
     const receipts = await Promise.all(transactions.map(operations => runtime.write(operations)))
     const versions = receipts.map(({ version }) => version)
     expect(versions).toEqual(versions.toSorted((a, b) => (a < b ? -1 : 1)))
-    expect([runtime.read('n')?.value, runtime.read('k7')?.value, errors]).toEqual([60, 2, []])
+    expect([runtime.read('n')?.value, runtime.read('k7')?.value, complaints]).toEqual([60, 2, []])
     expect(await forged(store)).toBe(0)
   })
 
   it('loses no write with a thread', async () => {
     const failing = { ...signer, signMany: () => Promise.reject(new Error('a thread has ended')) }
-    const { store, runtime, errors } = open(failing)
+    const { store, runtime, complaints } = open(failing)
     await runtime.write(puts(50, 3))
-    expect([runtime.read('k49')?.value, errors.length]).toEqual([3, 1])
+    expect([runtime.read('k49')?.value, complaints.length]).toEqual([3, 1])
     expect(await forged(store)).toBe(0)
   })
 
