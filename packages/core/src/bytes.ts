@@ -8,6 +8,7 @@ const digitValues = Uint8Array.from({ length: 128 }, (_, code) => {
   return Number.isNaN(value) ? notADigit : value
 })
 const scratch = new DataView(new ArrayBuffer(8))
+const scratchBytes = new Uint8Array(scratch.buffer)
 const utf8Encoder = new TextEncoder()
 const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -81,7 +82,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 /** `value` as `length` bytes, 8 at most, most significant first; what does not fit is cut off. */
 export function uintToBytes(value: bigint, length = 8): Uint8Array {
   scratch.setBigUint64(0, value)
-  return new Uint8Array(scratch.buffer.slice(8 - length))
+  return scratchBytes.slice(8 - length)
 }
 
 /** Bytes that pieces share: those of some hundred entries, which mostly go as they came, together. */

@@ -27,6 +27,7 @@ import {
   type Transport,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
+import { Alarm } from './alarm.ts'
 import { AtRest } from './at-rest.ts'
 import { BatchSigner } from './batch-signer.ts'
 import { connectWithinMs, Deadlines } from './deadlines.ts'
@@ -52,8 +53,7 @@ export class Runtime implements LatticeNode {
   readonly #failures = new Map<PathKind, string>()
   readonly #deadlines: Deadlines
   readonly #queue: Event[] = []
-  #cancelAlarm: (() => void) | undefined
-  #alarmAt = Number.NaN
+  readonly #alarm: Alarm
   #nextId = 1
   #busy = false
   #started = false
@@ -65,6 +65,7 @@ export class Runtime implements LatticeNode {
   constructor(parts: RuntimeParts) {
     this.#parts = parts
     this.#engine = new Engine({ ...parts, at: parts.clock.now() })
+    this.#alarm = new Alarm(parts.clock, () => this.#dispatch({ type: 'tick' }))
     this.#deadlines = new Deadlines(parts.clock)
     this.#signing = new BatchSigner(parts)
     const { hash, verifier, log } = parts
@@ -246,7 +247,7 @@ export class Runtime implements LatticeNode {
 
   #halt(why: LatticeError): void {
     this.#stopped = true
-    this.#cancelAlarm?.()
+    this.#alarm.cancel()
     this.#deadlines.abortAll(why)
     for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(why)
     this.#rest.come()
@@ -271,14 +272,10 @@ export class Runtime implements LatticeNode {
     this.#setAlarm()
   }
 
-  /** Most events leave the next deadline where it was, and the alarm with it. */
   #setAlarm(): void {
     const { wakeAt } = this.#engine
     this.#parts.pulse?.moved(wakeAt)
-    if (wakeAt === this.#alarmAt) return
-    this.#cancelAlarm?.()
-    this.#alarmAt = wakeAt
-    this.#cancelAlarm = this.#parts.clock.alarm(wakeAt, () => this.#dispatch({ type: 'tick' }))
+    this.#alarm.set(wakeAt)
   }
 
   #perform(effect: Effect): void {
