@@ -86,7 +86,7 @@ export class Engine {
       commits: this.#commits,
       composer: this.#composer,
       outbox: this.#outbox,
-      root: () => this.#root,
+      root: () => this.#composer.rootHex(),
       startWall: at.wall,
       tell: (...effects) => this.#out.push(...effects),
     })

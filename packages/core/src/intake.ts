@@ -55,7 +55,7 @@ export interface IntakeParts {
   readonly commits: CommitPipeline
   readonly composer: Composer
   readonly outbox: Outbox
-  /** Root of the committed state. */
+  /** Root of the committed state as it is now: also between a commit and the end of its event. */
   readonly root: () => string
   /** When this process has started, in Unix ms. */
   readonly startWall: number
