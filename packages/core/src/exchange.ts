@@ -17,7 +17,7 @@ import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import { entriesNamed, locatorBytes, readRows, type RowsQuery } from './journal.ts'
-import { pathOf } from './merkle.ts'
+import { leafDigest, pathOf } from './merkle.ts'
 import type { Ack, Beat, Info, Message, Rows, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Hash, Store } from './ports.ts'
@@ -27,6 +27,7 @@ import {
   shortDigestBytes,
   stepBytes,
   stepBytesMax,
+  wantBeside,
   wantedLeaves,
 } from './reconcile.ts'
 import type { Replica } from './replica.ts'
@@ -147,7 +148,7 @@ export class Composer {
     const { compare, pull } = request
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const missing = request.rows === undefined ? [] : this.missing(request.rows, request.entries ?? [])
-    const want = missing.slice(0, compareNodesMax)
+    const want = [...fittingStep(missing, { nodes: compareNodesMax, bytes: stepBytesMax })]
     const isWork = (request.rows ?? pull ?? compare ?? request.want) !== undefined
     const first = isWork ? this.#horizonFor(peer) : []
     const share = compare === undefined ? 0 : stepBytesMax
@@ -226,20 +227,24 @@ export class Composer {
   }
 
   /**
-   * Of the wants, those at whose place none of the given entries stands. What was given and is not held has
-   * lost against ours, or waits for its time: asking again would bring the same.
+   * Of the wants, what none of the given entries is. What was given and is not held has lost against ours, or
+   * waits for its time: asking again would bring the same.
    */
   unmet(wants: readonly Want[], given: readonly Uint8Array[]): Want[] {
     if (wants.length === 0 || given.length === 0) return [...wants]
     const { hash } = this.#parts
-    const places = given.flatMap(bytes => {
+    const leaves = given.flatMap(bytes => {
       const entry = parseEntry(bytes, hash)
-      return entry === undefined
-        ? []
-        : toHex(pathOf(entry.key, entry.slot, hash).subarray(0, locatorPathBytes))
+      if (entry === undefined) return []
+      const path = pathOf(entry.key, entry.slot, hash)
+      const place = toHex(path.subarray(0, locatorPathBytes))
+      return { place, digest: leafDigest(path, entry.digest, hash) }
     })
-    const met = new Set(places)
-    return wants.filter(({ prefix }) => !met.has(toHex(prefix)))
+    const met = Map.groupBy(leaves, ({ place }) => place)
+    return wants.flatMap(want => {
+      const digests = (met.get(toHex(want.prefix)) ?? []).map(({ digest }) => digest)
+      return wantBeside(want, digests) ?? []
+    })
   }
 }
 

@@ -8,7 +8,7 @@ import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
 import { wantsOnly } from './descent.ts'
-import { packDigests } from './digest-list.ts'
+import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
@@ -21,7 +21,7 @@ import { OwnHistory } from './own-history.ts'
 import { followPauseMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
-import { holds } from './reconcile.ts'
+import { lackingOf } from './reconcile.ts'
 import type { Replica } from './replica.ts'
 import { isBehind } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
@@ -258,12 +258,12 @@ export class Intake {
   #followFetch({ peer, askedFetch }: Ask, answer: Message, at: Instant): void {
     if (askedFetch === undefined || peer.fetch !== askedFetch || answer.leaving === true) return
     const { entries = [] } = answer
-    const lacking = askedFetch.wants.filter(want => !holds(this.#parts.replica.trie, want))
+    const lacking = askedFetch.wants.flatMap(want => lackingOf(this.#parts.replica.trie, want) ?? [])
     const wants = this.#parts.composer.unmet(lacking, entries)
     const done = wants.length === 0 || entries.length === 0
     if (done) this.#moveCursor(peer, askedFetch.upTo, at.mono)
     peer.fetch = done ? undefined : { wants, upTo: askedFetch.upTo }
-    if (done || wants.length < askedFetch.wants.length) peer.progress++
+    if (done || namedBy(wants) < namedBy(askedFetch.wants)) peer.progress++
   }
 
   #followDescent({ peer, askedDescent }: Ask, answer: Message, at: Instant): void {
@@ -298,6 +298,11 @@ function endsEarly({ rows, beat }: Message): boolean {
 
 function rowCount({ rows }: Message): number {
   return rows === undefined ? 0 : rows.entries.length + rows.locators.length
+}
+
+/** How many entries wants name. */
+function namedBy(wants: readonly Want[]): number {
+  return wants.reduce((sum, { digests }) => sum + digestCount(digests), 0)
 }
 
 /** The roots that a descent with a peer is to make equal. */

@@ -15,7 +15,9 @@ import {
   pickDigests,
   putDigest,
   startsWithDigest,
+  type DigestList,
 } from './digest-list.ts'
+import { toHex } from './bytes.ts'
 import { compareNodesMax } from './limits.ts'
 import type { Leaf, MerkleTrie, Place } from './merkle.ts'
 import { nibbleAt, pathNibbles, sharedNibbles } from './merkle.ts'
@@ -201,19 +203,51 @@ export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax
   return found
 }
 
-/** Of the entries told by locator, those that we do not hold, as wants. */
+/**
+ * Of the entries told by locator, those that we do not hold, as wants: one for each place, since all slots of
+ * a key have one place, and are looked for in one go.
+ */
 export function missingOf(trie: MerkleTrie, locators: readonly Locator[]): Want[] {
-  return locators
-    .map(({ path, digest }) => ({ prefix: path, length: 2 * path.length, digests: packDigests([digest]) }))
-    .filter(want => !holds(trie, want))
+  return [...Map.groupBy(locators, ({ path }) => toHex(path)).values()].flatMap(told => {
+    const prefix = (told[0] as Locator).path
+    const digests = packDigests(told.map(({ digest }) => digest))
+    return lackingOf(trie, { prefix, length: 2 * prefix.length, digests }) ?? []
+  })
+}
+
+/** What we do not hold of a want; undefined if we hold all that it names. */
+export function lackingOf(trie: MerkleTrie, want: Want): Want | undefined {
+  const size = digestSize(want.digests)
+  const lacking = placesByName(want.digests)
+  trie.visit(trie.at(want.prefix, want.length), leaf => {
+    lacking.delete(nameOf(trie.digestAt(leaf), 0, size))
+    return lacking.size > 0
+  })
+  return narrowed(want, lacking)
+}
+
+/** What a want names beside leaves with these digests; undefined if that is nothing. */
+export function wantBeside(want: Want, leaves: readonly Uint8Array[]): Want | undefined {
+  const size = digestSize(want.digests)
+  const others = placesByName(want.digests)
+  for (const digest of leaves) others.delete(nameOf(digest, 0, size))
+  return narrowed(want, others)
 }
 
 /** Whether we hold all that a want names. */
-export function holds(trie: MerkleTrie, { prefix, length, digests }: Want): boolean {
-  const place = trie.at(prefix, length)
-  for (let index = 0; index < digestCount(digests); index++)
-    if (trie.visit(place, leaf => !startsWithDigest(trie.digestAt(leaf), digests, index))) return false
-  return true
+export function holds(trie: MerkleTrie, want: Want): boolean {
+  return lackingOf(trie, want) === undefined
+}
+
+function narrowed(want: Want, left: ReadonlyMap<number | string, number>): Want | undefined {
+  return left.size === 0 ? undefined : { ...want, digests: pickDigests(want.digests, [...left.values()]) }
+}
+
+/** Where each digest stands in a list. */
+function placesByName(digests: DigestList): Map<number | string, number> {
+  const places = new Map<number | string, number>()
+  for (let index = 0; index < digestCount(digests); index++) places.set(digestName(digests, index), index)
+  return places
 }
 
 /** What we hold at a place of the trie, which stands under this prefix. */
@@ -297,8 +331,7 @@ function compareLeaves(
   push: (leaf: Place) => boolean,
 ): number[] {
   const size = digestSize(digests)
-  const lacking = new Map<number | string, number>()
-  for (let index = 0; index < digestCount(digests); index++) lacking.set(digestName(digests, index), index)
+  const lacking = placesByName(digests)
   const see = (leaf: Place): boolean => lacking.delete(nameOf(trie.digestAt(leaf), 0, size)) || push(leaf)
   trie.visit(trie.at(prefix, length), see)
   return [...lacking.values()]

@@ -62,12 +62,13 @@ export class Winners<T extends Staged> {
     return hashed
   }
 
-  /** The entry that wins a slot, staged or committed. */
+  /** The entry that wins a slot, staged or committed. Looks at no other slot: a set may have thousands. */
   current(key: string, slot: string): Entry | undefined {
     const staged = this.#staged.get(key)?.get(slot)
     if (staged !== undefined) return staged.entry
-    const row = this.rowsOf(key).find(each => each.slot === slot)
-    return row === undefined ? undefined : storedEntry(row)
+    const leaf = this.#trie.get(pathOf(key, slot, this.#hash, this.keyHash(key)))
+    const row = leaf && this.#rows.at(leaf, key)
+    return row && storedEntry(row)
   }
 
   /** All entries of a key: the staged ones on top of these rows. */
