@@ -18,6 +18,9 @@ export interface Waiting {
   readonly origin: Origin
 }
 
+/** What a refused commit has given back is tried again after this: the disk may be full for hours. */
+const againMs = 10_000
+
 /** Keeps what waits, so many per author. */
 export class Deferred {
   readonly #waiting = new Map<NodeId, Map<string, Waiting>>()
@@ -27,6 +30,10 @@ export class Deferred {
   #sealed: Version | undefined
   #durable: Version | undefined
   #hasLetGo = false
+  /** What was taken out and is not durable: of the forming batch, and of the sealed one. */
+  #taken: Waiting[] = []
+  #sealedTaken: readonly Waiting[] = []
+  #takenWall = Number.NEGATIVE_INFINITY
 
   /** Entries that wait. */
   get count(): number {
@@ -85,6 +92,8 @@ export class Deferred {
         due.push(each)
       }
     }
+    this.#taken.push(...due)
+    this.#takenWall = wall
     return due
   }
 
@@ -98,11 +107,24 @@ export class Deferred {
   /** A batch is sealed that says what waits now. */
   sealed(): void {
     this.#sealed = this.#least
+    this.#sealedTaken = this.#taken
+    this.#taken = []
   }
 
   /** That batch is durable. */
   committed(): void {
     this.#durable = this.#sealed
+    this.#sealedTaken = []
+  }
+
+  /** What was taken out is in no row: it waits on, since cursors have passed it. */
+  aborted(): void {
+    const back = [...this.#sealedTaken, ...this.#taken]
+    const firstDueWall = this.#firstDueWall
+    this.#sealedTaken = this.#taken = []
+    if (back.length === 0) return
+    for (const { entry, origin } of back) this.add(entry, origin)
+    this.#firstDueWall = Math.min(firstDueWall, this.#takenWall + againMs)
   }
 }
 

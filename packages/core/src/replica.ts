@@ -331,6 +331,7 @@ export class Replica {
   aborted(): void {
     this.batches.aborted(this.#committedSeq)
     this.#winners.clear()
+    this.deferred.aborted()
     this.#horizon = this.#committedHorizon
     this.#recovering = this.#hasLost()
   }

@@ -222,6 +222,22 @@ describe('entries from the future', () => {
     expect(node.replica.highWater).toBe(later(ahead).version)
   })
 
+  it('wait on when the commit that was to bring them is refused, and are taken a while later', async () => {
+    const node = openReplica()
+    node.replica.offer([later(ahead), entryOf({ tick: (ahead + 1) * 65_536, key: 'l' })], 'p2p', testWall)
+    await commit(node)
+    expect(node.replica.retryDeferred(testWall + 1)).toBe(1)
+    node.replica.seal()
+    expect(node.replica.retryDeferred(testWall + 2)).toBe(1)
+    node.replica.aborted()
+    expect(node.replica.deferred.count).toBe(2)
+    expect(node.replica.floor).toBeLessThan(later(ahead).version)
+    expect(node.replica.retryDeferred(testWall + 3)).toBe(0)
+    expect(node.replica.retryDeferred(testWall + 20_000)).toBe(2)
+    await commit(node)
+    expect([node.replica.read('k')?.value, node.replica.deferred.least]).toEqual(['x', undefined])
+  })
+
   it('the very last moment of the tolerance is not the future', () => {
     const { replica } = openReplica()
     expect(replica.offer([later(futureToleranceMs)], 'p2p', testWall)).toEqual(['staged'])

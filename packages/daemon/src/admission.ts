@@ -52,32 +52,47 @@ export class Admission {
 
   /** Those of these signed bytes that are entries of members, news and truly signed. */
   async verify(signed: readonly Uint8Array[]): Promise<readonly VerifiedEntry[]> {
-    const { hash, knows, isNews, verifier } = this.#parts
-    const news = signed
-      .map(bytes => parseEntry(bytes, hash))
-      .filter(entry => entry !== undefined)
-      .filter(entry => knows(entry.author) && isNews(entry))
-    const verdicts = news.length === 0 ? [] : await verifier.verify(news.map(entrySignature))
-    return news.flatMap((entry, index) => (verdicts[index] === true ? [admit(entry)] : []))
+    const { hash, knows } = this.#parts
+    const parsed = signed.map(bytes => parseEntry(bytes, hash)).filter(entry => entry !== undefined)
+    const { entries } = await this.#verifyNews(parsed.filter(entry => knows(entry.author)))
+    return entries
   }
 
   /** Parses the entries of a message and verifies those of members that are news. The others are dropped. */
   async admit(message: Message, peer: NodeId): Promise<Delivery> {
-    const { hash, knows, isNews, verifier, log } = this.#parts
+    const { hash, knows, log } = this.#parts
     const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
     const parsed = bytes.map(each => parseEntry(each, hash)).filter(entry => entry !== undefined)
     const known = parsed.filter(entry => knows(entry.author))
-    const news = known.filter(entry => isNews(entry, vouchedHorizon(message.horizon)))
-    const verdicts = news.length === 0 ? [] : await verifier.verify(news.map(entrySignature))
-    const entries = news.flatMap((entry, index): VerifiedEntry[] =>
-      verdicts[index] === true ? [admit(entry)] : [],
-    )
+    const { entries, forged } = await this.#verifyNews(known, vouchedHorizon(message.horizon))
     const malformed = bytes.length - parsed.length
     const strangers = parsed.length - known.length
-    const forged = news.length - entries.length
     if (strangers + malformed + forged > 0) {
       log('warn', 'entries refused', { peer, strangers, malformed, forged })
     }
     return { message, entries }
+  }
+
+  /**
+   * Verifies what is news until nothing is: a commit that was to bring an entry may have been refused while the
+   * others were being verified, and a cursor must not pass it for that.
+   */
+  async #verifyNews(
+    entries: readonly Entry[],
+    settled?: Version,
+  ): Promise<{ entries: readonly VerifiedEntry[]; forged: number }> {
+    const { isNews, verifier } = this.#parts
+    const verified: VerifiedEntry[] = []
+    let [rest, forged] = [entries, 0]
+    for (;;) {
+      const isNew = rest.map(entry => isNews(entry, settled))
+      const news = rest.filter((_, index) => isNew[index])
+      if (news.length === 0) return { entries: verified, forged }
+      const verdicts = await verifier.verify(news.map(entrySignature))
+      const good = news.filter((_, index) => verdicts[index] === true)
+      verified.push(...good.map(admit))
+      forged += news.length - good.length
+      rest = rest.filter((_, index) => isNew[index] !== true)
+    }
   }
 }
