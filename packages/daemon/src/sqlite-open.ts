@@ -8,7 +8,7 @@
 import * as fs from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import {
   amnesiaFact,
   LatticeError,
@@ -80,14 +80,14 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
     configure(database, path)
     const version = Number(pragma(database, 'user_version'))
     if (known !== undefined && version < schemaVersion) migrate(database, path, version, notes)
-    const forgotten = known === undefined ? 0 : forgetDamagedFacts(database)
+    const damagedFacts = known === undefined ? [] : findDamagedFacts(database)
     // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
     if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     const unindexed = known === undefined ? nothingUnindexed : readUnindexed(database)
     const { doubtful } = unindexed
-    const newLife = newLifeReason(database, known, sentinel, { lost, forgotten, doubtful, remedy })
+    const newLife = newLifeReason(database, known, sentinel, { lost, damagedFacts, doubtful, remedy })
     const incarnation = known !== undefined && newLife === undefined ? known : drawIncarnation()
-    if (newLife !== undefined) beginLife(database, incarnation, newLife, notes)
+    if (newLife !== undefined) beginLife(database, incarnation, { ...newLife, damagedFacts }, notes)
     else if (sentinel.state === 'unreadable')
       notes.push({ level: 'warn', text: 'the file "incarnation" was damaged and is mended' })
     if (sentinel.state !== 'present' || sentinel.incarnation !== incarnation)
@@ -148,18 +148,21 @@ function migrate(database: DatabaseSync, path: string, version: number, notes: S
   })
 }
 
-/** Forgets facts that are damaged; how many there were. */
-function forgetDamagedFacts(database: DatabaseSync): number {
-  const isDamaged = ({ name, value }: Record<string, SQLOutputValue>): boolean =>
-    openFact(Buffer.from(String(name)), value as Uint8Array) === undefined
-  const remove = database.prepare('DELETE FROM fact WHERE name = ?')
-  let count = 0
-  for (const fact of database.prepare('SELECT name, value FROM fact').all()) {
-    if (!isDamaged(fact)) continue
-    remove.run(fact['name'] ?? null)
-    count++
+/** Names of the facts that are damaged, as they lie on the disk: a damaged one may be no text. */
+function findDamagedFacts(database: DatabaseSync): Uint8Array[] {
+  const facts = database.prepare('SELECT CAST(name AS BLOB), value FROM fact')
+  facts.setReturnArrays(true)
+  const found = facts.all() as unknown as Array<[name: Uint8Array, value: Uint8Array]>
+  return found.flatMap(([name, value]) => (openFact(name, value) === undefined ? [name] : []))
+}
+
+/** Forgets facts, in the transaction at hand. */
+function forgetFacts(database: DatabaseSync, names: readonly Uint8Array[]): void {
+  const remove = database.prepare('DELETE FROM fact WHERE name = CAST(? AS TEXT)')
+  for (const name of names) {
+    if (remove.run(name).changes === 1) continue
+    throw new LatticeError('STORE_CORRUPT', `${database.location()}: a damaged fact cannot be found again`)
   }
-  return count
 }
 
 /** A log without its database is all that is left of an earlier life: kept for whoever wants to rescue it. */
@@ -203,8 +206,7 @@ function configure(database: DatabaseSync, path: string): void {
 /** What is not as it was left. */
 interface Losses {
   readonly lost: boolean
-  /** Damaged facts. */
-  readonly forgotten: number
+  readonly damagedFacts: readonly Uint8Array[]
   /** Damaged rows that were not indexed yet. */
   readonly doubtful: number
   readonly remedy: StoreRemedy | undefined
@@ -215,7 +217,7 @@ function newLifeReason(
   database: DatabaseSync,
   known: Incarnation | undefined,
   sentinel: Sentinel,
-  { lost, forgotten, doubtful, remedy }: Losses,
+  { lost, damagedFacts, doubtful, remedy }: Losses,
 ): { readonly text: string; readonly amnesia: boolean } | undefined {
   if (lost) return { text: 'the database was lost; it starts empty', amnesia: true }
   if (known === undefined) return { text: 'new store', amnesia: false }
@@ -223,8 +225,11 @@ function newLifeReason(
     return { text: 'the database is not the one last used here', amnesia: true }
   if (sentinel.state === 'present' && newestSeq(database) < sentinel.seq)
     return { text: `the database is an old copy: it ends before commit ${sentinel.seq}`, amnesia: true }
-  if (forgotten > 0)
-    return { text: `${forgotten} facts in the database were damaged and are forgotten`, amnesia: true }
+  if (damagedFacts.length > 0)
+    return {
+      text: `${damagedFacts.length} facts in the database were damaged and are forgotten`,
+      amnesia: true,
+    }
   if (doubtful > 0)
     return { text: `${doubtful} of the newest rows in the database are damaged`, amnesia: true }
   if (remedy === 'new-life')
@@ -235,7 +240,11 @@ function newLifeReason(
 function beginLife(
   database: DatabaseSync,
   incarnation: Incarnation,
-  { text, amnesia }: { readonly text: string; readonly amnesia: boolean },
+  {
+    text,
+    amnesia,
+    damagedFacts,
+  }: { readonly text: string; readonly amnesia: boolean } & Pick<Losses, 'damagedFacts'>,
   notes: StoreNote[],
 ): void {
   database.exec('BEGIN IMMEDIATE')
@@ -243,6 +252,7 @@ function beginLife(
     for (const sql of Object.values(tables)) database.exec(sql)
     setMarker(database, 0)
   }
+  forgetFacts(database, damagedFacts)
   database.prepare('INSERT OR REPLACE INTO life VALUES (1, ?)').run(incarnation)
   const stored = sealFact(Buffer.from(amnesiaFact), new Uint8Array(0))
   if (amnesia) database.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)').run(amnesiaFact, stored)

@@ -175,7 +175,10 @@ class ThreadedStore implements SqliteStore {
   commit(batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#refusal) throw this.#refusal
-      const block = packBatch({ ...batch, rows: batch.rows.slice(this.#takePrepared(batch)) })
+      const known = this.#prepared.every((row, at) => row === batch.rows[at]) ? this.#prepared.length : 0
+      const block = packBatch({ ...batch, rows: batch.rows.slice(known) })
+      if (known < this.#prepared.length) this.#send('discard')
+      this.#prepared = []
       this.#pending.push({ lastSeq: batch.rows.at(-1)?.seq, resolve, reject })
       this.#reader.overlay.add(batch)
       this.#send(block, [block.buffer])
@@ -193,14 +196,6 @@ class ThreadedStore implements SqliteStore {
     this.#reader.close()
     this.#send('close')
     await this.#ended.promise
-  }
-
-  /** How many of the batch's rows the writer has; whatever else it has, it drops. */
-  #takePrepared({ rows }: Batch): number {
-    const prepared = this.#prepared.splice(0)
-    if (prepared.every((row, at) => row === rows[at])) return prepared.length
-    this.#send('discard')
-    return 0
   }
 
   #send(request: WriterRequest, moved: ArrayBuffer[] = []): void {

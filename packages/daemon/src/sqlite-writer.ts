@@ -97,6 +97,8 @@ interface Begun {
   readonly before: number
   /** Why it has ended already. */
   failure: WriterFailure | undefined
+  /** What has been prepared in it, in case it must be begun anew. */
+  readonly parts: Uint8Array[]
 }
 
 /** Applies packed batches to the database. */
@@ -150,21 +152,22 @@ class Writer {
 
   /**
    * One transaction for all, which brings the indexes on; where that fails one for each, so that every batch
-   * gets a verdict of its own, and none fails for what came before it. One that has been prepared comes
-   * alone, and is not whole here.
+   * gets a verdict of its own, and none fails for what came before it or for the indexes. One that has been
+   * prepared comes alone, and is not whole here.
    */
   commit(blocks: readonly Uint8Array[]): Array<WriterFailure | undefined> {
-    const isWhole = !this.isPreparing
-    if (isWhole) this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
+    const prepared = this.#begun?.parts
+    if (!prepared) this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
     const failure = this.#commit(blocks, true)
-    if (failure === undefined) return blocks.map(() => undefined)
-    return isWhole ? blocks.map(block => this.#commit([block], this.#index.isOverdue)) : [failure]
+    if (failure === undefined || isDamage(failure)) return blocks.map(() => failure)
+    return blocks.map(block => this.#commit([...(prepared ?? []), block], this.#index.isOverdue))
   }
 
-  /** Writes the first rows of the next batch, unseen until its commit. If that fails, the commit does. */
+  /** Writes the first rows of the next batch, unseen until its commit, which begins anew if that fails. */
   prepare(part: Uint8Array): void {
     if (this.#begun === undefined) this.#expect(true)
     const begun = (this.#begun ??= this.#begin(true))
+    begun.parts.push(part)
     begun.failure ??= this.#attempt(begun.before, () => this.#apply(part))
   }
 
@@ -238,9 +241,9 @@ class Writer {
       this.#beginTransaction.run()
       if (isIndexing) this.#index.advance()
     })
-    // On a disk that is nearly full it is the indexes that wait.
-    const mayWait = failure !== undefined && isIndexing && !this.#index.isOverdue
-    return mayWait ? this.#begin(false) : { before, failure }
+    // On a disk that is nearly full it is the indexes that wait; damage that a slice meets is not hidden.
+    const mayWait = failure && !isDamage(failure) && isIndexing && !this.#index.isOverdue
+    return mayWait === true ? this.#begin(false) : { before, failure, parts: [] }
   }
 
   /** Does a part of a transaction; a failure ends it. */
@@ -279,6 +282,11 @@ class Writer {
     }
     for (const [name, value] of facts) this.#facts.put(name, value)
   }
+}
+
+/** Whether what lies on the disk is in doubt: then another try would only hide it. */
+function isDamage({ code }: WriterFailure): boolean {
+  return code === 'STORE_CORRUPT' || code === 'STORE_SUSPECT'
 }
 
 function failureOf(error: unknown): WriterFailure {

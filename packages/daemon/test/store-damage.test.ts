@@ -144,11 +144,14 @@ describe('a lost database', () => {
     expect(store.incarnation).not.toBe(before)
   })
 
-  it.each(['a value', 'a name'])('forgets a damaged fact and takes a new incarnation: %s', async what => {
+  it.each([
+    ['a value', "value = CAST(substr(value, 1, 9) || x'00' || substr(value, 11) AS BLOB)"],
+    ['a name', "name = 'fict'"],
+    ['a name that is no text any more', "name = CAST(x'66e16374' AS TEXT)"],
+  ])('forgets a damaged fact and takes a new incarnation, once: %s', async (_, change) => {
     const before = await filled()
     const other = new DatabaseSync(database)
-    const flip = "SET value = CAST(substr(value, 1, 9) || x'00' || substr(value, 11) AS BLOB)"
-    other.exec(`UPDATE fact ${what === 'a value' ? flip : "SET name = 'fict'"} WHERE name = 'fact'`)
+    other.exec(`UPDATE fact SET ${change} WHERE name = 'fact'`)
     other.close()
     const store = await open()
     expect([store.amnesia, store.lastSeq, store.fact('fact'), store.fact('fict')]).toEqual([
@@ -159,6 +162,8 @@ describe('a lost database', () => {
     ])
     expect(store.incarnation).not.toBe(before)
     expect(log.join()).toContain('1 facts in the database were damaged and are forgotten')
+    await store.close()
+    expect((await open()).incarnation).toBe(store.incarnation)
   })
 
   it('does not believe a fact that is damaged while it is open', async () => {

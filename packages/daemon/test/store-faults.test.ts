@@ -1,0 +1,129 @@
+/**
+ * What fails inside the writer for the indexes alone does not fail a batch, and damage that they meet is not
+ * hidden.
+ *
+ * The faults are triggers that a second connection puts into the database: they fail a statement, or end the
+ * transaction as a full disk may, or fail its COMMIT, as a full disk does.
+ */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { testBatch } from '@lattice/core/testing'
+import type { IndexLag } from '../src/sqlite-index.ts'
+import { openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
+import { trueRow } from './fixtures/true-rows.ts'
+
+let root = ''
+let places = 0
+const opened = new Set<SqliteStore>()
+
+beforeEach(() => {
+  root = fs.mkdtempSync(join(tmpdir(), 'lattice-faults-'))
+})
+afterEach(async () => {
+  await Promise.all([...opened].map(store => store.close()))
+  opened.clear()
+  fs.rmSync(root, { recursive: true, force: true })
+})
+
+function newDirectory(): string {
+  const directory = join(root, `${(places += 1)}`)
+  fs.mkdirSync(directory)
+  return directory
+}
+
+async function open(directory: string, lag: IndexLag): Promise<SqliteStore> {
+  const store = await openSqliteStore(directory, { lag })
+  opened.add(store)
+  return store
+}
+
+async function close(store: SqliteStore): Promise<void> {
+  opened.delete(store)
+  await store.close()
+}
+
+/** What a crash would leave, in a directory of its own; nothing may be on its way to the disk. */
+function crashCopy(directory: string): string {
+  const copy = newDirectory()
+  for (const name of fs.readdirSync(directory))
+    if (!name.endsWith('-shm')) fs.copyFileSync(join(directory, name), join(copy, name))
+  return copy
+}
+
+/** What a fault does to the writer's transaction. */
+const ways = {
+  statement: "SELECT RAISE(ABORT, 'a fault')",
+  transaction: "SELECT RAISE(ROLLBACK, 'a fault')",
+  commit: 'INSERT INTO doomed VALUES (1)',
+} as const
+type Way = keyof typeof ways
+
+function change(directory: string, statements: readonly string[]): void {
+  const database = new DatabaseSync(join(directory, 'store.db'), { timeout: 5_000 })
+  for (const sql of statements) database.exec(sql)
+  database.close()
+}
+
+/** Writing `place` fails from now on; no transaction may be open. */
+const strikePlaces = (directory: string, way: Way): void =>
+  change(directory, [
+    'CREATE TABLE doom (one INTEGER PRIMARY KEY)',
+    'CREATE TABLE doomed (one REFERENCES doom DEFERRABLE INITIALLY DEFERRED)',
+    `CREATE TRIGGER fault BEFORE INSERT ON place BEGIN ${ways[way]}; END`,
+  ])
+const mend = (directory: string): void =>
+  change(directory, ['DROP TRIGGER fault', 'DROP TABLE doomed', 'DROP TABLE doom'])
+
+describe('indexes that cannot be written', () => {
+  it.each(Object.keys(ways) as Way[])('wait, also for a batch that is prepared: the %s fails', async way => {
+    const directory = newDirectory()
+    const store = await open(directory, { list: 4, slice: 1 })
+    const rows = Array.from({ length: 10 }, (_, at) => trueRow(at + 1, `key ${at}`, 'v'))
+    await store.commit(testBatch(rows.slice(0, 5)))
+    await store.commit(testBatch(rows.slice(5, 6)))
+    strikePlaces(directory, way)
+    store.prepare?.([])
+    store.prepare?.(rows.slice(6, 8))
+    await store.commit(testBatch(rows.slice(6, 9), { fact: 'v' }, [2]))
+    await store.commit(testBatch(rows.slice(9)))
+    const seqs = [1, 3, 4, 5, 6, 7, 8, 9, 10]
+    expect(store.after(0, 99).map(({ seq }) => seq)).toEqual(seqs)
+    expect([...store.leaves()].flatMap(block => [...block.seqs]).sort((a, b) => a - b)).toEqual(seqs)
+    mend(directory)
+  })
+
+  it('are not the reason to go on where they are damaged', async () => {
+    const first = newDirectory()
+    const filled = await open(first, { list: 1e6, slice: 1e6 })
+    const rows = Array.from({ length: 400 }, (_, at) => trueRow(at + 1, `m${at}`.padEnd(200, '.'), 'v'))
+    await filled.commit(testBatch(rows))
+    await close(filled)
+    const waiting = await open(first, { list: 1e6, slice: 1e6 })
+    await waiting.commit(testBatch([401, 402, 403].map(seq => trueRow(seq, `a${seq}`, 'v'))))
+    const directory = crashCopy(first)
+    const store = await open(directory, { list: 1, slice: 1 })
+    spoilFirstPlaces(join(directory, 'store.db'))
+    await store.commit(testBatch([trueRow(404, 'z1', 'v')]))
+    await expect(store.commit(testBatch([trueRow(405, 'z2', 'v')]))).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+    })
+  })
+})
+
+/** Overwrites the page with the first keys of the index, behind the back of all connections. */
+function spoilFirstPlaces(path: string): void {
+  const database = new DatabaseSync(path, { readOnly: true })
+  const { page, size } = database
+    .prepare(
+      'SELECT pageno AS page, pgsize AS size FROM dbstat ' +
+        "WHERE name = 'place' AND pagetype = 'leaf' ORDER BY path LIMIT 1",
+    )
+    .get() as { page: number; size: number }
+  database.close()
+  const file = fs.openSync(path, 'r+')
+  fs.writeSync(file, Buffer.alloc(size, 0xff), 0, size, (page - 1) * size)
+  fs.closeSync(file)
+}
