@@ -79,7 +79,8 @@ function goalOf(way: Way, d: number): readonly [bytes: number, roundTrips: numbe
   const frames = Math.ceil(((d / 2) * payloadBytes) / frameBytesMax)
   if (way === 'cursor') return d === 1 ? [100, 1] : [10, d < 1000 ? 1 : Math.max(1.5, frames)]
   if (d === 1) return [700, 4]
-  return d < 1000 ? [300, 4.5] : d < 10_000 ? [250, 4.5] : [160, 4.5]
+  // As by cursor: what does not fit one frame takes further trips (docs/decisions/0014).
+  return [d < 1000 ? 300 : d < 10_000 ? 250 : 160, 4.5 + Math.max(0, frames - 1)]
 }
 
 async function measure(pair: MemoryPair, d: number, twin: Twin): Promise<Sample> {
