@@ -1,6 +1,6 @@
 /**
- * Bare SQLite in a thread of its own, awaited: what a process pays that must go on while a flush takes seconds.
- * This file is both sides.
+ * Bare SQLite in a thread of its own, awaited: what a process pays that must go on while a flush takes
+ * seconds. This file is both sides.
  */
 import { once } from 'node:events'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'

@@ -1,6 +1,6 @@
 /**
- * Durable writes per second beside bare SQLite, the same in a thread, and okra-lmdb: one at a time, in batches of
- * 1,000, 64 at once; and over REST.
+ * Durable writes per second beside bare SQLite, the same in a thread, and okra-lmdb: one at a time, in
+ * batches of 1,000, 64 at once; and over REST.
  *
  * All sides take turns within each round and write the same random 100 B keys and 100 B values to the same
  * disk; the ratio of a round is one sample, the median of all rounds the result.

@@ -1,6 +1,6 @@
 /**
- * The same batches for whoever asks: new keys, keys written anew, elements of sets, drops, facts, small commits
- * and large ones. Who writes them and who checks what is left of them need not talk to each other.
+ * The same batches for whoever asks: new keys, keys written anew, elements of sets, drops, facts, small
+ * commits and large ones. Who writes them and who checks what is left of them need not talk to each other.
  */
 import {
   elementSlot,

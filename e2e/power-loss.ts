@@ -5,8 +5,8 @@
  * since the last flush of its file has whatever it had at some moment since; so has the length. Names that
  * were made, moved or removed since the last flush of the folder came to the disk in their order, up to some
  * one; a flush of a file brings its own name along, as on ext4, XFS and Btrfs. In a quarter of the losses
- * everything is on the disk up to some byte, in another nothing that was not flushed. (Pillai et al., *All File
- * Systems Are Not Created Equal*, OSDI 2014, tried applications in this way.)
+ * everything is on the disk up to some byte, in another nothing that was not flushed. (Pillai et al., *All
+ * File Systems Are Not Created Equal*, OSDI 2014, tried applications in this way.)
  */
 import type { Random } from '@lattice/core'
 import type { DiskCall } from './disk-calls.ts'

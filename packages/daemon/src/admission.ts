@@ -74,8 +74,8 @@ export class Admission {
   }
 
   /**
-   * Verifies what is news until nothing is: a commit that was to bring an entry may have been refused while the
-   * others were being verified, and a cursor must not pass it for that.
+   * Verifies what is news until nothing is: a commit that was to bring an entry may have been refused while
+   * the others were being verified, and a cursor must not pass it for that.
    */
   async #verifyNews(
     entries: readonly Entry[],
