@@ -15,6 +15,7 @@ import { assert, LatticeError } from './errors.ts'
 import { HybridClock } from './hlc.ts'
 import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
 import { KeyIndex } from './key-index.ts'
+import { latestVersion } from './latest-version.ts'
 import { MerkleTrie, pathOf, type Leaf } from './merkle.ts'
 import { amnesiaFact, type Batch, type Hash, type Signer, type Store } from './ports.ts'
 import { proveKey, type KeyProof } from './proof.ts'
@@ -85,7 +86,9 @@ export class Replica {
     this.signing = new Signing(signer, hash)
     this.#trusted = trusted
     const highWater = store.fact(clockFact)
-    this.#clock = new HybridClock(highWater === undefined ? 0n : BigInt(`0x${toHex(highWater)}`))
+    this.#clock = new HybridClock(
+      highWater === undefined ? latestVersion(store, hash) : BigInt(`0x${toHex(highWater)}`),
+    )
     this.trie = new MerkleTrie(hash, store.leaves())
     const { trie } = this
     const committing = { committedSeq: () => this.#committedSeq, isCommitting: () => this.isCommitting }

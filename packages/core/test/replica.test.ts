@@ -148,6 +148,18 @@ describe('after a restart', () => {
     expect(again.replica.read('k')?.value).toBe('mine')
   })
 
+  it('and where the clock was damaged and forgotten, above all that is held', async () => {
+    const node = openReplica()
+    await write(node, [put('a', '1')], testWall)
+    await join(node, [later(300_000)])
+    node.store.image.facts.delete('clock')
+    const again = openReplica(alice, createMemoryStore({ image: node.store.image }))
+    const next = await write(again, [put('k', 'mine')], testWall - 86_400_000)
+    expect(next > later(300_000).version).toBe(true)
+    await join(again, [later(300_000)])
+    expect(again.replica.read('k')?.value).toBe('mine')
+  })
+
   it('a clock that was only witnessed is persisted with the next commit', async () => {
     const node = openReplica()
     node.replica.offer([later(5)], 'http', testWall)
