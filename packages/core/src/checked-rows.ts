@@ -93,11 +93,13 @@ export class CheckedRows {
 
   /** The row of a leaf; undefined if it is damaged, or has been superseded meanwhile. */
   at(leaf: Leaf, key?: string): Row | undefined {
-    const { store, isCommitting } = this.#parts
+    const { store, trie, isCommitting } = this.#parts
     const row = store.at(leaf.seq)
     const path = row && this.#pathOf(row)
     const isItsRow = path !== undefined && equalBytes(path, leaf.path)
     if (row !== undefined && isItsRow && this.#isIntact(row, path)) return row
+    // A descent keeps leaves from step to step: another one may stand there by now, and this row has gone.
+    if (trie.get(leaf.path)?.seq !== leaf.seq) return undefined
     if (row !== undefined && !isItsRow && this.#isSound(row)) this.#noteStray(leaf, row)
     else if (row !== undefined || !isCommitting()) this.#note(leaf, key ?? row?.key)
     return undefined

@@ -7,6 +7,7 @@ import {
   defaultParams,
   encodeValue,
   Engine,
+  MerkleTrie,
   toHex,
   versionAt,
   type Message,
@@ -50,6 +51,17 @@ const filled = async (): Promise<TestReplica> => {
   await write(node, [put('b', 'two'), put('c', 'three')])
   return node
 }
+
+it('a row that a later one has superseded since its leaf was looked up is not damaged', async () => {
+  const node = await filled()
+  const { rows, trie, quarantine } = node.replica
+  const stale = [...trie.leaves(every.prefix, 0)]
+  await write(node, [put('a', 'later'), put('b', 'later')])
+  await write(node, [put('c', 'later')])
+  expect(rows.bytesOfAll(stale, 10_000).entries).toEqual([])
+  expect(stale.flatMap(leaf => rows.at(leaf) ?? [])).toEqual([])
+  expect([rows.hasFound, quarantine.take(), node.replica.read('a')?.value]).toEqual([false, [], 'later'])
+})
 
 describe('a damaged row', () => {
   const columns: Record<string, (row: Row) => Partial<Row>> = {
@@ -297,7 +309,11 @@ describe('what is damaged is given up', () => {
       { mono, wall: testWall + mono },
     )
   /** An engine among three members that has found a damaged row, and what its root is without it. */
-  const engineWithDamage = async (): Promise<{ engine: Engine; root: Uint8Array }> => {
+  const engineWithDamage = async (): Promise<{
+    engine: Engine
+    root: Uint8Array
+    store: TestReplica['store']
+  }> => {
     const { store } = await filled()
     const parts = {
       info,
@@ -315,7 +331,7 @@ describe('what is damaged is given up', () => {
       expect.objectContaining({ type: 'persist' }),
     )
     engine.step({ type: 'committed' }, { mono: 20, wall: testWall + 20 })
-    return { engine, root: engine.replica.trie.root() }
+    return { engine, root: engine.replica.trie.root(), store }
   }
   it('only when every member that had it has said since that it has the rest and nothing more', async () => {
     const { engine, root } = await engineWithDamage()
@@ -328,12 +344,23 @@ describe('what is damaged is given up', () => {
   })
 
   it('not by what members said before the damage was found', async () => {
-    const { engine, root } = await engineWithDamage()
+    const { engine, store } = await engineWithDamage()
+    const { replica } = engine
+    const withoutBoth = new MerkleTrie(sha256)
+    for (const { path, digest, seq } of replica.trie.leaves(every.prefix, 0))
+      if (seq === 1) withoutBoth.setLeaf(path, digest, seq)
+    const root = withoutBoth.root()
     hear(engine, bob.nodeId, root, 30)
-    engine.replica.rows.at({ path: new Uint8Array(64), digest: new Uint8Array(32), seq: 99 })
+    damageBytes({ replica, store }, 'c')
+    replica.read('c')
     engine.step({ type: 'tick' }, { mono: 40, wall: testWall + 40 })
+    engine.step({ type: 'committed' }, { mono: 45, wall: testWall + 45 })
     hear(engine, carol.nodeId, root, 50)
-    expect(engine.replica.quarantine.isDamaged('b')).toBe(true)
+    expect(replica.quarantine.isDamaged('b')).toBe(true)
+    // Only carol had told that she has the other one: it is given up.
+    engine.step({ type: 'committed' }, { mono: 55, wall: testWall + 55 })
+    hear(engine, bob.nodeId, root, 60)
+    expect(replica.quarantine.isDamaged('b')).toBe(false)
   })
 })
 
