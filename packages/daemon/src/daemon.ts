@@ -119,7 +119,7 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   const serving = await serve({ ...own, token: token.reveal(), lungs })
   opened.defer(() => serving.stop())
   await runtime.start()
-  opened.defer(startSalvage(store, runtime, log))
+  opened.defer(startSalvage(stateDir.path, runtime, log))
   greet(input, identity, serving.url, lungs, log)
   const closing = opened.move()
   const running = { ...own, pulse, now, params, distrusted }
@@ -182,12 +182,11 @@ interface Running extends StartInput {
   readonly distrusted: Promise<StoreRemedy>
 }
 
-/** Takes in, in the background, what can be read of a damaged database; the end of it. */
-function startSalvage({ aside }: SqliteStore, runtime: Runtime, log: Log): () => Promise<void> {
+/** Takes in, in the background, what can be read of damaged databases; the end of it. */
+function startSalvage(directory: string, runtime: Runtime, log: Log): () => Promise<void> {
   const stop = new AbortController()
-  const { signal } = stop
   const readmit = runtime.readmit.bind(runtime)
-  const salvaging = aside === undefined ? undefined : salvage({ path: aside, readmit, log, signal })
+  const salvaging = salvage({ directory, readmit, log, signal: stop.signal })
   return async () => {
     stop.abort()
     await salvaging

@@ -109,10 +109,13 @@ export class Runtime implements LatticeNode {
     return this.#look(() => this.#engine.replica.rows.scan(after, limit))
   }
 
-  async readmit(signed: readonly Uint8Array[]): Promise<void> {
+  /** Whether what of these entries was news is durable now. */
+  async readmit(signed: readonly Uint8Array[]): Promise<boolean> {
     const entries = await this.#admission.verify(signed)
     if (entries.length > 0) this.#dispatch({ type: 'readmit', entries })
-    await this.#settled()
+    // The batch that is on its way to the disk, then the one that holds them.
+    for (let batch = 0; batch < 2; batch++) await this.#settled()
+    return !this.#stopped && !entries.some(entry => this.#engine.replica.isNews(entry))
   }
 
   diskMeasured(freeBytes: number, totalBytes: number): void {

@@ -3,11 +3,13 @@
  *
  * Every entry proves itself: it is parsed, its signature is verified, and it joins by the rules of the
  * replica, like one that a peer sends. So nothing that the file says beside the signed bytes is believed, and
- * what the peers know better wins.
+ * what the peers know better wins. A salvage that a stop cuts off begins anew with the next start.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import type { Log } from './host/log.ts'
 import { sentence } from './failure.ts'
+import { forgetUnread, unreadAsides } from './store-aside.ts'
 
 /** Rows taken in together: one commit, and some milliseconds of the verifier. */
 const pageRows = 256
@@ -15,27 +17,42 @@ const pageRows = 256
 /** Greatest gap that is searched for readable rows behind a damaged page, in sequences. */
 const gapMax = 2 ** 40
 
+/** What the disk did not take is offered again after this long: as often as its room is measured. */
+const retryMs = 10_000
+
 /** What salvaging needs. */
 export interface SalvageParts {
-  /** The damaged database, moved aside. */
-  readonly path: string
-  /** Verifies and takes in; resolves once durable. */
-  readonly readmit: (signed: readonly Uint8Array[]) => Promise<void>
+  /** Where the store lies, and beside it what was moved aside. */
+  readonly directory: string
+  /** Verifies and takes in; whether all of it is durable, or needed no more. */
+  readonly readmit: (signed: readonly Uint8Array[]) => Promise<boolean>
   readonly log: Log
   readonly signal: AbortSignal
+  /** Default 10 s. */
+  readonly retryMs?: number
 }
 
-/** Takes in what can be read; never rejects. */
-export async function salvage({ path, readmit, log, signal }: SalvageParts): Promise<void> {
+/** Takes in what can be read of the databases that were moved aside and not read to their end yet. */
+export async function salvage(parts: SalvageParts): Promise<void> {
+  for (const path of unreadAsides(parts.directory)) {
+    await salvageOne(path, parts)
+    if (parts.signal.aborted) return
+    forgetUnread(path)
+  }
+}
+
+/** Never rejects. */
+async function salvageOne(path: string, parts: SalvageParts): Promise<void> {
+  const { log, signal } = parts
   let count = 0
   try {
     for (const page of readablePages(path)) {
-      if (signal.aborted) return
-      await readmit(page)
+      if (!(await takeIn(page, parts))) return
       count += page.length
     }
     log.info(`${count} rows could still be read of the damaged database`, { code: 'SALVAGE', path })
   } catch (error) {
+    if (signal.aborted) return
     const reason = sentence(error)
     log.warn(`${count} rows could be read of the damaged database, no more: ${reason}`, {
       code: 'SALVAGE',
@@ -44,37 +61,69 @@ export async function salvage({ path, readmit, log, signal }: SalvageParts): Pro
   }
 }
 
-/** Signed bytes of the rows that SQLite can still reach, in the order of their commits. */
+/** Offers a page until the disk has taken it; false once it is to stop. */
+async function takeIn(page: readonly Uint8Array[], parts: SalvageParts): Promise<boolean> {
+  const { readmit, signal } = parts
+  while (!signal.aborted) {
+    if (await readmit(page)) return true
+    await pause(parts.retryMs ?? retryMs, undefined, { signal }).catch(() => undefined)
+  }
+  return false
+}
+
+type Page = ReadonlyArray<Record<string, SQLOutputValue>>
+
+/**
+ * Signed bytes of the rows that SQLite can still reach. Upwards in the order of their commits; what was
+ * jumped over to get past a damaged page is then read downwards, from behind that page.
+ */
 function* readablePages(path: string): Generator<readonly Uint8Array[]> {
   const database = new DatabaseSync(path, { readOnly: true })
   try {
     const rows = database.prepare('SELECT seq, bytes FROM row WHERE seq > ? ORDER BY seq LIMIT ?')
-    for (let [seq, gap] = [0, 1]; gap < gapMax;) {
-      const page = tryRead(rows, seq, gap === 1 ? pageRows : 1)
-      if (page === undefined) {
-        seq += gap
-        gap *= 2
-        continue
+    const back = database.prepare(
+      'SELECT seq, bytes FROM row WHERE seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?',
+    )
+    const behind = function* (from: number, end: number): Generator<Page> {
+      for (let at = end; ;) {
+        const page = tryRead(limit => back.all(from, at, limit), pageRows)
+        if (page === undefined || !(lastSeq(page) < at)) return
+        at = lastSeq(page)
+        yield page
       }
-      if (page.length === 0) return
-      gap = 1
-      seq = Number(page.at(-1)?.['seq'])
-      yield page.map(row => row['bytes']).filter(bytes => bytes instanceof Uint8Array)
+    }
+    for (let [read, gap] = [0, 0]; gap < gapMax;) {
+      const found = tryRead(limit => rows.all(read + gap, limit), gap === 0 ? pageRows : 1)
+      // Rows out of order are damage as well, and would be read for ever.
+      const page = found?.length === 0 || lastSeq(found) > read + gap ? found : undefined
+      if (page === undefined) {
+        gap = Math.max(1, 2 * gap)
+        if (gap < gapMax) continue
+      } else yield bytesOf(page)
+      const end = Number(page?.[0]?.['seq'] ?? Number.MAX_SAFE_INTEGER)
+      if (gap > 0) for (const jumped of behind(read, end)) yield bytesOf(jumped)
+      if (page === undefined || page.length === 0) return
+      ;[read, gap] = [lastSeq(page), 0]
     }
   } finally {
     database.close()
   }
 }
 
-/** Some rows after `seq`; undefined where a damaged page lies in the way. */
-function tryRead(
-  rows: StatementSync,
-  seq: number,
-  limit: number,
-): ReturnType<StatementSync['all']> | undefined {
+/** NaN where there is none. */
+function lastSeq(page: Page | undefined): number {
+  return Number(page?.at(-1)?.['seq'])
+}
+
+function bytesOf(page: Page): readonly Uint8Array[] {
+  return page.map(row => row['bytes']).filter(bytes => bytes instanceof Uint8Array)
+}
+
+/** Some rows; undefined where a damaged page lies in the way. */
+function tryRead(read: (limit: number) => Page, limit: number): Page | undefined {
   for (let count = limit; count >= 1; count >>= 2) {
     try {
-      return rows.all(seq, count)
+      return read(count)
     } catch {
       // Fewer rows end before the damage.
     }

@@ -70,6 +70,17 @@ describe('a node whose disk is full', () => {
     await runtime.write([{ op: 'delete', key: 'fits' }])
   })
 
+  it('says that it has not taken in what was found on the disk, and takes it when there is room', async () => {
+    const world = await filledUp()
+    for (const network of [world.p2p, world.http]) world.cut(network, 0, 1)
+    await world.second.runtime.write(put('found'))
+    const found = world.second.store.slots('found').map(({ bytes }) => bytes)
+    world.first.store.failNext(new LatticeError('STORE_FULL'))
+    expect(await world.first.runtime.readmit(found)).toBe(false)
+    expect(await world.first.runtime.readmit(found)).toBe(true)
+    expect(world.first.runtime.read('found')?.value).toBe(1)
+  })
+
   it('tries each write where the disk refuses for another reason, and goes on when it does not', async () => {
     federation = await createFederation(1)
     const [{ runtime, store }] = federation.members as [Member]

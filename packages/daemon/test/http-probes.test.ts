@@ -100,7 +100,7 @@ describe('the scrub', () => {
         const next = seqs.length < limit ? undefined : seqs.at(-1)
         return { rowCount: seqs.length, bytes: 100 * seqs.length, damaged: found, unvouched: [], next }
       },
-      readmit: async () => undefined,
+      readmit: async () => true,
       damage: () => ({ lost: lost.size, unshared: 0, found: damaged.size, healed: healed(), keys: [] }),
       mend: () => void (lost = new Set()),
     }

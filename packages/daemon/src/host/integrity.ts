@@ -13,8 +13,8 @@ import { sentence } from '../failure.ts'
 export interface Scrubbed {
   /** Checks the rows with a sequence > `after`, at most `limit`. */
   scan(after: Sequence, limit: number): Scan
-  /** Takes in again what lies on the disk with nothing to vouch for it; resolves once that is durable. */
-  readmit(signed: readonly Uint8Array[]): Promise<void>
+  /** Takes in again what lies on the disk with nothing to vouch for it; whether that is durable. */
+  readmit(signed: readonly Uint8Array[]): Promise<boolean>
   /** What is in quarantine. */
   damage(): DamageStatus
 }
