@@ -1,5 +1,5 @@
 /**
- * The indexes may lag behind the log of rows, and nobody can tell: whatever is written, refused or dropped,
+ * The indexes may lag behind the log of rows, and nobody can tell: whatever is prepared, written, refused or dropped,
  * and wherever the process is cut off, every read is the same as a plain list of rows.
  */
 import * as fs from 'node:fs'
@@ -90,10 +90,14 @@ const batchShape = fc.record({
   drops: fc.array(fc.nat(7), { maxLength: 2 }),
   fact: fc.option(fc.constantFrom('same', 'other'), { nil: undefined }),
   isRefused: fc.boolean(),
+  /** How many of its rows are prepared at a time before it is handed over. */
+  parts: fc.array(fc.nat(3), { maxLength: 3 }),
 })
 const stepShape = fc.record({
   /** Handed over at once; the later ones of a step are under way together. */
   batches: fc.array(batchShape, { minLength: 1, maxLength: 3 }),
+  /** How many rows are prepared for a batch that never comes. */
+  orphans: fc.option(fc.nat(2), { nil: undefined, freq: 3 }),
   ending: fc.constantFrom('go on', 'go on', 'crash', 'close'),
 })
 const lagShape = fc.record({
@@ -105,6 +109,12 @@ interface Model {
   rows: NewRow[]
   facts: Map<string, string>
   lastSeq: number
+}
+
+/** Prepares the first of these rows, so many at a time. */
+function prepare(store: SqliteStore, rows: readonly NewRow[], parts: readonly number[]): void {
+  let at = 0
+  for (const count of parts) store.prepare?.(rows.slice(at, (at += count)))
 }
 
 /** Hands one batch over; what the store holds once it has its verdict. */
@@ -120,6 +130,7 @@ function commit(
   if (shape.isRefused && rows.length > 0) {
     // The last sequence again: refused when all before it has been written.
     const batch = testBatch([...rows, trueRow(lastSeq, 'refused', '')], facts, drops)
+    prepare(store, batch.rows, shape.parts)
     const verdict = store.commit(batch).then(
       () => 'committed',
       () => undefined,
@@ -136,6 +147,7 @@ function commit(
   }
   if (shape.fact === undefined) after.facts.delete('fact')
   else after.facts.set('fact', shape.fact)
+  prepare(store, rows, shape.parts)
   return { after, verdict: store.commit(testBatch(rows, facts, drops)) }
 }
 
@@ -179,7 +191,7 @@ describe('indexes that lag behind', () => {
           let directory = newDirectory()
           let store = await open(directory, lag)
           let model: Model = { rows: [], facts: new Map(), lastSeq: 0 }
-          for (const { batches, ending } of steps) {
+          for (const { batches, orphans, ending } of steps) {
             const states = [model]
             const verdicts: Promise<unknown>[] = []
             for (const batch of batches) {
@@ -191,6 +203,11 @@ describe('indexes that lag behind', () => {
             await Promise.all(verdicts)
             model = states.at(-1) as Model
             compare(store, model)
+            if (orphans !== undefined) {
+              const seqs = Array.from({ length: orphans }, (_, at) => model.lastSeq + 1 + at)
+              prepare(store, seqs.map(seq => trueRow(seq, 'a', 'orphan')), [orphans]) // prettier-ignore
+              compare(store, model)
+            }
             if (ending === 'go on') continue
             const crashed = ending === 'crash' ? crashCopy(directory) : directory
             await close(store)
