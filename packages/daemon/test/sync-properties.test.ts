@@ -1,6 +1,6 @@
 /**
- * Whatever two nodes hold, whichever way they take and whatever happens to their frames: they end equal, and
- * no durable cursor ever stands beyond a row that its owner lacks.
+ * Whatever two nodes hold, whichever way they take and whatever happens to their frames and disks: they end
+ * equal, and no cursor, durable or told, ever stands beyond a row that its owner lacks.
  */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
@@ -55,14 +55,17 @@ class History {
     this.#unit = () => random.unit()
   }
 
-  /** Frames are lost, repeated and late, processes end and clients write, from now on until peace. */
+  /** Frames are lost and late, commits fail, processes end and clients write, from now on until peace. */
   goWild(): void {
     this.#isWild = true
-    this.world.onFrame = async ({ message, as }: Carried) => {
+    this.world.onFrame = async (frame: Carried) => {
+      const { message, as } = frame
+      this.#skipped.push(...falselyTold(this.world, frame))
       if (!this.#isWild) return message
       // Collected, because whoever asks takes an error here for a failure of the path.
       if (this.#unit() < 0.3) this.#skipped.push(...skippedRows(this.world))
       if (this.#unit() < 0.3) this.#write()
+      if (this.#unit() < 0.1) this.#failCommit()
       const dice = this.#unit()
       if (dice < 0.1) return lost()
       if (dice < 0.3) await this.world.late(this.#unit() * 3_000)
@@ -96,12 +99,19 @@ class History {
     }
   }
 
+  /** The next commit of a node is refused; not the one that fills its new disk. */
+  #failCommit(): void {
+    const { image, store } = this.world.nodes[this.#unit() < 0.5 ? 0 : 1] as SyncNode
+    if (image.lastSeq > 0) store.failNext()
+  }
+
   #write(): void {
     const { runtime } = this.world.nodes[this.#unit() < 0.5 ? 0 : 1] as SyncNode
     const number = this.#written.size
     const puts: Operation[] = [
       { op: 'put', key: `written ${number}`, value: number },
       { op: 'increment', key: 'sum', by: number + 1 },
+      { op: 'add', key: 'set', element: number },
     ]
     runtime.write(puts).then(
       () => {
@@ -119,14 +129,33 @@ function skippedRows({ nodes }: SyncWorld): string[] {
     nodes.flatMap(other => {
       const fact = node.image.facts.get(`cursor/${other.signer.nodeId}`)
       if (fact === undefined || toHex(fact.subarray(0, 8)) !== other.image.incarnation) return []
-      const upTo = Number(BigInt(`0x${toHex(fact.subarray(8))}`))
-      const held = new Map([...node.image.rows.values()].map(row => [`${row.key} ${row.slot}`, row]))
-      const lacking = [...other.image.rows.values()].filter(
-        row => row.seq <= upTo && !covers(held.get(`${row.key} ${row.slot}`), row),
-      )
-      return lacking.map(({ key, seq }) => `${key} at ${seq} of ${upTo}`)
+      return lackingUpTo(Number(BigInt(`0x${toHex(fact.subarray(8))}`)), node, other)
     }),
   )
+}
+
+/** The rows that a question says are durable with its sender, and that are not. */
+function falselyTold({ nodes }: SyncWorld, { message: { standing }, as, from, to }: Carried): string[] {
+  const [node, other] = [nodes[from], nodes[to]]
+  if (standing?.ack === undefined || as !== 'request' || node === undefined || other === undefined) return []
+  const { lives, ack } = standing
+  const [own, theirs] = [node.image.incarnation, other.image.incarnation]
+  const isOfThisLife = 'tag' in lives ? toHex(lives.tag) === tagOf(own, theirs) : lives.yours === theirs
+  return isOfThisLife ? lackingUpTo(ack, node, other) : []
+}
+
+/** What stands for two lives in a frame: the last four bytes of both, exclusive or. */
+function tagOf(...lives: readonly string[]): string {
+  const tag = lives.map(life => BigInt(`0x${life.slice(-8)}`)).reduce((one, other) => one ^ other)
+  return tag.toString(16).padStart(8, '0')
+}
+
+function lackingUpTo(upTo: number, node: SyncNode, other: SyncNode): string[] {
+  const held = new Map([...node.image.rows.values()].map(row => [`${row.key} ${row.slot}`, row]))
+  const lacking = [...other.image.rows.values()].filter(
+    row => row.seq <= upTo && !covers(held.get(`${row.key} ${row.slot}`), row),
+  )
+  return lacking.map(({ key, seq }) => `${key} at ${seq} of ${upTo}`)
 }
 
 function covers(held: Row | undefined, row: Row): boolean {
