@@ -1,6 +1,6 @@
 /**
- * The indexes may lag behind the log of rows, and nobody can tell: whatever is prepared, written, refused or dropped,
- * and wherever the process is cut off, every read is the same as a plain list of rows.
+ * The indexes may lag behind the log of rows, and nobody can tell: whatever is prepared, written, refused or
+ * dropped, and wherever the process is cut off, every read is the same as a plain list of rows.
  */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
