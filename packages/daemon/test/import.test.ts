@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { encodeValue, toHex, type JsonValue, type Operation } from '@lattice/core'
 import { anyElement, anyJson, anyKey, assertProperty } from '@lattice/core/testing'
-import { parseExport, sortExport, type ExportedKey } from '../src/cli/exported-keys.ts'
+import { keysOf, parseExport, sortExport, type ExportedKey } from '../src/cli/exported-keys.ts'
 import { planImport } from '../src/cli/import-plan.ts'
 import { pythonNumber, readLegacySnapshot } from '../src/cli/legacy-snapshot.ts'
 
@@ -71,6 +71,12 @@ describe('an import', () => {
     )
   })
 
+  it('brings a counter that has grown beyond 2^53 down to what is wanted, instead of adding to it', () => {
+    const present = keysOf(`{"key":"n","type":"counter","value":${2 ** 53 + 2}}\n`)
+    const plan = planImport([{ key: 'n', type: 'counter', value: 5 }], present, false)
+    expect(plan.transactions).toEqual([[{ op: 'increment', key: 'n', by: 3 - 2 ** 53 }]])
+  })
+
   it('names keys of another type instead of touching them', () => {
     const wanted: ExportedKey[] = [{ key: 'k', type: 'counter', value: 1 }]
     const plan = planImport(wanted, byKey([{ key: 'k', type: 'register', value: 1 }]), false)
@@ -85,9 +91,26 @@ describe('an import', () => {
     expect(planImport(small, new Map(), false).transactions.map(each => each.length)).toEqual([
       1000, 1000, 500,
     ])
-    const large = small.slice(0, 20).map(each => ({ ...each, value: 'x'.repeat(100_000) }))
-    for (const operations of planImport(large, new Map(), false).transactions)
-      expect(JSON.stringify({ operations }).length).toBeLessThan(1024 * 1024)
+    for (const value of ['x'.repeat(100_000), '\u4e2d'.repeat(40_000), '\u0001'.repeat(130_000)]) {
+      const large = small.slice(0, 30).map(each => ({ ...each, value }))
+      for (const operations of planImport(large, new Map(), false).transactions)
+        expect(Buffer.byteLength(JSON.stringify({ operations }))).toBeLessThan(1024 * 1024)
+    }
+  })
+
+  it('tears the operations of a key apart only where one transaction cannot hold them', () => {
+    const present = Array.from(
+      { length: 2_500 },
+      (_, at) => ({ key: `k${at}`, type: 'register', value: at }) as const,
+    )
+    const wanted = present.map(
+      ({ key }, at) => ({ key, type: 'set', value: at % 2 === 0 ? [] : [1, 2] }) as const,
+    )
+    const { transactions } = planImport(wanted, byKey(present), true)
+    const keys = transactions.flatMap(operations => [...new Set(operations.map(({ key }) => key))])
+    expect(new Set(keys).size).toBe(keys.length)
+    const huge = { key: 'k', type: 'set', value: Array.from({ length: 1_500 }, (_, at) => at) } as const
+    expect(planImport([huge], new Map(), false).transactions.map(each => each.length)).toEqual([1_000, 500])
   })
 })
 

@@ -49,6 +49,16 @@ function problemOf({ key, value }: ExportedKey, before: ReadonlyMap<string, unkn
   }
 }
 
+/**
+ * The keys in the answer of a node, believed as they are: a counter may have grown beyond what a file may ask
+ * for, and must not pass for absent.
+ */
+export function keysOf(text: string): ReadonlyMap<string, ExportedKey> {
+  const lines = text.split('\n').filter(line => line !== '')
+  const keys = lines.map(line => JSON.parse(line) as ExportedKey)
+  return new Map(keys.map(each => [each.key, each]))
+}
+
 /** The lines whose key starts with `prefix`, in order, each with its line feed. Equal states, equal texts. */
 export function sortExport(text: string, prefix = ''): string {
   const lines = text.split('\n').filter(line => line !== '')

@@ -15,8 +15,8 @@ export interface ImportPlan {
   readonly conflicts: readonly string[]
 }
 
-/** Half the largest body: what JSON adds around the operations fits the other half. */
-const transactionCharsMax = 512 * 1024
+/** Half the largest body: what JSON adds around the operations fits the other half, and so does one more. */
+const transactionBytesMax = 512 * 1024
 
 /** Plans an import. `replace`: a key of another type is deleted first. */
 export function planImport(
@@ -91,19 +91,24 @@ function identityOf(value: JsonValue): string {
 function batches(perKey: readonly (readonly Operation[])[]): Operation[][] {
   const all: Operation[][] = []
   let open: Operation[] = []
-  let chars = 0
+  let bytes = 0
+  const makeRoom = (count: number, size: number): void => {
+    const fits = open.length + count <= transactionOperationsMax && bytes + size <= transactionBytesMax
+    if (fits || open.length === 0) return
+    all.push(open)
+    ;[open, bytes] = [[], 0]
+  }
   for (const operations of perKey) {
-    for (const operation of operations) {
-      const size = JSON.stringify(operation).length
-      if (
-        open.length === transactionOperationsMax ||
-        (open.length > 0 && chars + size > transactionCharsMax)
-      ) {
-        all.push(open)
-        ;[open, chars] = [[], 0]
-      }
+    const sizes = operations.map(operation => Buffer.byteLength(JSON.stringify(operation)))
+    makeRoom(
+      operations.length,
+      sizes.reduce((sum, size) => sum + size, 0),
+    )
+    for (const [index, operation] of operations.entries()) {
+      const size = sizes[index] as number
+      makeRoom(1, size)
       open.push(operation)
-      chars += size
+      bytes += size
     }
   }
   return open.length === 0 ? all : [...all, open]

@@ -7,7 +7,7 @@
 import type { Command } from 'commander'
 
 import { CliError, exitCodes } from './exit.ts'
-import { parseExport, type ExportedKey } from './exported-keys.ts'
+import { keysOf, parseExport, type ExportedKey } from './exported-keys.ts'
 import { planImport, type ImportPlan } from './import-plan.ts'
 import { readInput } from './input.ts'
 import { print, printJson } from './io.ts'
@@ -99,8 +99,7 @@ function fromLegacy(text: string, options: Options): Source {
 }
 
 async function presentKeys(session: Session): Promise<ReadonlyMap<string, ExportedKey>> {
-  const { keys } = parseExport(await calling(session, client => client.exportState()))
-  return new Map(keys.map(each => [each.key, each]))
+  return keysOf(await calling(session, client => client.exportState()))
 }
 
 async function apply(plan: ImportPlan, session: Session, io: CliIo): Promise<string | null> {
