@@ -1,14 +1,15 @@
 /**
  * Makes a backup: one moment of the store, read beside a running daemon, with what a node is made of besides.
  *
- * The state is a snapshot (docs/snapshots.md) whose rows have all been compared with their digests: a damaged
- * store makes no backup that looks whole. The file is complete or absent.
+ * The state is a snapshot (docs/snapshots.md) whose rows have all been compared with their digests and with
+ * the leaves that give the root: a damaged store makes no backup that looks whole. The file is complete or
+ * absent.
  */
 import { mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
-import { LatticeError, MerkleTrie, parseEntry } from '@lattice/core'
-import type { NodeId, Row } from '@lattice/core'
+import { leafDigest, LatticeError, MerkleTrie, parseEntry, pathOf } from '@lattice/core'
+import type { Entry, NodeId, Row } from '@lattice/core'
 
 import { sha256 } from '../host/crypto.ts'
 import type { Identity } from '../host/identity.ts'
@@ -49,10 +50,13 @@ export async function writeBackup(path: string, input: BackupInput): Promise<Man
   const aside = join(parts, 'whole')
   try {
     const seq = reader.freeze()
-    const read = watched(reader, seq, input.tell)
-    const root = Buffer.from(new MerkleTrie(sha256, reader.leaves()).root()).toString('hex')
+    const trie = new MerkleTrie(sha256, reader.leaves())
+    const read = watched(reader, trie, seq, input.tell)
+    const root = Buffer.from(trie.root()).toString('hex')
     const header = { node: input.identity.nodeId, incarnation, seq, root, wall: Date.now() }
     const state = await writeSnapshot(parts, header, read, input.signal)
+    if (read.entries() !== trie.count)
+      throw damaged(`it has ${read.entries()} rows, and leaves of ${trie.count}`)
     const history = await copyHistory(input.stateDir, parts)
     const { members, digests } = membersOf(input, history)
     const manifest: Manifest = {
@@ -80,15 +84,13 @@ export async function writeBackup(path: string, input: BackupInput): Promise<Man
 }
 
 /** The rows in commit order; counts them, notes their authors, and refuses damaged ones. */
-function watched(reader: SqliteReader, newest: number, tell: BackupInput['tell']) {
+function watched(reader: SqliteReader, trie: MerkleTrie, newest: number, tell: BackupInput['tell']) {
   const authors = new Set<NodeId>()
   let entries = 0
   const check = ({ seq, key, digest, bytes }: Row): void => {
     const entry = Buffer.compare(sha256(bytes), digest) === 0 ? parseEntry(bytes, sha256) : undefined
-    if (entry === undefined) {
-      const where = `row ${seq} (key ${JSON.stringify(key)}) is damaged`
-      throw new LatticeError('STORE_CORRUPT', `${where}; a running daemon fetches it again from the others`)
-    }
+    if (entry === undefined || !isVouchedFor(entry, trie))
+      throw damaged(`row ${seq} (key ${JSON.stringify(key)}) is damaged`)
     authors.add(entry.author)
     entries += 1
   }
@@ -99,6 +101,20 @@ function watched(reader: SqliteReader, newest: number, tell: BackupInput['tell']
     return rows
   }
   return { after, entries: () => entries, authors: () => [...authors].sort() }
+}
+
+/** Whether the root tells of this very entry. */
+function isVouchedFor({ key, slot, digest }: Entry, trie: MerkleTrie): boolean {
+  const path = pathOf(key, slot, sha256)
+  const leaf = trie.get(path)
+  return leaf !== undefined && Buffer.compare(leaf.digest, leafDigest(path, digest, sha256)) === 0
+}
+
+function damaged(what: string): LatticeError {
+  return new LatticeError(
+    'STORE_CORRUPT',
+    `${what}; a running daemon mends it, or fetches it from the others`,
+  )
 }
 
 function membersOf(

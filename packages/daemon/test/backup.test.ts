@@ -1,0 +1,108 @@
+/** What a backup holds comes back, whatever the clocks said and whatever of the store was damaged. */
+import * as fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Replica, toHex, type Operation } from '@lattice/core'
+import { openBackup, restoreStore, writeBackup } from '../src/backup/index.ts'
+import { createVerifier, sha256 } from '../src/host/crypto.ts'
+import { identityFromSeed } from '../src/host/identity.ts'
+import { tables } from '../src/sqlite-schema.ts'
+import { openSqliteStore } from '../src/sqlite-store.ts'
+
+const identity = identityFromSeed(Buffer.alloc(32, 7), 'file')
+const { signer, nodeId } = identity
+const yearMs = 365 * 24 * 3_600_000
+
+let directory = ''
+let stateDir = ''
+let archive = ''
+
+beforeEach(() => {
+  directory = fs.mkdtempSync(join(tmpdir(), 'lattice-backup-'))
+  stateDir = join(directory, 'state')
+  archive = join(directory, 'one.tar')
+  fs.mkdirSync(stateDir)
+})
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }))
+
+/** Writes each transaction in a commit of its own; the root afterwards. */
+async function fill(transactions: ReadonlyArray<readonly Operation[]>, wall = Date.now()): Promise<string> {
+  const store = await openSqliteStore(stateDir)
+  const replica = new Replica({ store, hash: sha256, signer, trusted: new Set([nodeId]) })
+  for (const operations of transactions) {
+    replica.write(operations, wall)
+    await store.commit(replica.seal())
+    replica.committed()
+  }
+  await store.close()
+  return toHex(replica.trie.root())
+}
+
+const backUp = (): ReturnType<typeof writeBackup> => {
+  const { signal } = new AbortController()
+  const input = { stateDir, identity, name: 'one', version: '0', settings: '', signal, tell: () => undefined }
+  return writeBackup(archive, input)
+}
+
+async function restoredRoot(): Promise<string> {
+  const verifier = createVerifier()
+  await using backup = await openBackup(archive, verifier)
+  const elsewhere = join(directory, 'elsewhere')
+  fs.mkdirSync(elsewhere)
+  const { root } = await restoreStore(backup, elsewhere, {
+    signer,
+    verifier,
+    members: new Set(),
+    tell: () => undefined,
+  })
+  return root
+}
+
+const mixed: ReadonlyArray<readonly Operation[]> = [
+  [
+    { op: 'put', key: 'a', value: 1 },
+    { op: 'increment', key: 'n', by: 3 },
+    { op: 'add', key: 's', element: [1] },
+  ],
+  [
+    { op: 'delete', key: 'a' },
+    { op: 'remove', key: 's', element: [1] },
+    { op: 'increment', key: 'n', by: -1 },
+  ],
+  [{ op: 'put', key: 'a', value: { __proto__: null, x: '\u4e2d'.repeat(40_000) } }],
+]
+
+describe('a backup', () => {
+  it('comes back whole: registers, counters, sets, deletes', async () => {
+    const root = await fill(mixed)
+    expect((await backUp()).root).toBe(root)
+    expect(await restoredRoot()).toBe(root)
+  })
+
+  it('comes back whole although its node wrote while its clock was a year ahead', async () => {
+    const root = await fill(mixed, Date.now() + yearMs)
+    expect((await backUp()).root).toBe(root)
+    expect(await restoredRoot()).toBe(root)
+  })
+
+  it('of a damaged store is refused: leaf or row changed, or gone', async () => {
+    await fill(mixed)
+    const [database, whole] = ['store.db', 'whole.db'].map(name => join(stateDir, name)) as [string, string]
+    fs.copyFileSync(database, whole)
+    for (const damage of [
+      'UPDATE leaf SET digest = zeroblob(32) WHERE seq = (SELECT min(seq) FROM leaf)',
+      'DELETE FROM leaf WHERE seq = (SELECT min(seq) FROM leaf)',
+      'DELETE FROM row WHERE seq = (SELECT min(seq) FROM row)',
+      'UPDATE row SET bytes = substr(bytes, 1, length(bytes) - 1) WHERE seq = (SELECT min(seq) FROM row)',
+    ]) {
+      fs.copyFileSync(whole, database)
+      const opened = new DatabaseSync(database)
+      opened.exec(`DROP TRIGGER leafless; ${damage}; ${tables['leafless']}`)
+      opened.close()
+      await expect(backUp()).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+      expect(fs.readdirSync(directory)).toEqual(['state'])
+    }
+  })
+})
