@@ -15,7 +15,7 @@ export interface Forming {
 
 interface Sealed {
   readonly changes: Committed
-  readonly facts: Batch['facts']
+  readonly facts: () => Batch['facts']
 }
 
 /** Rows that are worth handing out before the rest of their batch is signed. */
@@ -58,8 +58,8 @@ export class Batches {
     return this.#nextSeq++
   }
 
-  /** The forming batch takes no more, and comes to this. */
-  close(changes: Committed, facts: Batch['facts']): void {
+  /** The forming batch takes no more, and comes to this; `facts` is asked once all of it is signed. */
+  close(changes: Committed, facts: () => Batch['facts']): void {
     this.#signing.close()
     this.#sealed = { changes, facts }
     this.#isTaken = false
@@ -72,7 +72,7 @@ export class Batches {
     if (this.#sealed === undefined || this.#isTaken || !this.#signing.isComplete) return undefined
     const { facts, changes } = this.#sealed
     this.#isTaken = true
-    return { rows: changes.rows, drops: changes.drops.map(({ seq }) => seq), facts }
+    return { rows: changes.rows, drops: changes.drops.map(({ seq }) => seq), facts: facts() }
   }
 
   /** The next rows of the closed batch that are signed, where they are many: for `Store.prepare`. */

@@ -297,12 +297,13 @@ export class Replica {
     const isBlurred =
       this.quarantine.seal(rows).isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))
     if (isBlurred) this.keys.doubt()
-    const facts = new Map([...this.batches.forming.facts, ...this.keys.seal(keys, this.quarantine)])
-    facts.set(clockFact, uintToBytes(this.#sealedClock))
+    const facts = new Map(this.batches.forming.facts).set(clockFact, uintToBytes(this.#sealedClock))
     const { least } = this.deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
-    this.batches.close({ rows, drops }, facts)
+    // Which entry of a transaction is the greatest, and so stays, only its signature tells.
+    const keyFacts = (): Batch['facts'] => this.keys.seal(keys, this.quarantine)
+    this.batches.close({ rows, drops }, () => new Map([...facts, ...keyFacts()]))
   }
 
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */

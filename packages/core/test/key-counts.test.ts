@@ -1,0 +1,75 @@
+/** What the store remembers of keys beside their rows is what the rows say, whatever was written together. */
+import { expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { formatVersion, versionAt, type Operation } from '@lattice/core'
+import { anyOperation, createMemoryStore, runsFromEnvironment, testWall } from '@lattice/core/testing'
+import { dueOf, endingsOf } from '../src/endings.ts'
+import { horizonKey } from '../src/horizon.ts'
+import { readKey } from '../src/reading.ts'
+import { storedEntry } from '../src/winners.ts'
+import { alice } from './crypto.ts'
+import { openReplica, type TestReplica } from './replicas.ts'
+
+/** Worked out from the rows. */
+function saidByRows({ store }: TestReplica): unknown {
+  const entries = store.after(0, 9_999).map(storedEntry)
+  const keys = [...Map.groupBy(entries, ({ key }) => key)]
+  const dues = keys.flatMap(([key, slots]) => {
+    const due = dueOf(endingsOf(slots))
+    return due === undefined ? [] : [`${formatVersion(due)} ${key}`]
+  })
+  return {
+    keys: keys.filter(([key, slots]) => key !== horizonKey && readKey(key, slots) !== undefined).length,
+    endings: keys.reduce((sum, [, slots]) => sum + endingsOf(slots).length, 0),
+    dues: dues.sort(),
+  }
+}
+
+function saidByFacts({ replica, store }: TestReplica): unknown {
+  const dues = store.facts('due/', 9_999)
+  return {
+    keys: replica.keyCount,
+    endings: replica.keys.endingCount,
+    dues: dues.map(([name, key]) => `${name.slice(4, 20)} ${Buffer.from(key).toString()}`).sort(),
+  }
+}
+
+const operation = fc
+  .tuple(anyOperation, fc.constantFrom('a', 'b', 'c'))
+  .map(([each, key]): Operation => ({ ...each, key }))
+
+const step = fc.record({
+  operations: fc.array(operation, { minLength: 1, maxLength: 4 }),
+  next: fc.constantFrom('nothing', 'nothing', 'refusal', 'restart', 'horizon'),
+})
+
+it('through transactions of several elements, refused commits, restarts and horizons', async () => {
+  const { seed = 1, numRuns } = runsFromEnvironment(150)
+  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 20 }), async steps => {
+    let node = openReplica(alice, createMemoryStore())
+    const settle = async (isRefused: boolean): Promise<void> => {
+      if (isRefused) node.store.failNext()
+      const commit = node.store.commit(node.replica.seal())
+      await commit.then(
+        () => node.replica.committed(),
+        () => node.replica.aborted(),
+      )
+      expect(saidByFacts(node)).toEqual(saidByRows(node))
+    }
+    let wall = testWall
+    for (const { operations, next } of steps) {
+      wall += 1_000
+      try {
+        node.replica.write(operations, wall)
+      } catch {
+        continue // a key of another type
+      }
+      await settle(next === 'refusal')
+      if (next === 'restart') node = openReplica(alice, createMemoryStore({ image: node.store.image }))
+      if (next !== 'horizon') continue
+      node.replica.propose(versionAt(wall - 500), new Map([[alice.nodeId, node.store.incarnation]]))
+      await settle(false)
+    }
+  })
+  await fc.assert(property, { numRuns, seed })
+})
