@@ -2,12 +2,12 @@
 import { endingsOf } from './endings.ts'
 import type { Entry, VerifiedEntry } from './entry.ts'
 import type { DamagedKeys, KeyChange } from './key-index.ts'
-import type { Row } from './ports.ts'
+import type { NewRow, Row } from './ports.ts'
 import type { Sequence, Version } from './units.ts'
 import { storedEntry, type Winners } from './winners.ts'
 
 /** A row on its way, as far as its place is concerned. */
-interface NewRow extends Row {
+interface Staged extends NewRow {
   readonly entry: VerifiedEntry
 }
 
@@ -18,7 +18,7 @@ export interface DroppedRow extends Row {
 }
 
 /** What changes are worked out from. */
-export interface ChangeParts<T extends NewRow> {
+export interface ChangeParts<T extends Staged> {
   /** The winners of the batch. */
   readonly staged: readonly T[]
   /** Committed rows to be dropped unless something newer takes their place. */
@@ -34,7 +34,7 @@ export interface ChangeParts<T extends NewRow> {
 }
 
 /** What the batch comes to. */
-export interface Changes<T extends NewRow> {
+export interface Changes<T extends Staged> {
   readonly keys: readonly KeyChange[]
   readonly rows: readonly T[]
   /** Rows of the batch that have ended before they were committed. */
@@ -43,7 +43,7 @@ export interface Changes<T extends NewRow> {
 }
 
 /** Works out the changes. */
-export function changesOf<T extends NewRow>(parts: ChangeParts<T>): Changes<T> {
+export function changesOf<T extends Staged>(parts: ChangeParts<T>): Changes<T> {
   const { staged, newest, horizon, due, winners } = parts
   const disowned = new Set(parts.disowned.map(({ seq }) => seq))
   const gone = new Set<Entry>()

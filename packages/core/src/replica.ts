@@ -16,7 +16,7 @@ import { HybridClock } from './hlc.ts'
 import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
 import { KeyIndex } from './key-index.ts'
 import { latestVersion } from './latest-version.ts'
-import { MerkleTrie, pathOf, type Leaf } from './merkle.ts'
+import { MerkleTrie, type Leaf } from './merkle.ts'
 import { amnesiaFact, type Batch, type Hash, type Signer, type Store } from './ports.ts'
 import { proveKey, type KeyProof } from './proof.ts'
 import { Quarantine } from './quarantine.ts'
@@ -322,11 +322,10 @@ export class Replica {
     this.#committedClock = this.#sealedClock
     this.deferred.committed()
     this.#committedSeq = done.rows.at(-1)?.seq ?? this.#committedSeq
-    for (const { key, slot } of done.drops) this.trie.delete(pathOf(key, slot, this.#hash))
+    for (const row of done.drops) this.#winners.dropped(row)
     for (const row of done.rows) {
-      this.trie.setLeaf(row.path, row.leaf, row.seq)
       if (row.key === horizonKey) this.#committedHorizon = row.entry.version
-      this.#winners.unstage(row)
+      this.#winners.committed(row)
     }
     return done
   }

@@ -54,12 +54,20 @@ export function draftTransaction(operations: readonly Operation[], context: Draf
 
 const nothing = new Uint8Array(0)
 
+/** What a key is, and the base of whatever is written to it. */
+interface Nature {
+  readonly type: KeyType | undefined
+  readonly floor: Version
+}
+
 /** One key under construction: its current winners, with the new ones laid over them. */
 class KeyDraft {
   readonly #key: string
   readonly #context: DraftContext
   readonly #slots: Map<string, Entry>
   readonly #written = new Map<string, EntryContent>()
+  /** The same for all writes between deletes; looking for it costs as much as the key has slots. */
+  #nature: Nature | undefined
 
   constructor(key: string, context: DraftContext) {
     this.#key = key
@@ -74,7 +82,9 @@ class KeyDraft {
         return this.#write(wholeKey, encodeValue(operation.value), this.#floor())
       case 'delete':
         this.#forget()
-        return this.#write(wholeKey, undefined, 0n)
+        this.#write(wholeKey, undefined, 0n)
+        this.#nature = undefined
+        return
       case 'increment':
         this.#demand('counter')
         return this.#increment(operation.by)
@@ -119,11 +129,21 @@ class KeyDraft {
     this.#write(slot, encodeValue(total), this.#floor())
   }
 
+  /** What is written from here on makes the key this type. */
   #demand(type: KeyType): void {
-    const present = typeOf(this.#live())
+    const { type: present, floor } = this.#look()
     if (present !== undefined && present !== type) {
       throw new LatticeError('TYPE_CONFLICT', `${JSON.stringify(this.#key)} is a ${present}, not a ${type}`)
     }
+    this.#nature = { type, floor }
+  }
+
+  #look(): Nature {
+    this.#nature ??= {
+      type: typeOf(this.#live()),
+      floor: knownDeletes([...this.#slots.values()], this.#context.horizon),
+    }
+    return this.#nature
   }
 
   #live(): readonly Entry[] {
@@ -131,7 +151,7 @@ class KeyDraft {
   }
 
   #floor(): Version {
-    return knownDeletes([...this.#slots.values()], this.#context.horizon)
+    return this.#look().floor
   }
 
   #write(slot: string, value: Uint8Array | undefined, base: Version): void {

@@ -1,14 +1,14 @@
 /** Who wins each slot: the committed rows, with what is staged on top. */
 import { toUtf8 } from './bytes.ts'
 import type { CheckedRows } from './checked-rows.ts'
-import { parseStored, type Entry, type VerifiedEntry } from './entry.ts'
-import { assert } from './errors.ts'
+import type { Entry, VerifiedEntry } from './entry.ts'
+import { KeptSlots, parsed, type ParsedRow } from './kept-slots.ts'
 import { keyPathNibbles, leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, NewRow, Row } from './ports.ts'
 import type { Sequence } from './units.ts'
 
 /** A row that may be staged. */
-interface Staged extends Row {
+interface Staged extends NewRow {
   readonly entry: VerifiedEntry
 }
 
@@ -20,6 +20,7 @@ export class Winners<T extends Staged> {
   readonly #rows: CheckedRows
   readonly #trie: MerkleTrie
   readonly #hash: Hash
+  readonly #kept = new KeptSlots()
   readonly #staged = new Map<string, Map<string, T>>()
   readonly #keyHashes = new Map<string, Uint8Array>()
 
@@ -33,6 +34,19 @@ export class Winners<T extends Staged> {
   stage(row: T): void {
     const slots = this.#staged.get(row.key) ?? new Map<string, T>()
     this.#staged.set(row.key, slots.set(row.slot, row))
+  }
+
+  /** A staged row is durable: it becomes visible in the trie. */
+  committed(row: T): void {
+    this.#trie.setLeaf(row.path, row.leaf, row.seq)
+    this.#kept.committed(row)
+    this.unstage(row)
+  }
+
+  /** A committed row has gone without a successor. */
+  dropped({ key, slot }: Row): void {
+    this.#trie.delete(pathOf(key, slot, this.#hash))
+    this.#kept.dropped(key, slot)
   }
 
   /** Takes a row away again, unless another one is on top of it by now. */
@@ -84,15 +98,19 @@ export class Winners<T extends Staged> {
    * rows that are durable but not in the trie yet are still staged.
    */
   rowsOf(key: string): readonly Row[] {
-    return this.#trie.holds(this.keyHash(key), keyPathNibbles) ? this.#rows.slots(key) : []
+    const keyHash = this.keyHash(key)
+    if (!this.#trie.holds(keyHash, keyPathNibbles)) return []
+    const kept = this.#kept.get(key, () => this.#trie.countUnder(keyHash, keyPathNibbles))
+    if (kept !== undefined) return kept
+    const rows = this.#rows.slots(key)
+    this.#kept.keep(key, rows)
+    return rows
   }
 }
 
 /** The entry of a row that has been checked. */
-export function storedEntry(row: Row): VerifiedEntry {
-  const entry = parseStored(row.bytes, row.digest)
-  assert(entry !== undefined, `row ${row.seq} holds a well-formed entry`)
-  return entry
+export function storedEntry(row: Row & Partial<ParsedRow>): VerifiedEntry {
+  return row.entry ?? parsed(row).entry
 }
 
 /** The row of an entry, with its place in the trie. `keyHash` is the hash of its key, where it is in hand. */
