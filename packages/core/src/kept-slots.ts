@@ -32,7 +32,10 @@ export class KeptSlots {
     const slots = this.#keys.get(key)
     if (slots === undefined) return undefined
     // A damaged row that was taken out of the trie is no longer one of them.
-    if (slots.size !== count()) return void this.#forget(key)
+    if (slots.size !== count()) {
+      this.#forget(key)
+      return undefined
+    }
     this.#keys.delete(key)
     this.#keys.set(key, slots)
     return [...slots.values()]
