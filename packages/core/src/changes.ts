@@ -23,7 +23,7 @@ export interface ChangeParts<T extends Staged> {
   readonly staged: readonly T[]
   /** Committed rows to be dropped unless something newer takes their place. */
   readonly disowned: readonly Row[]
-  /** Never dropped. */
+  /** The newest row: it is dropped only where a horizon comes after it. */
   readonly newest: Sequence
   /** Set where the batch brings a horizon, with the keys that have something to end by it. */
   readonly horizon: Version | undefined
@@ -46,12 +46,13 @@ export interface Changes<T extends Staged> {
 export function changesOf<T extends Staged>(parts: ChangeParts<T>): Changes<T> {
   const { staged, newest, horizon, due, winners } = parts
   const disowned = new Set(parts.disowned.map(({ seq }) => seq))
+  if (horizon === undefined) disowned.delete(newest)
   const gone = new Set<Entry>()
   const drops: DroppedRow[] = []
   const names = new Set([...[...staged, ...parts.disowned].map(({ key }) => key), ...due])
   const keys = [...names].map((key): KeyChange => {
     const rows = winners.rowsOf(key)
-    const kept = disowned.size === 0 ? rows : rows.filter(({ seq }) => !disowned.has(seq) || seq === newest)
+    const kept = disowned.size === 0 ? rows : rows.filter(({ seq }) => !disowned.has(seq))
     const joined = winners.slotsOf(key, kept)
     // Reading the rows has found what is damaged.
     const isEnding = horizon !== undefined && !parts.quarantine.isDamaged(key)

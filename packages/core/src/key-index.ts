@@ -100,11 +100,11 @@ export class KeyIndex {
   }
 
   /**
-   * The facts that go with a commit that makes these changes.
+   * The facts that go with a commit that makes these changes, and `others`.
    * @param quarantine where something of a key is lost, nobody knows what it counts for, only when it is due
    */
-  seal(changes: readonly KeyChange[], quarantine: DamagedKeys): Facts {
-    const facts: Facts = new Map(this.#missing)
+  seal(changes: readonly KeyChange[], quarantine: DamagedKeys, others: Facts = new Map()): Facts {
+    const facts: Facts = new Map([...others, ...this.#missing])
     const counts = { ...this.#counts }
     const damaged = changes.filter(({ key }) => quarantine.isDamaged(key))
     if (damaged.length > 0) this.#setDue(damaged, facts)

@@ -27,7 +27,7 @@ import type { KeyReading, Operation } from './status.ts'
 import type { Committed, Origin, StagedRow, Verdict } from './staged.ts'
 import { draftTransaction } from './transaction.ts'
 import type { Incarnation, NodeId, Sequence, Version } from './units.ts'
-import { rowOf, storedEntry, Winners } from './winners.ts'
+import { storedEntry, Winners } from './winners.ts'
 
 /** What a replica is made of. */
 export interface ReplicaParts {
@@ -255,6 +255,8 @@ export class Replica {
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
       if (!this.#recovering && !this.quarantine.isDamaged(row.key)) return true
       this.batches.forming.disowned.push(row)
+      const last = row.seq === this.#committedSeq && this.#winners.current(horizonKey, wholeKey)
+      if (last) this.#stage(this.#winners.rowFor(last, this.batches.nextSeq(), 'disk'))
       return false
     })
   }
@@ -302,8 +304,7 @@ export class Replica {
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
     // Which entry of a transaction is the greatest, and so stays, only its signature tells.
-    const keyFacts = (): Batch['facts'] => this.keys.seal(keys, this.quarantine)
-    this.batches.close({ rows, drops }, () => new Map([...facts, ...keyFacts()]))
+    this.batches.close({ rows, drops }, () => this.keys.seal(keys, this.quarantine, facts))
   }
 
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
@@ -348,8 +349,7 @@ export class Replica {
       return 'deferred'
     }
     this.#clock.witness(entry.version, wall)
-    const row = rowOf(entry, this.batches.nextSeq(), this.#hash, this.#winners.keyHash(entry.key))
-    this.#stage({ ...row, entry, origin })
+    this.#stage(this.#winners.rowFor(entry, this.batches.nextSeq(), origin))
     return 'staged'
   }
 

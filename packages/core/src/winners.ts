@@ -5,6 +5,7 @@ import type { Entry, VerifiedEntry } from './entry.ts'
 import { KeptSlots, parsed, type ParsedRow } from './kept-slots.ts'
 import { keyPathNibbles, leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, NewRow, Row } from './ports.ts'
+import type { Origin, StagedRow } from './staged.ts'
 import type { Sequence } from './units.ts'
 
 /** A row that may be staged. */
@@ -77,12 +78,17 @@ export class Winners<T extends Staged> {
   }
 
   /** The entry that wins a slot, staged or committed. Looks at no other slot: a set may have thousands. */
-  current(key: string, slot: string): Entry | undefined {
+  current(key: string, slot: string): VerifiedEntry | undefined {
     const staged = this.#staged.get(key)?.get(slot)
     if (staged !== undefined) return staged.entry
     const leaf = this.#trie.get(pathOf(key, slot, this.#hash, this.keyHash(key)))
     const row = leaf && this.#rows.at(leaf, key)
     return row && storedEntry(row)
+  }
+
+  /** The row to stage for an entry, with its place in the trie. */
+  rowFor(entry: VerifiedEntry, seq: Sequence, origin: Origin): StagedRow {
+    return { ...rowOf(entry, seq, this.#hash, this.keyHash(entry.key)), entry, origin }
   }
 
   /** All entries of a key: the staged ones on top of these rows. */

@@ -1,0 +1,42 @@
+/** A member that was away while deletes ended drops what has ended, wherever its journal stands. */
+import { expect, it } from '@jest/globals'
+import { versionAt } from '@lattice/core'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { storedEntry } from '../src/winners.ts'
+import { alice, bob, carol } from './crypto.ts'
+import { commit, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
+
+const laterWall = testWall + 3_600_000
+
+it('also where that is the newest row, and nobody writes any more', async () => {
+  const [settled, unsettled, away] = [alice, bob, carol].map((signer, at) =>
+    openReplica(signer, createMemoryStore({ incarnation: life(at + 1) })),
+  ) as [TestReplica, TestReplica, TestReplica]
+  const give = async (from: TestReplica, to: TestReplica): Promise<void> => {
+    const entries = from.store.after(0, 99).map(storedEntry)
+    to.replica.offer(entries, 'p2p', laterWall, from.replica.settledHorizon)
+    await commit(to)
+  }
+  await write(settled, [{ op: 'put', key: 'alive', value: 1 }])
+  await write(settled, [{ op: 'delete', key: 'dead' }], testWall + 1)
+  await give(settled, unsettled)
+  const holders = new Map([alice, bob].map(({ nodeId }, at) => [nodeId, life(at + 1)] as const))
+  settled.replica.propose(versionAt(testWall + 5_000), holders)
+  await commit(settled)
+
+  // The horizon first, then from one that does not know of it what has ended.
+  await give(settled, away)
+  await give(unsettled, away)
+  expect(away.store.after(0, 99).at(-1)?.key).toBe('dead')
+
+  const lacking = [...away.replica.trie.leaves(new Uint8Array(0), 0)].filter(
+    ({ path }) => settled.replica.trie.get(path) === undefined,
+  )
+  expect([lacking.length, away.replica.disown(lacking)]).toEqual([1, []])
+  const before = away.store.lastSeq
+  await commit(away)
+  expect(rootOf(away)).toBe(rootOf(settled))
+  expect(away.store.lastSeq).toBeGreaterThan(before)
+  away.replica.recovered(settled.replica.settledHorizon)
+  expect(away.replica.isRecovering).toBe(false)
+})
