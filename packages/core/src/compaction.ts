@@ -67,6 +67,7 @@ export class Compaction {
 
   /**
    * Moves the horizon on once everybody is ready, and ends a recovery where all agree and none knows better.
+   * Equal roots also show that nothing is missed of what was let go before its time.
    * @param root our root; undefined while something is on its way to the disk
    */
   step(peers: ReadonlyMap<NodeId, Peer>, root: string | undefined, at: Instant): void {
@@ -74,6 +75,9 @@ export class Compaction {
     const all = [...peers.values()]
     if (replica.isRecovering && all.length > 0 && all.every(({ known }) => known?.root === root))
       replica.recovered()
+    // What was said longer ago than the cursor stands tells nothing of the rows that it has passed since.
+    const agreeing = all.filter(({ known, cursor }) => known?.root === root && covers(known, cursor))
+    for (const { id } of agreeing) replica.deferred.agreedWith(id, [...peers.keys()])
     if (at.mono >= this.#lookAt) this.#look(all, at)
   }
 

@@ -29,7 +29,10 @@ export class Deferred {
   #least: Version | undefined
   #sealed: Version | undefined
   #durable: Version | undefined
+  /** Some found no room and were let go; nobody says any more which. */
   #hasLetGo = false
+  /** Others of which it has been shown since then that nothing of theirs is missed here. */
+  readonly #agreed = new Set<NodeId>()
   /** What was taken out and is not durable: of the forming batch, and of the sealed one. */
   #taken: Waiting[] = []
   #sealedTaken: readonly Waiting[] = []
@@ -74,7 +77,18 @@ export class Deferred {
       waiting.delete(digest)
       bytes -= oldest.entry.bytes.length
       this.#hasLetGo = true
+      this.#agreed.clear()
     }
+  }
+
+  /**
+   * This node holds all rows of another that its cursor covers, or what has beaten them; nothing is on its
+   * way. Once that is so of each of them, since the last was let go, no cursor has passed what is missed.
+   */
+  agreedWith(node: NodeId, others: readonly NodeId[]): void {
+    if (!this.#hasLetGo) return
+    this.#agreed.add(node)
+    this.#hasLetGo = !others.every(each => this.#agreed.has(each))
   }
 
   /** Takes out what need not wait any more. */
