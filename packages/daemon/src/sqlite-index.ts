@@ -71,8 +71,9 @@ export class LaggingIndex {
   readonly #before: Array<
     readonly [rows: Map<string, IndexedRow>, place: string, row: IndexedRow | undefined]
   > = []
-  /** Where the slice of the transaction at hand ends. */
+  /** Where the slice of the transaction at hand ends, and whether one was begun. */
   #sliceEnd: number | undefined
+  #isSlicing = false
 
   /** @param newestSeq newest committed sequence */
   constructor(database: DatabaseSync, { marker, rows }: Unindexed, newestSeq: number, lag = indexLag) {
@@ -166,6 +167,7 @@ export class LaggingIndex {
       }
     }
     this.#sliceEnd = undefined
+    this.#isSlicing = false
     if (this.#frozen === undefined && this.#gathered >= this.#lag.list) this.#freeze(newestSeq)
   }
 
@@ -178,6 +180,9 @@ export class LaggingIndex {
     }
     this.#arrived = 0
     this.#sliceEnd = undefined
+    // One that had no room on the disk is not to be larger the next time.
+    if (this.#isSlicing) this.#sinceSlice = Math.min(this.#sinceSlice, this.#lag.slice)
+    this.#isSlicing = false
   }
 
   /** Takes away what waits for a place, and remembers it until the end of the transaction at hand. */
@@ -205,6 +210,7 @@ export class LaggingIndex {
 
   #write({ rows, places, bySeq, upTo, done }: Frozen, count: number): void {
     const end = done + count
+    this.#isSlicing = true
     for (const place of places.slice(done, end)) {
       const row = rows.get(place)
       if (row !== undefined) this.#setPlace.run(row.key, row.slot, row.seq)

@@ -17,6 +17,7 @@ import {
   assert,
   isLatticeError,
   LatticeError,
+  parseStored,
   type ErrorCode,
   type Incarnation,
   type StoreRemedy,
@@ -152,15 +153,18 @@ class Writer {
 
   /**
    * One transaction for all, which brings the indexes on; where that fails one for each, so that every batch
-   * gets a verdict of its own, and none fails for what came before it or for the indexes. One that has been
-   * prepared comes alone, and is not whole here.
+   * gets a verdict of its own, and none fails for what came before it or for the indexes, unless these are
+   * overdue; deletes not even then. One that has been prepared comes alone, and is not whole here.
    */
   commit(blocks: readonly Uint8Array[]): Array<WriterFailure | undefined> {
     const prepared = this.#begun?.parts
     if (!prepared) this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
     const failure = this.#commit(blocks, true)
     if (failure === undefined || isDamage(failure)) return blocks.map(() => failure)
-    return blocks.map(block => this.#commit([...(prepared ?? []), block], this.#index.isOverdue))
+    return blocks.map(block => {
+      const parts = [...(prepared ?? []), block]
+      return this.#commit(parts, this.#index.isOverdue && !parts.every(frees))
+    })
   }
 
   /** Writes the first rows of the next batch, unseen until its commit, which begins anew if that fails. */
@@ -282,6 +286,14 @@ class Writer {
     }
     for (const [name, value] of facts) this.#facts.put(name, value)
   }
+}
+
+/** Whether a block brings no value: deletes are to be possible on a full disk. */
+function frees(block: Uint8Array): boolean {
+  return unpackBatch(block).rows.every(({ bytes, digest }) => {
+    const entry = parseStored(bytes, digest)
+    return entry !== undefined && entry.value === undefined
+  })
 }
 
 /** Whether what lies on the disk is in doubt: then another try would only hide it. */

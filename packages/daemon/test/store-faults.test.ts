@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { NewRow } from '@lattice/core'
 import { testBatch } from '@lattice/core/testing'
 import type { IndexLag } from '../src/sqlite-index.ts'
 import { openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
@@ -95,6 +96,45 @@ describe('indexes that cannot be written', () => {
     mend(directory)
   })
 
+  it('are overdue in the end: then writes are refused, but no deletes', async () => {
+    const directory = newDirectory()
+    const store = await open(directory, { list: 4, slice: 1 })
+    const keys = Array.from({ length: 20 }, (_, at) => `key ${at}`)
+    await store.commit(testBatch(keys.slice(0, 4).map((key, at) => trueRow(at + 1, key, 'v'))))
+    strikePlaces(directory, 'statement')
+    await store.commit(testBatch(keys.slice(4).map((key, at) => trueRow(at + 5, key, 'v'))))
+    await expect(store.commit(testBatch([trueRow(21, 'more', 'v')]))).rejects.toThrow('fault')
+    await store.commit(testBatch(keys.slice(4, 13).map((key, at) => trueRow(at + 21, key, undefined))))
+    const prepared = trueRow(30, 'key 13', undefined)
+    store.prepare?.([prepared])
+    await store.commit(testBatch([prepared], { fact: 'v' }))
+    await expect(store.commit(testBatch([trueRow(31, 'more', 'v')]))).rejects.toThrow('fault')
+    expect([store.lastSeq, store.after(0, 99).length]).toEqual([30, 20])
+    mend(directory)
+    await store.commit(testBatch([trueRow(31, 'more', 'v')]))
+  })
+
+  it('are tried again with less where they found no room', async () => {
+    const directory = newDirectory()
+    const store = await open(directory, { list: 20, slice: 1 })
+    const row = (at: number): NewRow => trueRow(at + 1, `key ${at}`, 'v')
+    const rows = Array.from({ length: 32 }, (_, at) => row(at))
+    await store.commit(testBatch(rows.slice(0, 20)))
+    change(directory, [
+      'CREATE TABLE room (pages)',
+      `CREATE TRIGGER fault BEFORE INSERT ON place BEGIN
+         INSERT INTO room VALUES (1);
+         SELECT RAISE(ABORT, 'a fault') WHERE (SELECT count(*) FROM room) > 8;
+       END`,
+    ])
+    await store.commit(testBatch(rows.slice(20, 30)))
+    await store.commit(testBatch(rows.slice(30, 31)))
+    expect(placesIn(directory)).toBe(0)
+    await store.commit(testBatch(rows.slice(31)))
+    expect(placesIn(directory)).toBe(3)
+    change(directory, ['DROP TRIGGER fault', 'DROP TABLE room'])
+  })
+
   it('are not the reason to go on where they are damaged', async () => {
     const first = newDirectory()
     const filled = await open(first, { list: 1e6, slice: 1e6 })
@@ -112,6 +152,14 @@ describe('indexes that cannot be written', () => {
     })
   })
 })
+
+/** How many rows the index knows the places of. */
+function placesIn(directory: string): number {
+  const database = new DatabaseSync(join(directory, 'store.db'), { readOnly: true })
+  const found = database.prepare('SELECT count(*) AS places FROM place').get()
+  database.close()
+  return Number(found?.['places'])
+}
 
 /** Overwrites the page with the first keys of the index, behind the back of all connections. */
 function spoilFirstPlaces(path: string): void {
