@@ -33,7 +33,7 @@ const logBytesMax = 64 * 1024 * 1024
 /** Longest wait for another process that looks at the file (a backup, the sqlite3 shell). */
 const busyTimeoutMs = 5000
 
-const nothingUnindexed: Unindexed = { marker: 0, rows: [], doubtful: 0 }
+const nothingUnindexed: Unindexed = { marker: 0, rows: [], doubtful: 0, mended: 0 }
 
 /** One thing worth a log line. */
 export interface StoreNote {
@@ -84,7 +84,9 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
     // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
     if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     const unindexed = known === undefined ? nothingUnindexed : readUnindexed(database)
-    const { doubtful } = unindexed
+    const { doubtful, mended } = unindexed
+    if (mended > 0)
+      notes.push({ level: 'warn', text: `${mended} of the newest rows were damaged, and are mended` })
     const newLife = newLifeReason(database, known, sentinel, { lost, damagedFacts, doubtful, remedy })
     const incarnation = known !== undefined && newLife === undefined ? known : drawIncarnation()
     if (newLife !== undefined) beginLife(database, incarnation, { ...newLife, damagedFacts }, notes)

@@ -4,7 +4,7 @@
  * A running store has them in memory. After a crash they are read again, and their leaves derived anew from
  * the rows themselves; so each row is held against itself first. What does not match is still given, by what
  * is most likely true of it, so that whoever reads it finds the damage; but it is counted, because nothing
- * else vouches for it.
+ * else vouches for it. Bytes that have their digest say where they belong, and only that is mended.
  */
 import type { DatabaseSync } from 'node:sqlite'
 import {
@@ -33,6 +33,8 @@ export interface Unindexed {
   readonly rows: readonly IndexedRow[]
   /** How many of them are not what was committed. */
   readonly doubtful: number
+  /** How many lay at another place than their bytes say, and are back. */
+  readonly mended: number
 }
 
 const name = Buffer.from('indexed')
@@ -56,18 +58,23 @@ export function readMarker(database: DatabaseSync): number {
   return Buffer.from(value).readDoubleBE()
 }
 
-/** Reads what lies after the marker, some thousand rows at most (sqlite-index.ts), and doubts it. */
+/** Reads what lies after the marker, some thousand rows at most (sqlite-index.ts), doubts it and mends what can be. */
 export function readUnindexed(database: DatabaseSync): Unindexed {
   const marker = readMarker(database)
   const rows: IndexedRow[] = []
+  const misplaced: IndexedRow[] = []
   let doubtful = 0
   for (const [seq, key, slot, digest, bytes] of storedAfter(database, marker, 'bytes')) {
     const content = equalBytes(sha256(bytes), digest) ? parseStored(bytes, digest) : undefined
     const row = content === undefined ? { key, slot } : placeOf(content)
-    rows.push(indexedRow(seq, row, digest))
-    if (content === undefined || !equalBytes(row.key, key) || !equalBytes(row.slot, slot)) doubtful++
+    const indexed = indexedRow(seq, row, digest)
+    rows.push(indexed)
+    if (content === undefined) doubtful++
+    else if (!equalBytes(row.key, key) || !equalBytes(row.slot, slot)) misplaced.push(indexed)
   }
-  return { marker, rows, doubtful }
+  const mend = database.prepare('UPDATE row SET key = CAST(? AS TEXT), slot = ? WHERE seq = ?')
+  for (const { seq, key, slot } of misplaced) mend.run(key, slot, seq)
+  return { marker, rows, doubtful, mended: misplaced.length }
 }
 
 /** The same, where it has been doubted before. */
