@@ -58,7 +58,7 @@ export function readMarker(database: DatabaseSync): number {
   return Buffer.from(value).readDoubleBE()
 }
 
-/** Reads what lies after the marker, some thousand rows at most (sqlite-index.ts), doubts it and mends what can be. */
+/** Reads what lies after the marker, some thousand rows at most (sqlite-index.ts); doubts and mends it. */
 export function readUnindexed(database: DatabaseSync): Unindexed {
   const marker = readMarker(database)
   const rows: IndexedRow[] = []
