@@ -118,7 +118,7 @@ export async function tell(options: HistoryOptions): Promise<Outcome> {
   heal()
   mend(world, ledger)
   if (!isOver()) {
-    await demandProgress(world)
+    await demandProgress(world, ledger)
     for (const member of world.present) ledger.audit(member)
   }
   await world.timeline.run(Math.max(world.now, options.atLeastMs ?? 0))
@@ -195,7 +195,7 @@ function release({ present }: World, all: readonly (NodeStatus | undefined)[]): 
       process.life.enter(() => void process.runtime.switchMode('auto').catch(() => {}))
 }
 
-async function demandProgress(world: World): Promise<void> {
+async function demandProgress(world: World, ledger: Ledger): Promise<void> {
   const healedAt = world.now
   await world.timeline.run(healedAt + lastCommitMs)
   const waitMs = Math.max(0, ...world.present.map(member => latestDue(member) - (epochWall + world.now)))
@@ -206,6 +206,7 @@ async function demandProgress(world: World): Promise<void> {
   await world.timeline.run(world.now + askEveryMs)
   const equalBy = world.now + convergeWithinMs
   await until(world, equalBy, areEqual)
+  if (!areEqual(statuses(world)) && isLostEverywhere(world, ledger)) return world.count('lost-everywhere')
   if (!areEqual(statuses(world))) {
     world.violate(`no equal roots ${convergeWithinMs / 1000} s after the heal: ${standings(world)}`)
     return
@@ -232,6 +233,14 @@ function checkEverything({ running }: World): void {
         next = scan.next
       }
     })
+}
+
+/**
+ * Whether all have lost something of one key: nobody can give it back, so each holds on to what it has, and
+ * believes no other about what has ended.
+ */
+function isLostEverywhere({ present }: World, { keys }: Ledger): boolean {
+  return [...keys].some(key => present.every(({ process }) => process?.runtime.isDamaged(key) === true))
 }
 
 /** Judges by the status of every member that is not gone; undefined where none runs. */

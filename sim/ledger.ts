@@ -135,6 +135,11 @@ export class Ledger {
     }
   }
 
+  /** Keys that somebody has tried to write. */
+  get keys(): ReadonlySet<string> {
+    return new Set(this.#attempts.flatMap(({ places }) => places.map(place => place.split('|')[0] ?? '')))
+  }
+
   /** Checks what every disk holds once all are equal. */
   audit(member: Member): void {
     const entries = winners(member)
