@@ -21,7 +21,7 @@ import { nonceBytes, type SyncHandlerOptions } from './handler.ts'
 import { HttpConnections, reuseRace, type Connections, type HttpAnswer, type HttpRequest } from './http.ts'
 import { nonceFor } from './replay-cache.ts'
 import { contentDigest, readResponseClaim, signRequest } from './signatures.ts'
-import { peerError, refusedError, translateStatus, withRetryAfter } from './translate.ts'
+import { peerError, refusedError, translateFailure, translateStatus, withRetryAfter } from './translate.ts'
 
 /** What the client needs from the world. */
 export type SyncClientOptions = Pick<
@@ -31,6 +31,12 @@ export type SyncClientOptions = Pick<
   /** What carries the requests; sockets by default. */
   readonly connections?: Connections | undefined
 }
+
+/**
+ * A connection that was dead when it was used again says so within a round trip. One that is cut later had a
+ * request waiting on it: how long it held tells the asker how patient a proxy on the way is.
+ */
+const raceMaxMs = 2_000
 
 /** One question to one node. */
 export interface Question {
@@ -103,9 +109,12 @@ export class SyncClient {
   }
 
   async #tell(question: Question, nonce: string): Promise<Uint8Array | Challenge> {
+    const { clock } = this.#options
     const sent = this.#sign(question, nonce)
+    const sentAt = clock.now().mono
     const answer = await this.#connections.send(sent)
     if (answer !== reuseRace) return this.#read(question, sent, answer)
+    if (clock.now().mono - sentAt > raceMaxMs) throw translateFailure({ code: 'ECONNRESET' }, sent.url)
     const again = this.#sign(question, this.#nonceFor(question.peer))
     return this.#read(question, again, await this.#send(again))
   }

@@ -1,8 +1,8 @@
 /** What travels: bytes counted, connections reused and cut, announces. */
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { frameBytesMax } from '@lattice/core'
-import { closeServer } from './harness.ts'
-import { closeAll, failureOf, frame, openClient, openPair, patience } from './nodes.ts'
+import { closeServer, listen, newClock, newSigner } from './harness.ts'
+import { cleanups, closeAll, failureOf, frame, impostor, openClient, openPair, patience } from './nodes.ts'
 import { openProxy } from './tcp-proxy.ts'
 
 afterEach(closeAll)
@@ -47,6 +47,23 @@ describe('on the wire', () => {
     proxy.cutEvery = true
     const failure = await failureOf(transport.request(b.nodeId, frame, patience()))
     expect([failure.code, proxy.cuts <= 2]).toEqual(['PEER_UNREACHABLE', true])
+  })
+
+  it('a kept connection that is cut while a held request waits is an error, and tells how long it held', async () => {
+    const [peer, clock] = [newSigner(), newClock()]
+    let asked = 0
+    const patienceOfProxyMs = 20_000
+    const cut = impostor(peer, res => {
+      asked++
+      clock.monoOffsetMs += patienceOfProxyMs
+      res.socket?.destroy()
+    })
+    const { server, url } = await listen(cut)
+    cleanups.push(() => closeServer(server))
+    const { transport } = await openClient([url], peer.nodeId, { clock })
+    await transport.connect(peer.nodeId, patience())
+    const failure = await failureOf(transport.request(peer.nodeId, frame, patience()))
+    expect([failure.code, asked]).toEqual(['PEER_UNREACHABLE', 1])
   })
 
   it('an announce reaches the peer signed, and its loss concerns nobody', async () => {
