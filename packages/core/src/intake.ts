@@ -23,13 +23,13 @@ import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { lackingOf } from './reconcile.ts'
 import type { Replica } from './replica.ts'
-import { isBehind } from './sync-plan.ts'
+import { isBehind, resumes } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
 import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
 
 /**
- * Pauses between descents that did not end in equal roots, in ms: short where entries moved, as when more
- * differed than fits; else doubling from the first to the last.
+ * Pauses between descents that did not end in equal roots, in ms: short where entries moved and more may, as
+ * when more differed than fits or no journal goes on; else doubling from the first to the last.
  */
 const descentPauseMs = { moved: 100, first: 1_000, last: 60_000 }
 
@@ -282,7 +282,9 @@ export class Intake {
     }
     peer.descent = undefined
     if (askedDescent?.fromRoot !== true) return
-    if (askedDescent.roots !== bothRoots(this.#parts.root(), peer)) {
+    // What is written meanwhile comes by journal: a descent that ran to its end has done what it can.
+    const isOver = next === undefined && resumes(peer) && peer.acked !== undefined
+    if (!isOver && askedDescent.roots !== bothRoots(this.#parts.root(), peer)) {
       peer.descentAt = at.mono + descentPauseMs.moved
       return
     }

@@ -182,14 +182,15 @@ export class Outbox {
     else peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false
     const path = choosePath(peer, mode, at.mono, this.#parts.params)
-    return path !== undefined && at.mono >= descentDueAt(peer, path, own)
+    return path !== undefined && own.settled && at.mono >= descentDueAt(peer, path, own)
   }
 
   /**
    * Writes may keep both sides moving for ever: then equality at rest never comes, and cannot be waited for.
+   * Nor does a commit under way end it: the wait for the other's first word would begin anew each time.
    */
   #isOverdue({ known, equalAt }: Peer, own: Standing, at: Instant): boolean {
-    return known !== undefined && known.root !== own.root && own.settled && at.mono - equalAt > antiEntropyMs
+    return known !== undefined && known.root !== own.root && at.mono - equalAt > antiEntropyMs
   }
 
   /** Everything that is due for one peer. */

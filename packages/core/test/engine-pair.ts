@@ -20,7 +20,7 @@ import { sha256 } from './crypto.ts'
 import { everybody } from './replicas.ts'
 
 /** One way, in ms: a fast network. */
-const hopMs = 5
+const fastHopMs = 5
 
 /** One of the two, by place. */
 export type Place = 0 | 1
@@ -53,8 +53,11 @@ export class EnginePair {
   #posts: Post[] = []
   /** Questions so far: what each asker calls its own. */
   readonly #askers: number[] = []
+  readonly #hopMs: number
 
-  constructor(plans: readonly [PairedPlan, PairedPlan]) {
+  /** @param hopMs how long a message takes one way */
+  constructor(plans: readonly [PairedPlan, PairedPlan], hopMs = fastHopMs) {
+    this.#hopMs = hopMs
     this.nodes = [open(plans[0], 1), open(plans[1], 2)]
   }
 
@@ -115,7 +118,7 @@ export class EnginePair {
   }
 
   #post(to: Place, event: Event): void {
-    this.#posts.push({ at: this.#now + hopMs, to, event })
+    this.#posts.push({ at: this.#now + this.#hopMs, to, event })
   }
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { encodeValue, signEntry, type Signer, type VerifiedEntry } from '@lattice/core'
 import { testWall } from '@lattice/core/testing'
+import { antiEntropyMs } from '../src/params.ts'
 import { alice, bob, carol, sha256 } from './crypto.ts'
 import { EnginePair, type PairedPlan } from './engine-pair.ts'
 
@@ -78,5 +79,38 @@ describe('entries that a node has to defer, and is told of by locator', () => {
     expect(asked.at(-1)?.standing?.ack).toBe(giver.engine.replica.committedSeq)
     expect(asked.length).toBeLessThanOrEqual(perMinuteMax)
     expect(asked.filter(({ want, waitMs }) => want !== undefined && waitMs !== undefined)).toEqual([])
+  })
+})
+
+describe('replicas that differ for long, and are written to meanwhile', () => {
+  /** A third author's word at true time `ms`. */
+  const word = (key: string, ms: number, text: string): VerifiedEntry => {
+    const version = BigInt(testWall + ms) * 65_536n
+    return signEntry({ key, slot: '', value: encodeValue(text), base: 0n, version }, carol, sha256)
+  }
+
+  it('descend all the same, at a growing distance: journals bring what is new', async () => {
+    const plan = (signer: Signer, aheadMs: number): PairedPlan => ({ signer, aheadMs, dials: true })
+    // No pause between commits is as long as the wait for the other's first word; descents span some.
+    const pair = new EnginePair([plan(alice, hourMs), plan(bob, 0)], 50)
+    let time = 0
+    const write = async (ms: number): Promise<void> => {
+      for (const end = time + ms; time < end; time += 200) {
+        await pair.announce(1, carol.nodeId, [word(`k${time % 1000}`, time, `${time}`)])
+        await pair.pass(200)
+      }
+    }
+    const descents = (): number =>
+      pair.nodes.flatMap(({ asked }) => asked.filter(({ compare }) => compare !== undefined)).length
+    await pair.start()
+    await pair.pass(2_000)
+    await pair.announce(0, carol.nodeId, [word('early', hourMs, 'x'.repeat(60_000))])
+    await pair.pass(antiEntropyMs)
+    await write(60_000)
+    const before = descents()
+    await write(60_000)
+    expect(descents() - before).toBeGreaterThan(0)
+    expect(descents() - before).toBeLessThanOrEqual(6)
+    expect(pair.nodes[1].engine.replica.deferred.count).toBe(1)
   })
 })
