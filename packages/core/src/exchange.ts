@@ -142,8 +142,8 @@ export class Composer {
     return withFirst(first, message)
   }
 
-  /** The sections that answer a request, within one frame. */
-  answer(request: Message, peer?: Peer): Message {
+  /** The sections that answer a request, within one frame together with a greeting that has these entries. */
+  answer(request: Message, peer?: Peer, greeted: readonly Uint8Array[] = []): Message {
     const { store, replica } = this.#parts
     const { compare, pull } = request
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
@@ -152,7 +152,7 @@ export class Composer {
     const isWork = (request.rows ?? pull ?? compare ?? request.want) !== undefined
     const first = isWork ? this.#horizonFor(peer) : []
     const share = compare === undefined ? 0 : stepBytesMax
-    let room = frameContentBytesMax - stepBytes([], want) - entriesInFrame(first)
+    let room = frameContentBytesMax - stepBytes([], want) - entriesInFrame([...greeted, ...first])
     const wanted = wantedLeaves(replica.trie, request.want ?? [], frameEntriesMax)
     const { entries, read } = replica.rows.bytesOfAll(wanted, Math.max(entryRoom, room - share))
     room -= entriesInFrame(entries)

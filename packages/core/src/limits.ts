@@ -36,7 +36,8 @@ export const frameEntriesMax = 4096
 
 /**
  * Budget for rows, entries and the step of a descent in one frame. The rest of `frameBytesMax` is for beat,
- * acknowledgements and introduction, and for entries that wait here for their time.
+ * acknowledgements and introduction, and for what a step takes beyond its room, or else for entries that wait
+ * here for their time.
  */
 export const frameContentBytesMax = 236 * 1024
 

@@ -67,7 +67,7 @@ export class Responder {
       if (!settled || (at.mono < holdUntil && !hasNewsFor(peer))) continue
       this.#held.delete(id)
       const greeting = manner.greets ? this.#composer.greeting(peer, at, request.info !== undefined) : {}
-      const work = this.#composer.answer(withoutDescent(request, peer, own), peer)
+      const work = this.#composer.answer(withoutDescent(request, peer, own), peer, greeting.entries)
       const message = followedBy(greeting, work)
       effects.push({ type: 'reply', id, message: this.#phrase(message, peer, manner, request) })
       if (manner.greets) peer.toldCursor = peer.cursor

@@ -15,13 +15,15 @@ import {
   type Compare,
   type Incarnation,
   type Leaf,
+  type Message,
   type Summary,
   type VerifiedEntry,
   type Want,
 } from '@lattice/core'
-import { assertProperty, createSeededRandom, runsFromEnvironment } from '@lattice/core/testing'
+import { assertProperty, createSeededRandom, runsFromEnvironment, testWall } from '@lattice/core/testing'
 import { beginDescent, continueDescent } from '../src/descent.ts'
 import { digestCount, packDigests } from '../src/digest-list.ts'
+import { followedBy } from '../src/exchange.ts'
 import { createPeer } from '../src/peers.ts'
 import {
   compareStep,
@@ -32,6 +34,7 @@ import {
   wantedLeaves,
   type Step,
 } from '../src/reconcile.ts'
+import { entriesInFrame } from '../src/rows.ts'
 import { sha256 } from './crypto.ts'
 import { ann, ben, makeEqual, numberedEntry, sideWith } from './descents.ts'
 import { heldBytes, rootOf } from './replicas.ts'
@@ -233,6 +236,32 @@ describe('what a composer says', () => {
     expect(frame.length).toBeLessThanOrEqual(frameBytesMax)
     expect(isMalformed(decodeMessage(frame))).toBe(false)
     expect(answer.entries?.length).toBeGreaterThan(100)
+  })
+})
+
+describe('an answer that greets with what waits here of the asker', () => {
+  it('fits a frame however much else is asked for', async () => {
+    const entries = Array.from({ length: 4700 }, (_, key) => numberedEntry(key, 0, ann, 'x'.repeat(60)))
+    const side = await sideWith(entries, ben)
+    const waiting = Array.from({ length: 300 }, (_, key) => numberedEntry(key, 2 ** 46, ann))
+    side.replica.offer(waiting, 'p2p', testWall)
+    const stranger = trieOf(Array.from({ length: 9000 }, (_, key) => numberedEntry(key, 7, ben)))
+    const { summaries } = stepOf(stranger, openDescent(side.replica.trie, 32))
+    const want = [...side.replica.trie.leaves(new Uint8Array(0), 0)].slice(0, 1000).map(leaf => ({
+      prefix: leaf.path.slice(0, 4),
+      length: 8,
+      digests: packDigests([leaf.digest.slice(0, 6)]),
+    }))
+    const peer = createPeer(ann.nodeId, undefined, 0)
+    const greeting = side.composer.greeting(peer, { mono: 1, wall: testWall }, true)
+    expect(entriesInFrame(greeting.entries ?? [])).toBeGreaterThan(15_000)
+    const sizes = summaries.map((_, at) => {
+      const rotated = [...summaries.slice(at), ...summaries.slice(0, at)]
+      const request: Message = { want, compare: { digestBytes: 32, summaries: rotated } }
+      return encodeMessage(followedBy(greeting, side.composer.answer(request, peer, greeting.entries))).length
+    })
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(frameBytesMax)
+    expect(Math.max(...sizes)).toBeGreaterThan(240_000)
   })
 })
 
