@@ -186,7 +186,7 @@ export class Intake {
     if (known === undefined || known.root !== this.#parts.root()) return
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
-    replica.recovered(peer.stated?.settled ?? 0n)
+    replica.recovered(vouchedHorizon(peer.stated))
     if (peer.info !== undefined && this.own.agreedWith(peer.id)) replica.countOn()
     peer.lastSyncWall = at.wall
     peer.equalAt = at.mono

@@ -156,7 +156,7 @@ export class Replica {
 
   /**
    * The node has agreed with a peer: what was lost is back or superseded, and what has ended is gone.
-   * @param settled the settled horizon of that peer; left out where there is none that could know better
+   * @param settled the horizon that peer vouches for; left out where there is none that could know better
    */
   recovered(settled = this.#horizon): void {
     if (!this.#recovering || settled < this.#horizon) return

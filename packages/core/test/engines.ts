@@ -1,11 +1,11 @@
-/** An engine alone, for tests that step it by hand: alice, over HTTP only, who trusts everybody. */
+/** An engine for tests that step it by hand: alice, over HTTP only. */
 import { defaultParams, Engine } from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { alice, sha256 } from './crypto.ts'
 import { everybody } from './replicas.ts'
 
 /** Opens the engine at mono 0. */
-export function openEngine(store = createMemoryStore()): Engine {
+export function openEngine(store = createMemoryStore(), members = everybody): Engine {
   return new Engine({
     info: { name: 'alice', role: 'node', software: 'test' },
     store,
@@ -13,7 +13,7 @@ export function openEngine(store = createMemoryStore()): Engine {
     signer: alice,
     random: createSeededRandom(1),
     params: { ...defaultParams, p2pEnabled: false },
-    members: everybody,
+    members,
     at: { mono: 0, wall: testWall },
   })
 }
