@@ -80,7 +80,8 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
       primaryAction: { label: 'See why', command: 'lattice peers' },
     })
   }
-  if (node.isRecovering) {
+  // Where there are no others it lasts as well: one that joins later may still know better.
+  if (node.isRecovering && node.peers.length > 0) {
     warnings.push({
       code: 'recovering',
       title: 'This node learns the state from the others',

@@ -45,3 +45,12 @@ it.each([
   )
   expect(engine.replica.isRecovering).toBe(isRecovering)
 })
+
+it('a node without others is not said to learn from them', async () => {
+  const at = { mono: 1, wall: laterWall }
+  const warned = async (members?: typeof everybody): Promise<boolean> => {
+    const { warnings } = (await openAway(members)).status(at)
+    return warnings.some(({ code }) => code === 'recovering')
+  }
+  expect([await warned(), await warned(new Set([alice.nodeId]))]).toEqual([true, false])
+})
