@@ -220,14 +220,26 @@ export class SqliteReader implements StoreReads {
     return found?.[0] === key && found[1] === slot
   }
 
-  /** Runs reads that must all see the same commits. */
+  /** Runs reads that must all see the same commits. A read that fails is what counts, not how that ends. */
   #inOneMoment<T>(read: () => T): T {
     if (this.#database.isTransaction) return read()
-    this.#begin.run()
     try {
-      return read()
-    } finally {
+      this.#begin.run()
+      const found = read()
       this.#end.run()
+      return found
+    } catch (error) {
+      this.#giveUp()
+      throw readError(error, this.#path)
+    }
+  }
+
+  #giveUp(): void {
+    try {
+      // SQLite has ended it by itself after some failures.
+      if (this.#database.isTransaction) this.#end.run()
+    } catch {
+      // Nothing was written: there is nothing to undo.
     }
   }
 

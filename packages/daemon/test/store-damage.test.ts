@@ -175,6 +175,23 @@ describe('a lost database', () => {
     expect([store.fact('fact'), store.facts('', 9)]).toEqual([undefined, []])
   })
 
+  it('is told as damage by every read that meets it, while it is open', async () => {
+    await filled()
+    const store = await open()
+    const bytes = fs.readFileSync(database)
+    fs.writeFileSync(database, bytes.fill(0xa5, 4096 * 12), { flag: 'r+' })
+    const codes = new Set<unknown>()
+    for (let seq = 1; seq <= 3000; seq += 7) {
+      for (const read of [() => store.slots(`key-${seq}`.padEnd(60, '.')), () => store.at(seq)])
+        try {
+          read()
+        } catch (error) {
+          codes.add((error as { code?: unknown }).code)
+        }
+    }
+    expect([...codes]).toEqual(['STORE_CORRUPT'])
+  })
+
   it('mends a sentinel that is missing or torn from the database', async () => {
     const before = await filled()
     for (const damage of [
