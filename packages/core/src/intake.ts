@@ -14,14 +14,14 @@ import type { Delivery, Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
 import { vouchedHorizon } from './horizon.ts'
 import { continues, covers, type Cursor } from './journal.ts'
-import { descentRoundsMax } from './limits.ts'
+import { compareNodesMax, descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
 import { OwnHistory } from './own-history.ts'
 import { followPauseMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
-import { lackingOf } from './reconcile.ts'
+import { fittingStep, lackingOf, stepBytesMax } from './reconcile.ts'
 import type { Replica } from './replica.ts'
 import { isBehind, resumes } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
@@ -253,15 +253,18 @@ export class Intake {
 
   /**
    * What was asked for and did not come has been superseded there: its successor is a later row. A goodbye
-   * answers nothing.
+   * answers nothing, and a journal that has begun anew has no such row.
    */
   #followFetch({ peer, askedFetch }: Ask, answer: Message, at: Instant): void {
     if (askedFetch === undefined || peer.fetch !== askedFetch || answer.leaving === true) return
     const { entries = [] } = answer
-    const lacking = askedFetch.wants.flatMap(want => lackingOf(this.#parts.replica.trie, want) ?? [])
+    const told = fittingStep(askedFetch.wants, { nodes: compareNodesMax, bytes: stepBytesMax }).length
+    const open = askedFetch.wants.slice(entries.length === 0 ? told : 0)
+    const lacking = open.flatMap(want => lackingOf(this.#parts.replica.trie, want) ?? [])
     const wants = this.#parts.composer.unmet(lacking, entries)
-    const done = wants.length === 0 || entries.length === 0
-    if (done) this.#moveCursor(peer, askedFetch.upTo, at.mono)
+    const done = wants.length === 0
+    const isSameLife = askedFetch.upTo.incarnation === peer.known?.incarnation
+    if (done && isSameLife) this.#moveCursor(peer, askedFetch.upTo, at.mono)
     peer.fetch = done ? undefined : { wants, upTo: askedFetch.upTo }
     if (done || namedBy(wants) < namedBy(askedFetch.wants)) peer.progress++
   }
