@@ -251,6 +251,8 @@ export function linkProven(link: Link, sentAt: number, now: number): void {
 export function linkFailed(link: Link, reason: string, pace: Pace): void {
   link.connecting = false
   link.failures++
+  // It was no proxy that cut the poll.
+  if (link.doubted) link.holdMs = longPollMs
   link.doubted = false
   link.goodProbes = 0
   link.lastError = reason
