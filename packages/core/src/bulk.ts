@@ -52,7 +52,7 @@ export function settleBulk(
   const serving = peers.find(({ bulk }) => bulk !== undefined)
   if (serving?.bulk !== undefined)
     return now - serving.bulk.since < antiEntropyMs ? { ...own, bulkFrom: serving.id } : own
-  if (peers.some(({ descent }) => descent !== undefined)) return own
+  if (peers.some(peer => peer.descent !== undefined && isReachable(peer))) return own
   const able = peers.filter(peer => now >= peer.bulkAt && isWorthwhile(peer, own) && isReachable(peer))
   const chosen = able.find(resumes) ?? able[0]
   if (chosen?.known === undefined) return own
