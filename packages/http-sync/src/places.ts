@@ -24,9 +24,10 @@ export class Places {
     this.#places = [...new Set(urls.map(baseUrl))].map(url => ({ url }))
   }
 
-  /** Where `peer` has proven to live. */
+  /** Where `peer` has proven to live; of several such places one that has not failed since. */
   urlOf(peer: NodeId): string | undefined {
-    return this.#places.find(place => place.resident === peer)?.url
+    const own = this.#places.filter(place => place.resident === peer)
+    return (own.find(({ lastError }) => lastError === undefined) ?? own[0])?.url
   }
 
   /** Who has proven to live at `url`. */
@@ -43,8 +44,12 @@ export class Places {
   /** URLs that are, or could be, those of `peer`: its own first. */
   candidates(peer: NodeId): readonly string[] {
     const own = this.#places.filter(place => place.resident === peer)
-    const open = this.#places.filter(place => place.resident === undefined)
-    return [...own, ...open].map(place => place.url)
+    return [...own.map(place => place.url), ...this.open()]
+  }
+
+  /** URLs where nobody has proven to live. */
+  open(): readonly string[] {
+    return this.#places.filter(place => place.resident === undefined).map(place => place.url)
   }
 
   /** `peer` has signed an answer at `url`, or `url` has turned out to be this node itself. */

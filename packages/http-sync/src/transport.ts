@@ -184,6 +184,8 @@ class HttpLung implements HttpSyncTransport {
       if (running.stopping.signal.aborted) throw stopped()
       const error = translateFailure(cause, url)
       if (!asker.aborted) this.#places.failed(url, error.message)
+      // It may have moved to where nobody was to be found before.
+      if (purpose === 'request') for (const open of this.#places.open()) void this.#probe(running, open)
       if (error.code === 'PEER_MISMATCH' && this.#places.evict(url, peer)) {
         this.#options.log?.('warn', error.message, { peer: short(peer) })
         if (this.#places.urlOf(peer) === undefined) running.inbox.peerDown(peer, error.message)

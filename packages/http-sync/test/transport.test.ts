@@ -27,7 +27,7 @@ import {
   openPair,
   patience,
 } from './nodes.ts'
-import { closeTcp } from './tcp-proxy.ts'
+import { closeTcp, openProxy } from './tcp-proxy.ts'
 
 afterEach(closeAll)
 
@@ -149,6 +149,25 @@ describe('who answers', () => {
     expect(transport.urlOf(b.nodeId)).toBe(b.url)
   })
 
+  it.each([
+    ['has answered at', false],
+    ['was not to be reached at before', true],
+  ])('a peer whose URL fails is asked at another one that it %s', async (_, isNew) => {
+    const { a, b } = await openPair()
+    const [first, second] = [await openProxy(b.url), await openProxy(b.url)]
+    second.cutEvery = isNew
+    const { transport } = await openClient([first.url, second.url], b.nodeId, { signer: a.signer })
+    await transport.connect(b.nodeId, patience())
+    await until(() => transport.urlOf(b.nodeId) === first.url)
+    if (isNew) await until(() => transport.addresses(b.nodeId)[1]?.lastError !== undefined)
+    first.cutEvery = true
+    second.cutEvery = false
+    const failure = await failureOf(transport.request(b.nodeId, frame, patience()))
+    expect(failure.code).toBe('PEER_UNREACHABLE')
+    await until(() => transport.urlOf(b.nodeId) === second.url)
+    expect(await transport.request(b.nodeId, frame, patience())).toEqual(frame.toReversed())
+  })
+
   it.each(['ftp://host', 'not a url', 'https://user:secret@host', 'https://host?x=1'])(
     'the URL %s is CONFIG_INVALID, and no password is repeated',
     async url => {
@@ -157,3 +176,9 @@ describe('who answers', () => {
     },
   )
 })
+
+/** Waits for it, a second at most. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let waits = 0; waits < 200 && !isSo(); waits++)
+    await new Promise(resolve => void setTimeout(resolve, 5))
+}
