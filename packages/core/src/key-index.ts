@@ -129,7 +129,10 @@ export class KeyIndex {
     this.#missing.clear()
   }
 
-  /** Whatever was said before, with more or less of the key at hand, gives way to what is there now. */
+  /**
+   * Whatever was said before, with more or less of the key at hand, gives way to what is there now. Beyond
+   * the first so many dues it stays until the keys are counted anew, and only makes the key be looked at.
+   */
   #setDue(changes: readonly KeyChange[], facts: Facts): void {
     const names = new Set(changes.map(({ key }) => this.#nameOf(key)))
     for (const [name] of this.#store.facts(duePrefix, keysDueMax))
@@ -143,7 +146,7 @@ export class KeyIndex {
   /** By pages, so that it needs no memory. */
   #recount(slotsOf: (key: string) => readonly Entry[]): { keys: number; endings: number } {
     const counts = { keys: 0, endings: 0 }
-    for (const [name] of this.#store.facts(duePrefix, keysDueMax)) this.#missing.set(name, undefined)
+    for (const name of this.#dueNames()) this.#missing.set(name, undefined)
     for (let from: string | undefined = ''; from !== undefined;) {
       const keys: readonly string[] = this.#store.keys('', from, countPage + 1)
       for (const key of keys.slice(0, countPage)) {
@@ -157,6 +160,13 @@ export class KeyIndex {
       from = keys[countPage]
     }
     return counts
+  }
+
+  /** Names of all such facts: where more begin alike than are read at once, by what follows. */
+  #dueNames(prefix = duePrefix): string[] {
+    const found = this.#store.facts(prefix, keysDueMax)
+    if (found.length < keysDueMax) return found.map(([name]) => name)
+    return '/0123456789abcdef'.split('').flatMap(next => this.#dueNames(prefix + next))
   }
 
   #dueFact(key: string, due: Version): string {

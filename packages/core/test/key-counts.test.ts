@@ -73,3 +73,15 @@ it('through transactions of several elements, refused commits, restarts and hori
   })
   await fc.assert(property, { numRuns, seed })
 })
+
+it('is told anew where nothing counts them, however much was said before', async () => {
+  const store = createMemoryStore()
+  const name = (at: number): string => `due/${(at % 9) + 1}${String(at).padStart(15, '0')}/${'0'.repeat(32)}`
+  const stale = Array.from({ length: 50_010 }, (_, at) => [name(at), Uint8Array.of(97)] as const)
+  await store.commit({ rows: [], facts: new Map(stale) })
+  const node = openReplica(alice, store)
+  node.replica.write([{ op: 'delete', key: 'a' }], testWall)
+  await store.commit(node.replica.seal())
+  node.replica.committed()
+  expect(saidByFacts(node)).toEqual(saidByRows(node))
+})
