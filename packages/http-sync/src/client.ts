@@ -127,10 +127,10 @@ export class SyncClient {
 
   #sign({ url, peer, purpose, frame, signal }: Question, nonce: string): SignedHttpRequest {
     const { clock, hash, signer } = this.#options
-    const target = new URL(url + syncPath)
     const head = {
       method: 'POST',
-      path: target.pathname,
+      // As the node sees it: where it lives below a path, a proxy takes that off.
+      path: syncPath,
       query: '',
       contentDigest: contentDigest(hash, frame),
       contentType: contentTypes[purpose],
@@ -146,7 +146,7 @@ export class SyncClient {
     }
     return {
       method: 'POST',
-      url: target.href,
+      url: url + syncPath,
       headers,
       body: frame,
       signal,

@@ -76,6 +76,21 @@ describe('clocks', () => {
   })
 })
 
+describe('a node below a path', () => {
+  it('is asked through a proxy that takes the path off', async () => {
+    const { a, b } = await openPair()
+    const inner = serveWith(b.nodeId, () => b.transport)
+    const { server, url } = await listen((request, response) => {
+      request.url = request.url?.replace('/below', '')
+      inner(request, response)
+    })
+    cleanups.push(() => closeServer(server))
+    const { transport } = await openClient([`${url}/below/`], b.nodeId, { signer: a.signer })
+    await transport.connect(b.nodeId, patience())
+    expect(await transport.request(b.nodeId, frame, patience())).toEqual(frame.toReversed())
+  })
+})
+
 describe('who answers', () => {
   it('its own URL is recognised and no peer; a URL of nobody trusted is PEER_MISMATCH', async () => {
     const { a, heardByA } = await openPair()
