@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Replica, toHex, type Operation } from '@lattice/core'
 import { openBackup, restoreStore, writeBackup } from '../src/backup/index.ts'
+import { putInPlace } from '../src/backup/restore-backup.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { tables } from '../src/sqlite-schema.ts'
@@ -59,6 +60,16 @@ async function restoredRoot(): Promise<string> {
   })
   return root
 }
+
+it('a restore that is cut off between the two stores leaves one that was lost, not a new one', async () => {
+  await fill(mixed)
+  const nothing = fs.mkdtempSync(join(directory, 'nothing-'))
+  const replaced = putInPlace(nothing, stateDir) ?? ''
+  expect(fs.readdirSync(replaced).sort()).toEqual(['incarnation', 'store.db'])
+  const store = await openSqliteStore(stateDir)
+  expect([store.lastSeq, store.amnesia]).toEqual([0, true])
+  await store.close()
+})
 
 const mixed: ReadonlyArray<readonly Operation[]> = [
   [

@@ -98,22 +98,25 @@ async function build(
 }
 
 /**
- * The old store goes as a whole, the database before its log, so that no log ever meets another database.
- * Between the two moves the directory holds none: a start then says that it was lost, and nothing mixes. The
- * history of the charts is exchanged with it where the backup has one.
+ * Exchanges the store in `stateDir` for the one in `from`; where the old one lies now. It goes as a whole, the
+ * database before its log, so that no log ever meets another database. Between the two moves the directory
+ * holds none, but still what tells a store from none: a start then says that it was lost, and nothing mixes.
+ * The history of the charts is exchanged with it where there is another.
  */
-function putInPlace(from: string, stateDir: string): string | undefined {
+export function putInPlace(from: string, stateDir: string): string | undefined {
   const history = presentIn(from, [historyFile])
+  const sentinel = presentIn(stateDir, [storeFiles.incarnation])
   const old = [
-    ...storeFilesIn(stateDir),
+    ...presentIn(stateDir, databaseFiles),
     ...(history.length > 0 ? presentIn(stateDir, filesOf(historyFile)) : []),
   ]
   const aside = fs.mkdtempSync(join(stateDir, `replaced-${new Date().toISOString().slice(0, 10)}-`))
+  for (const name of sentinel) fs.copyFileSync(join(stateDir, name), join(aside, name))
   for (const name of old) fs.renameSync(join(stateDir, name), join(aside, name))
   for (const name of [...storeFilesIn(from), ...history])
     fs.renameSync(join(from, name), join(stateDir, name))
   flushDirectory(stateDir)
-  if (old.length > 0) return aside
+  if (old.length + sentinel.length > 0) return aside
   fs.rmdirSync(aside)
   return undefined
 }
