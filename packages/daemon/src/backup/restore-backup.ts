@@ -81,9 +81,7 @@ async function build(
   try {
     // The node that made it vouches for the authors; every entry is still checked against its own signature.
     const authors = new Set(manifest.authors)
-    // What was fit to be stored there is fit to be stored here: whatever the clocks say, nothing waits.
-    const wall = (): number => Number.POSITIVE_INFINITY
-    const parts = { store, hash: sha256, signer, verifier, members: authors, wall }
+    const parts = { store, hash: sha256, signer, verifier, members: authors }
     const filled = await fillFromSnapshot(snapshot, parts, read => tell(read, manifest.entries))
     if (filled.root !== manifest.root) {
       const told = `${filled.entries} entries gave the root ${filled.root}, ${filled.refused} were refused`

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { admit, entrySignature, parseEntry, Replica } from '@lattice/core'
-import type { Clock, Hash, NodeId, Signer, Store, VerifiedEntry, Verifier } from '@lattice/core'
+import type { Hash, NodeId, Signer, Store, VerifiedEntry, Verifier } from '@lattice/core'
 
 import { sentence } from '../failure.ts'
 import type { Log } from '../host/log.ts'
@@ -16,6 +16,9 @@ import { readSnapshot, snapshotSeq, type SnapshotHeader } from './snapshot-file.
 /** Names the newest snapshot of a directory; what it names was whole before it was written. */
 export const latestFile = 'LATEST'
 
+/** What was fit to be stored once is fit to be stored here: whatever the clocks say, nothing waits. */
+const anyWall = Number.POSITIVE_INFINITY
+
 /** What restoring needs. */
 export interface RestoreParts {
   readonly store: Store
@@ -23,8 +26,6 @@ export interface RestoreParts {
   readonly signer: Signer
   readonly verifier: Verifier
   readonly members: ReadonlySet<NodeId>
-  /** Unix milliseconds. */
-  readonly wall: () => number
   readonly log: (level: 'info' | 'warn', text: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 
@@ -99,7 +100,7 @@ export async function fillFromSnapshot(
       continue
     }
     const verified = await verify(part as readonly Uint8Array[], parts)
-    const verdicts = replica.offer(verified, 'http', parts.wall())
+    const verdicts = replica.offer(verified, 'http', anyWall)
     entries += verdicts.filter(verdict => verdict === 'staged').length
     refused += part.length - verified.length
     tell((read += part.length))
@@ -127,12 +128,12 @@ async function verify(
 /** As `restoreSnapshot` where a directory is configured, told in the log; the root of what came back. */
 export async function restoreAtStart(
   directory: string | undefined,
-  parts: Omit<RestoreParts, 'log' | 'wall'> & { readonly log: Log; readonly clock: Clock },
+  parts: Omit<RestoreParts, 'log'> & { readonly log: Log },
 ): Promise<string | undefined> {
   if (directory === undefined) return undefined
-  const { log, clock } = parts
+  const { log } = parts
   const tell: RestoreParts['log'] = (level, text, fields) => log[level](text, fields)
-  const restored = await restoreSnapshot(directory, { ...parts, wall: () => clock.now().wall, log: tell })
+  const restored = await restoreSnapshot(directory, { ...parts, log: tell })
   if (restored === undefined) return undefined
   const { name, entries, refused, header } = restored
   log.info(`the empty store was filled from ${name}`, {
