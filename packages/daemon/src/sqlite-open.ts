@@ -47,15 +47,14 @@ export interface OpenedDatabase {
   readonly incarnation: Incarnation
   readonly unindexed: Unindexed
   readonly notes: readonly StoreNote[]
-  /** Where the damaged database lies that this one replaces; undefined where there was none. */
-  readonly aside: string | undefined
 }
 
 /** What lies where the database should be. */
 interface Found {
   /** The life of a sound database; undefined where there is none, or its creation was never finished. */
   readonly known: Incarnation | undefined
-  readonly aside: string | undefined
+  /** Where the damaged database lies now that this one replaces. */
+  readonly aside?: string
 }
 
 /**
@@ -94,7 +93,7 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
       notes.push({ level: 'warn', text: 'the file "incarnation" was damaged and is mended' })
     if (sentinel.state !== 'present' || sentinel.incarnation !== incarnation)
       writeSentinel(directory, incarnation, newestSeq(database))
-    return { database, incarnation, unindexed, notes, aside }
+    return { database, incarnation, unindexed, notes }
   } catch (error) {
     database?.close()
     const failure = openError(error, path)
@@ -113,14 +112,14 @@ function recognise(
   notes: StoreNote[],
 ): Found {
   const header = readHeader(path)
-  if (header === undefined) return { known: undefined, aside: undefined }
+  if (header === undefined) return { known: undefined }
   const hadStore = sentinel.state !== 'missing'
   try {
     if (remedy === 'rebuild') throw new LatticeError('STORE_CORRUPT', `${path}: too much of it is damaged`)
     refuseHeader(header, path, hadStore)
     const known = inspectStore(path)
     if (known !== undefined) checkWhole(path, remedy === 'check')
-    return { known, aside: undefined }
+    return { known }
   } catch (error) {
     const failure = openError(error, path)
     const damaged = isLatticeError(failure) && failure.code === 'STORE_CORRUPT'

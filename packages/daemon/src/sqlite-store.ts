@@ -44,8 +44,6 @@ export interface SqliteStore extends Store {
    * before it claims to be complete. Stands over restarts until a commit removes the fact `amnesiaFact`.
    */
   readonly amnesia: boolean
-  /** Where the damaged database lies that this one replaces; what can be read of it is worth taking in. */
-  readonly aside?: string
 }
 
 /**
@@ -98,7 +96,6 @@ class ThreadedStore implements SqliteStore {
   readonly path: string
   readonly incarnation: Incarnation
   readonly amnesia: boolean
-  readonly aside?: string
   readonly #writer: WriterLine
   readonly #reader: SqliteReader
   readonly #ended = Promise.withResolvers<void>()
@@ -120,7 +117,6 @@ class ThreadedStore implements SqliteStore {
     this.#reader = reader
     this.path = path
     this.incarnation = opened.incarnation
-    if (opened.aside !== undefined) this.aside = opened.aside
     this.#lastSeq = opened.lastSeq
     this.amnesia = reader.fact(amnesiaFact) !== undefined
     worker.on('message', (reply: WriterReply) => {

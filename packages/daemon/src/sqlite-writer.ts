@@ -64,8 +64,6 @@ export type WriterReply =
       readonly incarnation: Incarnation
       readonly lastSeq: number
       readonly notes: readonly StoreNote[]
-      /** Where the damaged database lies that this one replaces. */
-      readonly aside?: string
     }
   | { readonly kind: 'failed'; readonly failure: WriterFailure }
   | {
@@ -312,10 +310,9 @@ function run(port: MessagePort, { directory, bell, remedy, lag }: WriterOptions)
   let writer: Writer
   try {
     const opened = openDatabase(directory, remedy)
-    const { incarnation, notes, aside } = opened
+    const { incarnation, notes } = opened
     writer = new Writer(opened, directory, lag)
-    const news = { notes, ...(aside === undefined ? {} : { aside }) }
-    reply({ kind: 'opened', incarnation, lastSeq: writer.lastSeq, ...news })
+    reply({ kind: 'opened', incarnation, lastSeq: writer.lastSeq, notes })
   } catch (error) {
     reply({ kind: 'failed', failure: failureOf(error) })
     return
