@@ -1,7 +1,7 @@
 /** An engine for tests that step it by hand: alice, over HTTP only. */
-import { defaultParams, Engine } from '@lattice/core'
+import { defaultParams, Engine, type Effect, type Event } from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
-import { alice, sha256 } from './crypto.ts'
+import { alice, bob, sha256 } from './crypto.ts'
 import { everybody } from './replicas.ts'
 
 /** Opens the engine at mono 0. */
@@ -16,4 +16,33 @@ export function openEngine(store = createMemoryStore(), members = everybody): En
     members,
     at: { mono: 0, wall: testWall },
   })
+}
+
+/** A question of an engine. */
+export type Ask = Effect & { type: 'ask' }
+
+/** That engine with its store, whose commits succeed at once, and what it has asked bob. */
+export class TalkingEngine {
+  readonly asked: Ask[] = []
+  readonly #store = createMemoryStore()
+  readonly #engine = openEngine(this.#store)
+  #now = 0
+
+  async step(event: Event): Promise<void> {
+    this.#now += 1
+    for (const effect of this.#engine.step(event, { mono: this.#now, wall: testWall + this.#now })) {
+      if (effect.type === 'ask' && effect.peer === bob.nodeId) this.asked.push(effect)
+      if (effect.type !== 'persist') continue
+      await this.#store.commit(effect.batch)
+      await this.step({ type: 'committed' })
+    }
+  }
+
+  /** Lets time pass until something is so, or fifty alarms have rung. */
+  async until(isDone: () => boolean): Promise<void> {
+    for (let steps = 0; steps < 50 && !isDone(); steps++) {
+      this.#now = Math.max(this.#now, this.#engine.wakeAt)
+      await this.step({ type: 'tick' })
+    }
+  }
 }

@@ -1,13 +1,11 @@
 /** Rows that are told by locator, and more of them than one request asks for. */
 import { expect, it } from '@jest/globals'
-import type { Effect, Event, Incarnation, Message } from '@lattice/core'
-import { createMemoryStore, testWall } from '@lattice/core/testing'
+import type { Event, Incarnation, Message } from '@lattice/core'
+import { testWall } from '@lattice/core/testing'
 import { uintToBytes } from '../src/bytes.ts'
 import { compareNodesMax } from '../src/limits.ts'
 import { bob } from './crypto.ts'
-import { openEngine } from './engines.ts'
-
-type Ask = Effect & { type: 'ask' }
+import { TalkingEngine, type Ask } from './engines.ts'
 
 const incarnation = '00000000000000bb' as Incarnation
 const beat = { incarnation, seq: 2_000, count: 2_000, root: new Uint8Array(32), wall: testWall, heardMs: {} }
@@ -21,28 +19,15 @@ const rows = { incarnation, after: 0, upTo: 2_000, entries: [], locators }
 
 /** Alice, whom bob has told of his rows by locator, and the question that she asked then. */
 async function openTold() {
-  const store = createMemoryStore()
-  const engine = openEngine(store)
-  let now = 0
-  const asked: Ask[] = []
-  const step = async (event: Event): Promise<void> => {
-    now += 1
-    for (const effect of engine.step(event, { mono: now, wall: testWall + now })) {
-      if (effect.type === 'ask' && effect.peer === bob.nodeId) asked.push(effect)
-      if (effect.type !== 'persist') continue
-      await store.commit(effect.batch)
-      await step({ type: 'committed' })
-    }
-  }
+  const engine = new TalkingEngine()
+  const { asked } = engine
+  const step = (event: Event): Promise<void> => engine.step(event)
   /** What happens makes her ask again: the next question that is like this. */
   const next = async (event: Event, isIt: (message: Message) => boolean): Promise<Ask | undefined> => {
     const from = asked.length
     const found = (): Ask | undefined => asked.slice(from).find(({ message }) => isIt(message))
     await step(event)
-    for (let steps = 0; steps < 50 && found() === undefined; steps++) {
-      now = Math.max(now, engine.wakeAt)
-      await step({ type: 'tick' })
-    }
+    await engine.until(() => found() !== undefined)
     return found()
   }
   await step({ type: 'peer-up', path: 'http', peer: bob.nodeId })

@@ -1,14 +1,12 @@
 /** A node that leaves answers whoever waits for it, which says nothing of what they asked. */
 import { expect, it } from '@jest/globals'
-import type { Effect, Event, Incarnation, Message } from '@lattice/core'
-import { createMemoryStore, testWall } from '@lattice/core/testing'
+import type { Event, Incarnation, Message } from '@lattice/core'
+import { testWall } from '@lattice/core/testing'
 import { locatorDigestBytes, locatorPathBytes } from '../src/rows.ts'
 import { leafDigest, pathOf } from '../src/merkle.ts'
 import { bob, sha256 } from './crypto.ts'
-import { openEngine } from './engines.ts'
+import { TalkingEngine, type Ask } from './engines.ts'
 import { entryOf } from './replicas.ts'
-
-type Ask = Effect & { type: 'ask' }
 
 const incarnation = '00000000000000bb' as Incarnation
 const entry = entryOf({ key: 'told', tick: 1 }, bob)
@@ -22,26 +20,11 @@ const hello: Message = { info: { name: 'bob', role: 'node', software: 'test' }, 
 const told: Message = { ...hello, rows: { incarnation, after: 0, upTo: 1, entries: [], locators: [locator] } }
 
 it('what a leaving node was asked for is asked again when it is back', async () => {
-  const store = createMemoryStore()
-  const engine = openEngine(store)
-  let now = 0
-  const asked: Ask[] = []
-  const step = async (event: Event): Promise<void> => {
-    now += 1
-    for (const effect of engine.step(event, { mono: now, wall: testWall + now })) {
-      if (effect.type === 'ask' && effect.peer === bob.nodeId) asked.push(effect)
-      if (effect.type !== 'persist') continue
-      await store.commit(effect.batch)
-      await step({ type: 'committed' })
-    }
-  }
+  const engine = new TalkingEngine()
+  const { asked } = engine
+  const step = (event: Event): Promise<void> => engine.step(event)
   const wanted = (): Ask | undefined => asked.findLast(({ message }) => message.want !== undefined)
-  const until = async (isDone: () => boolean): Promise<void> => {
-    for (let steps = 0; !isDone() && steps < 50; steps++) {
-      now = Math.max(now, engine.wakeAt)
-      await step({ type: 'tick' })
-    }
-  }
+  const until = (isDone: () => boolean): Promise<void> => engine.until(isDone)
   const answer = async (ask: Ask | undefined, message: Message): Promise<void> =>
     step({ type: 'answer', id: ask?.id ?? 0, message, entries: [] })
 

@@ -6,53 +6,27 @@
  * transaction as a full disk may, or fail its COMMIT, as a full disk does.
  */
 import * as fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { NewRow } from '@lattice/core'
 import { testBatch } from '@lattice/core/testing'
 import type { IndexLag } from '../src/sqlite-index.ts'
-import { openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
+import type { SqliteStore } from '../src/sqlite-store.ts'
+import { StorePlaces } from './fixtures/store-places.ts'
 import { trueRow } from './fixtures/true-rows.ts'
 
-let root = ''
-let places = 0
-const opened = new Set<SqliteStore>()
+let places: StorePlaces
 
 beforeEach(() => {
-  root = fs.mkdtempSync(join(tmpdir(), 'lattice-faults-'))
+  places = new StorePlaces()
 })
-afterEach(async () => {
-  await Promise.all([...opened].map(store => store.close()))
-  opened.clear()
-  fs.rmSync(root, { recursive: true, force: true })
-})
+afterEach(() => places.clear())
 
-function newDirectory(): string {
-  const directory = join(root, `${(places += 1)}`)
-  fs.mkdirSync(directory)
-  return directory
-}
-
-async function open(directory: string, lag: IndexLag): Promise<SqliteStore> {
-  const store = await openSqliteStore(directory, { lag })
-  opened.add(store)
-  return store
-}
-
-async function close(store: SqliteStore): Promise<void> {
-  opened.delete(store)
-  await store.close()
-}
-
-/** What a crash would leave, in a directory of its own; nothing may be on its way to the disk. */
-function crashCopy(directory: string): string {
-  const copy = newDirectory()
-  for (const name of fs.readdirSync(directory))
-    if (!name.endsWith('-shm')) fs.copyFileSync(join(directory, name), join(copy, name))
-  return copy
-}
+const newDirectory = (): string => places.newDirectory()
+const open = (directory: string, lag: IndexLag): Promise<SqliteStore> => places.open(directory, lag)
+const close = (store: SqliteStore): Promise<void> => places.close(store)
+const crashCopy = (directory: string): string => places.crashCopy(directory)
 
 /** What a fault does to the writer's transaction. */
 const ways = {

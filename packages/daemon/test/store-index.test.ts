@@ -3,7 +3,6 @@
  * dropped, and wherever the process is cut off, every read is the same as a plain list of rows.
  */
 import * as fs from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -13,51 +12,26 @@ import fc from 'fast-check'
 import { sha256 } from '../src/host/crypto.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import type { IndexLag } from '../src/sqlite-index.ts'
-import { openSqliteStore, type SqliteStore } from '../src/sqlite-store.ts'
+import type { SqliteStore } from '../src/sqlite-store.ts'
 import { readMarker } from '../src/sqlite-unindexed.ts'
+import { StorePlaces } from './fixtures/store-places.ts'
 import { rootOf, rootOfRows, trueRow } from './fixtures/true-rows.ts'
 
-let root = ''
-let places = 0
-const opened = new Set<SqliteStore>()
+let places: StorePlaces
 
 beforeEach(() => {
-  root = fs.mkdtempSync(join(tmpdir(), 'lattice-index-'))
+  places = new StorePlaces()
 })
-afterEach(async () => {
-  await Promise.all([...opened].map(store => store.close()))
-  opened.clear()
-  fs.rmSync(root, { recursive: true, force: true })
-})
+afterEach(() => places.clear())
 
 /** One that never writes its indexes before it is closed, and one that writes them all the time. */
 const lazy: IndexLag = { list: 1e6, slice: 1e6 }
 const eager: IndexLag = { list: 5, slice: 1 }
 
-function newDirectory(): string {
-  const directory = join(root, `${(places += 1)}`)
-  fs.mkdirSync(directory)
-  return directory
-}
-
-async function open(directory: string, lag: IndexLag): Promise<SqliteStore> {
-  const store = await openSqliteStore(directory, { lag })
-  opened.add(store)
-  return store
-}
-
-async function close(store: SqliteStore): Promise<void> {
-  opened.delete(store)
-  await store.close()
-}
-
-/** What a crash of the process would leave, in a directory of its own; no commit may be under way. */
-function crashCopy(directory: string): string {
-  const copy = newDirectory()
-  for (const name of fs.readdirSync(directory))
-    if (!name.endsWith('-shm')) fs.copyFileSync(join(directory, name), join(copy, name))
-  return copy
-}
+const newDirectory = (): string => places.newDirectory()
+const open = (directory: string, lag: IndexLag): Promise<SqliteStore> => places.open(directory, lag)
+const close = (store: SqliteStore): Promise<void> => places.close(store)
+const crashCopy = (directory: string): string => places.crashCopy(directory)
 
 /** What the tables of a store say, past everything that reads them. */
 function tablesOf(directory: string): { rows: number[]; places: number[]; leaves: number[] } {
