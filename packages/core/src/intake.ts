@@ -118,11 +118,13 @@ export class Intake {
   takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, context: DeliveryContext = {}): void {
     const { replica, commits, tell, self } = this.#parts
     const { settled = 0n, ask } = context
-    const wasWhole = !replica.isRecovering && replica.quarantine.places.length === 0
+    const { isRecovering, horizon } = replica
+    const isDamaged = replica.quarantine.places.length > 0
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
+    // What has ended here comes back to a node that recovers, its own words too.
     const isOwnNews = (entry: Entry, index: number): boolean =>
-      entry.author === self && verdicts[index] === 'staged'
-    if (wasWhole) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at))
+      entry.author === self && verdicts[index] === 'staged' && !(isRecovering && entry.version <= horizon)
+    if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isRecovering))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     const refused = verdicts.filter(verdict => verdict === 'refused').length
     if (refused > 0) {

@@ -76,9 +76,10 @@ export class OwnHistory {
 
   /**
    * What follows from entries of this node's own that a peer has brought, and that were news to a store that
-   * should hold all of them.
+   * should hold all of them. One that recovers holds at least what it has written since its start: a double is
+   * noticed all the same.
    */
-  learn(own: readonly Entry[], peer: NodeId, at: Instant): Effect[] {
+  learn(own: readonly Entry[], peer: NodeId, at: Instant, isRecovering = false): Effect[] {
     const { self, incarnation, startWall, isWhole } = this.#parts
     const effects: Effect[] = []
     const later = own.filter(({ version }) => wallOf(version) > startWall + laterMs)
@@ -88,7 +89,7 @@ export class OwnHistory {
     }
     const ownSlot = counterSlot(self, incarnation)
     const isSharedLife = own.some(({ slot }) => slot === ownSlot)
-    if (!isSharedLife && !(isWhole && own.length > later.length)) return effects
+    if (!isSharedLife && !(isWhole && !isRecovering && own.length > later.length)) return effects
     const reason = 'a peer holds what this node has written and its store does not'
     return [...effects, { type: 'distrust-store', reason, remedy: 'new-life' }]
   }

@@ -1,17 +1,24 @@
 /** When a node that has lost something, or was away while deletes ended, knows that nothing is left of it. */
 import { expect, it } from '@jest/globals'
-import { futureToleranceMs, versionAt, type Engine, type Incarnation, type Message } from '@lattice/core'
+import {
+  encodeValue,
+  futureToleranceMs,
+  versionAt,
+  type Engine,
+  type Incarnation,
+  type Message,
+} from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { storedEntry } from '../src/winners.ts'
 import { alice, bob } from './crypto.ts'
 import { openEngine } from './engines.ts'
-import { commit, everybody, life, openReplica } from './replicas.ts'
+import { commit, entryOf, everybody, life, openReplica } from './replicas.ts'
 
-const horizon = versionAt(testWall)
+const usualHorizon = versionAt(testWall)
 const laterWall = testWall + 2 * futureToleranceMs
 
 /** Its store has taken a horizon in that does not name it among the holders. */
-async function openAway(members = everybody): Promise<Engine> {
+async function openAway(members = everybody, horizon = usualHorizon): Promise<Engine> {
   const [settled, away] = [openReplica(bob), openReplica(alice)]
   settled.replica.propose(horizon, new Map([[bob.nodeId, life(1)]]))
   await commit(settled)
@@ -23,7 +30,7 @@ async function openAway(members = everybody): Promise<Engine> {
 }
 
 it.each([
-  ['one that has lost nothing ends it', horizon, false],
+  ['one that has lost nothing ends it', usualHorizon, false],
   ['one that has lost something does not: the same may be missing on both', 0n, true],
 ])('equal roots with a settled peer: %s', async (_, floor, isRecovering) => {
   const engine = await openAway()
@@ -37,7 +44,7 @@ it.each([
       wall: laterWall,
       heardMs: {},
     },
-    horizon: { settled: horizon, floor },
+    horizon: { settled: usualHorizon, floor },
   }
   engine.step(
     { type: 'request', id: 1, path: 'http', peer: bob.nodeId, message, entries: [] },
@@ -53,4 +60,16 @@ it('a node without others is not said to learn from them', async () => {
     return warnings.some(({ code }) => code === 'recovering')
   }
   expect([await warned(), await warned(new Set([alice.nodeId]))]).toEqual([true, false])
+})
+
+it.each([
+  ['above the horizon, was written by a double', usualHorizon, testWall + 10_000],
+  ['below it, may be what has ended here and comes back', versionAt(testWall + 10_000), undefined],
+])('an entry of its own from after its start: %s', async (_, horizon, clonedWall) => {
+  const engine = await openAway(everybody, horizon)
+  const own = entryOf({ tick: 6_000 * 65_536, value: encodeValue(1) })
+  const message: Message = { entries: [own.bytes] }
+  const at = { mono: 10_000, wall: testWall + 10_000 }
+  engine.step({ type: 'request', id: 1, path: 'http', peer: bob.nodeId, message, entries: [own] }, at)
+  expect(engine.status(at).clonedWall).toBe(clonedWall)
 })
