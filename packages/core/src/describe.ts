@@ -3,7 +3,7 @@ import { blockersOf } from './compaction.ts'
 import { versionAt, wallOf } from './hlc.ts'
 import type { ModeKeeper } from './mode-keeper.ts'
 import type { EngineParams } from './params.ts'
-import type { Link, Peer } from './peers.ts'
+import { hasLeft, type Link, type Peer } from './peers.ts'
 import type { Replica } from './replica.ts'
 import type { CompactionStatus, LinkStatus, NodeStatus, PeerStatus } from './status.ts'
 import { isBehind, resumes, type Standing } from './sync-plan.ts'
@@ -147,7 +147,7 @@ export function pathOfPeer(
     const why = 'its host says that it is asleep or waking; it is asked again about every 30 s'
     return { path: 'none', why, asleep: true }
   }
-  if (peer.leaving) return { path: 'none', why: 'the peer said goodbye' }
+  if (hasLeft(peer)) return { path: 'none', why: 'the peer said goodbye' }
   return { path: 'none', why: `${whyNot('P2P', links.p2p)}; ${whyNot('HTTP', links.http)}` }
 }
 

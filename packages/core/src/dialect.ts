@@ -36,10 +36,16 @@ export interface Asked {
 export class Dialect {
   readonly #self: NodeId
   readonly #own: Incarnation
+  #isLeaving = false
 
   constructor(self: NodeId, own: Incarnation) {
     this.#self = self
     this.#own = own
+  }
+
+  /** This node shuts down: whatever it still says tells that, since frames overtake each other. */
+  leave(): void {
+    this.#isLeaving = true
   }
 
   /** The newest version that both speak, as far as we know. */
@@ -48,13 +54,15 @@ export class Dialect {
   }
 
   /** A message to one peer, as short as it understands it. */
-  phrase(message: Message, peer: Peer, { version, lone = false, root }: Address): Message {
+  phrase(what: Message, peer: Peer, { version, lone = false, root }: Address): Message {
+    const message = this.#saidNow(what)
     if (version === 1) return { ...message, speaks: protocolVersion }
     return abbreviate(message, this.#between(peer), { inFull: !peer.knowsUs || lone, requestRoot: root })
   }
 
   /** An announce, in words that every peer heard of understands. */
-  phraseForAll(message: Message, peers: Iterable<Peer>): Message {
+  phraseForAll(what: Message, peers: Iterable<Peer>): Message {
+    const message = this.#saidNow(what)
     if ([...peers].some(({ speaks }) => speaks === 1)) return { ...message, speaks: protocolVersion }
     return abbreviate(message, { self: this.#self, own: this.#own, theirs: undefined }, { inFull: true })
   }
@@ -87,6 +95,10 @@ export class Dialect {
     linkProven(link, sentAt, now)
     link.beatAt = now
     return true
+  }
+
+  #saidNow(message: Message): Message {
+    return this.#isLeaving ? { ...message, leaving: true } : message
   }
 
   #between({ known, cursor }: Peer): Acquaintance {

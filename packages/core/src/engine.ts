@@ -334,8 +334,9 @@ export class Engine {
   #leave(at: Instant): void {
     this.#stageCursors(this.#peers.keys())
     this.#stageMode()
-    this.#out.push(...this.#responder.farewell(at))
-    const farewell = { beat: this.#composer.beat(at), leaving: true }
+    this.#dialect.leave()
+    this.#tell(this.#responder.farewell(at))
+    const farewell = { beat: this.#composer.beat(at), acks: this.#composer.acks(this.#peers.values()) }
     this.#tell([{ type: 'announce', message: this.#dialect.phraseForAll(farewell, this.#peers.values()) }])
   }
 

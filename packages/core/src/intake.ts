@@ -93,7 +93,7 @@ export class Intake {
   absorb(peer: Peer, message: Message, path: PathKind, at: Instant): void {
     const { store, self } = this.#parts
     this.#notice(peer, path, at)
-    peer.leaving = message.leaving === true
+    if (message.leaving === true) peer.leftWall = message.beat?.wall ?? peer.leftWall
     const ack = message.ack ?? message.acks?.find(each => each.node === self)
     // A direct message without it says that the peer keeps no cursor for us; an announce only if it lists
     // cursors.
@@ -258,8 +258,9 @@ export class Intake {
    * answers nothing, and a journal that has begun anew has no such row.
    */
   #followFetch({ peer, askedFetch }: Ask, answer: Message, at: Instant): void {
-    if (askedFetch === undefined || peer.fetch !== askedFetch || answer.leaving === true) return
+    if (askedFetch === undefined || peer.fetch !== askedFetch) return
     const { entries = [] } = answer
+    if (answer.leaving === true && entries.length === 0) return
     const told = fittingStep(askedFetch.wants, { nodes: compareNodesMax, bytes: stepBytesMax }).length
     const open = askedFetch.wants.slice(entries.length === 0 ? told : 0)
     const lacking = open.flatMap(want => lackingOf(this.#parts.replica.trie, want) ?? [])

@@ -117,7 +117,8 @@ export interface Peer {
   lastSeen: number | undefined
   lastSeenWall: number | undefined
   info: Info | undefined
-  leaving: boolean
+  /** When it last said goodbye, by its own clock. */
+  leftWall: number | undefined
   /** As last told: it sleeps, which is no failure. */
   asleep: boolean
   path: PathKind | 'none'
@@ -159,12 +160,17 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     lastSeen: undefined,
     lastSeenWall: undefined,
     info: undefined,
-    leaving: false,
+    leftWall: undefined,
     asleep: false,
     path: 'none',
     pathSince: now,
     why: 'not reached yet',
   }
+}
+
+/** Whether a goodbye is its last word. Frames overtake each other: one from before the goodbye undoes nothing. */
+export function hasLeft({ leftWall, known }: Peer): boolean {
+  return leftWall !== undefined && (known?.wall ?? 0) <= leftWall
 }
 
 function createLink(path: PathKind, now: number): Link {

@@ -79,9 +79,9 @@ export class Responder {
   farewell(at: Instant): Effect[] {
     const waiting = [...this.#held.values()]
     this.#held.clear()
-    return waiting.map(({ id, peer, manner, request }) => {
-      const message = { ...this.#composer.greeting(peer, at, false), leaving: true }
-      return { type: 'reply', id, message: this.#phrase(message, peer, manner, request) }
+    return waiting.map(({ id, peer, manner: { version } }) => {
+      const message = this.#composer.greeting(peer, at, false)
+      return { type: 'reply', id, message: this.#dialect.phrase(message, peer, { version, lone: true }) }
     })
   }
 

@@ -1,5 +1,5 @@
 /** An engine for tests that step it by hand: alice, over HTTP only. */
-import { defaultParams, Engine, type Effect, type Event } from '@lattice/core'
+import { defaultParams, Engine, type Effect, type Event, type NodeStatus } from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { alice, bob, sha256 } from './crypto.ts'
 import { everybody } from './replicas.ts'
@@ -21,17 +21,23 @@ export function openEngine(store = createMemoryStore(), members = everybody): En
 /** A question of an engine. */
 export type Ask = Effect & { type: 'ask' }
 
-/** That engine with its store, whose commits succeed at once, and what it has asked bob. */
+/** That engine with its store, whose commits succeed at once, what it has asked bob, and what else it said. */
 export class TalkingEngine {
   readonly asked: Ask[] = []
+  readonly told: (Effect & { type: 'reply' | 'announce' })[] = []
   readonly #store = createMemoryStore()
   readonly #engine = openEngine(this.#store)
   #now = 0
+
+  get status(): NodeStatus {
+    return this.#engine.status({ mono: this.#now, wall: testWall + this.#now })
+  }
 
   async step(event: Event): Promise<void> {
     this.#now += 1
     for (const effect of this.#engine.step(event, { mono: this.#now, wall: testWall + this.#now })) {
       if (effect.type === 'ask' && effect.peer === bob.nodeId) this.asked.push(effect)
+      if (effect.type === 'reply' || effect.type === 'announce') this.told.push(effect)
       if (effect.type !== 'persist') continue
       await this.#store.commit(effect.batch)
       await this.step({ type: 'committed' })

@@ -1,5 +1,5 @@
-/** A node that leaves answers whoever waits for it, which says nothing of what they asked. */
-import { expect, it } from '@jest/globals'
+/** A node that leaves says so, and answers whoever waits for it, which says nothing of what they asked. */
+import { describe, expect, it } from '@jest/globals'
 import type { Event, Incarnation, Message } from '@lattice/core'
 import { testWall } from '@lattice/core/testing'
 import { locatorDigestBytes, locatorPathBytes } from '../src/rows.ts'
@@ -38,4 +38,48 @@ it('what a leaving node was asked for is asked again when it is back', async () 
   await step({ type: 'request', id: 9, path: 'http', peer: bob.nodeId, message: hello, entries: [] })
   await until(() => wanted() !== first)
   expect(wanted()).not.toBe(first)
+})
+
+describe('a goodbye', () => {
+  const shortly = { ...beat, wall: testWall + 1_000 }
+  const why = (engine: TalkingEngine): string | undefined =>
+    engine.status.peers.find(({ nodeId }) => nodeId === bob.nodeId)?.why
+
+  it('is in all that a leaving node still says', async () => {
+    const engine = new TalkingEngine()
+    await engine.step({ type: 'peer-up', path: 'http', peer: bob.nodeId })
+    await engine.until(() => engine.asked.length > 0)
+    await engine.step({ type: 'leave' })
+    const before = engine.asked.length
+    const request = { type: 'request', path: 'http', peer: bob.nodeId, message: hello, entries: [] } as const
+    await engine.step({ ...request, id: 1 })
+    const id = engine.asked.at(-1)?.id ?? 0
+    await engine.step({ type: 'ask-failed', id, reason: 'gone', code: 'PEER_UNREACHABLE' })
+    await engine.until(() => engine.asked.length > before)
+    const said = [...engine.told, ...engine.asked.slice(before)].map(({ message }) => message)
+    expect(said.length).toBeGreaterThanOrEqual(3)
+    expect(said.filter(({ leaving }) => leaving !== true)).toStrictEqual([])
+  })
+
+  it('does not say that the node knows nothing of the others', async () => {
+    const engine = new TalkingEngine()
+    const rows = { incarnation, after: 0, upTo: 1, entries: [entry.bytes], locators: [] }
+    const message: Message = { beat, acks: [], rows }
+    await engine.step({ type: 'announced', peer: bob.nodeId, message, entries: [entry] })
+    await engine.step({ type: 'leave' })
+    expect(engine.told.at(-1)?.message.acks).toStrictEqual([{ node: bob.nodeId, incarnation, seq: 1 }])
+  })
+
+  it('is not undone by what was said before it and comes later', async () => {
+    const engine = new TalkingEngine()
+    const announce = (said: Message): Promise<void> =>
+      engine.step({ type: 'announced', peer: bob.nodeId, message: said, entries: [] })
+    await announce({ beat, acks: [] })
+    await announce({ beat: shortly, acks: [], leaving: true })
+    expect(why(engine)).toBe('the peer said goodbye')
+    await announce({ beat: { ...beat, wall: shortly.wall - 1 }, acks: [] })
+    expect(why(engine)).toBe('the peer said goodbye')
+    await announce({ beat: { ...beat, wall: shortly.wall + 1 }, acks: [] })
+    expect(why(engine)).not.toBe('the peer said goodbye')
+  })
 })
