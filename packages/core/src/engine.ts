@@ -323,7 +323,7 @@ export class Engine {
   #askFailed(event: Event & { type: 'ask-failed' }, at: Instant): void {
     const ask = this.#outbox.settle(event.id)
     if (ask === undefined) return
-    ask.peer.descent = undefined
+    if (ask.peer.descent === ask.askedDescent) ask.peer.descent = undefined
     const link = ask.peer.links[ask.path]
     if (event.speaks !== undefined && this.#dialect.agreeOn(ask.peer, event.speaks, ask, at.mono)) return
     if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono

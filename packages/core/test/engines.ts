@@ -33,6 +33,10 @@ export class TalkingEngine {
     return this.#engine.status({ mono: this.#now, wall: testWall + this.#now })
   }
 
+  get root(): Uint8Array {
+    return this.#engine.replica.trie.root()
+  }
+
   async step(event: Event): Promise<void> {
     this.#now += 1
     for (const effect of this.#engine.step(event, { mono: this.#now, wall: testWall + this.#now })) {
