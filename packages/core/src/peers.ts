@@ -168,7 +168,9 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
   }
 }
 
-/** Whether a goodbye is its last word. Frames overtake each other: one from before the goodbye undoes nothing. */
+/**
+ * Whether a goodbye is its last word. Frames overtake each other: one from before the goodbye undoes nothing.
+ */
 export function hasLeft({ leftWall, known }: Peer): boolean {
   return leftWall !== undefined && (known?.wall ?? 0) <= leftWall
 }

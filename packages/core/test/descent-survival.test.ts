@@ -36,7 +36,9 @@ async function descend() {
   return { engine, poll: poll?.id ?? 0, opening: opening?.id ?? 0 }
 }
 
-/** How far down the next step of a descent begins, place by place, among the questions after the first ones. */
+/**
+ * How far down the next step of a descent begins, place by place, among the questions after the first ones.
+ */
 function depths({ asked }: TalkingEngine, from: number): number[] | undefined {
   const next = asked.slice(from).find(({ message }) => message.compare !== undefined)
   return next?.message.compare?.summaries.map(({ length }) => length)

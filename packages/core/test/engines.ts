@@ -21,7 +21,9 @@ export function openEngine(store = createMemoryStore(), members = everybody): En
 /** A question of an engine. */
 export type Ask = Effect & { type: 'ask' }
 
-/** That engine with its store, whose commits succeed at once, what it has asked bob, and what else it said. */
+/**
+ * That engine with its store, whose commits succeed at once, what it has asked bob, and what else it said.
+ */
 export class TalkingEngine {
   readonly asked: Ask[] = []
   readonly told: (Effect & { type: 'reply' | 'announce' })[] = []
