@@ -16,7 +16,7 @@ import {
 import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
-import { entriesNamed, locatorBytes, readRows, type RowsQuery } from './journal.ts'
+import { entriesNamed, locatorBytes, readRows, rowsAfter, type RowsQuery } from './journal.ts'
 import { leafDigest, pathOf } from './merkle.ts'
 import type { Ack, Beat, Info, Message, Rows, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
@@ -209,11 +209,15 @@ export class Composer {
     return continueDescent(this.#parts.replica.trie, descent, answer)
   }
 
-  /** Whether the next rows after a position were all written by `author`; looks at `rowsMax` at most. */
-  rowsAllBy(author: NodeId, after: Sequence, rowsMax: number): boolean {
-    const rows = this.#parts.replica.rows.after(after, rowsMax)
+  /** Whether the rows after a position were all written by `author`, and are not too many to look at. */
+  rowsAllBy(author: NodeId, after: Sequence, most: { rows: number; bytes: number }): boolean {
     const id = fromHex(author) as Uint8Array
-    return rows.length < rowsMax && rows.every(row => writtenBy(row.bytes, id))
+    let { rows, bytes } = most
+    for (const row of rowsAfter(this.#parts.replica.rows, after)) {
+      bytes -= row.bytes.length
+      if (!writtenBy(row.bytes, id) || --rows <= 0 || bytes < 0) return false
+    }
+    return true
   }
 
   /** Root of our committed state, in hex. */

@@ -23,11 +23,20 @@ export interface Cursor {
 /** A stretch of a journal. */
 export type Span = Pick<Rows, 'incarnation' | 'after' | 'upTo'>
 
-/** Rows read from the store at a time. */
-const pageRows = 256
+/**
+ * Rows read from the store at a time: a few at first, then as many as have so many bytes, if they are like
+ * those before. A frame may hold one row of 128 KiB, or thousands.
+ */
+const page = { firstRows: 4, rowsMax: 256, bytes: 128 * 1024 }
 
 /** Rows looked through for one frame: some 50 ms where nearly all of them need no word. */
 const rowsLookedMax = 4 * frameEntriesMax
+
+/**
+ * The same in bytes: some 20 ms, where ten bytes tell of a large row. Twice as many for the sake of a
+ * transaction, which has far fewer unless its author means no good.
+ */
+const bytesLookedMax = 8 * 1024 * 1024
 
 /** Bytes of a row's locator in a frame. */
 export const locatorBytes = locatorPathBytes + locatorDigestBytes
@@ -93,6 +102,27 @@ export interface RowsQuery {
 }
 
 /**
+ * The rows after a position, to the last one, read as they are asked for.
+ * @param isUsed rows of which nothing is used need no check
+ */
+export function* rowsAfter(
+  rows: Pick<CheckedRows, 'after'>,
+  seq: Sequence,
+  isUsed?: (row: Row) => boolean,
+): Generator<Row> {
+  let [after, wanted] = [seq, page.firstRows]
+  for (;;) {
+    const found = rows.after(after, wanted, isUsed)
+    yield* found
+    const last = found.at(-1)
+    if (last === undefined || found.length < wanted) return
+    after = last.seq
+    const bytes = found.reduce((sum, row) => sum + row.bytes.length, 0)
+    wanted = Math.min(page.rowsMax, Math.max(1, Math.floor((page.bytes * found.length) / bytes)))
+  }
+}
+
+/**
  * The rows after a position, as many as fit, cut between transactions wherever a transaction fits at all. At
  * least one row is taken, however large; `upTo` says how far they reach.
  */
@@ -109,26 +139,25 @@ export function readRows(
   const isTold = (row: Row): boolean => isOurs(row) || query.known?.has(row.bytes) !== true
   const taken: Row[] = []
   let size = 0
-  let looked = 0
+  let [looked, bytesLooked] = [0, 0]
   let before: Uint8Array | undefined
   let after = query.after
-  for (;;) {
-    const page = rows.after(after, pageRows, isTold)
-    for (const row of page) {
-      if (row.seq > query.upTo) return pack(taken, query.upTo)
-      const last = taken.at(-1)
-      const isInTransaction = last !== undefined && sameTransaction(last.bytes, row.bytes)
-      if (looked++ >= rowsLookedMax && !isInTransaction) return pack(taken, after)
-      after = row.seq
-      if (!isTold(row)) continue
-      size += isOurs(row) ? bytesInFrame(row.bytes, before) : locatorBytes
-      if (isOurs(row)) before = row.bytes
-      const full = taken.length > 0 && (size > query.bytesMax || taken.length >= frameEntriesMax)
-      if (full) return pack(cutBetweenTransactions(taken, row))
-      taken.push(row)
-    }
-    if (page.length < pageRows) return pack(taken, query.upTo)
+  for (const row of rowsAfter(rows, query.after, isTold)) {
+    if (row.seq > query.upTo) break
+    const last = taken.at(-1)
+    const isInTransaction = last !== undefined && sameTransaction(last.bytes, row.bytes)
+    const isEnough = looked++ >= rowsLookedMax || bytesLooked >= bytesLookedMax
+    if (isEnough && (!isInTransaction || bytesLooked >= 2 * bytesLookedMax)) return pack(taken, after)
+    bytesLooked += row.bytes.length
+    after = row.seq
+    if (!isTold(row)) continue
+    size += isOurs(row) ? bytesInFrame(row.bytes, before) : locatorBytes
+    if (isOurs(row)) before = row.bytes
+    const full = taken.length > 0 && (size > query.bytesMax || taken.length >= frameEntriesMax)
+    if (full) return pack(cutBetweenTransactions(taken, row))
+    taken.push(row)
   }
+  return pack(taken, query.upTo)
 
   function pack(found: readonly Row[], upTo = (found.at(-1) as Row).seq): Rows {
     const others = found.filter(row => !isOurs(row))

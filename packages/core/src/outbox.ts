@@ -82,8 +82,8 @@ const announceRowsBytesMax = announceBytesMax - 2_000
 /** Announces sent in one go; what is left then is pulled by those who miss it. */
 const announceBurstMax = 40
 
-/** Rows looked through to see whether a waiting peer has written all of them itself. */
-const newsRows = 64
+/** Rows looked through to see whether a waiting peer has written all of them itself: with every event. */
+const newsMax = { rows: 64, bytes: 1024 * 1024 }
 
 /** Sends what is due. */
 export class Outbox {
@@ -170,7 +170,7 @@ export class Outbox {
   hasNewsFor(peer: Peer, own: Standing): boolean {
     const { acked } = peer
     if (acked?.incarnation !== own.incarnation) return false
-    return acked.seq < own.seq && !this.#parts.composer.rowsAllBy(peer.id, acked.seq, newsRows)
+    return acked.seq < own.seq && !this.#parts.composer.rowsAllBy(peer.id, acked.seq, newsMax)
   }
 
   /** Whether a descent is the next thing to do with a peer. */
