@@ -21,8 +21,9 @@ export interface Bulk {
   /** The rows up to here have come, though perhaps not to the disk. */
   reach: Sequence
   readonly since: number
-  /** Entries that we held when they last became more, and when that was. */
-  held: number
+  /** Answers of the peer have brought news that is durable, since `grownAt` was set. */
+  hasBrought: boolean
+  /** When that was last so. */
   grownAt: number
 }
 
@@ -32,7 +33,7 @@ export interface Bulk {
  */
 export const bulkWindow = 4
 
-/** A transfer in which nothing new has come for this long leaves the word to other peers. */
+/** A transfer that has brought nothing new for this long leaves the word to other peers. */
 const bulkPatienceMs = 10_000
 
 /** A peer that answers, and brings nothing, is not asked for a transfer again before this. */
@@ -58,7 +59,7 @@ export function settleBulk(
   if (chosen?.known === undefined) return own
   const { incarnation, seq } = chosen.known
   const reach = cursorOf(chosen)
-  chosen.bulk = { incarnation, upTo: seq, reach, since: now, held: own.count, grownAt: now }
+  chosen.bulk = { incarnation, upTo: seq, reach, since: now, hasBrought: false, grownAt: now }
   return { ...own, bulkFrom: chosen.id }
 }
 
@@ -85,6 +86,11 @@ export function noteArrival({ bulk }: Peer, rows: Rows): boolean {
   return true
 }
 
+/** An answer of the peer has brought entries that were news, and they are durable. */
+export function noteBrought({ bulk }: Peer): void {
+  if (bulk !== undefined) bulk.hasBrought = true
+}
+
 /** After which row of the peer's journal the next ones are to be asked for. */
 export function nextRowsAfter(peer: Peer): Sequence {
   return Math.max(cursorOf(peer), peer.bulk?.reach ?? 0)
@@ -100,13 +106,18 @@ function keepUp(peer: Peer, own: Standing, now: number, isReachable: (peer: Peer
   if (bulk === undefined) return
   const isOver = cursorOf(peer) >= bulk.upTo || known?.root === own.root
   if (isOver || known?.incarnation !== bulk.incarnation || known.seq < bulk.upTo) peer.bulk = undefined
-  else if (own.count > bulk.held) Object.assign(bulk, { held: own.count, grownAt: now })
-  else if (now - bulk.grownAt >= bulkPatienceMs) {
+  else if (bulk.hasBrought) Object.assign(bulk, { hasBrought: false, grownAt: now })
+  else if (now - bulk.grownAt >= bulkPatienceMs && !isWriting(peer, bulk)) {
     peer.bulk = undefined
     if (isReachable(peer)) peer.bulkAt = now + bulkPauseMs
   }
   // All that came is on the disk, or lost: whatever is missing is asked for again.
   if (peer.unsettledAnswers === 0) bulk.reach = cursorOf(peer)
+}
+
+/** Whether rows of the transfer have come and wait for the disk: its slowness is not the peer's fault. */
+function isWriting(peer: Peer, { reach }: Bulk): boolean {
+  return peer.unsettledAnswers > 0 && reach > cursorOf(peer)
 }
 
 /** Whether most of what the peer would tell is news to us. */

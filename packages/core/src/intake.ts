@@ -4,6 +4,7 @@
  *
  * Positions move only once the entries they cover are durable; equal roots prove more than any position.
  */
+import { noteBrought } from './bulk.ts'
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
@@ -135,6 +136,7 @@ export class Intake {
     commits.whenSettled(durable => {
       if (!durable) return
       peer.progress += staged
+      if (ask !== undefined && staged > 0) noteBrought(peer)
       // Before the rows, which may name once more what was asked for and has been given now.
       if (ask !== undefined) this.#followFetch(ask, delivery.message, at)
       if (rows !== undefined) this.#applied(peer, rows, entries, at)

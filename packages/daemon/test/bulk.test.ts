@@ -1,7 +1,7 @@
 /** A nearly empty node takes over what another one holds: bounded, resumable, whatever goes on meanwhile. */
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { frameBytesMax, type Message, type Rows } from '@lattice/core'
-import { bytesOf, lost, rowsOf, SyncWorld, type Carried } from './sync-world.ts'
+import { bytesOf, lost, rowsOf, SyncWorld, type Carried, type SyncNode } from './sync-world.ts'
 
 /** Ten frames of them. */
 const rows = rowsOf(2000, { authors: [0, 1, 2], valueBytes: 900 })
@@ -162,6 +162,60 @@ describe('a transfer that is cut', () => {
     }
     await world.until(() => world.isEqual(), 60_000)
     expect(entriesOf(world.log.filter(to(1)))).toBeLessThan(1.7 * rows.length)
+  })
+})
+
+describe('a transfer whose sender', () => {
+  /** Two nodes with the same rows, and one without any, which takes them over HTTP. */
+  async function beginFrom(onRows: (frame: number) => void): Promise<SyncNode> {
+    world = new SyncWorld('http')
+    await world.add(rows)
+    await world.add(rows)
+    let frames = 0
+    world.onFrame = frame => {
+      if (frame.from === 0 && to(2)(frame) && frame.message.rows !== undefined) onRows(++frames)
+      return frame.message
+    }
+    const taker = await world.add()
+    await world.pass(100)
+    return taker
+  }
+
+  it('has gone goes on from another one, whatever else comes in meanwhile', async () => {
+    const taker = await beginFrom(frame => {
+      if (frame !== 5) return
+      world.cut(0, 1)
+      world.cut(0, 2)
+      lost()
+    })
+    expect(taker.runtime.status().entryCount).toBeLessThan(rows.length / 2)
+    const other = world.nodes[1] as SyncNode
+    const write = async (): Promise<void> => {
+      for (let number = 0; number < 20; number++) {
+        await taker.runtime.write([{ op: 'put', key: `taker ${number}`, value: number }])
+        await other.runtime.write([{ op: 'put', key: `other ${number}`, value: number }])
+        await world.late(1_000)
+      }
+    }
+    const written = write()
+    await world.until(() => taker.runtime.status().entryCount > rows.length, 15_000)
+    await world.pass(20_000)
+    await written
+  })
+
+  it('waits for a slow disk is waited for', async () => {
+    const taker = await beginFrom(frame => {
+      if (frame === 2) world.nodes[2]?.store.hold()
+    })
+    expect(taker.store.waiting).toBe(1)
+    await world.pass(15_000)
+    taker.store.release()
+    await world.until(() => world.isEqual(), 10_000)
+    const told = (place: number): number =>
+      entriesOf(world.log.filter(frame => frame.from === place && to(2)(frame)))
+    // The first pushes a frame or two, because it hears of no progress.
+    expect(told(0)).toBeLessThan(1.2 * rows.length)
+    expect(told(1)).toBe(0)
   })
 })
 
