@@ -13,6 +13,7 @@ import {
   childrenOf,
   compareStep,
   fittingStep,
+  fullDigestBytes,
   holds,
   narrowRoom,
   openDescent,
@@ -45,6 +46,13 @@ const paceMin = 64
 
 /** How many more are told than the last answer had room for: the next entries may be smaller. */
 const paceGrowth = 1.25
+
+/**
+ * Of the descents in a row after which roots had moved, every so many-th has full digests: two entries that
+ * short ones do not tell apart stay so. Seconds where both sides are written to all the time, for a share of
+ * bytes that hardly shows.
+ */
+const movedPerFull = 16
 
 /** What to send next to a peer with which we lead a descent. */
 export interface Descent {
@@ -83,6 +91,13 @@ export const wantsOnly: Descent = {
   unanswered: [],
   push: [],
   want: [],
+}
+
+/**
+ * How much of each digest the next descent tells, after so many that failed, and that ended as roots moved.
+ */
+export function digestBytesAfter(failures: number, moved: number): number {
+  return failures === 0 && moved % movedPerFull < movedPerFull - 1 ? shortDigestBytes : fullDigestBytes
 }
 
 /** Begins a descent from the top. */

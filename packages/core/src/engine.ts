@@ -6,12 +6,12 @@ import { settleBulk } from './bulk.ts'
 import { CommitMarks } from './commit-marks.ts'
 import { CommitPipeline } from './commits.ts'
 import { Compaction } from './compaction.ts'
+import { digestBytesAfter } from './descent.ts'
 import { Dialect } from './dialect.ts'
 import { assert } from './errors.ts'
 import { authorsOf, type EngineParts } from './engine-parts.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
-import { fullDigestBytes, shortDigestBytes } from './reconcile.ts'
 import { vouchedHorizon } from './horizon.ts'
 import { bothRoots, Intake } from './intake.ts'
 import { createPeers } from './members.ts'
@@ -195,7 +195,7 @@ export class Engine {
     const own = settleBulk(this.#peers, this.#standing(), at.mono, this.#mode.state, this.#parts.params)
     for (const peer of this.#peers.values()) {
       if (this.#outbox.beginsDescent(peer, own, at, this.#mode.state)) {
-        const digestBytes = peer.descentFailures === 0 ? shortDigestBytes : fullDigestBytes
+        const digestBytes = digestBytesAfter(peer.descentFailures, peer.descentsMoved)
         peer.descent = this.#composer.openDescent(bothRoots(own.root, peer), digestBytes)
       }
       this.#out.push(...this.#outbox.plan(peer, own, at, this.#mode))

@@ -198,6 +198,7 @@ export class Intake {
     peer.fetch = undefined
     peer.descent = undefined
     peer.descentFailures = 0
+    peer.descentsMoved = 0
     peer.descentAt = at.mono
     peer.fruitless = 0
   }
@@ -293,6 +294,7 @@ export class Intake {
     // What is written meanwhile comes by journal: a descent that ran to its end has done what it can.
     const isOver = next === undefined && resumes(peer) && peer.acked !== undefined
     if (!isOver && askedDescent.roots !== bothRoots(this.#parts.root(), peer)) {
+      peer.descentsMoved++
       peer.descentAt = at.mono + descentPauseMs.moved
       return
     }

@@ -106,6 +106,8 @@ export interface Peer {
   /** No descent before this. */
   descentAt: number
   descentFailures: number
+  /** Descents since our roots were last the same at whose end one of the roots was another. */
+  descentsMoved: number
   /** No further sync exchange before this: paces exchanges that bring nothing. */
   syncAt: number
   /** It leads an exchange, and is expected to ask on before this. */
@@ -152,6 +154,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     equalAt: now,
     descentAt: now,
     descentFailures: 0,
+    descentsMoved: 0,
     syncAt: now,
     leadsUntil: now,
     fruitless: 0,
