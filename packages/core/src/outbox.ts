@@ -178,17 +178,15 @@ export class Outbox {
     // A peer below our horizon has to apply it first: what it would offer has ended here.
     const comparable = (peer.stated?.settled ?? 0n) >= own.horizon
     const differs = notesDivergence(peer, own, at.mono) || this.#isOverdue(peer, own, at)
-    if (!comparable || !differs) peer.divergedSince = undefined
-    else peer.divergedSince ??= at.mono
+    // A commit under way says nothing: with each the wait for the other's first word would begin anew.
+    if (!comparable || (!differs && own.settled)) peer.divergedSince = undefined
+    else if (differs) peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false
     const path = choosePath(peer, mode, at.mono, this.#parts.params)
     return path !== undefined && own.settled && at.mono >= descentDueAt(peer, path, own)
   }
 
-  /**
-   * Writes may keep both sides moving for ever: then equality at rest never comes, and cannot be waited for.
-   * Nor does a commit under way end it: the wait for the other's first word would begin anew each time.
-   */
+  /** Writes may keep both sides moving for ever: then equality at rest cannot be waited for. */
   #isOverdue({ known, equalAt }: Peer, own: Standing, at: Instant): boolean {
     return known !== undefined && known.root !== own.root && at.mono - equalAt > antiEntropyMs
   }
