@@ -151,7 +151,8 @@ function candidate(parts: CompactionParts, peers: readonly Peer[], at: Instant):
   const walls = [at.wall, ...peers.map(peer => peer.known?.wall ?? 0)]
   const bounds = [versionAt(Math.min(...walls) - retentionMs), replica.floor]
   bounds.push(...peers.map(peer => peer.stated?.floor ?? 0n))
-  const isFull = others.length === keysPerHorizon - 1
+  // What the last horizon has left over goes with the next one, wherever that lies.
+  const isFull = others.length === keysPerHorizon - 1 && (others.at(-1) as Version) > last
   if (isFull) bounds.push(others.at(-1) as Version)
   const horizon = bounds.reduce((a, b) => (a < b ? a : b))
   if (first > horizon || horizon <= last) return undefined
