@@ -19,7 +19,7 @@ import { compareNodesMax, descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
 import { OwnHistory } from './own-history.ts'
-import { followPauseMs, revivalMs } from './params.ts'
+import { followPauseMs, httpSilenceMaxMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { fittingStep, lackingOf, stepBytesMax } from './reconcile.ts'
@@ -205,9 +205,12 @@ export class Intake {
 
   /** A sign of life after a silence: whatever path failed before is worth a new try; here the peer leads. */
   #notice(peer: Peer, path: PathKind, at: Instant): void {
-    const revived = peer.lastSeen === undefined || at.mono - peer.lastSeen > revivalMs
+    const silenceMs = at.mono - (peer.lastSeen ?? peer.equalAt)
+    const revived = peer.lastSeen === undefined || silenceMs > revivalMs
     peer.lastSeen = at.mono
     peer.lastSeenWall = at.wall
+    // Longer than any path is silent at rest: nobody was in touch.
+    if (silenceMs > httpSilenceMaxMs) peer.equalAt += silenceMs
     if (!revived) return
     for (const kind of pathKinds) peer.links[kind].retryAt = Math.min(peer.links[kind].retryAt, at.mono)
     peer.links[path].greetAt = Math.max(peer.links[path].greetAt, at.mono + followPauseMs)

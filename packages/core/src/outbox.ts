@@ -177,7 +177,7 @@ export class Outbox {
   beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
     // A peer below our horizon has to apply it first: what it would offer has ended here.
     const comparable = (peer.stated?.settled ?? 0n) >= own.horizon
-    const differs = notesDivergence(peer, own, at.mono) || this.#isOverdue(peer, own, at)
+    const differs = notesDivergence(peer, own, at.mono) || this.#isOverdue(peer, own)
     // A commit under way says nothing: with each the wait for the other's first word would begin anew.
     if (!comparable || (!differs && own.settled)) peer.divergedSince = undefined
     else if (differs) peer.divergedSince ??= at.mono
@@ -187,8 +187,8 @@ export class Outbox {
   }
 
   /** Writes may keep both sides moving for ever: then equality at rest cannot be waited for. */
-  #isOverdue({ known, equalAt }: Peer, own: Standing, at: Instant): boolean {
-    return known !== undefined && known.root !== own.root && at.mono - equalAt > antiEntropyMs
+  #isOverdue({ known, equalAt, lastSeen = equalAt }: Peer, own: Standing): boolean {
+    return known !== undefined && known.root !== own.root && lastSeen - equalAt > antiEntropyMs
   }
 
   /** Everything that is due for one peer. */

@@ -103,7 +103,8 @@ export const ownPauseMs = 2_000
 export const clockJumpMs = 5_000
 
 /**
- * Roots that have not been equal for this long are descended into, also while writes keep both sides moving.
+ * Roots that have not been equal for this long while in touch are descended into, also while writes keep both
+ * sides moving.
  */
 export const antiEntropyMs = 600_000
 

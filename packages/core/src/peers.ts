@@ -101,7 +101,7 @@ export interface Peer {
   divergedSince: number | undefined
   /** When that was first so since our roots were last the same. */
   apartSince: number | undefined
-  /** When both roots last were equal. */
+  /** When both roots last were equal, moved along by how long the peer was out of touch since. */
   equalAt: number
   /** No descent before this. */
   descentAt: number

@@ -49,6 +49,8 @@ interface Post {
 /** Two engines on one timeline. */
 export class EnginePair {
   readonly nodes: readonly [PairedEngine, PairedEngine]
+  /** Nothing gets through: whoever asks or waits is told so. */
+  isCut = false
   #now = 0
   #posts: Post[] = []
   /** Questions so far: what each asker calls its own. */
@@ -108,12 +110,16 @@ export class EnginePair {
     } else if (effect.type === 'connect') {
       if (own.dials && effect.peer === this.nodes[other].signer.nodeId)
         this.#post(self, { type: 'peer-up', path: 'http', peer: effect.peer })
+    } else if (effect.type === 'ask' && this.isCut) {
+      this.#post(self, { type: 'ask-failed', id: effect.id, reason: 'cut' })
     } else if (effect.type === 'ask') {
       own.asked.push(effect.message)
       const id = this.#askers.push(effect.id) - 1
       this.#post(other, { type: 'request', id, path: 'http', peer: own.signer.nodeId, ...delivery(effect) })
     } else if (effect.type === 'reply') {
-      this.#post(other, { type: 'answer', id: this.#askers[effect.id] ?? 0, ...delivery(effect) })
+      const id = this.#askers[effect.id] ?? 0
+      if (this.isCut) this.#post(other, { type: 'ask-failed', id, reason: 'cut' })
+      else this.#post(other, { type: 'answer', id, ...delivery(effect) })
     }
   }
 
