@@ -197,10 +197,12 @@ export class CheckedRows {
 
   /** Whether the leaf on the disk is that of an intact row; one that is not makes the place doubtful. */
   #isLeafOf(row: Row, found: Leaf | undefined): boolean {
-    const { hash, trie } = this.#parts
+    const { hash, trie, store, isCommitting } = this.#parts
     const leaf = trie.get(pathOf(row.key, row.slot, hash))
     if (leaf === undefined) return false
     if (found && equalBytes(found.path, leaf.path) && equalBytes(found.digest, leaf.digest)) return true
+    // A successor has come to the disk between the two reads.
+    if (isCommitting() && store.at(row.seq) === undefined) return true
     this.#note(leaf, row.key)
     return false
   }

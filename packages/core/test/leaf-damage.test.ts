@@ -38,6 +38,25 @@ async function scrub(node: TestReplica): Promise<void> {
   await commit(node)
 }
 
+it('a leaf that goes with its row, while the scrub reads one after the other, is no damage', async () => {
+  const node = await filled()
+  const { replica, store } = node
+  replica.write([put('b', 'newer')], testWall)
+  store.hold()
+  const done = store.commit(replica.seal())
+  const read = store.after.bind(store)
+  const readAndLand: typeof read = (...range) => {
+    const rows = read(...range)
+    store.release()
+    return rows
+  }
+  Object.assign(store, { after: readAndLand })
+  expect(replica.rows.scan(0, 10)).toMatchObject({ rowCount: 4, damaged: [] })
+  await done
+  replica.committed()
+  expect([replica.quarantine.take(), replica.read('b')?.value]).toEqual([[], 'newer'])
+})
+
 describe('a leaf on the disk that is damaged', () => {
   it('is found, although trie and row are sound: the entry is written anew', async () => {
     const node = await filled()

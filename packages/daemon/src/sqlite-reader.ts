@@ -120,7 +120,7 @@ export class SqliteReader implements StoreReads {
     let span = leavesPerPage
     for (let seq = after; seq < upTo;) {
       const end = Math.min(seq + span, upTo)
-      const block = this.#leavesWithin(seq, end)
+      const block = this.#inOneMoment(() => this.#leavesWithin(seq, end))
       if (block === undefined) {
         const [next] = this.#all(this.#nextLeaf, end)[0] as [number | null]
         if (next === null) return
