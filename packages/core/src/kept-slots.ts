@@ -45,7 +45,7 @@ export class KeptSlots {
   keep(key: string, rows: readonly Row[]): void {
     if (rows.length < slotsMin) return
     this.#keys.set(key, new Map())
-    for (const row of rows) this.committed(row)
+    for (const row of rows) this.#put(row)
     for (const oldest of this.#keys.keys()) {
       if (this.#bytes <= bytesMax) return
       this.#forget(oldest)
@@ -54,12 +54,9 @@ export class KeptSlots {
 
   /** A row has come. Its bytes are copied, since they may be part of a larger block. */
   committed({ seq, key, slot, digest, bytes }: Row): void {
-    const slots = this.#keys.get(key)
-    if (slots === undefined) return
+    if (!this.#keys.has(key)) return
     this.dropped(key, slot)
-    const copy = Uint8Array.from(bytes)
-    slots.set(slot, parsed({ seq, key, slot, digest: Uint8Array.from(digest), bytes: copy }))
-    this.#bytes += bytesOf(copy)
+    this.#put({ seq, key, slot, digest: Uint8Array.from(digest), bytes: Uint8Array.from(bytes) })
   }
 
   /** A row has gone. */
@@ -69,6 +66,11 @@ export class KeptSlots {
     if (row === undefined) return
     slots?.delete(slot)
     this.#bytes -= bytesOf(row.bytes)
+  }
+
+  #put(row: Row): void {
+    this.#keys.get(row.key)?.set(row.slot, parsed(row))
+    this.#bytes += bytesOf(row.bytes)
   }
 
   #forget(key: string): void {
