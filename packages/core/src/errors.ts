@@ -46,8 +46,9 @@ export const errorCatalog = {
     'free disk space; the node takes writes again by itself once a tenth of the disk is free',
   ],
   STORE_SUSPECT: [
-    'the disk failed to keep a write, or to give back what it holds',
-    'the node checks its store and starts it anew by itself; if this comes again, replace the disk',
+    'the disk failed to keep a write, or to give back what it holds; a write under way may be kept or not',
+    'the node checks its store and starts it anew by itself; then read what you wrote, or repeat it with its ' +
+      'Idempotency-Key. If this comes again, replace the disk',
   ],
   ENTRY_DAMAGED: [
     'what this node holds under this key was damaged on its disk and is being fetched from the other nodes',
