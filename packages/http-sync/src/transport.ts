@@ -2,7 +2,9 @@
  * The HTTP lung: the `Transport` port on signed requests over keep-alive connections.
  *
  * There is no connection to lose, so a peer is up from its first signed answer until another node signs in
- * its place; whether it answers now is for the engine to find out. Frames go only to URLs proven that way.
+ * its place; whether it answers now is for the engine to find out. Frames go only to URLs proven that way. A
+ * question that fails makes it look again who lives where nobody was found: at the pace of the engine's
+ * questions, and one look per URL at a time.
  */
 import {
   LatticeError,
