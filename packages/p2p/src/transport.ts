@@ -65,6 +65,9 @@ export interface P2pTransport extends Transport {
 /** A connection that ends this soon after its handshake was refused by the other side. */
 const refusedWithinMs = 1000
 
+const closedAtOnce =
+  'the peer closed the connection at once; check that it trusts the public key of this node'
+
 /** Makes the P2P lung. Throws CONFIG_INVALID for a bad seed or address; touches no network before `start`. */
 export function createP2pTransport(options: P2pOptions): P2pTransport {
   return new Libp2pTransport(options)
@@ -132,7 +135,10 @@ class Libp2pTransport implements P2pTransport {
     if (signal.aborted) throw new LatticeError('PEER_TIMEOUT')
     const connected = (): boolean => stack.connections(peer).some(({ status }) => status === 'open')
     if (!connected()) await this.#dialer.dial(stack.node, peer, signal)
-    if (connected() && this.#stack === stack) this.#reportUp(peer)
+    // What has ended again already, and was told as down, must not be taken for up.
+    if (this.#stack !== stack) throw notRunning()
+    if (!connected()) throw new LatticeError('PEER_REFUSED', closedAtOnce)
+    this.#reportUp(peer)
   }
 
   async request(peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
@@ -223,10 +229,8 @@ class Libp2pTransport implements P2pTransport {
 
   #closed(peer: NodeId, address: string, livedMs: number): void {
     if (livedMs > refusedWithinMs) return
-    const sentence =
-      'the peer closed the connection at once; check that it trusts the public key of this node'
-    this.#dialer.failed(peer, address, new LatticeError('PEER_REFUSED', sentence))
-    this.#log('debug', sentence, { node_id: peer, address })
+    this.#dialer.failed(peer, address, new LatticeError('PEER_REFUSED', closedAtOnce))
+    this.#log('debug', closedAtOnce, { node_id: peer, address })
   }
 }
 
