@@ -16,7 +16,6 @@ import { preferredPath, type ModeState } from './mode.ts'
 import type { ModeKeeper } from './mode-keeper.ts'
 import {
   ackIntervalMs,
-  antiEntropyMs,
   effectiveHeartbeatMs,
   httpIdleProbeMs,
   introduceMs,
@@ -32,6 +31,7 @@ import {
   choosePath,
   descentDueAt,
   heldSeq,
+  isOverdue,
   isTalking,
   notesDivergence,
   knowsAll,
@@ -177,18 +177,16 @@ export class Outbox {
   beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
     // A peer below our horizon has to apply it first: what it would offer has ended here.
     const comparable = (peer.stated?.settled ?? 0n) >= own.horizon
-    const differs = notesDivergence(peer, own, at.mono) || this.#isOverdue(peer, own)
+    const overdue = isOverdue(peer, own)
+    const differs = notesDivergence(peer, own, at.mono) || overdue
     // A commit under way says nothing: with each the wait for the other's first word would begin anew.
     if (!comparable || (!differs && own.settled)) peer.divergedSince = undefined
     else if (differs) peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false
     const path = choosePath(peer, mode, at.mono, this.#parts.params)
-    return path !== undefined && own.settled && at.mono >= descentDueAt(peer, path, own)
-  }
-
-  /** Writes may keep both sides moving for ever: then equality at rest cannot be waited for. */
-  #isOverdue({ known, equalAt, lastSeen = equalAt }: Peer, own: Standing): boolean {
-    return known !== undefined && known.root !== own.root && lastSeen - equalAt > antiEntropyMs
+    // Otherwise better at rest: what is on its way to the disk would be fetched once more.
+    const isTime = own.settled || overdue
+    return path !== undefined && isTime && at.mono >= descentDueAt(peer, path, own)
   }
 
   /** Everything that is due for one peer. */

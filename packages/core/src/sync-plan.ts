@@ -5,7 +5,14 @@
 import { covers, sameCursor } from './journal.ts'
 import type { ModeState } from './mode.ts'
 import { preferredPath } from './mode.ts'
-import { ackIntervalMs, fillPauseMs, firstWordMs, followPauseMs, type EngineParams } from './params.ts'
+import {
+  ackIntervalMs,
+  antiEntropyMs,
+  fillPauseMs,
+  firstWordMs,
+  followPauseMs,
+  type EngineParams,
+} from './params.ts'
 import type { Patience, Peer } from './peers.ts'
 import {
   pathKinds,
@@ -193,6 +200,11 @@ export function notesDivergence(peer: Peer, own: Standing, now: number): boolean
   if (peer.known?.root === own.root) peer.apartSince = undefined
   else if (differs) peer.apartSince ??= now
   return differs
+}
+
+/** Writes may keep both sides moving for ever: then equality at rest cannot be waited for. */
+export function isOverdue({ known, equalAt, lastSeen = equalAt }: Peer, own: Standing): boolean {
+  return known !== undefined && known.root !== own.root && lastSeen - equalAt > antiEntropyMs
 }
 
 /** Whether a peer has been told all our rows, and how far we have applied its own. */
