@@ -61,6 +61,11 @@ export class SmallDisk {
     this.#run('rm', '-f', this.#ballast)
   }
 
+  /** Makes it larger. */
+  resize(mib: number): void {
+    this.#run('mount', '-o', `remount,size=${mib}M`, this.#directory)
+  }
+
   /** From now on nothing can be written to it, or it can again. */
   remount(how: 'ro' | 'rw'): void {
     this.#run('mount', '-o', `remount,${how}`, this.#directory)

@@ -25,10 +25,13 @@ afterAll(async () => {
   await Promise.all(disks.map(disk => disk.close()))
 })
 
-/** Two nodes that trust each other, the first on a small disk. */
-async function pairOnSmallDisk(): Promise<{ disk: SmallDisk; nodes: readonly [Daemon, Daemon] }> {
+/** Two nodes that trust each other, the first on a small disk; all are started, or those from `start` on. */
+async function pairOnSmallDisk({ start = 0 } = {}): Promise<{
+  disk: SmallDisk
+  nodes: readonly [Daemon, Daemon]
+}> {
   const drafts = await Promise.all(
-    ['small', 'roomy'].map(async name => {
+    [`small${disks.length}`, `roomy${disks.length}`].map(async name => {
       const [made, http, p2p] = await Promise.all([world.identity(name), freePort(), freePort()])
       return { name, ...made, url: `http://127.0.0.1:${http}`, p2pAddress: `/ip4/127.0.0.1/tcp/${p2p}` }
     }),
@@ -43,7 +46,7 @@ async function pairOnSmallDisk(): Promise<{ disk: SmallDisk; nodes: readonly [Da
     }),
   )
   const [first, second] = nodes as [Daemon, Daemon]
-  await Promise.all([first.start(), second.start()])
+  await Promise.all(nodes.slice(start).map(node => node.start()))
   return { disk, nodes: [first, second] }
 }
 
@@ -87,6 +90,39 @@ where('a full disk', () => {
       for (const key of acknowledged) expect(await valueOf(first, key)).toBe(large)
       expect(await valueOf(first, 'kept')).toBeUndefined()
       expect((await first.client.getP2pStatus()).warnings.map(({ code }) => code)).not.toContain('disk-full')
+    },
+    limitMs,
+  )
+})
+
+where('a disk that another node fills', () => {
+  it(
+    'keeps room for deletes, lets the node start anew, and is filled on once there is more',
+    async () => {
+      const { disk, nodes } = await pairOnSmallDisk({ start: 1 })
+      const [small, roomy] = nodes
+      for (let number = 0; number < 40; number++) {
+        const value = large.slice(0, 80_000)
+        const puts = Array.from({ length: 10 }, (_, at) => `${number}/${at}`)
+        const operations = puts.map(key => ({ op: 'put' as const, key, value }))
+        await roomy.client.transact({ body: { operations } })
+      }
+      await small.start()
+      const warns = async (): Promise<boolean> =>
+        (await small.client.getP2pStatus()).warnings.some(({ code }) => code === 'disk-full')
+      await eventually('its disk is full', warns, 60_000)
+      const remove = (key: string): Promise<unknown> =>
+        small.client.deleteKey({ params: { key } }).catch(() => false)
+      // What came while the disk refused a batch is refused with it.
+      await eventually('a delete is taken', () => remove('0/0'), 10_000)
+      await small.kill()
+      await small.start()
+      await eventually('a delete is taken anew', () => remove('0/1'), 10_000)
+      expect(await valueOf(small, '0/0')).toBeUndefined()
+      disk.resize(200)
+      await equalRoots(nodes, 60_000)
+      expect(await valueOf(roomy, '0/1')).toBeUndefined()
+      await eventually('it says so', async () => !(await warns()), 30_000)
     },
     limitMs,
   )

@@ -82,3 +82,9 @@ export const proofEntriesMax = 4096
 
 /** Damaged entries remembered one by one; a store with more is rebuilt as a whole. */
 export const quarantineMax = 1_000
+
+/**
+ * Free bytes of the disk below which nothing is written but deletes, whoever wrote it: they, and moving the
+ * log into the database, need some room.
+ */
+export const storeReserveBytes = 1024 * 1024

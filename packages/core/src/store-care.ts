@@ -7,7 +7,7 @@ import type { VerifiedEntry } from './entry.ts'
 import { LatticeError } from './errors.ts'
 import type { Effect, Event } from './events.ts'
 import type { Intake } from './intake.ts'
-import { quarantineMax } from './limits.ts'
+import { quarantineMax, storeReserveBytes } from './limits.ts'
 import type { Peer } from './peers.ts'
 import type { Place } from './quarantine.ts'
 import type { Replica } from './replica.ts'
@@ -23,9 +23,6 @@ const damagedKeysMax = 20
  * but never more than days of writing need.
  */
 const roomAgain = { ratio: 0.1, bytes: 1024 ** 3 }
-
-/** Below this no more is written but deletes: they, and moving the log into the database, need some room. */
-const reserveBytes = 1024 ** 2
 
 /** What the care works with. */
 export interface StoreCareParts {
@@ -78,7 +75,7 @@ export class StoreCare {
 
   /** The disk was measured. */
   measured({ freeBytes, totalBytes }: Event & { type: 'disk' }, at: Instant): Effect[] {
-    if (freeBytes < reserveBytes) return this.#fill(at)
+    if (freeBytes < storeReserveBytes) return this.#fill(at)
     const enough = Math.min(roomAgain.bytes, roomAgain.ratio * totalBytes)
     if (this.#fullSinceWall === undefined || freeBytes < enough) return []
     this.#fullSinceWall = undefined

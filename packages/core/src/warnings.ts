@@ -164,7 +164,7 @@ function storeWarnings({ damage, fullSinceWall, clonedWall, sinceWall }: Facts, 
       ...base,
       code: 'disk-full',
       title: 'The disk under the store is full',
-      text: 'Reads, deletes and sync go on; other writes are refused until a tenth of the disk is free.',
+      text: 'Reads and deletes go on, and sync as far as there is room; writes are refused until a tenth is free.',
       sinceWall: fullSinceWall,
       primaryAction: { label: 'Make room; see what fills it', command: 'df -h' },
     })

@@ -267,7 +267,7 @@ async function serve(
 ): Promise<{ server: HttpServer; url: string; stop: () => Promise<void> }> {
   const { config, lungs, log, runtime, parts } = input
   const lag = watchEventLoop()
-  const watch = await watchStore({ stateDir: config.stateDir, runtime, clock: parts.clock, log })
+  const watch = await watchStore({ store: input.store, runtime, clock: parts.clock, log })
   const { integrity, disk, persistence } = watch
   const probes = { eventLoop: lag.probe, disk, persistence }
   const counts = createCounts()

@@ -31,7 +31,7 @@ const cacheKiB = 64 * 1024
 /** The log file is cut to this after a burst. */
 const logBytesMax = 64 * 1024 * 1024
 /** Longest wait for another process that looks at the file (a backup, the sqlite3 shell). */
-const busyTimeoutMs = 5000
+export const busyTimeoutMs = 5000
 
 const nothingUnindexed: Unindexed = { marker: 0, rows: [], doubtful: 0, mended: 0 }
 

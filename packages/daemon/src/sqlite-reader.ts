@@ -7,6 +7,7 @@ import { assert, LatticeError, type LeafBlock, type Row, type Store } from '@lat
 import { openFact } from './fact-check.ts'
 import { readError } from './sqlite-error.ts'
 import { Overlay, textOf, utf8, type Candidate } from './sqlite-overlay.ts'
+import { Growth } from './sqlite-room.ts'
 import { newestSeqSql } from './sqlite-schema.ts'
 import { readTrusted } from './sqlite-unindexed.ts'
 
@@ -36,6 +37,7 @@ export class SqliteReader implements StoreReads {
   readonly overlay = new Overlay()
   readonly #database: DatabaseSync
   readonly #path: string
+  readonly #growth: Growth
   readonly #begin: StatementSync
   readonly #end: StatementSync
   readonly #slots: StatementSync
@@ -53,6 +55,7 @@ export class SqliteReader implements StoreReads {
     this.#path = path
     this.#database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs })
     this.#database.exec(`PRAGMA cache_size = -${cacheKiB}`)
+    this.#growth = new Growth(this.#database, path)
     this.#begin = this.#database.prepare('BEGIN')
     this.#end = this.#database.prepare('COMMIT')
     this.#slots = this.#prepare(
@@ -156,6 +159,11 @@ export class SqliteReader implements StoreReads {
       const value = openFact(Buffer.from(name), bytes)
       return value === undefined ? [] : [[name, value] as const]
     })
+  }
+
+  /** By how much the database is to grow when its log moves into it. */
+  get growthBytes(): number {
+    return this.#growth.bytes
   }
 
   /** Learns what is not indexed from the database itself. */

@@ -33,6 +33,8 @@ export interface SqliteStoreOptions {
   readonly remedy?: StoreRemedy
   /** How far the indexes lag behind; tests make it small. */
   readonly lag?: IndexLag
+  /** What stays free on the disk for deletes; tests make it large. */
+  readonly reserveBytes?: number
 }
 
 /** A durable store. */
@@ -44,6 +46,8 @@ export interface SqliteStore extends Store {
    * before it claims to be complete. Stands over restarts until a commit removes the fact `amnesiaFact`.
    */
   readonly amnesia: boolean
+  /** Bytes of the disk that are free still, and will be taken by what is durable already. */
+  readonly growthBytes: number
 }
 
 /**
@@ -131,6 +135,10 @@ class ThreadedStore implements SqliteStore {
 
   get lastSeq(): Sequence {
     return this.#lastSeq
+  }
+
+  get growthBytes(): number {
+    return this.#reader.growthBytes
   }
 
   slots(key: string): readonly Row[] {

@@ -5,6 +5,7 @@
  * A slow flush blocks this thread alone; heartbeats and `/health` go on. Answers come in the order of the
  * requests.
  */
+import { join } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import {
   isMainThread,
@@ -27,8 +28,9 @@ import { unpackBatch } from './sqlite-batch.ts'
 import { commitError, isFlushFailure } from './sqlite-error.ts'
 import { FactWriter } from './sqlite-facts.ts'
 import { LaggingIndex, type IndexLag } from './sqlite-index.ts'
-import { openDatabase, type OpenedDatabase, type StoreNote } from './sqlite-open.ts'
-import { newestSeqSql } from './sqlite-schema.ts'
+import { busyTimeoutMs, openDatabase, type OpenedDatabase, type StoreNote } from './sqlite-open.ts'
+import { Room } from './sqlite-room.ts'
+import { newestSeqSql, storeFiles } from './sqlite-schema.ts'
 
 /** What the thread is started with; `role` keeps an import elsewhere from doing anything. */
 export interface WriterOptions {
@@ -38,6 +40,8 @@ export interface WriterOptions {
   readonly remedy?: StoreRemedy
   /** How far the indexes lag; tests make it small. */
   readonly lag?: IndexLag
+  /** What stays free for deletes; tests make it large. */
+  readonly reserveBytes?: number
   /** One shared counter, raised and notified after every request. */
   readonly bell: Int32Array<SharedArrayBuffer>
 }
@@ -87,6 +91,9 @@ const checkpointPages = { small: 1000, bulk: 4000 } as const
 /** A group from this size on counts as bulk: about 60 rows of 500 B. */
 const bulkBytes = 32 * 1024
 
+/** Longest wait for readers before the log is cut on a full disk: all but a backup are done by then. */
+const cutWithinMs = 100
+
 /** How often the sentinel is told: two flushes a minute, and an old copy is older than that. */
 const noteEveryMs = 60_000
 
@@ -106,6 +113,7 @@ class Writer {
   readonly #directory: string
   readonly #index: LaggingIndex
   readonly #facts: FactWriter
+  readonly #room: Room
   readonly #beginTransaction: StatementSync
   readonly #endTransaction: StatementSync
   readonly #insertRow: StatementSync
@@ -119,8 +127,12 @@ class Writer {
   #notedSeq = 0
   #noteAt = performance.now() + noteEveryMs
 
-  constructor({ database, incarnation, unindexed }: OpenedDatabase, directory: string, lag?: IndexLag) {
+  constructor(
+    { database, incarnation, unindexed }: OpenedDatabase,
+    { directory, lag, reserveBytes }: WriterOptions,
+  ) {
     this.#database = database
+    this.#room = new Room(database, join(directory, storeFiles.database), reserveBytes)
     this.#directory = directory
     this.#incarnation = incarnation
     this.#insertRow = database.prepare('INSERT INTO row VALUES (?, CAST(? AS TEXT), ?, ?, ?)')
@@ -159,6 +171,7 @@ class Writer {
     if (!prepared) this.#expect(blocks.reduce((bytes, block) => bytes + block.length, 0) >= bulkBytes)
     const failure = this.#commit(blocks, true)
     if (failure === undefined || isDamage(failure)) return blocks.map(() => failure)
+    if (failure.code === 'STORE_FULL') this.#cutLog()
     return blocks.map(block => {
       const parts = [...(prepared ?? []), block]
       return this.#commit(parts, this.#index.isOverdue && !parts.every(frees))
@@ -208,6 +221,17 @@ class Writer {
     if (bulk === this.#bulk) return
     this.#bulk = bulk
     this.#database.exec(`PRAGMA wal_autocheckpoint = ${bulk ? checkpointPages.bulk : checkpointPages.small}`)
+  }
+
+  /** Moves the log into the database, where the disk has room for that: both may hold the same. */
+  #cutLog(): void {
+    try {
+      this.#database.exec(`PRAGMA busy_timeout = ${cutWithinMs}; PRAGMA wal_checkpoint(TRUNCATE)`)
+    } catch {
+      // The disk is full: the verdict of the commits says so.
+    } finally {
+      this.#database.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+    }
   }
 
   /** Brings the indexes up to the newest row. After a failure they lag as before. */
@@ -270,6 +294,8 @@ class Writer {
   }
 
   #apply(block: Uint8Array): void {
+    if (this.#room.isShort(block.length) && !frees(block))
+      throw new LatticeError('STORE_FULL', `${this.#directory}: the disk is nearly full`)
     const { rows, facts, drops } = unpackBatch(block)
     for (const { seq, key, slot, digest, bytes } of rows) {
       assert(seq > this.#lastSeq, `sequence ${seq} must be above ${this.#lastSeq}`)
@@ -305,13 +331,14 @@ function failureOf(error: unknown): WriterFailure {
 }
 
 /** Opens the database, reports, and serves until told to close. */
-function run(port: MessagePort, { directory, bell, remedy, lag }: WriterOptions): void {
+function run(port: MessagePort, options: WriterOptions): void {
+  const { directory, bell, remedy } = options
   const reply = (message: WriterReply): void => port.postMessage(message)
   let writer: Writer
   try {
     const opened = openDatabase(directory, remedy)
     const { incarnation, notes } = opened
-    writer = new Writer(opened, directory, lag)
+    writer = new Writer(opened, options)
     reply({ kind: 'opened', incarnation, lastSeq: writer.lastSeq, notes })
   } catch (error) {
     reply({ kind: 'failed', failure: failureOf(error) })
@@ -353,6 +380,5 @@ function nextRequest(port: MessagePort, bell: WriterOptions['bell']): WriterRequ
   }
 }
 
-const options = workerData as Partial<WriterOptions> | null
-if (!isMainThread && parentPort && options?.role === 'sqlite-writer')
-  run(parentPort, options as WriterOptions)
+const given = workerData as Partial<WriterOptions> | null
+if (!isMainThread && parentPort && given?.role === 'sqlite-writer') run(parentPort, given as WriterOptions)

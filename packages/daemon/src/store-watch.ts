@@ -1,16 +1,18 @@
 /**
  * Watches the store of a running node: the scrub, the room on the disk, and what health says of both.
  */
+import { dirname } from 'node:path'
 import type { ComponentHealth, IntegrityReport } from '@lattice/api'
 import type { Clock, NodeStatus } from '@lattice/core'
 import { createIntegrityCheck, type IntegrityCheck } from './host/integrity.ts'
 import type { Log } from './host/log.ts'
 import { watchDisk, type RunningProbe } from './host/probes.ts'
 import type { Runtime } from './runtime.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
 /** What is watched. */
 export interface StoreWatchParts {
-  readonly stateDir: string
+  readonly store: Pick<SqliteStore, 'path' | 'growthBytes'>
   readonly runtime: Runtime
   readonly clock: Clock
   readonly log: Log
@@ -24,10 +26,10 @@ export interface StoreWatch extends Disposable {
 }
 
 /** Starts watching; resolves after the first look at the disk. */
-export async function watchStore({ stateDir, runtime, clock, log }: StoreWatchParts): Promise<StoreWatch> {
+export async function watchStore({ store, runtime, clock, log }: StoreWatchParts): Promise<StoreWatch> {
   const disk = await watchDisk({
-    path: stateDir,
-    onMeasured: (free, total) => runtime.diskMeasured(free, total),
+    path: dirname(store.path),
+    onMeasured: (free, total) => runtime.diskMeasured(Math.max(0, free - store.growthBytes), total),
   })
   const integrity = createIntegrityCheck({
     node: {
