@@ -54,6 +54,8 @@ export class Compaction {
   readonly #parts: CompactionParts
   #round: Round | undefined
   #lookAt: number
+  /** How many damaged places had healed when it was looked at what the horizon has left over. */
+  #healed: number | undefined
 
   constructor(parts: CompactionParts, now: number) {
     this.#parts = parts
@@ -67,7 +69,8 @@ export class Compaction {
 
   /**
    * Moves the horizon on once everybody is ready, and ends a recovery where all agree and none knows better.
-   * Equal roots also show that nothing is missed of what was let go before its time.
+   * Equal roots also show that nothing is missed of what was let go before its time. What had to outlast the
+   * horizon, because something of its key was lost, ends once that is back.
    * @param root our root; undefined while something is on its way to the disk
    */
   step(peers: ReadonlyMap<NodeId, Peer>, root: string | undefined, at: Instant): void {
@@ -78,6 +81,9 @@ export class Compaction {
     // What was said longer ago than the cursor stands tells nothing of the rows that it has passed since.
     const agreeing = all.filter(({ known, cursor }) => known?.root === root && covers(known, cursor))
     for (const { id } of agreeing) replica.deferred.agreedWith(id, [...peers.keys()])
+    const { healed } = replica.quarantine
+    if (healed !== this.#healed && hasLeftOver(replica)) replica.repeatHorizon()
+    this.#healed = healed
     if (at.mono >= this.#lookAt) this.#look(all, at)
   }
 
@@ -164,6 +170,13 @@ function candidate(parts: CompactionParts, peers: readonly Peer[], at: Instant):
   return isStep && wallOf(horizon) - wallOf(first > last ? first : last) >= rank * stepMs
     ? horizon
     : undefined
+}
+
+/** Whether the horizon could end now what it could not when it came. */
+function hasLeftOver({ horizon, keys, quarantine }: Replica): boolean {
+  const [first] = keys.dues(1)
+  if (first === undefined || first > horizon) return false
+  return keys.keysDue(horizon).some(key => !quarantine.isDamaged(key))
 }
 
 function positionsOf(peers: readonly Peer[]): Map<NodeId, Cursor> {

@@ -39,7 +39,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     incarnation: own.incarnation,
     seq: own.seq,
     root: own.root,
-    keyCount: replica.keyCount,
+    keyCount: replica.keys.keyCount,
     entryCount: own.count,
     deferredCount: replica.deferred.count,
     compaction: describeCompaction(replica, members, params, at),

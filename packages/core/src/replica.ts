@@ -107,11 +107,6 @@ export class Replica {
     this.#committedClock = this.#sealedClock = this.#clock.highWater
   }
 
-  /** Keys that can be read: deleted ones do not count. */
-  get keyCount(): number {
-    return this.keys.keyCount
-  }
-
   /** Newest sequence that the trie covers. The store may be ahead of it by the batch in flight. */
   get committedSeq(): Sequence {
     return this.#committedSeq
@@ -255,10 +250,15 @@ export class Replica {
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
       if (!this.#recovering && !this.quarantine.isDamaged(row.key)) return true
       this.batches.forming.disowned.push(row)
-      const last = row.seq === this.#committedSeq && this.#winners.current(horizonKey, wholeKey)
-      if (last) this.#stage(this.#winners.rowFor(last, this.batches.nextSeq(), 'disk'))
+      if (row.seq === this.#committedSeq) this.repeatHorizon()
       return false
     })
+  }
+
+  /** Stages the horizon as it stands once more: as the newest row, and to end what it has left over. */
+  repeatHorizon(): void {
+    const last = this.#winners.current(horizonKey, wholeKey)
+    if (last !== undefined) this.#stage(this.#winners.rowFor(last, this.batches.nextSeq(), 'disk'))
   }
 
   /** Offers deferred entries again whose time has come; how many were staged. */
@@ -377,6 +377,7 @@ export class Replica {
    * to there may hold what has ended elsewhere: it must agree with one that was.
    */
   #adopt(horizon: VerifiedEntry): void {
+    if (horizon.version === this.#horizon) return
     this.#horizon = horizon.version
     if (holdersOf(horizon)?.get(this.#signer.nodeId) === this.#store.incarnation) return
     this.#recovering = true

@@ -202,7 +202,7 @@ describe('the horizon', () => {
             expect(member.replica.isRecovering).toBe(false)
             expect(rootOf(member)).toBe(rootOf(first))
             expect(readingsOf(member)).toEqual(readingsOf(all.keeper))
-            expect(member.replica.keyCount).toBe(all.keeper.replica.keyCount)
+            expect(member.replica.keys.keyCount).toBe(all.keeper.replica.keys.keyCount)
           }
         },
       ),
@@ -221,7 +221,9 @@ describe('the horizon', () => {
       for (const kind of ['r', 'c', 's'])
         await act(all, 0, [{ op: 'delete', key: `${kind}${key}` }], testWall + 1_000 + key)
     await propose(node, versionAt(testWall + 5_000))
-    expect([node.replica.keyCount, node.replica.trie.count, node.replica.keys.endingCount]).toEqual([0, 1, 0])
+    expect([node.replica.keys.keyCount, node.replica.trie.count, node.replica.keys.endingCount]).toEqual([
+      0, 1, 0,
+    ])
     const [root, seq] = [rootOf(node), node.store.lastSeq]
     let refused = 0
     for (let at = 0; at < 100_000; at++) {
@@ -232,7 +234,7 @@ describe('the horizon', () => {
     }
     expect(refused).toBe(100_000)
     expect(node.replica.hasForming).toBe(false)
-    expect([rootOf(node), node.store.lastSeq, node.replica.keyCount]).toEqual([root, seq, 0])
+    expect([rootOf(node), node.store.lastSeq, node.replica.keys.keyCount]).toEqual([root, seq, 0])
   })
 
   it('churn comes to a plateau: rows and remembered dues stop growing', async () => {
@@ -290,7 +292,7 @@ describe('the horizon', () => {
     expect(node.replica.offer([entry], 'p2p', due - 1)).toEqual(['deferred'])
     expect(node.replica.retryDeferred(due)).toBe(1)
     await commit(node)
-    expect([node.replica.read(entry.key), node.replica.keyCount]).toEqual([undefined, 0])
+    expect([node.replica.read(entry.key), node.replica.keys.keyCount]).toEqual([undefined, 0])
     expect(() => node.replica.write([{ op: 'put', key: entry.key, value: 1 }], laterWall)).toThrow('control')
   })
 

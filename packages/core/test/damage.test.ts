@@ -150,7 +150,7 @@ describe('compaction', () => {
     expect(replica.rows.hasFound).toBe(false)
     replica.committed()
     expect([replica.trie.count, replica.read('b'), replica.prove('b')?.entries]).toEqual([2, undefined, []])
-    expect([replica.rows.hasFound, replica.quarantine.places, replica.keyCount]).toEqual([false, [], 1])
+    expect([replica.rows.hasFound, replica.quarantine.places, replica.keys.keyCount]).toEqual([false, [], 1])
     const again = openReplica(alice, store).replica
     expect([again.rows.after(0, 9).length, again.rows.hasFound, again.isRecovering]).toEqual([
       2,
@@ -169,11 +169,11 @@ describe('compaction', () => {
     expect([node.replica.trie.count, node.replica.quarantine.isDamaged('b')]).toEqual([2, true])
     if (node.replica.quarantine.agreed([bob.nodeId])) node.replica.keys.doubt()
     await commit(node)
-    expect([node.replica.quarantine.isDamaged('b'), node.replica.keyCount]).toEqual([false, 1])
+    expect([node.replica.quarantine.isDamaged('b'), node.replica.keys.keyCount]).toEqual([false, 1])
     const again = openReplica(alice, node.store).replica
     again.rows.after(0, 9)
     again.quarantine.take()
-    expect([again.keyCount, again.trie.count, rootOf(node)]).toEqual([
+    expect([again.keys.keyCount, again.trie.count, rootOf(node)]).toEqual([
       1,
       2,
       Buffer.from(again.trie.root()).toString('hex'),
@@ -201,7 +201,7 @@ describe('the quarantine', () => {
 
   it('ends when the very entry comes back; the state is then what it was', async () => {
     const node = await filled()
-    const before = { root: rootOf(node), keys: node.replica.keyCount }
+    const before = { root: rootOf(node), keys: node.replica.keys.keyCount }
     const entry = { ...entryAt(node, 'b'), version: node.replica.read('b')?.version as bigint }
     damageBytes(node, 'b')
     node.replica.read('b')
@@ -210,7 +210,7 @@ describe('the quarantine', () => {
     expect(node.replica.isNews(entry)).toBe(true)
     await join(node, [entry])
     expect(node.replica.read('b')?.value).toBe('two')
-    expect([rootOf(node), node.replica.keyCount, node.replica.quarantine.places.length]).toEqual([
+    expect([rootOf(node), node.replica.keys.keyCount, node.replica.quarantine.places.length]).toEqual([
       before.root,
       before.keys,
       0,

@@ -139,7 +139,7 @@ async function tell(number: number): Promise<string | undefined> {
   for (const node of nodes) {
     if (rootOf(node) !== rootOf(first) || heldBytes(node) !== heldBytes(first)) return 'roots or rows differ'
     if (node.replica.read(key)?.version !== reading?.version) return 'readings differ'
-    if (node.replica.keyCount !== (reading === undefined ? 0 : 1)) return 'the number of keys is wrong'
+    if (node.replica.keys.keyCount !== (reading === undefined ? 0 : 1)) return 'the number of keys is wrong'
   }
   return undefined
 }

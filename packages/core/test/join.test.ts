@@ -78,7 +78,7 @@ describe('the join', () => {
           expect(rootOf(crooked)).toBe(rootOf(straight))
           expect(heldBytes(crooked)).toBe(heldBytes(straight))
           expect(readingsOf(crooked)).toEqual(readingsOf(straight))
-          expect(crooked.replica.keyCount).toBe(straight.replica.keyCount)
+          expect(crooked.replica.keys.keyCount).toBe(straight.replica.keys.keyCount)
         },
       ),
       250,
@@ -147,7 +147,9 @@ describe('the join', () => {
       for (const entry of order) node.replica.offer([entry], 'http', Number(entry.version >> 16n))
       await node.store.commit(node.replica.seal())
       node.replica.committed()
-      results.add(`${rootOf(node)} ${JSON.stringify(node.replica.read('k')?.value)} ${node.replica.keyCount}`)
+      results.add(
+        `${rootOf(node)} ${JSON.stringify(node.replica.read('k')?.value)} ${node.replica.keys.keyCount}`,
+      )
     }
     expect(results.size).toBe(1)
   })

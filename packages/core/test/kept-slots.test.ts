@@ -87,9 +87,9 @@ describe('a key with many slots', () => {
       const fresh = new Replica({ store, hash: sha256, signer: alice, trusted })
       const value = replica.readStaged('set')?.value
       expect(new Set(value as string[])).toEqual(model)
-      expect([value, replica.keyCount, replica.keys.endingCount]).toEqual([
+      expect([value, replica.keys.keyCount, replica.keys.endingCount]).toEqual([
         fresh.readStaged('set')?.value,
-        fresh.keyCount,
+        fresh.keys.keyCount,
         fresh.keys.endingCount,
       ])
       expect(replica.trie.root()).toEqual(fresh.trie.root())

@@ -28,7 +28,7 @@ function saidByRows({ store }: TestReplica): unknown {
 function saidByFacts({ replica, store }: TestReplica): unknown {
   const dues = store.facts('due/', 9_999)
   return {
-    keys: replica.keyCount,
+    keys: replica.keys.keyCount,
     endings: replica.keys.endingCount,
     dues: dues.map(([name, key]) => `${name.slice(4, 20)} ${Buffer.from(key).toString()}`).sort(),
   }

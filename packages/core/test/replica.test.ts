@@ -34,10 +34,10 @@ describe('staging and commits', () => {
     node.replica.write([{ op: 'increment', key: 'n', by: 2 }], testWall)
     expect(node.replica.readStaged('n')?.value).toBe(3)
     expect(node.replica.read('n')).toBeUndefined()
-    expect([node.replica.trie.count, node.replica.keyCount]).toEqual([0, 0])
+    expect([node.replica.trie.count, node.replica.keys.keyCount]).toEqual([0, 0])
     await commit(node)
     expect(node.replica.read('n')?.value).toBe(3)
-    expect([node.replica.trie.count, node.replica.keyCount]).toEqual([1, 1])
+    expect([node.replica.trie.count, node.replica.keys.keyCount]).toEqual([1, 1])
   })
 
   it('writers that arrive while the disk works share the next commit', async () => {
@@ -56,7 +56,7 @@ describe('staging and commits', () => {
     ])
     await node.store.commit(second)
     node.replica.committed()
-    expect(node.replica.keyCount).toBe(3)
+    expect(node.replica.keys.keyCount).toBe(3)
   })
 
   it('a slot that is written again within a batch costs one row', () => {
@@ -82,7 +82,7 @@ describe('staging and commits', () => {
   it('a refused commit takes everything with it that was built upon it', async () => {
     const node = openReplica()
     await write(node, [{ op: 'increment', key: 'n', by: 1 }])
-    const before = [rootOf(node), node.replica.keyCount]
+    const before = [rootOf(node), node.replica.keys.keyCount]
     node.replica.write([{ op: 'increment', key: 'n', by: 10 }], testWall)
     node.replica.stageFact('f', toUtf8('x'))
     node.replica.seal()
@@ -90,7 +90,7 @@ describe('staging and commits', () => {
     node.replica.aborted()
     expect([node.replica.hasForming, node.replica.isCommitting]).toEqual([false, false])
     expect(node.replica.readStaged('n')?.value).toBe(1)
-    expect([rootOf(node), node.replica.keyCount]).toEqual(before)
+    expect([rootOf(node), node.replica.keys.keyCount]).toEqual(before)
     await write(node, [{ op: 'increment', key: 'n', by: 1000 }])
     expect(node.replica.read('n')?.value).toBe(1001)
     expect(node.store.fact('f')).toBeUndefined()
@@ -134,7 +134,7 @@ describe('after a restart', () => {
     const again = openReplica(alice, createMemoryStore({ image: node.store.image }))
     expect(rootOf(again)).toBe(rootOf(node))
     expect(readingsOf(again)).toEqual(readingsOf(node))
-    expect([again.replica.keyCount, again.replica.highWater]).toEqual([2, node.replica.highWater])
+    expect([again.replica.keys.keyCount, again.replica.highWater]).toEqual([2, node.replica.highWater])
   })
 
   it('versions go on above all before, even where the wall clock went back', async () => {
@@ -174,7 +174,7 @@ describe('after a restart', () => {
     await write(node, [put('a', '1'), put('b', '2')])
     await write(node, [{ op: 'delete', key: 'a' }])
     await node.store.commit({ rows: [], facts: new Map([['keys', undefined]]) })
-    expect(openReplica(alice, node.store).replica.keyCount).toBe(1)
+    expect(openReplica(alice, node.store).replica.keys.keyCount).toBe(1)
   })
 })
 
@@ -197,10 +197,10 @@ describe('the count of keys', () => {
           node.replica.seal()
           node.replica.aborted()
         }
-        expect(node.replica.keyCount).toBe(readingsOf(node).size)
+        expect(node.replica.keys.keyCount).toBe(readingsOf(node).size)
       }
       await commit(node)
-      expect(node.replica.keyCount).toBe(readingsOf(node).size)
+      expect(node.replica.keys.keyCount).toBe(readingsOf(node).size)
       expect(rootOf(openReplica(alice, node.store))).toBe(rootOf(node))
     })
     await fc.assert(property, { numRuns, ...(seed === undefined ? {} : { seed }) })

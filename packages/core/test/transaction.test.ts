@@ -96,7 +96,7 @@ describe('a transaction', () => {
     const node = openReplica()
     await write(node, [add(4), gone])
     expect(node.replica.read('k')).toBeUndefined()
-    expect(node.replica.keyCount).toBe(0)
+    expect(node.replica.keys.keyCount).toBe(0)
     await write(node, [add(1)])
     expect(node.replica.read('k')?.value).toBe(1)
   })
@@ -173,7 +173,7 @@ describe('a transaction', () => {
     )
     expect(node.replica.hasForming).toBe(false)
     expect(node.replica.readStaged('a')).toBeUndefined()
-    expect([rootOf(node), node.replica.keyCount, node.store.lastSeq]).toEqual([root, 1, 1])
+    expect([rootOf(node), node.replica.keys.keyCount, node.store.lastSeq]).toEqual([root, 1, 1])
   })
 
   it('is the same as its operations one after the other', async () => {
