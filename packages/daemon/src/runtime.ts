@@ -70,17 +70,16 @@ export class Runtime implements LatticeNode {
     this.#signing = new BatchSigner(parts)
     const { hash, verifier, log } = parts
     const authors = authorsOf(parts)
-    const { replica } = this.#engine
-    const isNews = replica.isNews.bind(replica)
+    const isNews = this.#engine.replica.isNews.bind(this.#engine.replica)
     this.#admission = new Admission({ hash, verifier, log, isNews, knows: author => authors.has(author) })
     this.#transports = new Map(parts.transports.map(transport => [transport.kind, transport]))
   }
 
-  /** Starts the transports. A transport that cannot start is reported, and the node goes on without it. */
+  /** Starts the transports. One that cannot start, or start anew, is reported: the node goes on without it. */
   async start(): Promise<void> {
     this.#started = true
     this.#setAlarm()
-    await Promise.all([...this.#transports.values()].map(transport => this.#startTransport(transport)))
+    await Promise.all([...this.#transports.values()].map(transport => this.#launch(transport)))
   }
 
   /** Says goodbye if it had started, lets the last commit finish, stops all. The store stays open. */
@@ -176,8 +175,9 @@ export class Runtime implements LatticeNode {
     return this.#failures.get(path)
   }
 
-  async #startTransport(transport: Transport): Promise<void> {
+  async #launch(transport: Pick<Transport, 'kind' | 'start'>): Promise<void> {
     const path = transport.kind
+    if (!this.#transports.has(path) || this.#failures.has(path)) return
     try {
       await transport.start(this.#inbox(path))
       this.#dispatch({ type: 'transport', path, started: true })
@@ -313,7 +313,7 @@ export class Runtime implements LatticeNode {
       case 'distrust-store':
         return void this.#distrust(new LatticeError('STORE_SUSPECT', effect.reason), effect.remedy)
       case 'restart-p2p':
-        return this.#spawn(this.#parts.restartP2p?.() ?? Promise.resolve())
+        return this.#spawn(this.#launch({ kind: 'p2p', start: async () => this.#parts.restartP2p?.() }))
     }
   }
 

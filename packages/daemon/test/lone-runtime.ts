@@ -3,7 +3,7 @@ import { defaultParams, type Signer } from '@lattice/core'
 import { createMemoryStore, type MemoryStore } from '@lattice/core/testing'
 import { systemClock } from '../src/host/clock.ts'
 import { createVerifier, sha256, systemRandom } from '../src/host/crypto.ts'
-import { Runtime } from '../src/runtime.ts'
+import { Runtime, type RuntimeParts } from '../src/runtime.ts'
 
 /** A runtime that is not started, its store, and what it complains of. */
 export interface LoneRuntime {
@@ -13,8 +13,8 @@ export interface LoneRuntime {
   readonly complaints: readonly string[]
 }
 
-/** Makes one that signs with `signer`. */
-export function openLoneRuntime(signer: Signer): LoneRuntime {
+/** Makes one that signs with `signer`. @param parts what it is made of instead of what is said above */
+export function openLoneRuntime(signer: Signer, parts: Partial<RuntimeParts> = {}): LoneRuntime {
   const [store, complaints] = [createMemoryStore(), [] as string[]]
   const runtime = new Runtime({
     info: { name: 'one', role: 'node', software: 'test' },
@@ -28,6 +28,7 @@ export function openLoneRuntime(signer: Signer): LoneRuntime {
     clock: systemClock,
     transports: [],
     log: (level, message) => void (/error|warn/.test(level) && complaints.push(message)),
+    ...parts,
   })
   return { store, complaints, runtime }
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { NodeEvent } from '@lattice/core'
+import { defaultParams, LatticeError, type Instant, type NodeEvent } from '@lattice/core'
+import { createMemoryNetwork, createVirtualClock } from '@lattice/core/testing'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { createFederation, rootsEqual, type Federation } from './federation.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
@@ -274,4 +275,25 @@ it('a node without P2P leaves without complaint', async () => {
   await runtime.start()
   await runtime.stop()
   expect(complaints).toEqual([])
+})
+
+it('a P2P that does not come back after a jump of the clock is reported, and the node goes on', async () => {
+  const clock = createVirtualClock()
+  let aheadMs = 0
+  const now = (): Instant => ({ ...clock.now(), wall: clock.now().wall + aheadMs })
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const { runtime, complaints } = openLoneRuntime(signer, {
+    params: defaultParams,
+    clock: { now, alarm: (at, ring) => clock.alarm(at, ring) },
+    transports: [createMemoryNetwork('p2p').join(signer.nodeId, new Set())],
+    restartP2p: () => Promise.reject(new LatticeError('P2P_UNAVAILABLE', 'the address has gone')),
+  })
+  await runtime.start()
+  expect(runtime.startFailure('p2p')).toBeUndefined()
+  aheadMs = 60_000
+  await runtime.write(put('a', 1))
+  await new Promise(resolve => setImmediate(resolve))
+  expect([runtime.startFailure('p2p'), runtime.read('a')?.value]).toEqual(['the address has gone', 1])
+  expect(complaints).toEqual(['the wall clock jumped; P2P is restarted', 'p2p could not start'])
+  await runtime.stop()
 })
