@@ -75,7 +75,7 @@ export class Runtime implements LatticeNode {
     this.#transports = new Map(parts.transports.map(transport => [transport.kind, transport]))
   }
 
-  /** Starts the transports. One that cannot start, or start anew, is reported: the node goes on without it. */
+  /** Starts the transports. One that cannot, or cannot anew, is reported, and the node goes on without it. */
   async start(): Promise<void> {
     this.#started = true
     this.#setAlarm()
