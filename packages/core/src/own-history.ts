@@ -76,8 +76,8 @@ export class OwnHistory {
 
   /**
    * What follows from entries of this node's own that a peer has brought, and that were news to a store that
-   * should hold all of them. One that recovers holds at least what it has written since its start: a double is
-   * noticed all the same.
+   * should hold all of them. One that recovers holds at least what it has written since its start: a double
+   * is noticed all the same.
    */
   learn(own: readonly Entry[], peer: NodeId, at: Instant, isRecovering = false): Effect[] {
     const { self, incarnation, startWall, isWhole } = this.#parts

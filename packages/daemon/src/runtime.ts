@@ -344,26 +344,24 @@ export class Runtime implements LatticeNode {
 
   async #connect({ path, peer }: Effect & { type: 'connect' }): Promise<void> {
     using done = this.#deadlines.start(connectWithinMs)
-    try {
-      await this.#transport(path).connect(peer, done.signal)
-      this.#dispatch({ type: 'peer-up', path, peer })
-    } catch (error) {
-      this.#dispatch({ type: 'connect-failed', path, peer, ...failureOf(error) })
-    }
+    const reach = async (): Promise<void> => this.#transport(path).connect(peer, done.signal)
+    const failure = await reach().then(() => undefined, failureOf)
+    // Not where it would be caught: what the engine throws is our bug.
+    if (failure === undefined) this.#dispatch({ type: 'peer-up', path, peer })
+    else this.#dispatch({ type: 'connect-failed', path, peer, ...failure })
   }
 
   async #ask({ id, path, peer, message, timeoutMs }: Effect & { type: 'ask' }): Promise<void> {
     using done = this.#deadlines.start(timeoutMs)
-    try {
+    const ask = async (): Promise<Event> => {
       const frame = await this.#transport(path).request(peer, this.#encode(message), done.signal)
       const answer = decodeMessage(frame, peer)
-      if (isMalformed(answer)) return this.#dispatch({ type: 'ask-failed', id, ...unreadAnswer(answer) })
+      if (isMalformed(answer)) return { type: 'ask-failed', id, ...unreadAnswer(answer) }
       if (answer.rows !== undefined) this.#dispatch({ type: 'received', id, message: answer })
-      const delivery = await this.#admission.admit(answer, peer)
-      this.#dispatch({ type: 'answer', id, ...delivery })
-    } catch (error) {
-      this.#dispatch({ type: 'ask-failed', id, ...failureOf(error) })
+      return { type: 'answer', id, ...(await this.#admission.admit(answer, peer)) }
     }
+    const failed = (error: unknown): Event => ({ type: 'ask-failed', id, ...failureOf(error) })
+    this.#dispatch(await ask().catch(failed))
   }
 
   async #announce(message: Message): Promise<void> {
