@@ -9,7 +9,7 @@ import { commit, life, openReplica, rootOf, write, type TestReplica } from './re
 
 const operation = (op: 'add' | 'remove', element: string): Operation => ({ op, key: 'set', element })
 
-/** Two nodes with the same set, from which one element has been removed; the other element is damaged on one. */
+/** Two nodes with the same set, from which an element was removed; the other one is damaged on one node. */
 async function openPair(): Promise<{ sound: TestReplica; damaged: TestReplica; heal: () => Promise<void> }> {
   const [sound, damaged] = [alice, bob].map((signer, at) =>
     openReplica(signer, createMemoryStore({ incarnation: life(at + 1) })),
