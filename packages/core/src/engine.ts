@@ -27,6 +27,7 @@ import {
   linkProven,
   linkHeard,
   linkUp,
+  tryAnew,
   type Link,
   type Peer,
 } from './peers.ts'
@@ -226,6 +227,8 @@ export class Engine {
     const previousPath = peer.path
     Object.assign(peer, { path, asleep, pathSince: at.mono })
     this.#out.push({ type: 'emit', event: { kind: 'peer', peer: told, previousPath } })
+    const all = [...this.#peers.values()]
+    if (all.every(each => each.path === 'none')) tryAnew(all, at.mono)
   }
 
   #pump(): void {

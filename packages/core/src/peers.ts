@@ -288,3 +288,12 @@ export function forgiveLinks(peer: Peer, pausedMs: number, now: number): void {
     link.retryAt = Math.min(link.retryAt, now)
   }
 }
+
+/**
+ * The last path is gone: what failed before may work by now, and is tried at once instead of when its pause is
+ * over. Who sleeps is left asleep.
+ */
+export function tryAnew(peers: readonly Peer[], now: number): void {
+  const links = peers.flatMap(peer => pathKinds.map(path => peer.links[path]))
+  for (const link of links) if (!link.asleep) link.retryAt = Math.min(link.retryAt, now + 1)
+}
