@@ -24,6 +24,8 @@ export interface Link {
   connecting: boolean
   /** When to try the next connection, or, once up, the next request after a failure. */
   retryAt: number
+  /** The peer's host has asked for a pause up to then. */
+  pausedUntil: number
   failures: number
   lastError: string | undefined
   /** The last failure was the peer's host saying that the peer sleeps. */
@@ -185,6 +187,7 @@ function createLink(path: PathKind, now: number): Link {
     since: now,
     connecting: false,
     retryAt: now,
+    pausedUntil: now,
     failures: 0,
     lastError: undefined,
     asleep: false,
@@ -275,7 +278,8 @@ export function linkFailed(link: Link, reason: string, pace: Pace): void {
   const pause = long
     ? asleepPauseMs.least + pace.unit * asleepPauseMs.jitter
     : exponential * (0.5 + pace.unit / 2)
-  link.retryAt = pace.now + Math.max(pace.retryAfterMs, pause)
+  link.pausedUntil = pace.now + pace.retryAfterMs
+  link.retryAt = Math.max(link.pausedUntil, pace.now + pause)
 }
 
 /** Our own pause of `pausedMs` is nobody's silence: moves what was heard along, and probes again. */
@@ -290,10 +294,11 @@ export function forgiveLinks(peer: Peer, pausedMs: number, now: number): void {
 }
 
 /**
- * The last path is gone: what failed before may work by now, and is tried at once instead of when its pause is
- * over. Who sleeps is left asleep.
+ * The last path is gone: what failed before may work by now, and is tried at once instead of after its pause.
+ * Who sleeps is left asleep, and a pause that was asked for is kept.
  */
 export function tryAnew(peers: readonly Peer[], now: number): void {
   const links = peers.flatMap(peer => pathKinds.map(path => peer.links[path]))
-  for (const link of links) if (!link.asleep) link.retryAt = Math.min(link.retryAt, now + 1)
+  for (const link of links)
+    if (!link.asleep) link.retryAt = Math.min(link.retryAt, Math.max(now + 1, link.pausedUntil))
 }
