@@ -171,8 +171,8 @@ nothing of the peer; they say when to ask again.
 
 ${hostAnswers()}
 
-Pauses asked for are kept up to 5 minutes. The other path to that peer, and all other peers, are not affected. A node that loses its
-last path tries everybody at once, but for those who sleep or have asked for a pause.
+Pauses asked for are kept up to 5 minutes. The other path to that peer, and all other peers, are not affected.
+A node that loses its last path tries everybody at once, but for those who sleep or have asked for a pause.
 
 ## What to do
 
