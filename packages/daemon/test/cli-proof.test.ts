@@ -70,6 +70,7 @@ describe('lattice verify-proof', () => {
     ['without its branches', original => ({ ...original, branches: [] }), /leads to the root/],
     ['under another root', original => ({ ...original, merkle_root: '0'.repeat(64) }), /not signed by/],
     ['at another time', original => ({ ...original, timestamp: 1 }), /not signed by/],
+    ['at a time that no calendar has', original => ({ ...original, timestamp: 9e15 }), /timestamp: /],
     ['with a member more', original => ({ ...original, extra: 1 }), /lattice\.proof\/v1/],
   ])('refuses a proof %s', async (_, change, reason) => {
     const { code, stdout } = await check(change(proof))

@@ -59,8 +59,11 @@ export const nodeIdSchema = z
 /** A moment, RFC 3339 in UTC. */
 export const momentSchema = z.iso.datetime().describe('RFC 3339, UTC')
 
+/** The last second that a Date can tell (ECMA-262, time values). */
+const secondsMax = 8_640_000_000_000
+
 /** Whole Unix seconds, as earlier clients read `timestamp`. */
-export const secondsSchema = z.int().min(0).describe('Unix seconds')
+export const secondsSchema = z.int().min(0).max(secondsMax).describe('Unix seconds')
 
 /** What the operator may ask for. */
 export const requestedModeSchema = z.enum(['auto', 'p2p', 'http'])
