@@ -58,8 +58,10 @@ const movedPerFull = 16
 export interface Descent {
   /** Began at the root, not with what the peer wanted after our rows. */
   readonly fromRoot: boolean
-  /** Both roots at the beginning: a descent after which one of them has changed has brought something. */
+  /** Both roots at the beginning. */
   readonly roots: string
+  /** Leaves of ours have been pushed: a root of the peer's that changes may say that it has taken them. */
+  readonly gave: boolean
   readonly digestBytes: number
   /** Summaries and wants that the peer reads in one frame; undefined until it has said so. */
   readonly reads: number | undefined
@@ -73,6 +75,8 @@ export interface Descent {
   readonly unanswered: readonly Summary[]
   readonly push: readonly Leaf[]
   readonly want: readonly Want[]
+  /** Entries that were news have come, and are durable. */
+  brought?: boolean
   /** How many summaries of `next` and leaves of `push` the request had room for; undefined: all. */
   told?: number
   pushed?: number
@@ -82,6 +86,7 @@ export interface Descent {
 export const wantsOnly: Descent = {
   fromRoot: false,
   roots: '',
+  gave: false,
   digestBytes: shortDigestBytes,
   reads: undefined,
   pace: compareNodesRead,
@@ -134,6 +139,8 @@ export function continueDescent(trie: MerkleTrie, descent: Descent, answer: Mess
   return {
     fromRoot,
     roots,
+    gave: descent.gave || push.length > 0,
+    ...(descent.brought === true ? { brought: true } : {}),
     digestBytes,
     reads,
     pace: paceAfter(descent.pace, sent, answered),

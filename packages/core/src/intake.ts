@@ -28,11 +28,14 @@ import { isBehind, resumes } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
 import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
 
+/** Pauses between descents that did not end in equal roots, in ms, doubling from the first to the last. */
+const descentPauseMs = { first: 1_000, last: 60_000 }
+
 /**
- * Pauses between descents that did not end in equal roots, in ms: short where entries moved and more may, as
- * when more differed than fits or no journal goes on; else doubling from the first to the last.
+ * The same where entries moved and more may, as when more differed than fits or no journal goes on: the first
+ * as long as some come. That what was given has been taken is only said.
  */
-const descentPauseMs = { moved: 100, first: 1_000, last: 60_000 }
+const movedPauseMs = { first: 100, last: 2_000 }
 
 /** Stretches of rows beyond a gap that are remembered: what a bulk transfer may have under way, and more. */
 const landedMax = 8
@@ -101,7 +104,7 @@ export class Intake {
     if (message.acks !== undefined || message.beat !== undefined) {
       const known = ack?.incarnation === store.incarnation
       const acked = known ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
-      if ((acked?.seq ?? -1) > (peer.acked?.seq ?? -1)) peer.progress++
+      if (takesTold(peer, acked)) peer.progress++
       peer.acked = acked
     }
     if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
@@ -136,7 +139,10 @@ export class Intake {
     commits.whenSettled(durable => {
       if (!durable) return
       peer.progress += staged
-      if (ask !== undefined && staged > 0) noteBrought(peer)
+      if (ask !== undefined && staged > 0) {
+        noteBrought(peer)
+        if (ask.askedDescent !== undefined) ask.askedDescent.brought = true
+      }
       // Before the rows, which may name once more what was asked for and has been given now.
       if (ask !== undefined) this.#followFetch(ask, delivery.message, at)
       if (rows !== undefined) this.#applied(peer, rows, entries, at)
@@ -296,14 +302,21 @@ export class Intake {
     if (askedDescent?.fromRoot !== true) return
     // What is written meanwhile comes by journal: a descent that ran to its end has done what it can.
     const isOver = next === undefined && resumes(peer) && peer.acked !== undefined
-    if (!isOver && askedDescent.roots !== bothRoots(this.#parts.root(), peer)) {
+    const { roots, gave, brought = false } = askedDescent
+    if (!isOver && (brought || (gave && roots !== bothRoots(this.#parts.root(), peer)))) {
       peer.descentsMoved++
-      peer.descentAt = at.mono + descentPauseMs.moved
+      const pauseMs = brought ? movedPauseMs.first : pause(movedPauseMs, peer.descentsMoved)
+      peer.descentAt = at.mono + pauseMs
       return
     }
     peer.descentFailures++
     peer.descentAt = at.mono + pause(descentPauseMs, peer.descentFailures)
   }
+}
+
+/** Whether a peer acknowledges for the first time all that it was told: what else it claims is no progress. */
+function takesTold({ acked: before, toldSeq }: Peer, acked: Cursor | undefined): boolean {
+  return acked !== undefined && acked.seq >= toldSeq && (before?.seq ?? 0) < toldSeq
 }
 
 /** Whether an answer leaves rows of its sender's journal for the next one. */

@@ -19,6 +19,7 @@ import {
   effectiveHeartbeatMs,
   httpIdleProbeMs,
   introduceMs,
+  pollEveryMs,
   trialProbeMs,
   trialProbesNeeded,
   type EngineParams,
@@ -137,7 +138,8 @@ export class Outbox {
   paceNextPoll(ask: Ask, empty: boolean, now: number): void {
     const link = ask.peer.links[ask.path]
     const early = now - ask.sentAt < link.holdMs / 2
-    link.pollAt = early && empty ? ask.sentAt + this.#parts.params.pollIntervalMs : now
+    const pauseMs = early && empty ? this.#parts.params.pollIntervalMs : pollEveryMs
+    link.pollAt = Math.max(now, ask.sentAt + pauseMs)
   }
 
   /** A poll was cut off, perhaps by a proxy with less patience than ours: no verdict, but a question. */

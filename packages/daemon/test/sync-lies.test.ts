@@ -1,6 +1,13 @@
 /** X10: whatever a peer says about its trie costs us a bounded number of frames, and nobody else anything. */
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { frameBytesMax, packDigests, type Message, type Summary } from '@lattice/core'
+import {
+  frameBytesMax,
+  packDigests,
+  type Incarnation,
+  type Message,
+  type Standing,
+  type Summary,
+} from '@lattice/core'
 import { createSeededRandom } from '@lattice/core/testing'
 import { rowsOf, SyncWorld } from './sync-world.ts'
 
@@ -35,6 +42,14 @@ function falseBranch(depth: number, length = depth): Summary {
   }
 }
 
+/** How it stands, told also where nobody asks for it. */
+const stranger: Standing = {
+  lives: { own: '000000000000a001' as Incarnation },
+  seq: 270,
+  root: new Uint8Array(32),
+  heardMs: {},
+}
+
 const lies: Record<string, () => readonly Summary[]> = {
   'false hashes of what is there': () => [falseBranch(0)],
   'the same branch again and again': () => {
@@ -57,19 +72,28 @@ const lies: Record<string, () => readonly Summary[]> = {
   ],
 }
 
+/** What it says of its root: always the same, or another one with each answer, as if much had moved. */
+const roots: Record<string, () => Uint8Array> = {
+  'one root': () => new Uint8Array(32),
+  'ever new roots': () => bytes(32),
+}
+
 describe('X10: a peer that lies about its trie', () => {
-  it.each(Object.keys(lies))(
-    'with %s',
-    async name => {
+  const cases = Object.keys(lies).map(name => [name, 'one root'])
+  it.each([...cases, ['false hashes of what is there', 'ever new roots']] as [string, string][])(
+    'with %s, under %s',
+    async (name, rootsName) => {
       world = new SyncWorld()
       // Announces would tell its true root in between.
       world.copies = as => (as === 'announce' ? 0 : 1)
       world.onFrame = ({ from, message }): Message => {
         if (from !== 1) return message
-        const { standing } = message
+        const root = roots[rootsName]?.() ?? new Uint8Array(32)
+        const unasked: Standing | undefined = rootsName === 'one root' ? undefined : { ...stranger, root }
+        const standing = message.standing ?? unasked
         return {
           ...message,
-          ...(standing === undefined ? {} : { standing: { ...standing, root: new Uint8Array(32) } }),
+          ...(standing === undefined ? {} : { standing: { ...standing, root } }),
           ...(message.compare === undefined
             ? {}
             : { compare: { digestBytes: 4, summaries: lies[name]?.() ?? [] }, entries: [] }),
