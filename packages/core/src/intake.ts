@@ -314,7 +314,7 @@ export class Intake {
   }
 }
 
-/** Whether a peer acknowledges for the first time all that it was told: what else it claims is no progress. */
+/** Whether a peer acknowledges for the first time all that it was told: more claims are no progress. */
 function takesTold({ acked: before, toldSeq }: Peer, acked: Cursor | undefined): boolean {
   return acked !== undefined && acked.seq >= toldSeq && (before?.seq ?? 0) < toldSeq
 }
