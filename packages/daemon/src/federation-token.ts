@@ -100,11 +100,16 @@ function parseBody(body: Buffer): Invitation | undefined {
   const { k, n, a, u, t, x } = parsed as Record<string, unknown>
   if (typeof k !== 'string' || !isNodeId(k) || typeof n !== 'string' || typeof t !== 'string')
     return undefined
-  if (!isPlaces(a) || !isPlaces(u) || typeof x !== 'number' || !Number.isSafeInteger(x)) return undefined
+  if (!isPlaces(a) || !isPlaces(u) || typeof x !== 'number' || !isTime(x)) return undefined
   if (a.some(each => 'fault' in parseMultiaddr(each)) || u.some(each => 'fault' in parseBaseUrl(each)))
     return undefined
   if (!/^[!-~]{1,128}$/.test(t) || !/^[A-Za-z0-9._-]{1,64}$/.test(n)) return undefined
   return { nodeId: k, name: n, addresses: a, urls: u, topic: t, expires: x }
+}
+
+/** Whole Unix seconds that a Date can tell (ECMA-262, time values). */
+function isTime(seconds: number): boolean {
+  return Number.isInteger(seconds) && !Number.isNaN(new Date(1000 * seconds).getTime())
 }
 
 function isPlaces(value: unknown): value is readonly string[] {

@@ -54,6 +54,7 @@ describe('F5: an invitation', () => {
       { addresses: ['/ip4/1.2.3.4/udp/1'] },
       { topic: 'two words' },
       { name: 'x y' },
+      { expires: -Number.MAX_SAFE_INTEGER },
       { urls: Array.from({ length: 17 }, (_, index) => `https://n${index}.example`) },
     ]
     for (const lie of lies)
