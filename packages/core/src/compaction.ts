@@ -54,8 +54,8 @@ export class Compaction {
   readonly #parts: CompactionParts
   #round: Round | undefined
   #lookAt: number
-  /** How many damaged places had healed when it was looked at what the horizon has left over. */
-  #healed: number | undefined
+  /** Descents with all peers that had brought nothing when it was last looked. */
+  #failures = 0
 
   constructor(parts: CompactionParts, now: number) {
     this.#parts = parts
@@ -69,8 +69,10 @@ export class Compaction {
 
   /**
    * Moves the horizon on once everybody is ready, and ends a recovery where all agree and none knows better.
-   * Equal roots also show that nothing is missed of what was let go before its time. What had to outlast the
-   * horizon, because something of its key was lost, ends once that is back.
+   * Equal roots also show that nothing is missed of what was let go before its time.
+   *
+   * What the horizon has left over, because something of its key was damaged when it came or because it counts
+   * no more only since then, ends where it may be what keeps roots apart.
    * @param root our root; undefined while something is on its way to the disk
    */
   step(peers: ReadonlyMap<NodeId, Peer>, root: string | undefined, at: Instant): void {
@@ -81,9 +83,9 @@ export class Compaction {
     // What was said longer ago than the cursor stands tells nothing of the rows that it has passed since.
     const agreeing = all.filter(({ known, cursor }) => known?.root === root && covers(known, cursor))
     for (const { id } of agreeing) replica.deferred.agreedWith(id, [...peers.keys()])
-    const { healed } = replica.quarantine
-    if (healed !== this.#healed && hasLeftOver(replica)) replica.repeatHorizon()
-    this.#healed = healed
+    const failures = all.reduce((sum, { descentFailures }) => sum + descentFailures, 0)
+    if (failures > this.#failures && hasLeftOver(replica)) replica.repeatHorizon()
+    this.#failures = failures
     if (at.mono >= this.#lookAt) this.#look(all, at)
   }
 
@@ -172,7 +174,7 @@ function candidate(parts: CompactionParts, peers: readonly Peer[], at: Instant):
     : undefined
 }
 
-/** Whether the horizon could end now what it could not when it came. */
+/** Whether the horizon as it stands would end something. */
 function hasLeftOver({ horizon, keys, quarantine }: Replica): boolean {
   const [first] = keys.dues(1)
   if (first === undefined || first > horizon) return false

@@ -1,11 +1,14 @@
-/** What had to outlast a horizon, because something of its key was damaged, ends once that is back. */
+/** What a horizon has left over ends where it keeps roots apart. */
 import { expect, it } from '@jest/globals'
 import { defaultParams, versionAt, type Operation } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { Compaction } from '../src/compaction.ts'
+import { createPeer } from '../src/peers.ts'
 import { storedEntry } from '../src/winners.ts'
 import { alice, bob } from './crypto.ts'
 import { commit, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
+
+const laterWall = testWall + 3_600_000
 
 const operation = (op: 'add' | 'remove', element: string): Operation => ({ op, key: 'set', element })
 
@@ -33,22 +36,53 @@ async function openPair(): Promise<{ sound: TestReplica; damaged: TestReplica; h
   return { sound, damaged, heal }
 }
 
-it('and the roots are the same again', async () => {
+it('once the key is whole again of which something was damaged when the horizon came', async () => {
   const { sound, damaged, heal } = await openPair()
   const holders = new Map([alice, bob].map(({ nodeId }, at) => [nodeId, life(at + 1)] as const))
   sound.replica.propose(versionAt(testWall + 5_000), holders)
   await commit(sound)
-  damaged.replica.offer(sound.store.after(3, 9).map(storedEntry), 'p2p', testWall + 3_600_000)
+  damaged.replica.offer(sound.store.after(3, 9).map(storedEntry), 'p2p', laterWall)
   await commit(damaged)
   const compaction = new Compaction({ params: defaultParams, self: bob.nodeId, ...damaged }, 0)
-  const step = (): void => compaction.step(new Map(), undefined, { mono: 1, wall: testWall })
+  const peer = createPeer(alice.nodeId, undefined, 0)
+  const step = (): void =>
+    compaction.step(new Map([[alice.nodeId, peer]]), undefined, { mono: 1, wall: testWall })
   step()
   expect([damaged.replica.horizon > 0n, damaged.replica.hasForming]).toEqual([true, false])
   await heal()
   expect(rootOf(damaged)).not.toBe(rootOf(sound))
   step()
+  expect(damaged.replica.hasForming).toBe(false)
+  peer.descentFailures = 1
+  step()
   await commit(damaged)
   expect([rootOf(damaged), damaged.replica.isRecovering]).toEqual([rootOf(sound), false])
   step()
   expect(damaged.replica.hasForming).toBe(false)
+})
+
+it('also what counts no more only since then, and has ended where the horizon came later', async () => {
+  const nodes = [alice, bob].map((signer, at) =>
+    openReplica(signer, createMemoryStore({ incarnation: life(at + 1) })),
+  )
+  const [first, second] = nodes as [TestReplica, TestReplica]
+  const give = async (): Promise<void> => {
+    second.replica.offer(first.store.after(0, 9).map(storedEntry), 'p2p', laterWall)
+    await commit(second)
+  }
+  const holders = new Map([alice, bob].map(({ nodeId }, at) => [nodeId, life(at + 1)] as const))
+  await write(first, [operation('remove', 'gone')])
+  await give()
+  first.replica.propose(versionAt(testWall + 5_000), holders)
+  await commit(first)
+  await write(first, [operation('add', 'later')], laterWall)
+  await give()
+  expect(rootOf(second)).not.toBe(rootOf(first))
+  const peer = createPeer(bob.nodeId, undefined, 0)
+  peer.descentFailures = 1
+  const compaction = new Compaction({ params: defaultParams, self: alice.nodeId, ...first }, 0)
+  compaction.step(new Map([[peer.id, peer]]), undefined, { mono: 1, wall: laterWall })
+  await commit(first)
+  expect(rootOf(first)).toBe(rootOf(second))
+  expect([first, second].map(({ replica }) => replica.read('set')?.value)).toEqual([['later'], ['later']])
 })
