@@ -71,8 +71,8 @@ export class Compaction {
    * Moves the horizon on once everybody is ready, and ends a recovery where all agree and none knows better.
    * Equal roots also show that nothing is missed of what was let go before its time.
    *
-   * What the horizon has left over, because something of its key was damaged when it came or because it counts
-   * no more only since then, ends where it may be what keeps roots apart.
+   * What the horizon has left over, because something of its key was damaged when it came or because it
+   * counts no more only since then, ends where it may be what keeps roots apart.
    * @param root our root; undefined while something is on its way to the disk
    */
   step(peers: ReadonlyMap<NodeId, Peer>, root: string | undefined, at: Instant): void {
