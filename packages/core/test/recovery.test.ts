@@ -8,7 +8,7 @@ import {
   type Incarnation,
   type Message,
 } from '@lattice/core'
-import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { createMemoryStore, testWall, type MemoryStore } from '@lattice/core/testing'
 import { storedEntry } from '../src/winners.ts'
 import { alice, bob } from './crypto.ts'
 import { openEngine } from './engines.ts'
@@ -17,14 +17,19 @@ import { commit, entryOf, everybody, life, openReplica } from './replicas.ts'
 const usualHorizon = versionAt(testWall)
 const laterWall = testWall + 2 * futureToleranceMs
 
-/** Its store has taken a horizon in that does not name it among the holders. */
-async function openAway(members = everybody, horizon = usualHorizon): Promise<Engine> {
+/** A store that has taken a horizon in which does not name its node among the holders. */
+async function awayStore(horizon: bigint): Promise<MemoryStore> {
   const [settled, away] = [openReplica(bob), openReplica(alice)]
   settled.replica.propose(horizon, new Map([[bob.nodeId, life(1)]]))
   await commit(settled)
   away.replica.offer(settled.store.after(0, 9).map(storedEntry), 'http', laterWall)
   await commit(away)
-  const engine = openEngine(createMemoryStore({ image: away.store.image }), members)
+  return away.store
+}
+
+async function openAway(members = everybody, horizon = usualHorizon): Promise<Engine> {
+  const { image } = await awayStore(horizon)
+  const engine = openEngine(createMemoryStore({ image }), members)
   expect([engine.replica.horizon, engine.replica.isRecovering]).toEqual([horizon, true])
   return engine
 }
@@ -72,4 +77,14 @@ it.each([
   const at = { mono: 10_000, wall: testWall + 10_000 }
   engine.step({ type: 'request', id: 1, path: 'http', peer: bob.nodeId, message, entries: [own] }, at)
   expect(engine.status(at).clonedWall).toBe(clonedWall)
+})
+
+it('a horizon that is repeated does not begin a recovery that is over', async () => {
+  const store = createMemoryStore({ image: (await awayStore(usualHorizon)).image })
+  const away = openReplica(alice, store)
+  away.replica.recovered(usualHorizon)
+  await commit(away)
+  away.replica.repeatHorizon()
+  await commit(away)
+  expect([away.replica.isRecovering, openReplica(alice, store).replica.isRecovering]).toEqual([false, false])
 })
