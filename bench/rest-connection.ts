@@ -13,7 +13,7 @@ export class RestConnection {
     socket.setEncoding('latin1')
     socket.on('data', (text: string) => this.#take(text))
     socket.on('error', error => this.#waiting?.reject(error))
-    socket.on('close', () => this.#waiting?.reject(new Error('the daemon closed the connection')))
+    socket.on('close', () => this.#waiting?.reject(closed()))
   }
 
   static async open(port: number): Promise<RestConnection> {
@@ -22,8 +22,12 @@ export class RestConnection {
     return new RestConnection(socket)
   }
 
-  /** Sends a request whose answer has a Content-Length; the answer's body. Throws on any status but 200. */
+  /**
+   * Sends a request whose answer has a Content-Length; the answer's body. Throws on any status but 200, and
+   * once the daemon has closed the connection.
+   */
   ask(method: string, path: string, body?: string): Promise<string> {
+    if (this.#socket.destroyed) return Promise.reject(closed())
     this.#waiting = Promise.withResolvers()
     const content =
       body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`
@@ -46,4 +50,8 @@ export class RestConnection {
     if (answer.startsWith('HTTP/1.1 200')) this.#waiting?.resolve(answer.slice(head + 4))
     else this.#waiting?.reject(new Error(`the daemon answered ${answer.slice(0, 200)}`))
   }
+}
+
+function closed(): Error {
+  return new Error('the daemon closed the connection')
 }

@@ -36,10 +36,11 @@ export async function askAtRate(
   for (let sent = 0; goesOn(); await delay(1)) {
     for (; start + (1000 * sent) / perSecond <= performance.now(); sent++)
       queue.push(start + (1000 * sent) / perSecond)
+    // The one that has rested longest, so that none rests until the daemon closes it.
     for (
-      let free = queue.length > 0 ? idle.pop() : undefined;
+      let free = queue.length > 0 ? idle.shift() : undefined;
       free;
-      free = queue.length > 0 ? idle.pop() : undefined
+      free = queue.length > 0 ? idle.shift() : undefined
     ) {
       const done = work(free).finally(() => open.delete(done))
       open.add(done)
