@@ -2,6 +2,9 @@
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 
+/** Far beyond any answer, and any rest between two questions. */
+const answerWithinMs = 60_000
+
 /** A keep-alive connection to a daemon on this machine; one request at a time. */
 export class RestConnection {
   readonly #socket: Socket
@@ -11,6 +14,7 @@ export class RestConnection {
   private constructor(socket: Socket) {
     this.#socket = socket
     socket.setEncoding('latin1')
+    socket.setTimeout(answerWithinMs, () => socket.destroy(new Error('the daemon has not answered in time')))
     socket.on('data', (text: string) => this.#take(text))
     socket.on('error', error => this.#waiting?.reject(error))
     socket.on('close', () => this.#waiting?.reject(closed()))

@@ -36,7 +36,7 @@ export async function askAtRate(
   for (let sent = 0; goesOn(); await delay(1)) {
     for (; start + (1000 * sent) / perSecond <= performance.now(); sent++)
       queue.push(start + (1000 * sent) / perSecond)
-    // The one that has rested longest, so that none rests until the daemon closes it.
+    // The one that has rested longest: the daemon closes one that has sent nothing for ten seconds.
     for (
       let free = queue.length > 0 ? idle.shift() : undefined;
       free;
