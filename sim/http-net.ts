@@ -90,6 +90,10 @@ export class HttpPort implements Connections {
     return undefined
   }
 
+  dropIdle(): void {
+    // Each request here is a connection of its own.
+  }
+
   close(): void {
     for (const each of [...this.#open]) each.finish(unreachable('this node stops'))
   }

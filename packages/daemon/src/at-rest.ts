@@ -14,6 +14,12 @@ export class AtRest {
     return promise
   }
 
+  /** The commit is over. After the last one nobody else would let those look who wait. */
+  committed(isLast: boolean): void {
+    this.isCommitting = false
+    if (isLast) this.come()
+  }
+
   /** This is such a moment: lets those look who wait for it. */
   come(): void {
     for (const look of this.#waiting.splice(0)) look()

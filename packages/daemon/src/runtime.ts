@@ -327,11 +327,11 @@ export class Runtime implements LatticeNode {
     this.#rest.isCommitting = true
     this.#persisting = this.#parts.store.commit(effect.batch).then(
       () => {
-        this.#rest.isCommitting = false
+        this.#rest.committed(this.#stopped)
         this.#dispatch({ type: 'committed' })
       },
       (error: unknown) => {
-        this.#rest.isCommitting = false
+        this.#rest.committed(this.#stopped)
         const known = storeFailureOf(error)
         if (known.code !== 'STORE_FULL')
           this.#parts.log('error', 'the store refused a commit', { reason: known.message })

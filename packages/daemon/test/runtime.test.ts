@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { defaultParams, LatticeError, type Instant, type NodeEvent } from '@lattice/core'
-import { createMemoryNetwork, createVirtualClock } from '@lattice/core/testing'
+import { defaultParams, LatticeError, type Batch, type Instant, type NodeEvent } from '@lattice/core'
+import { createMemoryNetwork, createMemoryStore, createVirtualClock } from '@lattice/core/testing'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { createFederation, rootsEqual, type Federation } from './federation.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
@@ -275,6 +275,25 @@ it('a node without P2P leaves without complaint', async () => {
   await runtime.start()
   await runtime.stop()
   expect(complaints).toEqual([])
+})
+
+it('who looks at rest while a store fails amid a commit is answered once that is over', async () => {
+  const [store, held] = [createMemoryStore(), Promise.withResolvers<void>()]
+  const commit = store.commit.bind(store)
+  Object.assign(store, { commit: (batch: Batch) => held.promise.then(() => commit(batch)) })
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const { runtime } = openLoneRuntime(signer, { store, onDistrust: () => undefined })
+  await runtime.start()
+  const refused = expect(runtime.write(put('a', 1))).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+  const gone = (): never => {
+    throw new LatticeError('STORE_CORRUPT', 'a page is gone')
+  }
+  Object.assign(store, { slots: gone })
+  expect(() => runtime.read('b')).toThrow('a page is gone')
+  await refused
+  const looked = runtime.atRest(() => 'looked')
+  held.resolve()
+  expect(await looked).toBe('looked')
 })
 
 it('a P2P that does not come back after a jump of the clock is reported, and the node goes on', async () => {

@@ -87,6 +87,11 @@ export class SyncClient {
     )
   }
 
+  /** The next question at `url` looks the name up anew, unless a connection is busy with another. */
+  lookAnew(url: string): void {
+    this.#connections.dropIdle(url)
+  }
+
   /** The node id that whatever answers at `url` gives itself. Unproven. */
   async identify(url: string, signal: AbortSignal): Promise<NodeId> {
     const address = url + identityPath

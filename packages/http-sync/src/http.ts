@@ -51,6 +51,8 @@ export interface Connections {
   send(request: HttpRequest): Promise<HttpAnswer | typeof reuseRace>
   /** When the TLS certificate of the host of `url` ends, in Unix ms; undefined while none was accepted. */
   certificateEnds(url: string): number | undefined
+  /** Destroys idle connections to the host of `url`: what is asked next looks its name up anew. */
+  dropIdle(url: string): void
   /** Destroys all connections. */
   close(): void
 }
@@ -90,7 +92,8 @@ export class HttpConnections implements Connections {
       if (overflow.signal.aborted)
         throw peerError('PEER_MALFORMED', `${url}: the answer is larger than ${frameBytesMax} bytes`)
       if (isReuseRace(error)) {
-        this.#dropIdle(url)
+        // Where one idle connection was dead the others are.
+        this.dropIdle(url)
         return reuseRace
       }
       throw translateFailure(error, url)
@@ -114,8 +117,8 @@ export class HttpConnections implements Connections {
     this.#agents.clear()
   }
 
-  /** Where one idle connection was dead the others are: what is tried next opens a fresh one. */
-  #dropIdle(url: string): void {
+  /** Destroys idle connections to the host of `url`: what is asked next looks its name up anew. */
+  dropIdle(url: string): void {
     const { http, https } = this.#agentOf(url)
     for (const socket of [http, https].flatMap(agent => Object.values(agent.freeSockets).flat()))
       socket?.destroy()

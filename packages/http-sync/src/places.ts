@@ -52,6 +52,16 @@ export class Places {
     return this.#places.filter(place => place.resident === undefined).map(place => place.url)
   }
 
+  /**
+   * URLs of nodes that have proven to live at another one, too. A name may have led there for a while: by now
+   * it may be that of a peer who lives nowhere.
+   */
+  spare(): readonly string[] {
+    return [...Map.groupBy(this.#places, ({ resident }) => resident)]
+      .filter(([resident, places]) => resident !== undefined && places.length > 1)
+      .flatMap(([, places]) => places.map(place => place.url))
+  }
+
   /** `peer` has signed an answer at `url`, or `url` has turned out to be this node itself. */
   settle(url: string, peer: NodeId): void {
     const place = this.#at(url)

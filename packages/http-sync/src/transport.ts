@@ -100,7 +100,9 @@ class HttpLung implements HttpSyncTransport {
 
   async connect(peer: NodeId, signal: AbortSignal): Promise<void> {
     const running = this.#runningFor(peer)
-    const candidates = this.#places.candidates(peer)
+    const spare = this.#places.urlOf(peer) === undefined ? this.#places.spare() : []
+    for (const url of spare) this.#client.lookAnew(url)
+    const candidates = [...this.#places.candidates(peer), ...spare]
     if (candidates.length === 0) throw unknownPeer(peer)
     const probes = candidates.map(url => this.#probe(running, url))
     const found = Promise.race([firstOf(probes, peer), Promise.all(probes)])

@@ -5,6 +5,8 @@ import { cleanups } from './nodes.ts'
 export interface Proxy {
   readonly url: string
   readonly port: number
+  /** Where new connections lead. */
+  target: number
   up: number
   down: number
   connections: number
@@ -17,10 +19,9 @@ export interface Proxy {
 
 /** Opens one before `targetUrl`; closed with everything else. */
 export async function openProxy(targetUrl: string): Promise<Proxy> {
-  const target = Number(new URL(targetUrl).port)
   const sockets = new Set<Socket>()
   const server = createServer(client => {
-    const upstream = connectTcp(target, '127.0.0.1')
+    const upstream = connectTcp(proxy.target, '127.0.0.1')
     proxy.connections++
     for (const socket of [client, upstream]) {
       sockets.add(socket)
@@ -49,6 +50,7 @@ export async function openProxy(targetUrl: string): Promise<Proxy> {
   const proxy: Proxy = {
     url: `http://127.0.0.1:${port}`,
     port,
+    target: Number(new URL(targetUrl).port),
     up: 0,
     down: 0,
     connections: 0,

@@ -9,10 +9,12 @@ import {
   listen,
   newClock,
   newSigner,
+  openNode,
   random,
   readBody,
   serveWith,
   verifySignature,
+  type TestNode,
 } from './harness.ts'
 import {
   answer,
@@ -141,6 +143,25 @@ describe('who answers', () => {
     expect(heard.down).toEqual([failure.message])
     expect(transport.urlOf(peer.nodeId)).toBeUndefined()
     expect((await failureOf(transport.request(peer.nodeId, frame, patience()))).code).toBe('PEER_UNREACHABLE')
+  })
+
+  it('a name that led to another peer for a while is found again, although that one still answers there', async () => {
+    const [signer, ...others] = [newSigner(), newSigner(), newSigner()]
+    const trusted = new Set([signer, ...others].map(({ nodeId }) => nodeId))
+    const opened = others.map(other => openNode({ signer: other, trusted, urls: () => [] }))
+    const [b, c] = (await Promise.all(opened)).map(each => each.build()) as [TestNode, TestNode]
+    cleanups.push(...[b, c].map(node => () => node.close()))
+    await Promise.all([b, c].map(node => node.transport.start(newInbox())))
+    const name = await openProxy(c.url)
+    const { transport } = await openClient([name.url, c.url], c.nodeId, { signer, trusted })
+    await transport.connect(c.nodeId, patience())
+    expect((await failureOf(transport.connect(b.nodeId, patience()))).code).toBe('PEER_UNKNOWN')
+    name.target = Number(new URL(b.url).port)
+    // The connection of before still leads to the other one.
+    expect(await transport.request(c.nodeId, frame, patience())).toEqual(frame.toReversed())
+    await transport.connect(b.nodeId, patience())
+    expect([transport.urlOf(b.nodeId), transport.urlOf(c.nodeId)]).toEqual([name.url, c.url])
+    expect(await transport.request(b.nodeId, frame, patience())).toEqual(frame.toReversed())
   })
 
   it('a failed request alone takes no peer down', async () => {
