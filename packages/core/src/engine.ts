@@ -227,8 +227,13 @@ export class Engine {
     const previousPath = peer.path
     Object.assign(peer, { path, asleep, pathSince: at.mono })
     this.#out.push({ type: 'emit', event: { kind: 'peer', peer: told, previousPath } })
+    // Who has just failed has its own pause.
     const all = [...this.#peers.values()]
-    if (all.every(each => each.path === 'none')) tryAnew(all, at.mono)
+    if (all.every(each => each.path === 'none'))
+      tryAnew(
+        all.filter(each => each !== peer),
+        at.mono,
+      )
   }
 
   #pump(): void {
