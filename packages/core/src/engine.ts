@@ -227,13 +227,9 @@ export class Engine {
     const previousPath = peer.path
     Object.assign(peer, { path, asleep, pathSince: at.mono })
     this.#out.push({ type: 'emit', event: { kind: 'peer', peer: told, previousPath } })
-    // Who has just failed has its own pause.
     const all = [...this.#peers.values()]
-    if (all.every(each => each.path === 'none'))
-      tryAnew(
-        all.filter(each => each !== peer),
-        at.mono,
-      )
+    const lost = previousPath === 'none' ? undefined : peer.links[previousPath]
+    if (all.every(each => each.path === 'none')) tryAnew(all, lost, at.mono)
   }
 
   #pump(): void {

@@ -295,10 +295,12 @@ export function forgiveLinks(peer: Peer, pausedMs: number, now: number): void {
 
 /**
  * The last path is gone: what failed before may work by now, and is tried at once instead of after its pause.
- * Who sleeps is left asleep, and a pause that was asked for is kept.
+ * The link that was lost has a pause of its own. Who sleeps is left asleep, and a pause that was asked for is
+ * kept.
  */
-export function tryAnew(peers: readonly Peer[], now: number): void {
+export function tryAnew(peers: readonly Peer[], lost: Link | undefined, now: number): void {
   const links = peers.flatMap(peer => pathKinds.map(path => peer.links[path]))
   for (const link of links)
-    if (!link.asleep) link.retryAt = Math.min(link.retryAt, Math.max(now + 1, link.pausedUntil))
+    if (link !== lost && !link.asleep)
+      link.retryAt = Math.min(link.retryAt, Math.max(now + 1, link.pausedUntil))
 }

@@ -5,14 +5,14 @@ import { alice, bob, sha256 } from './crypto.ts'
 import { everybody } from './replicas.ts'
 
 /** Opens the engine at mono 0. */
-export function openEngine(store = createMemoryStore(), members = everybody): Engine {
+export function openEngine(store = createMemoryStore(), members = everybody, params = {}): Engine {
   return new Engine({
     info: { name: 'alice', role: 'node', software: 'test' },
     store,
     hash: sha256,
     signer: alice,
     random: createSeededRandom(1),
-    params: { ...defaultParams, p2pEnabled: false },
+    params: { ...defaultParams, p2pEnabled: false, ...params },
     members,
     at: { mono: 0, wall: testWall },
   })
