@@ -2,6 +2,7 @@
  * Links that are slow, narrow, stalled, repeating, corrupting or too small (reliability N15–N20), on both
  * lungs.
  */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
@@ -120,6 +121,31 @@ describe('N16: 20 kB/s', () => {
     )
     expect(peak - before).toBeLessThan(64)
   }, 130_000)
+
+  it.each(['p2p', 'http'] as const)(
+    'full frames arrive over %s, though each takes 13 s',
+    async mode => {
+      const { caller, server, wire, proxy } = await linked()
+      await fill(server, 'small', 200, 10)
+      await equalRoots([caller, server])
+      await caller.client.switchMode({ query: { mode } })
+      await caller.kill()
+      wire.weather = { bytesPerSecond: 20_000 }
+      proxy.weather = { bytesPerSecond: 20_000 }
+      // Too few for a bulk transfer, whose frames are smaller.
+      for (let from = 0; from < 90; from += 10) {
+        const operations = Array.from({ length: 10 }, (_, at) => ({
+          op: 'put' as const,
+          key: `random/${from + at}`,
+          value: randomBytes(4500).toString('base64'),
+        }))
+        await server.client.transact({ body: { operations } })
+      }
+      await caller.start()
+      expect(await equalRoots([caller, server], 150_000)).toBe((await statusOf(server)).merkle_root)
+    },
+    200_000,
+  )
 })
 
 describe('N17: a peer that reads nothing', () => {

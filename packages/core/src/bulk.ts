@@ -86,6 +86,11 @@ export function noteArrival({ bulk }: Peer, rows: Rows): boolean {
   return true
 }
 
+/** Rows that had come are lost: what follows them is of no use before they come again. */
+export function noteLoss(peer: Peer): void {
+  if (peer.bulk !== undefined) peer.bulk.reach = cursorOf(peer)
+}
+
 /** An answer of the peer has brought entries that were news, and they are durable. */
 export function noteBrought({ bulk }: Peer): void {
   if (bulk !== undefined) bulk.hasBrought = true

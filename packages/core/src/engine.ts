@@ -2,7 +2,7 @@
  * The engine: events in, effects out; the only place where policy lives. After each event the node *settles*:
  * what is due is sent, what is durable is answered, and `wakeAt` says when time alone will matter again.
  */
-import { settleBulk } from './bulk.ts'
+import { noteLoss, settleBulk } from './bulk.ts'
 import { CommitMarks } from './commit-marks.ts'
 import { CommitPipeline } from './commits.ts'
 import { Compaction } from './compaction.ts'
@@ -19,7 +19,7 @@ import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
 import { provisionalLife } from './own-history.ts'
 import { clockJumpMs, effectiveHeartbeatMs, fillPauseMs, followPauseMs, ownPauseMs } from './params.ts'
-import { paceOf, type LinkFailure, type Pace } from './pace.ts'
+import { noteDuration, noteTimeout, paceOf, type LinkFailure, type Pace } from './pace.ts'
 import {
   forgiveLinks,
   linkDown,
@@ -305,6 +305,7 @@ export class Engine {
     const { peer, path, cursor } = ask
     const link = peer.links[path]
     linkProven(link, ask.sentAt, at.mono)
+    if (ask.isWork) noteDuration(link, at.mono - ask.sentAt)
     if (!ask.isPoll) link.rttMs = at.mono - ask.sentAt
     else this.#outbox.holdNextPoll(ask, at.mono)
     const { message } = this.#dialect.understand(peer, event.message, ask)
@@ -328,7 +329,9 @@ export class Engine {
     const ask = this.#outbox.settle(event.id)
     if (ask === undefined) return
     if (ask.peer.descent === ask.askedDescent) ask.peer.descent = undefined
+    if (ask.isReceived) noteLoss(ask.peer)
     const link = ask.peer.links[ask.path]
+    if (ask.isWork && event.code === 'PEER_TIMEOUT') noteTimeout(link)
     if (event.speaks !== undefined && this.#dialect.agreeOn(ask.peer, event.speaks, ask, at.mono)) return
     if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
     else if (ask.isPoll && event.retryAfterMs === undefined) this.#outbox.pollBroke(ask, at.mono)

@@ -4,7 +4,7 @@
  *
  * Positions move only once the entries they cover are durable; equal roots prove more than any position.
  */
-import { noteBrought } from './bulk.ts'
+import { noteBrought, noteLoss } from './bulk.ts'
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
@@ -169,6 +169,7 @@ export class Intake {
     const { peer } = ask
     peer.unsettledAnswers--
     if (durable) this.#followDescent(ask, answer, at)
+    else noteLoss(peer)
     this.compareRoots(peer, at)
     this.#noteTold(ask, answer)
     if (!ask.isWork) return

@@ -24,6 +24,7 @@ import {
   trialProbesNeeded,
   type EngineParams,
 } from './params.ts'
+import { patienceMs } from './pace.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Random } from './ports.ts'
 import { entriesInFrame } from './rows.ts'
@@ -70,9 +71,6 @@ export interface OutboxParts {
   readonly dialect: Dialect
   readonly peers: ReadonlyMap<NodeId, Peer>
 }
-
-/** Longest wait for the answer of an exchange, per path: a bulk frame over a slow link, and no more. */
-const answerWithinMs: Readonly<Record<PathKind, number>> = { p2p: 5_000, http: 10_000 }
 
 /** Shortest hold of a poll: more often would be polling, and cost what polling costs. */
 const holdMinMs = 5_000
@@ -360,7 +358,7 @@ export class Outbox {
     else link.poll = id
     const interval = this.#beatInterval(link.path, how.phase)
     link.beatAt = at.mono + (peer.known === undefined ? Math.min(interval, introduceMs) : interval)
-    const timeoutMs = answerWithinMs[link.path] + (waitMs ?? 0)
+    const timeoutMs = patienceMs(link, isWork) + (waitMs ?? 0)
     const phrased = dialect.phrase(message, peer, { version, lone: !isWork })
     return { type: 'ask', id, path: link.path, peer: peer.id, message: phrased, timeoutMs }
   }

@@ -35,6 +35,8 @@ export interface Link {
   /** When the peer last heard us over this path, as far as we know. */
   heardUs: number | undefined
   rttMs: number | undefined
+  /** How often the time for an exchange has been doubled, because it was too short (pace.ts). */
+  slowness: number
   beatAt: number
   /** Nothing is told before this, where the peer may be telling the same. */
   speakAt: number
@@ -194,6 +196,7 @@ function createLink(path: PathKind, now: number): Link {
     lastHeard: undefined,
     heardUs: undefined,
     rttMs: undefined,
+    slowness: 0,
     beatAt: now,
     speakAt: now,
     greetAt: now,

@@ -5,6 +5,9 @@ import { settleBulk } from '../src/bulk.ts'
 import { wantsOnly } from '../src/descent.ts'
 import { createPeer, type Peer } from '../src/peers.ts'
 import type { Standing } from '../src/sync-plan.ts'
+import { testWall } from '@lattice/core/testing'
+import { bob } from './crypto.ts'
+import { TalkingEngine, type Ask } from './engines.ts'
 
 const own: Standing = {
   nodeId: 'a'.repeat(64) as NodeId,
@@ -35,4 +38,36 @@ it.each([
   const members = new Map([descending, able].map(peer => [peer.id, peer]))
   const standing = settleBulk(members, own, 0, { phase: 'HTTP', since: 0, holdUntil: 0 }, defaultParams)
   expect(standing.bulkFrom).toBe(bulkFrom)
+})
+
+it('goes back at once to rows that came and were lost, whatever else is on its way to the disk', async () => {
+  const node = new TalkingEngine()
+  const incarnation = 'bb'.repeat(8) as Incarnation
+  const root = new Uint8Array(32).fill(7)
+  const beat = { incarnation, seq: 5_000, count: 5_000, root, wall: testWall, heardMs: { http: 0 } }
+  const nextPull = async (): Promise<Ask> => {
+    for (let turns = 0; turns < 20; turns++) {
+      await node.until(() => node.asked.length > 0)
+      const ask = node.asked.shift() as Ask
+      if (ask.message.pull?.full === true) return ask
+      await node.step({ type: 'answer', id: ask.id, message: { version: 1, beat }, entries: [] })
+    }
+    throw new Error('nothing was pulled')
+  }
+  const comes = ({ id, message: { pull } }: Ask): Promise<void> => {
+    const { after = 0 } = pull ?? {}
+    const rows = { incarnation, after, upTo: after + 100, entries: [], locators: [] }
+    return node.step({ type: 'received', id, message: { beat, rows } })
+  }
+  await node.step({ type: 'transport', path: 'http', started: true })
+  await node.step({ type: 'peer-up', path: 'http', peer: bob.nodeId })
+  const first = await nextPull()
+  await comes(first)
+  const second = await nextPull()
+  await comes(second)
+  expect([first, second].map(({ message }) => message.pull?.after)).toEqual([0, 100])
+  const third = await nextPull()
+  await node.step({ type: 'ask-failed', id: first.id, reason: 'an entry was forged' })
+  await node.step({ type: 'answer', id: third.id, message: { version: 1, beat }, entries: [] })
+  expect((await nextPull()).message.pull?.after).toBe(0)
 })

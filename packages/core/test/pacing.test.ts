@@ -1,12 +1,21 @@
-/** How often a node repeats what the other cannot take. */
+/** How often a node repeats what the other cannot take, and how long it waits for answers. */
 import { describe, expect, it } from '@jest/globals'
-import { encodeValue, signEntry, type Signer, type VerifiedEntry } from '@lattice/core'
+import {
+  encodeValue,
+  signEntry,
+  type ErrorCode,
+  type Incarnation,
+  type Signer,
+  type VerifiedEntry,
+} from '@lattice/core'
 import { testWall } from '@lattice/core/testing'
 import { antiEntropyMs } from '../src/params.ts'
 import { alice, bob, carol, sha256 } from './crypto.ts'
 import { EnginePair, type PairedPlan } from './engine-pair.ts'
+import { TalkingEngine, type Ask } from './engines.ts'
 
 const hourMs = 3_600_000
+const incarnation = '00000000000000bb' as Incarnation
 
 /** More than a frame holds, of a third author, stamped an hour ahead of true time. */
 const fromTheFuture = Array.from({ length: 20 }, (_, index): VerifiedEntry => {
@@ -20,6 +29,38 @@ const fromTheFuture = Array.from({ length: 20 }, (_, index): VerifiedEntry => {
  * Without them it is ten a second.
  */
 const perMinuteMax = 24
+
+describe('the time for an exchange', () => {
+  it('doubles with each that ran out of it, up to four times, and returns once less is enough', async () => {
+    const node = new TalkingEngine()
+    const root = new Uint8Array(32).fill(7)
+    const beat = { incarnation, seq: 500, count: 500, root, wall: testWall, heardMs: { http: 0 } }
+    /** Lets the next question that `isMeant` end so; the others are answered. How long it was given. */
+    const end = async (isMeant: (ask: Ask) => boolean, code?: ErrorCode): Promise<number> => {
+      for (let turns = 0; turns < 100; turns++) {
+        await node.until(() => node.asked.length > 0)
+        const ask = node.asked.shift() as Ask
+        const isIt = isMeant(ask)
+        if (isIt && code !== undefined)
+          await node.step({ type: 'ask-failed', id: ask.id, reason: code, code })
+        else await node.step({ type: 'answer', id: ask.id, message: { version: 1, beat }, entries: [] })
+        if (isIt) return ask.timeoutMs
+      }
+      throw new Error('it was not asked')
+    }
+    const isExchange = ({ message: { pull, compare, waitMs } }: Ask): boolean =>
+      (pull ?? compare) !== undefined && waitMs === undefined
+    await node.step({ type: 'transport', path: 'http', started: true })
+    await node.step({ type: 'peer-up', path: 'http', peer: bob.nodeId })
+    const times: number[] = []
+    for (let turn = 0; turn < 4; turn++) times.push(await end(isExchange, 'PEER_TIMEOUT'))
+    expect(times).toEqual([10_000, 20_000, 40_000, 40_000])
+    expect(await end(isExchange, 'PEER_UNREACHABLE')).toBe(40_000)
+    const returning: number[] = []
+    for (let turn = 0; turn < 3; turn++) returning.push(await end(isExchange))
+    expect(returning).toEqual([40_000, 20_000, 10_000])
+  })
+})
 
 describe('entries that a peer has to defer', () => {
   it.each([

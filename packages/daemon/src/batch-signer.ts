@@ -23,9 +23,12 @@ export class BatchSigner {
     if (elsewhere === undefined) return tell({ type: 'signed', id, signatures: this.#signHere(messages) })
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#underWay = Promise.all([this.#underWay, promise])
-    const signatures = await elsewhere.catch((error: unknown) => this.#instead(messages, error))
-    tell({ type: 'signed', id, signatures })
-    resolve()
+    try {
+      const signatures = await elsewhere.catch((error: unknown) => this.#instead(messages, error))
+      tell({ type: 'signed', id, signatures })
+    } finally {
+      resolve()
+    }
   }
 
   /** Resolves when all that has been handed in is signed. */

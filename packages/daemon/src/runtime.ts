@@ -266,7 +266,7 @@ export class Runtime implements LatticeNode {
         for (const effect of this.#engine.step(next, this.#parts.clock.now())) this.#perform(effect)
       }
     } catch (error) {
-      if (!this.#distrust(error)) throw error
+      if (!this.#distrust(error)) this.#fail(error)
     } finally {
       this.#busy = false
     }
@@ -346,7 +346,6 @@ export class Runtime implements LatticeNode {
     using done = this.#deadlines.start(connectWithinMs)
     const reach = async (): Promise<void> => this.#transport(path).connect(peer, done.signal)
     const failure = await reach().then(() => undefined, failureOf)
-    // Not where it would be caught: what the engine throws is our bug.
     if (failure === undefined) this.#dispatch({ type: 'peer-up', path, peer })
     else this.#dispatch({ type: 'connect-failed', path, peer, ...failure })
   }
@@ -387,12 +386,15 @@ export class Runtime implements LatticeNode {
     return transport
   }
 
-  /** Runs what nobody waits for. A rejection is our bug: it must not pass unseen. */
+  /** Runs what nobody waits for. */
   #spawn(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (this.#stopped) return
-      this.#parts.log('error', 'unexpected error', { reason: sentence(error) })
-      throw error
-    })
+    work.catch((error: unknown) => void (this.#stopped || this.#fail(error)))
+  }
+
+  /** A bug of ours: nothing may build on what is half done. As nobody's rejection it ends the process. */
+  #fail(error: unknown): void {
+    this.#halt(new LatticeError('NOT_READY', `the node has failed: ${sentence(error)}`))
+    this.#parts.log('error', 'unexpected error', { reason: sentence(error) })
+    void Promise.reject(Error.isError(error) ? error : new Error(String(error)))
   }
 }

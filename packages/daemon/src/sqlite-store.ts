@@ -221,8 +221,9 @@ class ThreadedStore implements SqliteStore {
     })
   }
 
+  /** Without a writer nothing is kept any more, and what it had is in doubt; a store opened anew has one. */
   #fail(why: string): void {
-    this.#refusal ??= new LatticeError('STORE_UNAVAILABLE', why)
+    this.#refusal ??= new LatticeError('STORE_SUSPECT', why)
     for (const { reject } of this.#pending.splice(0)) reject(this.#refusal)
   }
 }

@@ -3,6 +3,7 @@ import { defaultParams, LatticeError, type Batch, type Instant, type NodeEvent }
 import { createMemoryNetwork, createMemoryStore, createVirtualClock } from '@lattice/core/testing'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { createFederation, rootsEqual, type Federation } from './federation.ts'
+import { startChild } from './fixtures/child.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
 
 let federation: Federation | undefined
@@ -295,6 +296,16 @@ it('who looks at rest while a store fails amid a commit is answered once that is
   held.resolve()
   expect(await looked).toBe('looked')
 })
+
+it.each(['change', 'mode'])(
+  'a bug that shows in telling of a %s is told to the process, and ends the node',
+  async kind => {
+    const child = startChild('fail-node.ts', [kind])
+    await child.ended
+    expect(child.lines).toContain(`process: Error: nobody expected a ${kind}`)
+    expect(child.lines).toContain('second: LatticeError: the node is stopping')
+  },
+)
 
 it('a P2P that does not come back after a jump of the clock is reported, and the node goes on', async () => {
   const clock = createVirtualClock()

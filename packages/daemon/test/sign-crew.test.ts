@@ -10,10 +10,12 @@ import {
   type Store,
 } from '@lattice/core'
 import { BatchSigner } from '../src/batch-signer.ts'
+import { Crew } from '../src/host/crew.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
 import { createSign, signWithNode, signWithSodium } from '../src/host/ed25519-sign.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { SignCrew } from '../src/host/sign-crew.ts'
+import type { SignRequest } from '../src/host/sign-thread.ts'
 import type { Runtime } from '../src/runtime.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
 
@@ -43,6 +45,24 @@ describe('the signing threads', () => {
   })
 })
 
+describe('a request that cannot be sent', () => {
+  it('is refused, and the next one gets its own answer', async () => {
+    const workerData = { role: 'sign', seed: new Uint8Array(32).fill(7) } as const
+    const crew = new Crew<SignRequest, Uint8Array>({ script: 'sign-thread', workerData })
+    const requestOf = (message: Uint8Array): SignRequest => ({
+      ends: Uint32Array.of(message.length),
+      bytes: new Uint8Array(message),
+    })
+    const [lost, kept] = messagesOf(2) as [Uint8Array, Uint8Array]
+    const gone = requestOf(lost)
+    const buffer = gone.bytes.buffer as ArrayBuffer
+    structuredClone(undefined, { transfer: [buffer] })
+    await expect(async () => crew.ask(0, gone, [buffer])).rejects.toThrow(/detached/)
+    const answer = await Promise.race([crew.ask(0, requestOf(kept), []), crew.ask(0, requestOf(lost), [])])
+    expect(hex(answer)).toBe(hex(signer.sign(kept)))
+  })
+})
+
 describe('the engine’s wish to sign', () => {
   const readable = (event: Event): unknown =>
     event.type === 'signed' ? { ...event, signatures: event.signatures.map(hex) } : event
@@ -69,6 +89,20 @@ describe('the engine’s wish to sign', () => {
     const { events, errors, expected } = await run(broken, 20)
     expect(events).toEqual(expected)
     expect(errors).toEqual([expect.stringMatching(/^error: entries are signed in the main thread/)])
+  })
+
+  it('that fails altogether holds nobody up who waits for the others', async () => {
+    const reject = (): Promise<never> => Promise.reject(new Error('a thread has ended'))
+    const sign = (): never => {
+      throw new Error('no key')
+    }
+    const batches = new BatchSigner({
+      signer: { nodeId: signer.nodeId, sign, signMany: reject },
+      log: () => {},
+    })
+    const signing = batches.sign({ type: 'sign', id: 5, messages: messagesOf(20) }, () => {})
+    await expect(signing).rejects.toThrow('no key')
+    await batches.settled()
   })
 
   it('is met at once where there are none', async () => {

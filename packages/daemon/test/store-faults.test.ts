@@ -8,13 +8,16 @@
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Worker } from 'node:worker_threads'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { NewRow } from '@lattice/core'
 import { testBatch } from '@lattice/core/testing'
+import { identityFromSeed } from '../src/host/identity.ts'
 import type { IndexLag } from '../src/sqlite-index.ts'
 import type { SqliteStore } from '../src/sqlite-store.ts'
 import { StorePlaces } from './fixtures/store-places.ts'
 import { trueRow } from './fixtures/true-rows.ts'
+import { openLoneRuntime } from './lone-runtime.ts'
 
 let places: StorePlaces
 
@@ -149,3 +152,31 @@ function spoilFirstPlaces(path: string): void {
   fs.writeSync(file, Buffer.alloc(size, 0xff), 0, size, (page - 1) * size)
   fs.closeSync(file)
 }
+
+describe('a writer thread that dies', () => {
+  it('is no lasting refusal: the store is distrusted, and opened anew takes writes', async () => {
+    const directory = newDirectory()
+    const lag = { list: 400, slice: 8 }
+    const threads = jest.spyOn(Worker.prototype, 'postMessage')
+    const store = await open(directory, lag)
+    const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+    const remedies: string[] = []
+    const onDistrust = (_: string, remedy: string): void => void remedies.push(remedy)
+    const { runtime } = openLoneRuntime(signer, { store, onDistrust })
+    await runtime.write([{ op: 'put', key: 'a', value: 1 }])
+    await (threads.mock.contexts[0] as Worker).terminate()
+    threads.mockRestore()
+    await expect(runtime.write([{ op: 'put', key: 'a', value: 2 }])).rejects.toMatchObject({
+      code: 'STORE_SUSPECT',
+      message: expect.stringContaining('the writer thread has ended'),
+    })
+    expect(remedies).toEqual(['check'])
+    await runtime.stop()
+    await close(store)
+    const { runtime: next } = openLoneRuntime(signer, { store: await open(directory, lag) })
+    expect(next.read('a')?.value).toBe(1)
+    await next.write([{ op: 'put', key: 'a', value: 3 }])
+    expect(next.read('a')?.value).toBe(3)
+    await next.stop()
+  })
+})

@@ -51,13 +51,17 @@ export class Crew<Request, Answer> {
     return results.flat()
   }
 
-  /** Asks one thread; rejects if it dies before it has answered. `moved` is not ours any more. */
-  ask(thread: number, request: Request, moved: ArrayBuffer[]): Promise<Answer> {
+  /**
+   * Asks one thread; rejects if it dies before it has answered, and if the request cannot be sent. `moved` is
+   * not ours any more.
+   */
+  async ask(thread: number, request: Request, moved: ArrayBuffer[]): Promise<Answer> {
     const { worker, duties } = this.#hands.get(thread) ?? this.#start(thread)
+    // What cannot be sent is owed to nobody: the next answer would go to the wrong one.
+    worker.postMessage(request, moved)
     const duty = Promise.withResolvers<Answer>()
     duties.push(duty)
     worker.ref()
-    worker.postMessage(request, moved)
     return duty.promise
   }
 

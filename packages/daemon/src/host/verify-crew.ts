@@ -3,7 +3,7 @@
  * item to libuv's own pool costs the main thread 40 µs, a share of a batch 3. Nothing is lost with a thread:
  * what a dead one owes is verified here.
  */
-import type { SignedMessage } from '@lattice/core'
+import { assert, type SignedMessage } from '@lattice/core'
 import { Crew } from './crew.ts'
 import { createEd25519, type VerifyOne } from './ed25519.ts'
 import type { VerifyOptions, VerifyRequest } from './verify-thread.ts'
@@ -24,6 +24,7 @@ export class VerifyCrew {
       const request = pack(share)
       try {
         const verdicts = await this.#crew.ask(thread, request, [request.bytes.buffer as ArrayBuffer])
+        assert(verdicts.length === share.length, 'a thread answers what it was asked')
         return Array.from(verdicts, verdict => verdict === 1)
       } catch {
         return share.map(({ author, message, signature }) => this.#verifyOne(author, message, signature))
