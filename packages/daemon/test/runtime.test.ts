@@ -301,9 +301,13 @@ it.each(['change', 'mode'])(
   'a bug that shows in telling of a %s is told to the process, and ends the node',
   async kind => {
     const child = startChild('fail-node.ts', [kind])
-    await child.ended
-    expect(child.lines).toContain(`process: Error: nobody expected a ${kind}`)
-    expect(child.lines).toContain('second: LatticeError: the node is stopping')
+    try {
+      const next = await child.line(line => line.startsWith('second: '))
+      expect(next).toBe('second: LatticeError: the node is stopping')
+      await child.line(line => line === `process: Error: nobody expected a ${kind}`)
+    } finally {
+      await child.kill()
+    }
   },
 )
 
