@@ -20,7 +20,6 @@ export interface Bulk {
   readonly upTo: Sequence
   /** The rows up to here have come, though perhaps not to the disk. */
   reach: Sequence
-  readonly since: number
   /** Answers of the peer have brought news that is durable, since `grownAt` was set. */
   hasBrought: boolean
   /** When that was last so. */
@@ -51,16 +50,19 @@ export function settleBulk(
   const isReachable = (peer: Peer): boolean => choosePath(peer, mode, now, params) !== undefined
   for (const peer of peers) keepUp(peer, own, now, isReachable)
   const serving = peers.find(({ bulk }) => bulk !== undefined)
-  if (serving?.bulk !== undefined)
-    return now - serving.bulk.since < antiEntropyMs ? { ...own, bulkFrom: serving.id } : own
+  // One transfer after the other is one wait for all others.
+  const whileServing = ({ id, fillingSince = now }: Peer): Standing =>
+    now - fillingSince < antiEntropyMs ? { ...own, bulkFrom: id } : own
+  if (serving !== undefined) return whileServing(serving)
   if (peers.some(peer => peer.descent !== undefined && isReachable(peer))) return own
   const able = peers.filter(peer => now >= peer.bulkAt && isWorthwhile(peer, own) && isReachable(peer))
   const chosen = able.find(resumes) ?? able[0]
   if (chosen?.known === undefined) return own
   const { incarnation, seq } = chosen.known
   const reach = cursorOf(chosen)
-  chosen.bulk = { incarnation, upTo: seq, reach, since: now, hasBrought: false, grownAt: now }
-  return { ...own, bulkFrom: chosen.id }
+  chosen.fillingSince ??= now
+  chosen.bulk = { incarnation, upTo: seq, reach, hasBrought: false, grownAt: now }
+  return whileServing(chosen)
 }
 
 /**

@@ -36,6 +36,8 @@ export interface Scan {
   readonly unvouched: readonly Uint8Array[]
   /** Where to go on; undefined at the end. */
   readonly next: Sequence | undefined
+  /** The newest row as it is now: more may come while a walk goes on. */
+  readonly newest: Sequence
 }
 
 /** What the checks work with. */
@@ -178,6 +180,7 @@ export class CheckedRows {
       damaged: [...damaged, ...gone.map(leaf => ({ seq: leaf.seq, key: '?' }))],
       unvouched,
       next,
+      newest: committedSeq(),
     }
   }
 

@@ -10,6 +10,7 @@ import type { Effect, Event, WriteConditions } from './events.ts'
 import { isLatticeError, LatticeError } from './errors.ts'
 import { cursorFact, encodeCursor, type Cursor } from './journal.ts'
 import { pendingWritesMax } from './limits.ts'
+import { FactWalk } from './fact-walk.ts'
 import type { Hash, Store } from './ports.ts'
 import type { Replica } from './replica.ts'
 import type { Committed } from './staged.ts'
@@ -25,8 +26,9 @@ const rememberMs = 24 * 3_600_000
 /** How often remembered answers are looked through for old ones. */
 const forgetEveryMs = 3_600_000
 
-/** Remembered answers of one bucket looked at when old ones are removed. */
-const forgetPage = 1_000
+/** Remembered answers looked at in one go, and how soon the next ones are: a turn must stay short. */
+const forgetPage = 500
+const forgetPauseMs = 1_000
 
 const memoryPrefix = 'idempotency/'
 
@@ -57,9 +59,11 @@ export class CommitPipeline {
   /** Answers remembered by the two batches that are not durable yet. */
   #formingMemory = new Map<string, Memory>()
   #sealedMemory = new Map<string, Memory>()
+  readonly #memories: FactWalk
   #forgetAt = Number.NEGATIVE_INFINITY
 
   constructor(replica: Replica, store: Store, hash: Hash) {
+    this.#memories = new FactWalk(store, memoryPrefix)
     this.#replica = replica
     this.#store = store
     this.#hash = hash
@@ -70,11 +74,24 @@ export class CommitPipeline {
     return !this.#replica.isCommitting && !this.#replica.hasForming
   }
 
-  /** Takes a write in, or says at once why not. */
-  write({ id, operations, conditions }: Event & { type: 'write' }, wall: number): Effect[] {
+  /**
+   * Takes a write in, or says at once why not. One that is remembered gets its answer again, whatever has
+   * become of the store since.
+   * @param refusal why nothing new is taken now, if so
+   */
+  write(
+    { id, operations, conditions }: Event & { type: 'write' },
+    wall: number,
+    refusal: () => LatticeError | undefined,
+  ): Effect[] {
     try {
       if (this.#forming.writes.length >= pendingWritesMax) throw new LatticeError('OVERLOADED')
-      const version = this.#recall(operations, conditions) ?? this.#apply(operations, conditions, wall)
+      let version = this.#recall(operations, conditions)
+      if (version === undefined) {
+        const reason = refusal()
+        if (reason !== undefined) throw reason
+        version = this.#apply(operations, conditions, wall)
+      }
       this.#forming.writes.push({ id, version })
       return []
     } catch (error) {
@@ -143,13 +160,10 @@ export class CommitPipeline {
   /** Stages the removal of remembered answers that are too old, once in a while. */
   forget({ mono, wall }: Instant): void {
     if (mono < this.#forgetAt) return
-    this.#forgetAt = mono + forgetEveryMs
-    for (let bucket = 0; bucket < 256; bucket++) {
-      const prefix = memoryPrefix + toHex(Uint8Array.of(bucket))
-      for (const [name, value] of this.#store.facts(prefix, forgetPage)) {
-        if (readUint(value, 32) + rememberMs < wall) this.#replica.stageFact(name, undefined)
-      }
-    }
+    const { facts, isEnd } = this.#memories.next(forgetPage)
+    this.#forgetAt = mono + (isEnd ? forgetEveryMs : forgetPauseMs)
+    for (const [name, value] of facts)
+      if (readUint(value, 32) + rememberMs < wall) this.#replica.stageFact(name, undefined)
   }
 
   #take(): Waiters {
@@ -210,7 +224,7 @@ export class CommitPipeline {
     return { operations: toHex(fact.subarray(0, 32)), version: BigInt(`0x${toHex(fact.subarray(40))}`) }
   }
 
-  /** Names of one length, spread evenly: so old ones can be looked for bucket by bucket. */
+  /** Ends in hex digits, for the walk through all. */
   #memoryName(idempotencyKey: string): string {
     return memoryPrefix + toHex(this.#hash(toUtf8(idempotencyKey)).subarray(0, 16))
   }

@@ -22,6 +22,7 @@ import { clockJumpMs, effectiveHeartbeatMs, fillPauseMs, followPauseMs, ownPause
 import { noteDuration, noteTimeout, paceOf, type LinkFailure, type Pace } from './pace.ts'
 import {
   forgiveLinks,
+  isOvertaken,
   linkDown,
   linkFailed,
   linkProven,
@@ -162,7 +163,7 @@ export class Engine {
       case 'ask-failed':
         return this.#askFailed(event, at)
       case 'write':
-        return this.#tell(this.#care.refusal(event, at) ?? this.#commits.write(event, at.wall))
+        return this.#tell(this.#commits.write(event, at.wall, () => this.#care.refusal(event.operations, at)))
       case 'signed':
         return this.#replica.signing.finish(event.id, event.signatures)
       case 'committed':
@@ -270,10 +271,8 @@ export class Engine {
     const peer = this.#peers.get(event.peer)
     if (peer === undefined) return
     const { message } = this.#dialect.understand(peer, event.message)
-    const [{ beat }, { known }] = [message, peer]
     // What was overtaken says nothing new of its sender, but may bring entries.
-    const overtaken = beat !== undefined && beat.incarnation === known?.incarnation && beat.seq < known.seq
-    if (!overtaken) this.#intake.absorb(peer, message, 'p2p', at)
+    if (!isOvertaken(message.beat, peer.known)) this.#intake.absorb(peer, message, 'p2p', at)
     this.#intake.takeIn(peer, { ...event, message }, 'p2p', at)
   }
 

@@ -199,6 +199,7 @@ export class Intake {
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
     replica.recovered(vouchedHorizon(peer.stated))
     if (peer.info !== undefined && this.own.agreedWith(peer.id)) replica.countOn()
+    peer.fillingSince = undefined
     peer.lastSyncWall = at.wall
     peer.equalAt = at.mono
     peer.behindSince = undefined
@@ -239,6 +240,8 @@ export class Intake {
   }
 
   #applied(peer: Peer, rows: Rows, given: readonly Uint8Array[], at: Instant): void {
+    // Of a life of the peer that is over.
+    if (rows.incarnation !== peer.known?.incarnation) return
     if (!continues(peer.cursor, rows)) return this.#keepLanded(peer, rows)
     const upTo: Cursor = { incarnation: rows.incarnation, seq: rows.upTo }
     if (covers(peer.cursor, upTo)) return

@@ -6,7 +6,7 @@
  */
 import type { Bulk } from './bulk.ts'
 import type { Cursor, Span } from './journal.ts'
-import type { FrameVersion, HorizonReport, Info, Want } from './message.ts'
+import type { Beat, FrameVersion, HorizonReport, Info, Want } from './message.ts'
 import type { Descent } from './descent.ts'
 import type { Pace } from './pace.ts'
 import { asleepPauseMs, httpSilenceMaxMs, longPollMs } from './params.ts'
@@ -95,6 +95,8 @@ export interface Peer {
   descent: Descent | undefined
   /** The transfer of most of its state to us, while it is under way. */
   bulk: Bulk | undefined
+  /** When the first transfer began since both roots were last equal. */
+  fillingSince: number | undefined
   /** No bulk transfer before this. */
   bulkAt: number
   /** What the peer wanted last after rows of ours, in brief: who wants the same again cannot take it now. */
@@ -150,6 +152,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     fetch: undefined,
     descent: undefined,
     bulk: undefined,
+    fillingSince: undefined,
     bulkAt: now,
     servedWants: undefined,
     unsettledAnswers: 0,
@@ -180,6 +183,14 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
  */
 export function hasLeft({ leftWall, known }: Peer): boolean {
   return leftWall !== undefined && (known?.wall ?? 0) <= leftWall
+}
+
+/**
+ * Whether an announce says less than is known: anybody can pass it on late, also one of a life that is over.
+ */
+export function isOvertaken(beat: Beat | undefined, known: Known | undefined): boolean {
+  if (beat === undefined || known === undefined) return false
+  return beat.incarnation === known.incarnation ? beat.seq < known.seq : beat.wall <= known.wall
 }
 
 function createLink(path: PathKind, now: number): Link {

@@ -11,7 +11,7 @@ import { quarantineMax, storeReserveBytes } from './limits.ts'
 import type { Peer } from './peers.ts'
 import type { Place } from './quarantine.ts'
 import type { Replica } from './replica.ts'
-import type { DamageStatus, NodeStatus } from './status.ts'
+import type { DamageStatus, NodeStatus, Operation } from './status.ts'
 import type { Instant, NodeId, Sequence } from './units.ts'
 import { isCloned } from './warnings.ts'
 
@@ -58,14 +58,13 @@ export class StoreCare {
   }
 
   /** Why a write is not even tried; undefined where it may be. */
-  refusal({ id, operations }: Event & { type: 'write' }, at: Instant): Effect[] | undefined {
+  refusal(operations: readonly Operation[], at: Instant): LatticeError | undefined {
     // What either of two doubles counts, the other may write over.
-    if (isCloned(this.#parts.intake.own.clonedWall, at.wall))
-      return [{ type: 'write-refused', id, error: new LatticeError('NODE_CLONED') }]
+    if (isCloned(this.#parts.intake.own.clonedWall, at.wall)) return new LatticeError('NODE_CLONED')
     // A counter that is missing from the trie only because its leaf is damaged must not be begun anew.
     for (const { op, key } of operations) if (op === 'increment') this.#parts.replica.rows.slots(key)
     if (this.#fullSinceWall === undefined || operations.every(({ op }) => op === 'delete')) return undefined
-    return [{ type: 'write-refused', id, error: new LatticeError('STORE_FULL') }]
+    return new LatticeError('STORE_FULL')
   }
 
   /** The disk has refused a commit. */

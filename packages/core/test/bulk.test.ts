@@ -1,9 +1,10 @@
 /** From whom a state is taken over, when others stand in between. */
 import { expect, it } from '@jest/globals'
 import { defaultParams, type Incarnation, type NodeId } from '@lattice/core'
-import { settleBulk } from '../src/bulk.ts'
+import { noteBrought, settleBulk } from '../src/bulk.ts'
 import { wantsOnly } from '../src/descent.ts'
-import { createPeer, type Peer } from '../src/peers.ts'
+import { antiEntropyMs } from '../src/params.ts'
+import { createPeer, type Known, type Peer } from '../src/peers.ts'
 import type { Standing } from '../src/sync-plan.ts'
 import { testWall } from '@lattice/core/testing'
 import { bob } from './crypto.ts'
@@ -38,6 +39,25 @@ it.each([
   const members = new Map([descending, able].map(peer => [peer.id, peer]))
   const standing = settleBulk(members, own, 0, { phase: 'HTTP', since: 0, holdUntil: 0 }, defaultParams)
   expect(standing.bulkFrom).toBe(bulkFrom)
+})
+
+it('is no reason to let others wait for ever: one transfer after the other counts as one', () => {
+  const [liar, honest] = [openPeer('b', true), openPeer('c', true)]
+  liar.known = { ...(liar.known as Known), seq: 200, count: 1_000_000 }
+  liar.cursor = { incarnation: liar.known.incarnation, seq: 1 }
+  const members = new Map([liar, honest].map(peer => [peer.id, peer]))
+  const waited: number[] = []
+  for (let now = 0; now <= 2 * antiEntropyMs; now += 5_000) {
+    // It brings a word each time, and once it has told all there is more.
+    const seq: number = liar.cursor.seq
+    liar.cursor = { ...liar.cursor, seq: seq + 10 }
+    liar.known = { ...liar.known, seq: Math.max(liar.known.seq, seq + 11) }
+    noteBrought(liar)
+    const at = { phase: 'HTTP', since: 0, holdUntil: 0 } as const
+    if (settleBulk(members, own, now, at, defaultParams).bulkFrom === liar.id) waited.push(now)
+  }
+  expect(waited).not.toEqual([])
+  expect(Math.max(...waited)).toBeLessThan(antiEntropyMs)
 })
 
 it('goes back at once to rows that came and were lost, whatever else is on its way to the disk', async () => {

@@ -107,7 +107,7 @@ describe('a leaf on the disk that is damaged', () => {
     const { replica } = openReplica(undefined, before.store)
     const care = new StoreCare({ replica, intake: { own: {} } as Intake })
     const write = { type: 'write', id: 1, operations: [increment('n')], conditions: {} } as const
-    expect(care.refusal(write, { mono: 0, wall: testWall })).toBeUndefined()
+    expect(care.refusal(write.operations, { mono: 0, wall: testWall })).toBeUndefined()
     expect(() => replica.write(write.operations, testWall)).toThrow(
       expect.objectContaining({ code: 'ENTRY_DAMAGED' }),
     )

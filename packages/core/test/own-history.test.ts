@@ -71,12 +71,12 @@ describe('a node that has a double', () => {
     const care = new StoreCare({ replica: openReplica(alice).replica, intake })
     const operations = [{ op: 'delete', key: 'k' }] as const
     const write = { type: 'write', id: 1, operations, conditions: {} } as const
-    expect(care.refusal(write, at)).toBeUndefined()
+    expect(care.refusal(write.operations, at)).toBeUndefined()
     own.learn([writtenAt(testWall + 6_000)], bob.nodeId, at)
-    expect(care.refusal(write, at)).toMatchObject([{ type: 'write-refused', error: { code: 'NODE_CLONED' } }])
+    expect(care.refusal(write.operations, at)).toMatchObject({ code: 'NODE_CLONED' })
     const hour = 3_600_000
-    expect(care.refusal(write, { mono: 0, wall: at.wall + hour - 1 })).toBeDefined()
-    expect(care.refusal(write, { mono: 0, wall: at.wall + hour })).toBeUndefined()
+    expect(care.refusal(write.operations, { mono: 0, wall: at.wall + hour - 1 })).toBeDefined()
+    expect(care.refusal(write.operations, { mono: 0, wall: at.wall + hour })).toBeUndefined()
   })
 })
 

@@ -16,6 +16,7 @@ import {
 } from 'node:worker_threads'
 import {
   assert,
+  horizonKey,
   isLatticeError,
   LatticeError,
   parseStored,
@@ -312,9 +313,12 @@ class Writer {
   }
 }
 
-/** Whether a block brings no value: deletes are to be possible on a full disk. */
+const horizonName = Buffer.from(horizonKey)
+
+/** Whether a block brings no value: deletes are to be possible on a full disk, and so is what ends them. */
 function frees(block: Uint8Array): boolean {
-  return unpackBatch(block).rows.every(({ bytes, digest }) => {
+  return unpackBatch(block).rows.every(({ key, bytes, digest }) => {
+    if (Buffer.compare(key, horizonName) === 0) return true
     const entry = parseStored(bytes, digest)
     return entry !== undefined && entry.value === undefined
   })

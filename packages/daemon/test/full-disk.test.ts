@@ -40,6 +40,19 @@ describe('a node whose disk is full', () => {
     expect(first.logs.filter(line => line.includes('STORE_FULL'))).toHaveLength(1)
   })
 
+  it('answers the retry of a write that it holds as it did before', async () => {
+    const world = await createFederation(1)
+    federation = world
+    const [first] = world.members as [Member]
+    const transfer = [{ op: 'increment', key: 'account', by: 5 }] as const
+    const { version } = await first.runtime.write(transfer, { idempotencyKey: 'pay-1' })
+    first.store.failNext(new LatticeError('STORE_FULL'))
+    await expect(first.runtime.write(put('refused'))).rejects.toMatchObject(full)
+    expect(await first.runtime.write(transfer, { idempotencyKey: 'pay-1' })).toMatchObject({ version })
+    await expect(first.runtime.write(transfer, { idempotencyKey: 'pay-2' })).rejects.toMatchObject(full)
+    expect(first.runtime.read('account')?.value).toBe(5)
+  })
+
   it('serves, and takes from its peers what still fits', async () => {
     const world = await filledUp()
     await world.second.runtime.write(put('elsewhere'))

@@ -98,7 +98,8 @@ describe('the scrub', () => {
         const seqs = Array.from({ length: Math.min(limit, count - after) }, (_, index) => after + index + 1)
         const found = seqs.filter(seq => lost.has(seq)).map(seq => ({ seq, key: `k${seq}` }))
         const next = seqs.length < limit ? undefined : seqs.at(-1)
-        return { rowCount: seqs.length, bytes: 100 * seqs.length, damaged: found, unvouched: [], next }
+        const rows = { rowCount: seqs.length, bytes: 100 * seqs.length, damaged: found, unvouched: [] }
+        return { ...rows, next, newest: count }
       },
       readmit: async () => true,
       damage: () => ({ lost: lost.size, unshared: 0, found: damaged.size, healed: healed(), keys: [] }),
@@ -137,6 +138,24 @@ describe('the scrub', () => {
     expect(check.last()).toMatchObject({ status: 'healthy', rows_corrupt: 3, quarantined: 0, healed: 3 })
     expect(check.last().reason).toBe('3 of 200 rows were damaged, and all are mended')
     expect(await check.run()).toMatchObject({ status: 'healthy', rows_corrupt: 0 })
+  })
+
+  it('comes to its end however fast rows are written behind it', async () => {
+    let newest = 100
+    const scan = (after: number, limit: number): Scan => {
+      newest += limit
+      const rows = { rowCount: limit, bytes: 100 * limit, damaged: [], unvouched: [] }
+      return { ...rows, next: after + limit, newest }
+    }
+    check = createIntegrityCheck({ node: { ...nodeOf(1), scan }, clock: testClock() })
+    const report = await check.run()
+    expect(report).toMatchObject({ status: 'healthy', checked: true })
+    expect(report.rows_checked).toBeLessThan(300)
+  })
+
+  it('an empty store has nothing to match', async () => {
+    check = createIntegrityCheck({ node: nodeOf(0), clock: testClock() })
+    expect((await check.run()).reason).toBe('the store held no rows when it was checked')
   })
 
   it('a store that cannot be read is corrupt, with the reason, told to the operator', async () => {

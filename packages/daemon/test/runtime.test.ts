@@ -269,6 +269,30 @@ describe('runtime over both lungs', () => {
   })
 })
 
+it('forgets answers to Idempotency-Keys that stand behind thousands of younger ones', async () => {
+  const [store, clock] = [createMemoryStore(), createVirtualClock()]
+  const nameOf = (at: number): string => `idempotency/ab${at.toString(16).padStart(30, '0')}`
+  const factOf = (wall: number): Uint8Array => {
+    const fact = new Uint8Array(48)
+    new DataView(fact.buffer).setBigUint64(32, BigInt(wall))
+    return fact
+  }
+  const { wall } = clock.now()
+  const facts = new Map<string, Uint8Array>()
+  for (let at = 0; at < 3_000; at++) facts.set(nameOf(at), factOf(at < 2_000 ? wall : wall - 2 * 86_400_000))
+  await store.commit({ rows: [], drops: [], facts })
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const { runtime } = openLoneRuntime(signer, { store, clock })
+  await runtime.start()
+  const names = (): string[] => store.facts('idempotency/', 9_999).map(([name]) => name)
+  for (let turn = 0; turn < 600 && names().length > 2_000; turn++) {
+    clock.ringNext(clock.now().mono + 60_000)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  expect(names()).toEqual(Array.from({ length: 2_000 }, (_, at) => nameOf(at)))
+  await runtime.stop()
+})
+
 it('a node without P2P leaves without complaint', async () => {
   const { runtime, complaints } = openLoneRuntime(
     identityFromSeed(new Uint8Array(32).fill(1), 'configured').signer,

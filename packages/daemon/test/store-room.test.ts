@@ -1,5 +1,6 @@
 /** The last room on the disk is for deletes, whoever wrote what would take it (reliability S3). */
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { horizonKey } from '@lattice/core'
 import { testBatch } from '@lattice/core/testing'
 import { openSqliteStore } from '../src/sqlite-store.ts'
 import { StorePlaces } from './fixtures/store-places.ts'
@@ -26,6 +27,14 @@ it('is not taken by what brings values, also where that is prepared or comes wit
   await store.commit(testBatch([], { other: 'v' }))
   expect(store.after(0, 9).map(({ key }) => key)).toEqual(['gone'])
   expect(store.facts('', 9).map(([name]) => name)).toEqual(['fact', 'other'])
+  await store.close()
+})
+
+it('is open to a compaction horizon, which ends deletes', async () => {
+  const store = await openSqliteStore(places.newDirectory(), { reserveBytes: Number.MAX_SAFE_INTEGER })
+  await store.commit(testBatch([trueRow(1, 'gone', undefined), trueRow(2, 'gone too', undefined)]))
+  await store.commit(testBatch([trueRow(3, horizonKey, 'holders')], {}, [1]))
+  expect(store.after(0, 9).map(({ seq }) => seq)).toEqual([2, 3])
   await store.close()
 })
 

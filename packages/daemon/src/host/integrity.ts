@@ -3,7 +3,8 @@
  *
  * What it finds is quarantined and fetched again by the engine. Runs in the background in slices, a fifth of
  * the time and 8 MiB/s at most, and keeps the last result: health answers never wait for it. It walks in
- * commit order, so rows written meanwhile come at the end and superseded ones are simply gone.
+ * commit order up to the row that was the newest when it began, so that it ends however much is written
+ * meanwhile; superseded rows are simply gone.
  */
 import type { IntegrityReport } from '@lattice/api'
 import type { Clock, DamageStatus, Scan, Sequence } from '@lattice/core'
@@ -110,6 +111,7 @@ function reportOf(
 function reasonOf({ checked, corrupt }: Progress, lost: number, isChecked: boolean): string {
   if (lost > 0) return `${lost} damaged ${lost === 1 ? 'entry waits' : 'entries wait'} to be fetched again`
   if (!isChecked) return 'the first check has not ended yet'
+  if (checked === 0) return 'the store held no rows when it was checked'
   return corrupt > 0
     ? `${corrupt} of ${checked} rows were damaged, and all are mended`
     : `all ${checked} rows match their digests`
@@ -177,11 +179,13 @@ class Scrub implements IntegrityCheck {
 
   async #walk(progress: Progress): Promise<void> {
     const { node } = this.#options
+    let end: Sequence | undefined
     for (let next: Sequence | undefined = 0; next !== undefined && !this.#stopped;) {
       const scan: Scan = node.scan(next, sliceRows)
+      end ??= scan.newest
       tally(progress, scan)
       if (scan.unvouched.length > 0) await node.readmit(scan.unvouched)
-      next = scan.next
+      next = (scan.next ?? end) < end ? scan.next : undefined
       if (next !== undefined) await this.#pause(scan.bytes)
     }
   }
