@@ -118,8 +118,17 @@ export function routeUrl(
   return query.size > 0 ? `${path}?${query.toString()}` : path
 }
 
-function notSendable(detail: string): ApiError {
-  return new ApiError('REQUEST_INVALID', detail, { status: 0, hint: 'send well-formed Unicode text' })
+function notSendable(detail: string, hint = 'send well-formed Unicode text'): ApiError {
+  return new ApiError('REQUEST_INVALID', detail, { status: 0, hint })
+}
+
+/** JSON that says what was meant: infinities and NaN would become null. */
+function bodyOf(body: unknown): string {
+  return JSON.stringify(body, (name, value: unknown) => {
+    if (typeof value !== 'number' || Number.isFinite(value)) return value
+    const what = `${name === '' ? 'the value' : name} is ${value}, which JSON cannot say`
+    throw notSendable(what, 'send a number within the range of a double, or a text')
+  })
 }
 
 function quoted(version: string): string {
@@ -221,7 +230,7 @@ export function createClient(options: ClientOptions): Client {
         headers: headersOf(options, route, input),
         redirect: 'error',
         signal: AbortSignal.any(signals),
-        ...(route.body ? { body: JSON.stringify(input.body) } : {}),
+        ...(route.body ? { body: bodyOf(input.body) } : {}),
       })
       return await readAnswer(route, response)
     } catch (error) {

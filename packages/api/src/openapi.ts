@@ -10,7 +10,8 @@ import { routes } from './routes.ts'
 export type JsonObject = { [name: string]: unknown }
 
 const headerText: Record<RouteHeader, string> = {
-  'If-Match': 'only if the key has this version in quotes; * means: only if it exists',
+  'If-Match':
+    'only if the key has one of these entity tags, or versions in quotes; * means: only if it exists',
   'If-None-Match': 'on reads 304 when unchanged; on writes * means: only if the key does not exist',
   'Idempotency-Key':
     'a retry with the same key and body answers the same and applies once; 1 to 255 characters',

@@ -81,6 +81,22 @@ describe('paths', () => {
 })
 
 describe('a call', () => {
+  it.each([Number.POSITIVE_INFINITY, Number.NaN])(
+    'with %p, of which JSON would make null, is not sent',
+    async n => {
+      const { baseUrl, seen } = await serve({ status: 200, body: '{"success":true}' })
+      const client = createClient({ baseUrl })
+      const put = client.putKey({ params: { key: 'k' }, body: n })
+      await expect(put).rejects.toMatchObject({
+        code: 'REQUEST_INVALID',
+        message: expect.stringContaining(String(n)),
+      })
+      const operations = [{ op: 'put' as const, key: 'k', value: { balance: n } }]
+      await expect(client.transact({ body: { operations } })).rejects.toThrow('balance is')
+      expect(seen).toEqual([])
+    },
+  )
+
   it('carries token, conditions, idempotency key and body', async () => {
     const { baseUrl, seen } = await serve({ status: 200, body: '{"success":true}' })
     const client = createClient({ baseUrl, token: 't0ken', headers: { authorization: 'Bearer hf' } })

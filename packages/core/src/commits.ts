@@ -14,7 +14,8 @@ import { FactWalk } from './fact-walk.ts'
 import type { Hash, Store } from './ports.ts'
 import type { Replica } from './replica.ts'
 import type { Committed } from './staged.ts'
-import type { Operation } from './status.ts'
+import { isOneOf } from './reading.ts'
+import type { Operation, ReadingTag } from './status.ts'
 import type { Instant, NodeId, Version } from './units.ts'
 
 /**
@@ -193,11 +194,13 @@ export class CommitPipeline {
     return version
   }
 
-  #demand(operations: readonly Operation[], { ifVersion, ifExists }: WriteConditions): void {
+  #demand(operations: readonly Operation[], { ifOneOf, ifNoneOf, ifExists }: WriteConditions): void {
     const first = operations[0]
-    if (first === undefined || (ifVersion === undefined && ifExists === undefined)) return
+    if (first === undefined || (ifOneOf ?? ifNoneOf ?? ifExists) === undefined) return
     const present = this.#replica.readStaged(first.key)
-    if (ifVersion !== undefined && present?.version !== ifVersion) throw new LatticeError('VERSION_MISMATCH')
+    const isKnown = (tags: readonly ReadingTag[]): boolean => present !== undefined && isOneOf(present, tags)
+    if (ifOneOf !== undefined && !isKnown(ifOneOf)) throw new LatticeError('VERSION_MISMATCH')
+    if (ifNoneOf !== undefined && isKnown(ifNoneOf)) throw new LatticeError('VERSION_MISMATCH')
     if (ifExists !== undefined && ifExists !== (present !== undefined)) {
       throw new LatticeError(
         'VERSION_MISMATCH',

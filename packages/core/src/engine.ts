@@ -194,6 +194,7 @@ export class Engine {
     this.#compaction.step(this.#peers, this.#commits.isIdle ? this.#root : undefined, at)
     this.#pump()
     this.#out.push(...this.#mode.settle(at, this.#peers.values(), this.#standing()))
+    if (this.#mode.takeRanOut()) this.#stageMode()
     const own = settleBulk(this.#peers, this.#standing(), at.mono, this.#mode.state, this.#parts.params)
     for (const peer of this.#peers.values()) {
       if (this.#outbox.beginsDescent(peer, own, at, this.#mode.state)) {

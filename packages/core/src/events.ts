@@ -4,12 +4,15 @@ import type { ErrorCode, LatticeError } from './errors.ts'
 import type { Message } from './message.ts'
 import type { Batch, NewRow } from './ports.ts'
 import type { SigningJob } from './signing.ts'
-import type { NodeEvent, Operation, RequestedMode } from './status.ts'
+import type { NodeEvent, Operation, ReadingTag, RequestedMode } from './status.ts'
 import type { NodeId, PathKind, Version } from './units.ts'
 
 /** Conditions of a write, and its memory for retries. */
 export interface WriteConditions {
-  readonly ifVersion?: Version
+  /** The key must read as one of these. */
+  readonly ifOneOf?: readonly ReadingTag[]
+  /** The key must not read as one of these; it need not exist. */
+  readonly ifNoneOf?: readonly ReadingTag[]
   readonly ifExists?: boolean
   readonly idempotencyKey?: string
 }

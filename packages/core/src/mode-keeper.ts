@@ -43,6 +43,7 @@ export class ModeKeeper {
   #reason = 'the node has just started'
   /** End of a forced mode, as wall time. */
   #untilWall: number | undefined
+  #hasRunOut = false
   #started: Record<PathKind, boolean> = { p2p: false, http: false }
   #p2pFailed: boolean
   #p2pLastAlive: number
@@ -144,6 +145,7 @@ export class ModeKeeper {
       this.#seen = facts
       const step = stepMode(this.#mode, facts, at.mono, this.#params)
       if (step === undefined) break
+      this.#hasRunOut ||= this.#mode.state.phase === 'FORCED'
       this.#enter(step.mode, step.reason, 'watchdog', at)
       if (step.mode.state.phase !== 'TRIAL') continue
       this.#trialMark = { incarnation: own.incarnation, seq: own.seq }
@@ -152,6 +154,13 @@ export class ModeKeeper {
     const effects = this.#pending
     this.#pending = []
     return effects
+  }
+
+  /** Whether a forced mode has run out since the last call: no later start may obey it any more. */
+  takeRanOut(): boolean {
+    const hasRunOut = this.#hasRunOut
+    this.#hasRunOut = false
+    return hasRunOut
   }
 
   /** When time alone may move the machine, by what the last `settle` saw. */

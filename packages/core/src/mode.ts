@@ -240,7 +240,7 @@ function httpState(mode: Mode, now: number, params: EngineParams): ModeState {
 /** Returning and failing again are two more changes: they must still fit the limit within the window. */
 function latchedUntil(mode: Mode, params: EngineParams): number {
   const { changes } = mode
-  const blocking = changes.length - (params.flapLimit - 2)
+  const blocking = Math.min(changes.length, changes.length - (params.flapLimit - 2))
   return blocking <= 0 ? Number.NEGATIVE_INFINITY : (changes[blocking - 1] as number) + params.flapWindowMs
 }
 

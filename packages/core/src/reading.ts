@@ -8,11 +8,11 @@
 import type { Entry } from './entry.ts'
 import { compareEntries } from './entry.ts'
 import { wholeKey } from './slot.ts'
-import type { KeyReading, KeyType } from './status.ts'
+import type { KeyReading, KeyType, ReadingTag } from './status.ts'
 import type { JsonValue, Version } from './units.ts'
 import { assert } from './errors.ts'
 import { decodeValue } from './value.ts'
-import { compareBytes } from './bytes.ts'
+import { compareBytes, toHex } from './bytes.ts'
 
 /** Version of the latest delete of the key; 0 if it was never deleted. */
 export function floorOf(slots: readonly Entry[]): Version {
@@ -38,7 +38,23 @@ export function readKey(key: string, slots: readonly Entry[]): KeyReading | unde
   const top = greatest(live)
   if (top === undefined) return undefined
   const own = live.filter(entry => entry.kind === top.kind)
-  return { key, value: valueOf(top.kind, own), type: top.kind, version: top.version, author: top.author }
+  const reading = { key, value: valueOf(top.kind, own), type: top.kind }
+  const mark = top.kind === 'register' ? {} : { mark: markOf(own) }
+  return { ...reading, version: top.version, author: top.author, ...mark }
+}
+
+/** The exclusive or of the digests, so that their order does not matter; their first 8 bytes. */
+function markOf(entries: readonly Entry[]): string {
+  const mark = new Uint8Array(8)
+  for (const { digest } of entries) mark.forEach((byte, at) => (mark[at] = byte ^ (digest[at] as number)))
+  return toHex(mark)
+}
+
+/** Whether a reading is one of those that a caller knows. */
+export function isOneOf(reading: KeyReading, tags: readonly ReadingTag[]): boolean {
+  return tags.some(
+    ({ version, mark }) => version === reading.version && (mark === undefined || mark === reading.mark),
+  )
 }
 
 /**

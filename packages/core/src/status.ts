@@ -150,7 +150,15 @@ export interface KeyReading {
   /** The greatest version among the live entries, and its author. */
   readonly version: Version
   readonly author: NodeId
+  /**
+   * Of counters and sets, 16 hex digits that tell their live entries from others of the same version: what
+   * was written elsewhere before that version may come after it.
+   */
+  readonly mark?: string
 }
+
+/** What a reading may be told by: its version, and its mark where that matters. */
+export type ReadingTag = Pick<KeyReading, 'version' | 'mark'>
 
 /** One operation of a transaction (contract §3). */
 export type Operation =

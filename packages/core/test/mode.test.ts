@@ -1,7 +1,7 @@
 /** The sync-mode machine: total, never stuck, on HTTP in time, back on P2P, and calm. */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { defaultParams, phases } from '@lattice/core'
+import { defaultParams, phases, type EngineParams } from '@lattice/core'
 import { assertProperty } from '@lattice/core/testing'
 import {
   forceMode,
@@ -38,8 +38,11 @@ class Node {
   steps = 0
   #path: string | undefined
 
-  constructor(mode = initialMode(start)) {
+  readonly #params: EngineParams
+
+  constructor(mode = initialMode(start), limits = params) {
     this.mode = mode
+    this.#params = limits
     this.#path = preferredPath(mode.state)
   }
 
@@ -62,7 +65,7 @@ class Node {
   settle(world: World): void {
     for (let steps = 0; ; steps++) {
       if (steps > 6) throw new Error(`the machine spins in ${this.mode.state.phase}`)
-      const step = stepMode(this.mode, this.facts(world), this.now, params)
+      const step = stepMode(this.mode, this.facts(world), this.now, this.#params)
       if (step === undefined) break
       this.mode = step.mode
       this.steps++
@@ -271,6 +274,15 @@ describe('flapping', () => {
       fc.property(spans(p2pOnly), history => expect(flap(history)).toBeLessThanOrEqual(flapLimit)),
       60,
     )
+  })
+
+  it.each([1, 2, 3])('is latched by a limit of %i: two more changes fit, since a return may fail', limit => {
+    const node = new Node(initialMode(start), { ...params, flapLimit: limit })
+    for (let turn = 0; turn < 6; turn++) {
+      node.run({ p2p: true, http: true, usable: true }, 60_000, 5000)
+      node.run({ p2p: false, http: true, usable: true }, 70_000, 5000)
+    }
+    expect(most(node.changes)).toBeLessThanOrEqual(Math.max(limit, 2))
   })
 
   it('of both paths, one of them always alive, changes the path at most six times in ten minutes', () => {

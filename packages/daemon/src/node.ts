@@ -7,6 +7,7 @@ import type {
   NodeEvent,
   NodeStatus,
   Operation,
+  ReadingTag,
   RequestedMode,
   Transition,
   Version,
@@ -14,8 +15,10 @@ import type {
 
 /** Conditions a write must meet, checked in the same step that applies it. */
 export interface WriteOptions {
-  /** The key (of a single-operation transaction) must have exactly this version. */
-  readonly ifVersion?: Version
+  /** The key (of a single-operation transaction) must read as one of these. */
+  readonly ifOneOf?: readonly ReadingTag[]
+  /** It must not read as one of these; it need not exist. */
+  readonly ifNoneOf?: readonly ReadingTag[]
   /** `true`: the key must exist; `false`: it must not. */
   readonly ifExists?: boolean
   /** Same id and same operations ⇒ the first answer again, applied once. */

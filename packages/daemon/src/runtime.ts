@@ -87,7 +87,7 @@ export class Runtime implements LatticeNode {
     if (this.#stopping) return
     this.#stopping = true
     if (this.#started) this.#dispatch({ type: 'leave' })
-    await this.#settled()
+    await this.#drained()
     this.#halt(new LatticeError('NOT_READY', 'the node is stopping'))
     await Promise.all([...this.#transports.values()].map(transport => transport.stop()))
   }
@@ -112,8 +112,7 @@ export class Runtime implements LatticeNode {
   async readmit(signed: readonly Uint8Array[]): Promise<boolean> {
     const entries = await this.#admission.verify(signed)
     if (entries.length > 0) this.#dispatch({ type: 'readmit', entries })
-    // The batch that is on its way to the disk, then the one that holds them.
-    for (let batch = 0; batch < 2; batch++) await this.#settled()
+    await this.#drained()
     return !this.#stopped && !entries.some(entry => this.#engine.replica.isNews(entry))
   }
 
@@ -126,7 +125,7 @@ export class Runtime implements LatticeNode {
   }
 
   async write(operations: readonly Operation[], options: WriteOptions = {}): Promise<WriteReceipt> {
-    if (this.#stopped) throw new LatticeError('NOT_READY', 'the node is stopping')
+    if (this.#stopped || this.#stopping) throw new LatticeError('NOT_READY', 'the node is stopping')
     const id = this.#nextId++
     const written = Promise.withResolvers<{ version: bigint; root: string }>()
     this.#writes.set(id, written)
@@ -266,7 +265,7 @@ export class Runtime implements LatticeNode {
         for (const effect of this.#engine.step(next, this.#parts.clock.now())) this.#perform(effect)
       }
     } catch (error) {
-      if (!this.#distrust(error)) this.#fail(error)
+      if (!this.#distrust(error) && !this.#stopped) this.#fail(error)
     } finally {
       this.#busy = false
     }
@@ -322,23 +321,23 @@ export class Runtime implements LatticeNode {
     await this.#persisting
   }
 
+  /** Who waits is told what has become of the batch on its way to the disk, and of the one behind it. */
+  async #drained(): Promise<void> {
+    for (let batch = 0; batch < 2; batch++) await this.#settled()
+  }
+
   #persist(effect: Effect & { type: 'persist' }): void {
     this.#rest.come()
     this.#rest.isCommitting = true
-    this.#persisting = this.#parts.store.commit(effect.batch).then(
-      () => {
-        this.#rest.committed(this.#stopped)
-        this.#dispatch({ type: 'committed' })
-      },
-      (error: unknown) => {
-        this.#rest.committed(this.#stopped)
-        const known = storeFailureOf(error)
-        if (known.code !== 'STORE_FULL')
-          this.#parts.log('error', 'the store refused a commit', { reason: known.message })
-        this.#dispatch({ type: 'commit-failed', error: known })
-        this.#distrust(known)
-      },
-    )
+    const refused = this.#parts.store.commit(effect.batch).then(() => undefined, storeFailureOf)
+    this.#persisting = refused.then(error => {
+      this.#rest.committed(this.#stopped)
+      if (error === undefined) return this.#dispatch({ type: 'committed' })
+      if (error.code !== 'STORE_FULL')
+        this.#parts.log('error', 'the store refused a commit', { reason: error.message })
+      this.#dispatch({ type: 'commit-failed', error })
+      this.#distrust(error)
+    })
     this.#parts.pulse?.committing(this.#persisting)
   }
 
@@ -393,7 +392,7 @@ export class Runtime implements LatticeNode {
 
   /** A bug of ours: nothing may build on what is half done. As nobody's rejection it ends the process. */
   #fail(error: unknown): void {
-    this.#halt(new LatticeError('NOT_READY', `the node has failed: ${sentence(error)}`))
+    this.#halt(new LatticeError('STORE_SUSPECT', `the node has failed: ${sentence(error)}`))
     this.#parts.log('error', 'unexpected error', { reason: sentence(error) })
     void Promise.reject(Error.isError(error) ? error : new Error(String(error)))
   }

@@ -185,3 +185,16 @@ describe('addresses and methods', () => {
     expectRefused(await world.ask(key, jsonBody(1, { [name]: 'x'.repeat(256) })), 400, 'REQUEST_INVALID')
   })
 })
+
+describe('queries', () => {
+  it.each([
+    ['PUT', '/api/lattice/state?key=a%ff', 'key'],
+    ['DELETE', '/api/lattice/state?key=a%c3', 'key'],
+    ['GET', '/api/lattice/state?key=%', 'key'],
+    ['GET', '/api/lattice/state?prefix=a%fe&limit=5', 'prefix'],
+  ])('%s %s: bytes that are no text name no key', async (method, path, field) => {
+    const ask = method === 'PUT' ? put('1') : { method }
+    const { errors } = expectRefused(await world.ask(path, ask), 400, 'REQUEST_INVALID')
+    expect(errors).toEqual([{ field, message: 'bytes that are no percent-encoded UTF-8' }])
+  })
+})

@@ -13,6 +13,7 @@ import type {
   NodeId,
   NodeStatus,
   Operation,
+  ReadingTag,
   Phase,
   RequestedMode,
   Transition,
@@ -141,16 +142,15 @@ export class MemoryNode implements LatticeNode {
     await Promise.resolve()
     if (this.refuseWrites) throw this.refuseWrites
     const asked = JSON.stringify(operations)
-    const before =
-      options.idempotencyKey === undefined ? undefined : this.#answers.get(options.idempotencyKey)
+    const before = this.#answers.get(options.idempotencyKey ?? '')
     if (before !== undefined) {
       if (before.asked !== asked) throw new LatticeError('IDEMPOTENCY_CONFLICT')
       return before.receipt
     }
     const cell = this.#cells.get(operations[0]?.key ?? '')
-    const stale =
-      (options.ifVersion !== undefined && cell?.version !== options.ifVersion) ||
-      (options.ifExists !== undefined && (cell !== undefined) !== options.ifExists)
+    const isIt = ({ version }: ReadingTag): boolean => version === cell?.version
+    const isKnown = options.ifOneOf?.some(isIt) !== false && options.ifNoneOf?.some(isIt) !== true
+    const stale = !isKnown || (options.ifExists ?? cell !== undefined) !== (cell !== undefined)
     if (stale) throw new LatticeError('VERSION_MISMATCH')
     const receipt = this.apply(operations)
     if (options.idempotencyKey !== undefined) this.#answers.set(options.idempotencyKey, { asked, receipt })

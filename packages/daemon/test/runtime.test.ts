@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { defaultParams, LatticeError, type Batch, type Instant, type NodeEvent } from '@lattice/core'
+import { defaultParams, LatticeError, type Instant, type NodeEvent } from '@lattice/core'
 import { createMemoryNetwork, createMemoryStore, createVirtualClock } from '@lattice/core/testing'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { createFederation, rootsEqual, type Federation } from './federation.ts'
-import { startChild } from './fixtures/child.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
 
 let federation: Federation | undefined
@@ -257,6 +256,15 @@ describe('runtime over both lungs', () => {
     expect(one?.runtime.status().requested).toBe('auto')
   })
 
+  it('a switch that has run out is forgotten on the disk too', async () => {
+    const world = await start(1)
+    const [one] = world.members
+    await one?.runtime.switchMode('http', { forMs: 60_000 })
+    expect(one?.store.fact('mode')).toBeDefined()
+    await world.pass(120_000)
+    expect([one?.runtime.status().requested, one?.store.fact('mode')]).toEqual(['auto', undefined])
+  })
+
   it('forgets the answer to an Idempotency-Key after a day, not before', async () => {
     const world = await start(1)
     const [one] = world.members
@@ -301,39 +309,6 @@ it('a node without P2P leaves without complaint', async () => {
   await runtime.stop()
   expect(complaints).toEqual([])
 })
-
-it('who looks at rest while a store fails amid a commit is answered once that is over', async () => {
-  const [store, held] = [createMemoryStore(), Promise.withResolvers<void>()]
-  const commit = store.commit.bind(store)
-  Object.assign(store, { commit: (batch: Batch) => held.promise.then(() => commit(batch)) })
-  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
-  const { runtime } = openLoneRuntime(signer, { store, onDistrust: () => undefined })
-  await runtime.start()
-  const refused = expect(runtime.write(put('a', 1))).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
-  const gone = (): never => {
-    throw new LatticeError('STORE_CORRUPT', 'a page is gone')
-  }
-  Object.assign(store, { slots: gone })
-  expect(() => runtime.read('b')).toThrow('a page is gone')
-  await refused
-  const looked = runtime.atRest(() => 'looked')
-  held.resolve()
-  expect(await looked).toBe('looked')
-})
-
-it.each(['change', 'mode'])(
-  'a bug that shows in telling of a %s is told to the process, and ends the node',
-  async kind => {
-    const child = startChild('fail-node.ts', [kind])
-    try {
-      const next = await child.line(line => line.startsWith('second: '))
-      expect(next).toBe('second: LatticeError: the node is stopping')
-      await child.line(line => line === `process: Error: nobody expected a ${kind}`)
-    } finally {
-      await child.kill()
-    }
-  },
-)
 
 it('a P2P that does not come back after a jump of the clock is reported, and the node goes on', async () => {
   const clock = createVirtualClock()

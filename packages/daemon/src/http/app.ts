@@ -19,6 +19,7 @@ import { mountFront } from './front.ts'
 import { mountHistory } from './history.ts'
 import { mountHealth, mountProbes, readinessChecks } from './health.ts'
 import { mountLinks } from './links.ts'
+import { parseQuery } from './query.ts'
 import { createRequestLimit, createTokenThrottle } from './limits.ts'
 import { createMetrics } from './metrics.ts'
 import { createMount, refuseOtherMethods } from './mount.ts'
@@ -68,7 +69,7 @@ function configure(app: Express, config: HttpConfig): void {
   app.disable('etag')
   app.enable('strict routing')
   app.enable('case sensitive routing')
-  app.set('query parser', 'simple')
+  app.set('query parser', parseQuery)
   app.set('trust proxy', config.trustedProxyHops)
 }
 

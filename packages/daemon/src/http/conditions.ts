@@ -2,16 +2,17 @@
  * Conditional requests (RFC 9110 §13) on versions and roots, and Idempotency-Key, as the node's write
  * options.
  *
- * The node checks one version or mere existence in the step that applies the write. A list of versions is
- * resolved against the current one first; a change in between then fails the write, which is safe.
+ * The node checks them in the step that applies the write. An entity tag is the version of a key; that of a
+ * counter or set has a mark behind it, since what comes late may change it and leave the version as it is.
+ * The version alone is understood too.
  */
-import { LatticeError } from '@lattice/core'
-import type { KeyReading, Version } from '@lattice/core'
+import type { ReadingTag, Version } from '@lattice/core'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { WriteOptions } from '../node.ts'
 import { HttpProblem } from './problems.ts'
 
 const entityTag = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/
+const readingTag = /^([0-9a-f]{16})(?:-([0-9a-f]{16}))?$/
 const idempotencyKey = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 
 interface Tag {
@@ -44,35 +45,32 @@ export function isNotModified(header: string | undefined, tag: string): boolean 
   return tags === '*' || tags.some(known => known.text === tag)
 }
 
-function ifMatch(header: string, current: () => KeyReading | undefined): WriteOptions {
+/** The entity tag of a reading, without quotes. */
+export function tagText({ version, mark }: ReadingTag): string {
+  return mark === undefined ? versionText(version) : `${versionText(version)}-${mark}`
+}
+
+/** What the tags name; those that no key ever has name nothing. */
+function readingsOf(tags: readonly Tag[]): ReadingTag[] {
+  return tags.flatMap(({ text }) => {
+    const [, version, mark] = readingTag.exec(text) ?? []
+    if (version === undefined) return []
+    return [{ version: BigInt(`0x${version}`), ...(mark === undefined ? {} : { mark }) }]
+  })
+}
+
+function ifMatch(header: string): WriteOptions {
   const tags = readTags(header, 'If-Match')
-  if (tags === '*') return { ifExists: true }
-  const strong = tags.filter(tag => !tag.weak && /^[0-9a-f]{16}$/.test(tag.text))
-  const [only, ...others] = strong
-  if (only !== undefined && others.length === 0) return { ifVersion: BigInt(`0x${only.text}`) }
-  const now = current()?.version
-  if (now === undefined || !strong.some(tag => tag.text === versionText(now))) {
-    throw new LatticeError('VERSION_MISMATCH', 'the key has none of the versions in If-Match')
-  }
-  return { ifVersion: now }
+  return tags === '*' ? { ifExists: true } : { ifOneOf: readingsOf(tags.filter(({ weak }) => !weak)) }
 }
 
-function ifNoneMatch(header: string, current: () => KeyReading | undefined): WriteOptions {
+function ifNoneMatch(header: string): WriteOptions {
   const tags = readTags(header, 'If-None-Match')
-  if (tags === '*') return { ifExists: false }
-  const now = current()?.version
-  if (now === undefined) return { ifExists: false }
-  if (tags.some(tag => tag.text === versionText(now))) {
-    throw new LatticeError('VERSION_MISMATCH', 'the key has a version named in If-None-Match')
-  }
-  return { ifVersion: now }
+  return tags === '*' ? { ifExists: false } : { ifNoneOf: readingsOf(tags) }
 }
 
-/** The write options a request asks for. `current` reads the key, only where a list must be resolved. */
-export function writeOptions(
-  headers: IncomingHttpHeaders,
-  current: () => KeyReading | undefined,
-): WriteOptions {
+/** The write options a request asks for. */
+export function writeOptions(headers: IncomingHttpHeaders): WriteOptions {
   const { 'if-match': match, 'if-none-match': noneMatch, 'idempotency-key': once } = headers
   if (match !== undefined && noneMatch !== undefined) {
     throw new HttpProblem('REQUEST_INVALID', 'send If-Match or If-None-Match, not both')
@@ -81,8 +79,8 @@ export function writeOptions(
     throw new HttpProblem('REQUEST_INVALID', 'Idempotency-Key takes 1 to 255 visible ASCII characters')
   }
   return {
-    ...(match === undefined ? {} : ifMatch(match, current)),
-    ...(noneMatch === undefined ? {} : ifNoneMatch(noneMatch, current)),
+    ...(match === undefined ? {} : ifMatch(match)),
+    ...(noneMatch === undefined ? {} : ifNoneMatch(noneMatch)),
     ...(once === undefined ? {} : { idempotencyKey: once }),
   }
 }

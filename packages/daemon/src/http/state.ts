@@ -2,10 +2,10 @@
 import { routes } from '@lattice/api'
 import type { RouteRequest, Routes } from '@lattice/api'
 import { LatticeError } from '@lattice/core'
-import type { KeyReading, Operation } from '@lattice/core'
+import type { Operation } from '@lattice/core'
 import type { Request, Response } from 'express'
 import type { LatticeNode } from '../node.ts'
-import { isNotModified, versionText, writeOptions } from './conditions.ts'
+import { isNotModified, tagText, versionText, writeOptions } from './conditions.ts'
 import { sendJson } from './json-answer.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
@@ -121,12 +121,12 @@ function sendKey(node: LatticeNode, key: string, request: Request, response: Res
   const reading = node.read(key)
   if (reading === undefined && node.isDamaged(key)) throw new LatticeError('ENTRY_DAMAGED')
   if (reading === undefined) throw new LatticeError('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`)
-  const version = versionText(reading.version)
-  if (isNotModified(request.headers['if-none-match'], version))
-    return void revalidated(request, response, version)
+  const tag = tagText(reading)
+  if (isNotModified(request.headers['if-none-match'], tag)) return void revalidated(request, response, tag)
   const { value, author, type } = reading
-  const tag = { ETag: `"${version}"`, 'Cache-Control': 'no-cache' }
-  sendJson(response, { success: true, key, value, version, author, type }, tag)
+  const version = versionText(reading.version)
+  const headers = { ETag: `"${tag}"`, 'Cache-Control': 'no-cache' }
+  sendJson(response, { success: true, key, value, version, author, type }, headers)
 }
 
 /** The key with the proof that the signed root holds it; the problem of an absent key has a proof too. */
@@ -151,8 +151,7 @@ async function write(
   response: Response,
 ): Promise<void> {
   const { key } = operation
-  const current = (): KeyReading | undefined => node.read(key)
-  const receipt = await node.write([operation], writeOptions(request.headers, current))
+  const receipt = await node.write([operation], writeOptions(request.headers))
   const version = versionText(receipt.version)
   const tag = operation.op === 'delete' ? {} : { ETag: `"${version}"` }
   sendJson(response, { success: true, key, version, merkle_root: receipt.root }, tag)

@@ -9,18 +9,14 @@ import { HttpProblem } from './problems.ts'
 export function mountTransactions(mount: Mount, node: LatticeNode): void {
   mount(routes.transact, async ({ body }, request, response) => {
     const { operations } = body
-    const [only, ...others] = operations
     const conditional = 'if-match' in request.headers || 'if-none-match' in request.headers
-    if (conditional && others.length > 0) {
+    if (conditional && operations.length > 1) {
       throw new HttpProblem(
         'REQUEST_INVALID',
         'If-Match and If-None-Match need a transaction of one operation',
       )
     }
-    const options = writeOptions(request.headers, () =>
-      only === undefined ? undefined : node.read(only.key),
-    )
-    const receipt = await node.write(operations, options)
+    const receipt = await node.write(operations, writeOptions(request.headers))
     response.json({
       success: true,
       transaction_id: receipt.transactionId,

@@ -1,0 +1,84 @@
+/** How a runtime ends: by a stop, a store that fails, a bug; and what those are told who wait for it. */
+import { expect, it } from '@jest/globals'
+import { LatticeError, type Batch } from '@lattice/core'
+import { createMemoryStore } from '@lattice/core/testing'
+import { identityFromSeed } from '../src/host/identity.ts'
+import { startChild } from './fixtures/child.ts'
+import { openLoneRuntime } from './lone-runtime.ts'
+
+const put = (key: string, value: number) => [{ op: 'put', key, value }] as const
+const increment = (key: string, by: number) => [{ op: 'increment', key, by }] as const
+
+it('who looks at rest while a store fails amid a commit is answered once that is over', async () => {
+  const [store, held] = [createMemoryStore(), Promise.withResolvers<void>()]
+  const commit = store.commit.bind(store)
+  Object.assign(store, { commit: (batch: Batch) => held.promise.then(() => commit(batch)) })
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const { runtime } = openLoneRuntime(signer, { store, onDistrust: () => undefined })
+  await runtime.start()
+  const refused = expect(runtime.write(put('a', 1))).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+  const gone = (): never => {
+    throw new LatticeError('STORE_CORRUPT', 'a page is gone')
+  }
+  Object.assign(store, { slots: gone })
+  expect(() => runtime.read('b')).toThrow('a page is gone')
+  await refused
+  const looked = runtime.atRest(() => 'looked')
+  held.resolve()
+  expect(await looked).toBe('looked')
+})
+
+it('who writes while it stops is told what became of the write: kept, or not even tried', async () => {
+  const [store, held] = [createMemoryStore(), Promise.withResolvers<void>()]
+  const commit = store.commit.bind(store)
+  Object.assign(store, { commit: (batch: Batch) => held.promise.then(() => commit(batch)) })
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const { runtime } = openLoneRuntime(signer, { store })
+  await runtime.start()
+  const kept = [1, 2, 3].map(async by => {
+    // Each begins when the ones before are on their way.
+    for (let turn = 0; turn < by; turn++) await Promise.resolve()
+    await runtime.write(increment('till', by))
+  })
+  await new Promise(resolve => setImmediate(resolve))
+  const stopped = runtime.stop()
+  await expect(runtime.write(increment('till', 100))).rejects.toMatchObject({ code: 'NOT_READY' })
+  held.resolve()
+  await Promise.all(kept)
+  await stopped
+  expect(openLoneRuntime(signer, { store }).runtime.read('till')?.value).toBe(6)
+})
+
+it('a listener that meets a store that fails calls for a new one, and is no bug', async () => {
+  const store = createMemoryStore()
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const remedies: string[] = []
+  const onDistrust = (_: string, remedy: string): void => void remedies.push(remedy)
+  const { runtime, complaints } = openLoneRuntime(signer, { store, onDistrust })
+  await runtime.start()
+  const gone = (): never => {
+    throw new LatticeError('STORE_CORRUPT', 'a page is gone')
+  }
+  runtime.subscribe(event => {
+    if (event.kind !== 'change') return
+    Object.assign(store, { slots: gone })
+    runtime.read('b')
+  })
+  await runtime.write(put('a', 1))
+  await new Promise(resolve => setImmediate(resolve))
+  expect([remedies, complaints]).toEqual([['check'], []])
+})
+
+it.each(['change', 'mode'])(
+  'a bug that shows in telling of a %s is told to the process, and ends the node',
+  async kind => {
+    const child = startChild('fail-node.ts', [kind])
+    try {
+      const next = await child.line(line => line.startsWith('second: '))
+      expect(next).toBe('second: LatticeError: the node is stopping')
+      await child.line(line => line === `process: Error: nobody expected a ${kind}`)
+    } finally {
+      await child.kill()
+    }
+  },
+)
