@@ -35,7 +35,7 @@ import { salvage } from './salvage.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
 import { supervise } from './supervise.ts'
 import { watchStore } from './store-watch.ts'
-import { keepSnapshots, restoreAtStart } from './snapshot/index.ts'
+import { keepSnapshots, restoreAtStart, type AtStart } from './snapshot/index.ts'
 import { openStateDir } from './state-dir.ts'
 
 /** The lungs as the daemon needs them. */
@@ -210,7 +210,7 @@ function always<T>(value: T): () => T {
 function operate(
   running: Running,
   at: {
-    readonly restored: string | undefined
+    readonly restored: AtStart
     readonly server: HttpServer
     readonly close: () => Promise<void>
   },

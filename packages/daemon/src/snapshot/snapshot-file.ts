@@ -13,6 +13,8 @@ import { setImmediate as others } from 'node:timers/promises'
 import { decodeMessage, encodeMessage, frameBytesMax, isMalformed } from '@lattice/core'
 import type { Row, Sequence, Store } from '@lattice/core'
 
+import { sentence } from '../failure.ts'
+
 /** What the header says; for people, and to choose between files. */
 export interface SnapshotHeader {
   readonly node: string
@@ -35,6 +37,9 @@ const sliceRows = 128
 const frameEntryBytes = 192 * 1024
 
 const namePattern = /^snap-(\d{1,16})-([0-9a-f]{64})\.cbor$/
+
+/** Stands before the name of a snapshot that no start could use; the node neither reads nor deletes it. */
+export const unusedPrefix = 'unused-'
 
 /** The sequence a file name speaks of; undefined for files that are no snapshots. */
 export function snapshotSeq(name: string): Sequence | undefined {
@@ -100,16 +105,30 @@ function* frames(store: Pick<Store, 'after'>): Generator<readonly Uint8Array[]> 
   if (portion.length > 0) yield portion
 }
 
-/** Why a file is not the snapshot its name promises. */
+/** Why a file cannot be used as the snapshot its name promises. */
 export class SnapshotDamage extends Error {
   override readonly name = 'SnapshotDamage'
+
+  /** Whether the system did not give its content, so that nobody knows whether it is damaged. */
+  get isUnread(): boolean {
+    return this.cause !== undefined
+  }
 }
 
 /**
  * Reads a snapshot: the header first, then the entries of each frame as they were signed. Throws
- * `SnapshotDamage` before the first entry when the content is not what the name promises.
+ * `SnapshotDamage` where it cannot: before the first entry when the content is not what the name promises.
  */
 export async function* readSnapshot(path: string): AsyncGenerator<SnapshotHeader | readonly Uint8Array[]> {
+  try {
+    yield* partsOf(path)
+  } catch (error) {
+    if (error instanceof SnapshotDamage) throw error
+    throw new SnapshotDamage(`it cannot be read: ${sentence(error)}`, { cause: error })
+  }
+}
+
+async function* partsOf(path: string): AsyncGenerator<SnapshotHeader | readonly Uint8Array[]> {
   const file = await open(path, 'r')
   try {
     const promised = namePattern.exec(basename(path))?.[2]

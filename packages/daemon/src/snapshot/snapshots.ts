@@ -12,8 +12,8 @@ import type { Clock, NodeId, Store } from '@lattice/core'
 
 import { sentence } from '../failure.ts'
 import type { Log } from '../host/log.ts'
-import { latestFile } from './restore-snapshot.ts'
-import { snapshotSeq, writeSnapshot } from './snapshot-file.ts'
+import { latestFile, type AtStart } from './restore-snapshot.ts'
+import { snapshotSeq, unusedPrefix, writeSnapshot } from './snapshot-file.ts'
 
 /** What keeping snapshots needs. */
 export interface SnapshotParts {
@@ -40,10 +40,11 @@ const keptMax = 3
 /** A stop has 8 s in all; a snapshot that does not fit is left out, and the one before stands. */
 const lastWithinMs = 4_000
 
-/** Starts keeping snapshots. `lastRoot` is the root of the one that was restored, if any. */
-export function keepSnapshots(parts: SnapshotParts, lastRoot?: string): Snapshots {
+/** Starts keeping snapshots. */
+export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }: AtStart): Snapshots {
   const { intervalMs, clock, log } = parts
   let kept = lastRoot
+  let hasSetAside = false
   let running: Promise<void> | undefined
   let cancel: (() => void) | undefined
   const stopped = new AbortController()
@@ -57,6 +58,9 @@ export function keepSnapshots(parts: SnapshotParts, lastRoot?: string): Snapshot
     const root = parts.root()
     if (root === kept || parts.store.lastSeq === 0) return
     try {
+      await fs.mkdir(parts.directory, { recursive: true, mode: 0o700 })
+      if (!hasSetAside) await setAside(parts, mayLack)
+      hasSetAside = true
       const { name, bytes } = await writeOne(parts, root, stopped.signal)
       kept = root
       log.info(`snapshot ${name} written`, { code: 'SNAPSHOT', bytes, root })
@@ -87,13 +91,26 @@ export function keepSnapshots(parts: SnapshotParts, lastRoot?: string): Snapshot
   }
 }
 
+/**
+ * Before anything is written, and so before anything is deleted: what may hold more than the store gets a
+ * name that nothing here deletes.
+ */
+async function setAside({ directory, log }: SnapshotParts, mayLack: AtStart['mayLack']): Promise<void> {
+  const names = (await fs.readdir(directory)).filter(name => snapshotSeq(name) !== undefined && mayLack(name))
+  for (const name of names) {
+    await fs.rename(join(directory, name), join(directory, unusedPrefix + name))
+    log.warn(`the snapshot ${name}, which could not be used, is kept as ${unusedPrefix}${name}`, {
+      code: 'SNAPSHOT',
+    })
+  }
+}
+
 async function writeOne(
   parts: SnapshotParts,
   root: string,
   signal: AbortSignal,
 ): Promise<{ readonly name: string; readonly bytes: number }> {
   const { directory, store, node, clock } = parts
-  await fs.mkdir(directory, { recursive: true, mode: 0o700 })
   const { incarnation, lastSeq: seq } = store
   const header = { node, incarnation, seq, root, wall: clock.now().wall }
   const { name, part, bytes } = await writeSnapshot(directory, header, store, signal)
