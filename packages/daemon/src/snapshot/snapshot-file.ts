@@ -20,7 +20,7 @@ export interface SnapshotHeader {
   readonly node: string
   readonly incarnation: string
   readonly seq: Sequence
-  /** Merkle root when the writing began, 64 hex digits. */
+  /** Merkle root of these very entries, 64 hex digits. */
   readonly root: string
   /** Unix milliseconds. */
   readonly wall: number
@@ -48,14 +48,15 @@ export function snapshotSeq(name: string): Sequence | undefined {
 }
 
 /**
- * Writes all rows of the store to a new file in `directory` and returns its name. The file is whole and
- * flushed on return; rejects with the system's error or the signal's reason, and leaves `snap-….part` behind
- * then.
+ * Writes all rows to a new file in `directory` and returns its name. The file is whole and flushed on return;
+ * rejects with the system's error or the signal's reason, and leaves `snap-….part` behind then.
+ *
+ * @param rows those of one moment: among rows that go on changing this would never come to an end
  */
 export async function writeSnapshot(
   directory: string,
   header: SnapshotHeader,
-  store: Pick<Store, 'after'>,
+  rows: Pick<Store, 'after'>,
   signal: AbortSignal,
 ): Promise<{ readonly name: string; readonly part: string; readonly bytes: number }> {
   const part = join(directory, `snap-${header.seq}.part`)
@@ -69,13 +70,14 @@ export async function writeSnapshot(
   }
   try {
     await put(Buffer.from(`${magic}${JSON.stringify(header)}\n`))
-    for (const entries of frames(store)) {
-      signal.throwIfAborted()
+    for (const entries of frames(rows)) {
       const frame = encodeMessage({ entries })
       const length = Buffer.alloc(lengthBytes)
       length.writeUInt32BE(frame.length)
       await put(Buffer.concat([length, frame]))
       await others()
+      // Before the next rows are read: who gives up lets go of them.
+      signal.throwIfAborted()
     }
     await file.sync()
   } finally {
@@ -85,12 +87,12 @@ export async function writeSnapshot(
 }
 
 /** The bytes of all entries in commit order, in portions that fit a frame. */
-function* frames(store: Pick<Store, 'after'>): Generator<readonly Uint8Array[]> {
+function* frames(source: Pick<Store, 'after'>): Generator<readonly Uint8Array[]> {
   let after: Sequence = 0
   let portion: Uint8Array[] = []
   let size = 0
   for (;;) {
-    const rows: readonly Row[] = store.after(after, sliceRows)
+    const rows: readonly Row[] = source.after(after, sliceRows)
     for (const { bytes, seq } of rows) {
       if (size + bytes.length > frameEntryBytes) {
         yield portion
