@@ -121,7 +121,7 @@ it(
     )
     await metOverP2p(others, 2)
     const log = readFileSync(logFile, 'utf8')
-    expect(log).toMatch(/the empty store was filled from snap-/)
+    expect(log).toMatch(/the store was filled from snap-/)
     const lives = [...log.matchAll(/new store; incarnation ([0-9a-f]+)/g)].map(([, life]) => life)
     expect(new Set(lives).size).toBe(2)
     expect((await space.getIdentity()).peer_id).toBe(peerId)

@@ -35,7 +35,7 @@ import { salvage } from './salvage.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
 import { supervise } from './supervise.ts'
 import { watchStore } from './store-watch.ts'
-import { keepSnapshots, restoreAtStart } from './snapshot/index.ts'
+import { freezeState, keepSnapshots, restoreAtStart, type AtStart } from './snapshot/index.ts'
 import { openStateDir } from './state-dir.ts'
 
 /** The lungs as the daemon needs them. */
@@ -210,7 +210,7 @@ function always<T>(value: T): () => T {
 function operate(
   running: Running,
   at: {
-    readonly restored: string | undefined
+    readonly restored: AtStart
     readonly server: HttpServer
     readonly close: () => Promise<void>
   },
@@ -218,7 +218,8 @@ function operate(
   const { config, loaded, identity, log, store, runtime, parts, params } = running
   const { snapshotDir: directory, snapshotIntervalMs: intervalMs } = config
   const root = (): string => runtime.status().root
-  const kept = { intervalMs, node: identity.nodeId, store, root, clock: parts.clock, log }
+  const freeze = () => freezeState(runtime, store)
+  const kept = { intervalMs, node: identity.nodeId, store, root, freeze, clock: parts.clock, log }
   const snapshots = directory === undefined ? undefined : keepSnapshots({ directory, ...kept }, at.restored)
   const supervisor = supervise(running)
   const stop = async (isReplaced = false): Promise<void> => {

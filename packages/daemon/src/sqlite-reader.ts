@@ -176,17 +176,16 @@ export class SqliteReader implements StoreReads {
   }
 
   /**
-   * From now on shows the store of this moment, whatever is committed meanwhile, and answers its newest
-   * sequence. The log cannot be cut until `close`.
+   * From now on shows the rows of this moment, whatever is committed meanwhile, and answers the newest
+   * sequence; for more than rows, `load` must follow. The log cannot be cut until `close`.
    */
   freeze(): number {
     this.#begin.run()
-    this.load()
     return Number(this.#all(this.#prepare(newestSeqSql))[0]?.[0])
   }
 
   close(): void {
-    this.#database.close()
+    if (this.#database.isOpen) this.#database.close()
   }
 
   /** Those with a sequence > `after` and ≤ `end`; undefined if there are none. */

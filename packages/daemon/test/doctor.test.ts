@@ -234,6 +234,16 @@ describe('L6: the doctor', () => {
       () => [{ LATTICE_SNAPSHOT_DIR: '/nowhere/at/all' }],
     ],
     [
+      'snapshots that no start could use',
+      'snapshots',
+      'warn',
+      /^unused-snap-1-x\.cbor in .* may hold what this node lacks$/,
+      () => {
+        fs.writeFileSync(join(directory, 'unused-snap-1-x.cbor'), '')
+        return [{ LATTICE_SNAPSHOT_DIR: directory }]
+      },
+    ],
+    [
       'another program on the port',
       'http-port',
       'fail',

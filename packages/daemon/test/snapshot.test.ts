@@ -1,136 +1,91 @@
 /** Snapshots outside the state: whole or not used, verified on the way in, kept few (experience §2). */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { Replica } from '@lattice/core'
-import type { Store } from '@lattice/core'
 import { createMemoryStore, createVirtualClock } from '@lattice/core/testing'
 
-import { createVerifier, sha256 } from '../src/host/crypto.ts'
-import { identityFromSeed } from '../src/host/identity.ts'
 import { silentLog } from '../src/host/log.ts'
-import { keepSnapshots, restoreSnapshot } from '../src/snapshot/index.ts'
+import { freezeState, keepSnapshots } from '../src/snapshot/index.ts'
+import { openSqliteStore } from '../src/sqlite-store.ts'
+import {
+  allThere,
+  frozenRows,
+  frozenState,
+  intervalMs,
+  large,
+  one,
+  put,
+  rootOf,
+  SnapshotPlace,
+  stranger,
+  two,
+} from './fixtures/snapshot-place.ts'
+import { StorePlaces } from './fixtures/store-places.ts'
+import { openLoneRuntime } from './lone-runtime.ts'
 
-const identity = (of: number) => identityFromSeed(new Uint8Array(32).fill(of), 'configured')
-const [one, two, stranger] = [identity(1), identity(2), identity(3)] as const
-const wall = Date.UTC(2026, 0, 1)
-const intervalMs = 60_000
-
-let directory = ''
+let place: SnapshotPlace
+let places: StorePlaces
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'lattice-snapshot-'))
+  place = new SnapshotPlace()
+  places = new StorePlaces()
 })
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
-
-function replicaOn(store: Store, author = one) {
-  const trusted = new Set([one.nodeId, two.nodeId, stranger.nodeId])
-  return new Replica({ store, hash: sha256, signer: author.signer, trusted })
-}
-
-async function put(
-  store: Store,
-  author: typeof one,
-  entries: Readonly<Record<string, string>>,
-  at = wall,
-): Promise<string> {
-  const replica = replicaOn(store, author)
-  for (const [key, value] of Object.entries(entries)) replica.write([{ op: 'put', key, value }], at)
-  await store.commit(replica.seal())
-  replica.committed()
-  return rootOf(store)
-}
-
-function rootOf(store: Store): string {
-  return Buffer.from(replicaOn(store).trie.root()).toString('hex')
-}
-
-function keeper(store: Store, last?: string) {
-  const clock = createVirtualClock()
-  const parts = {
-    directory,
-    intervalMs,
-    node: one.nodeId,
-    store,
-    root: () => rootOf(store),
-    clock,
-    log: silentLog,
-  }
-  return { clock, snapshots: keepSnapshots(parts, last) }
-}
-
-function restoreInto(store: Store, members = new Set([one.nodeId, two.nodeId])) {
-  const said: string[] = []
-  const log = (level: string, text: string): number => said.push(`${level} ${text}`)
-  const parts = {
-    store,
-    hash: sha256,
-    signer: one.signer,
-    verifier: createVerifier(),
-    members,
-    log,
-  }
-  return restoreSnapshot(directory, parts).then(restored => ({ restored, said }))
-}
-
-const kept = (): string[] => readdirSync(directory).filter(name => name.endsWith('.cbor'))
+afterEach(async () => {
+  await places.clear()
+  place.clear()
+})
 
 it('an empty store comes back equal, entries of two authors and large ones included', async () => {
   const store = createMemoryStore()
-  await put(
-    store,
-    one,
-    Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`k${index}`, 'v'.repeat(2_000)])),
-  )
+  await put(store, one, large)
   const root = await put(store, two, { other: 'author', k0: 'changed' })
-  await keeper(store).snapshots.take()
-  const [name = ''] = kept()
+  await place.keeper(store).snapshots.take()
+  const [name = ''] = place.kept()
   expect(name).toMatch(/^snap-\d+-[0-9a-f]{64}\.cbor$/)
-  expect(readFileSync(join(directory, 'LATEST'), 'utf8')).toBe(`${name}\n`)
+  expect(readFileSync(join(place.directory, 'LATEST'), 'utf8')).toBe(`${name}\n`)
   const fresh = createMemoryStore()
-  const { restored, said } = await restoreInto(fresh)
-  expect(restored).toMatchObject({ name, entries: 301, refused: 0, header: { root, node: one.nodeId } })
+  const { restored, said } = await place.restoreInto(fresh)
+  expect(restored).toMatchObject({ name, entries: 101, refused: 0, header: { root, node: one.nodeId } })
   expect([rootOf(fresh), said]).toEqual([root, []])
 })
 
 it('a store that holds something is left alone', async () => {
   const store = createMemoryStore()
   await put(store, one, { a: '1' })
-  await keeper(store).snapshots.take()
+  await place.keeper(store).snapshots.take()
   const lived = createMemoryStore()
   const root = await put(lived, one, { b: '2' })
-  expect((await restoreInto(lived)).restored).toBeUndefined()
+  expect((await place.restoreInto(lived)).restored).toBeUndefined()
   expect(rootOf(lived)).toBe(root)
 })
 
 it('a torn or changed file is told and passed over for the one before', async () => {
   const store = createMemoryStore()
   const root = await put(store, one, { a: '1' })
-  await keeper(store).snapshots.take()
-  const [first = ''] = kept()
+  await place.keeper(store).snapshots.take()
+  const [first = ''] = place.kept()
   await put(store, one, { b: '2' })
-  await keeper(store).snapshots.take()
-  const second = kept().find(name => name !== first) ?? ''
-  const whole = readFileSync(join(directory, second))
+  await place.keeper(store).snapshots.take()
+  const second = place.kept().find(name => name !== first) ?? ''
+  const whole = readFileSync(join(place.directory, second))
   const flipped = Buffer.from(whole)
   flipped[whole.length - 1] = (whole.at(-1) ?? 0) ^ 1
   for (const damaged of [whole.subarray(0, -5), whole.subarray(0, 40), Buffer.alloc(0), flipped]) {
-    writeFileSync(join(directory, second), damaged)
+    writeFileSync(join(place.directory, second), damaged)
     const fresh = createMemoryStore()
-    const { restored, said } = await restoreInto(fresh)
+    const { restored, said } = await place.restoreInto(fresh)
     expect([restored?.name, rootOf(fresh)]).toEqual([first, root])
     expect(said).toEqual([expect.stringMatching(/^warn the snapshot .* content does not match its name/)])
   }
-  rmSync(join(directory, second))
-  expect((await restoreInto(createMemoryStore())).restored?.name).toBe(first)
+  rmSync(join(place.directory, second))
+  expect((await place.restoreInto(createMemoryStore())).restored?.name).toBe(first)
 })
 
 it('what was written by a clock that was far ahead comes back too', async () => {
   const store = createMemoryStore()
   const root = await put(store, one, { a: '1' }, Date.now() + 365 * 24 * 3_600_000)
-  await keeper(store).snapshots.take()
+  await place.keeper(store).snapshots.take()
   const fresh = createMemoryStore()
-  expect((await restoreInto(fresh)).restored).toMatchObject({ entries: 1, refused: 0 })
+  expect((await place.restoreInto(fresh)).restored).toMatchObject({ entries: 1, refused: 0 })
   expect(rootOf(fresh)).toBe(root)
 })
 
@@ -138,17 +93,17 @@ it('entries of strangers are left out; a directory that is not there is only tol
   const store = createMemoryStore()
   await put(store, one, { a: '1' })
   await put(store, stranger, { b: '2' })
-  await keeper(store).snapshots.take()
-  expect((await restoreInto(createMemoryStore())).restored).toMatchObject({ entries: 1, refused: 1 })
-  rmSync(directory, { recursive: true })
-  const { restored, said } = await restoreInto(createMemoryStore())
+  await place.keeper(store).snapshots.take()
+  expect((await place.restoreInto(createMemoryStore())).restored).toMatchObject({ entries: 1, refused: 1 })
+  rmSync(place.directory, { recursive: true })
+  const { restored, said } = await place.restoreInto(createMemoryStore())
   expect([restored, said]).toEqual([undefined, [expect.stringContaining('no snapshot is read')]])
-  mkdirSync(directory)
+  mkdirSync(place.directory)
 })
 
 it('one is written per interval while the state changes, one at a stop, and three are kept', async () => {
   const store = createMemoryStore()
-  const { clock, snapshots } = keeper(store)
+  const { clock, snapshots } = place.keeper(store)
   for (const round of [1, 2, 3, 4, 5]) {
     await put(store, one, { [`k${round}`]: 'v' })
     clock.ringNext(Number.POSITIVE_INFINITY)
@@ -156,17 +111,95 @@ it('one is written per interval while the state changes, one at a stop, and thre
     await snapshots.take()
     await new Promise(resolve => setImmediate(resolve))
   }
-  expect(kept()).toHaveLength(3)
-  const latest = (): string => readFileSync(join(directory, 'LATEST'), 'utf8').trim()
+  expect(place.kept()).toHaveLength(3)
+  const latest = (): string => readFileSync(join(place.directory, 'LATEST'), 'utf8').trim()
   const before = latest()
   clock.ringNext(Number.POSITIVE_INFINITY)
   await snapshots.take()
   expect(latest()).toBe(before)
   await put(store, one, { last: 'v' })
   await snapshots.stop()
-  expect(kept()).toContain(latest())
+  expect(place.kept()).toContain(latest())
   expect(latest()).not.toBe(before)
-  const unchanged = keeper(store, rootOf(store))
+  const unchanged = place.keeper(store, { ...allThere, root: rootOf(store) })
   await unchanged.snapshots.stop()
-  expect(kept()).toHaveLength(3)
+  expect(place.kept()).toHaveLength(3)
+})
+
+it('one is of one moment, and comes to an end, among writes that never do', async () => {
+  const store = await openSqliteStore(places.newDirectory())
+  const { runtime } = openLoneRuntime(one.signer, { store })
+  const rewrite = (first: number, value: string): Promise<unknown> =>
+    runtime.write(
+      Array.from({ length: 50 }, (_, index) => ({
+        op: 'put' as const,
+        key: `k${first + index}`,
+        value: value.repeat(2_000),
+      })),
+    )
+  const firsts = [0, 50, 100, 150, 200, 250]
+  await Promise.all(firsts.map(first => rewrite(first, 'v')))
+  const done = new AbortController()
+  const writers = firsts.map(async first => {
+    for (let round = 0; !done.signal.aborted; round++) await rewrite(first, String(round % 10))
+  })
+  const { directory } = place
+  const root = (): string => runtime.status().root
+  const freeze = () => freezeState(runtime, store)
+  const [clock, log] = [createVirtualClock(), silentLog]
+  const parts = { directory, intervalMs, node: one.nodeId, store, root, freeze, clock, log }
+  const snapshots = keepSnapshots(parts, allThere)
+  const before = store.lastSeq
+  await snapshots.take()
+  expect(store.lastSeq).toBeGreaterThan(before + 300)
+  done.abort()
+  await Promise.all(writers)
+  const fresh = createMemoryStore()
+  const { restored } = await place.restoreInto(fresh)
+  expect(restored).toMatchObject({ entries: 300, refused: 0, header: { root: rootOf(fresh) } })
+  await runtime.stop()
+  await store.close()
+})
+
+it('one is not of a moment when the store is ahead of the node', async () => {
+  const store = createMemoryStore()
+  const { runtime } = openLoneRuntime(one.signer, { store })
+  const commit = store.commit.bind(store)
+  const heard = Promise.withResolvers<void>()
+  const durable = new Promise<void>(resolve => {
+    store.commit = batch => {
+      const done = commit(batch)
+      void done.then(resolve)
+      return done.then(() => heard.promise)
+    }
+  })
+  const written = runtime.write([{ op: 'put', key: 'a', value: 1 }])
+  await durable
+  const freezing = freezeState(runtime, { freeze: () => frozenRows(store) })
+  heard.resolve()
+  const { root, lastSeq } = await freezing
+  await written
+  expect([root, lastSeq]).toEqual([rootOf(store), 1])
+  expect(root).toBe(runtime.status().root)
+  await runtime.stop()
+})
+
+it('one that takes too long lets go of the state, and is told', async () => {
+  const store = createMemoryStore()
+  await put(store, one, large)
+  const clock = createVirtualClock()
+  const errors: string[] = []
+  let isHeld = true
+  const heldAtOnce: boolean[] = []
+  const after: typeof store.after = (seq, limit) => {
+    if (seq > 0 && clock.ringNext(3_600_000)) heldAtOnce.push(isHeld)
+    return store.after(seq, limit)
+  }
+  const slow = { ...frozenState(store), after, [Symbol.dispose]: () => void (isHeld = false) }
+  const parts = { directory: place.directory, intervalMs: 7_200_000, node: one.nodeId, store, clock }
+  const log = { ...silentLog, error: (text: string) => void errors.push(text) }
+  const [root, freeze] = [() => rootOf(store), () => Promise.resolve(slow)]
+  await keepSnapshots({ ...parts, log, root, freeze }, allThere).take()
+  expect([heldAtOnce, place.kept()]).toEqual([[false], []])
+  expect(errors).toEqual([expect.stringMatching(/more than an hour$/)])
 })

@@ -120,6 +120,17 @@ describe('SQLite store', () => {
     expect(reads).toBeGreaterThan(1)
   })
 
+  it('shows frozen rows as they were, whatever is committed meanwhile, until they are let go', async () => {
+    await store.commit(testBatch([testRow(1, 'a'), testRow(2, 'b')]))
+    const frozen = store.freeze()
+    await store.commit(testBatch([testRow(3, 'a'), testRow(4, 'c')]))
+    const [then, now] = [frozen, store].map(rows => rows.after(0, 9).map(({ seq }) => seq))
+    expect([frozen.lastSeq, then, now]).toEqual([2, [1, 2], [2, 3, 4]])
+    frozen[Symbol.dispose]()
+    frozen[Symbol.dispose]()
+    expect(() => frozen.after(0, 9)).toThrow('finalized')
+  })
+
   it('lists keys quickly past a key with very many slots', async () => {
     const slots = Array.from({ length: 20_000 }, (_, at) =>
       testRow(at + 1, 'set', at.toString(16).padStart(8, '0')),

@@ -50,6 +50,7 @@ export async function writeBackup(path: string, input: BackupInput): Promise<Man
   const aside = join(parts, 'whole')
   try {
     const seq = reader.freeze()
+    reader.load()
     const trie = new MerkleTrie(sha256, reader.leaves())
     const read = watched(reader, trie, seq, input.tell)
     const root = Buffer.from(trie.root()).toString('hex')

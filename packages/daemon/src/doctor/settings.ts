@@ -6,7 +6,7 @@ import { formatDuration } from '@lattice/api'
 
 import { formatProblem } from '../config/index.ts'
 import { identityFile } from '../host/identity.ts'
-import { snapshotSeq } from '../snapshot/index.ts'
+import { snapshotSeq, unusedPrefix } from '../snapshot/index.ts'
 import { fail, pass, skip, warn, type Check, type Patient } from './diagnosis.ts'
 
 const show = 'lattice config'
@@ -98,7 +98,13 @@ function snapshotsOf({ loaded, now }: Patient): ReturnType<typeof pass> {
   const directory = loaded.lookup('SNAPSHOT_DIR')
   if (directory === undefined) return skip('LATTICE_SNAPSHOT_DIR is not set')
   try {
-    const names = readdirSync(directory).filter(name => snapshotSeq(name) !== undefined)
+    const found = readdirSync(directory)
+    const unused = found.filter(name => name.startsWith(unusedPrefix))
+    const names = found.filter(name => snapshotSeq(name) !== undefined)
+    if (unused.length > 0) {
+      const cause = 'a start could not use them, and they may hold what this node lacks'
+      return warn(`${unused.join(', ')} in ${directory}`, cause, 'remove them once nothing is missed')
+    }
     const newest = Math.max(0, ...names.map(name => statSync(join(directory, name)).mtimeMs))
     if (newest === 0) return warn(`${directory} holds none yet`, 'an empty disk would start empty', 'wait')
     const ageMs = Math.max(0, now - newest)

@@ -2,19 +2,29 @@
  * Fills an empty store from the newest readable snapshot before the node starts: entries of members,
  * signatures verified, joined by the same rules as from a peer. What is newer comes from the peers
  * afterwards.
+ *
+ * A fact says that it has begun, until the newest snapshot that is whole is in: a part of the state must not
+ * pass for all of it. A start that finds the fact begins anew, and joins what is there already once more.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { admit, entrySignature, parseEntry, Replica } from '@lattice/core'
+import { admit, entrySignature, isLatticeError, LatticeError, parseEntry, Replica } from '@lattice/core'
 import type { Hash, NodeId, Signer, Store, VerifiedEntry, Verifier } from '@lattice/core'
 
 import { sentence } from '../failure.ts'
 import type { Log } from '../host/log.ts'
-import { readSnapshot, snapshotSeq, type SnapshotHeader } from './snapshot-file.ts'
+import { codeOf } from '../host/private-file.ts'
+import { readSnapshot, SnapshotDamage, snapshotSeq, type SnapshotHeader } from './snapshot-file.ts'
 
 /** Names the newest snapshot of a directory; what it names was whole before it was written. */
 export const latestFile = 'LATEST'
+
+/**
+ * Name of the fact that says: this store was to be filled, and there was or may be a snapshot that would have
+ * told more than was taken in.
+ */
+const restoringFact = 'snapshot/restoring'
 
 /** What was fit to be stored once is fit to be stored here: whatever the clocks say, nothing waits. */
 const anyWall = Number.POSITIVE_INFINITY
@@ -37,42 +47,91 @@ export interface Restored {
   readonly refused: number
 }
 
-/**
- * Restores into a store that holds nothing; undefined where there is something already, or no snapshot to
- * read.
- */
-export async function restoreSnapshot(directory: string, parts: RestoreParts): Promise<Restored | undefined> {
-  if (parts.store.lastSeq > 0) return undefined
-  for (const name of candidates(directory, parts.log)) {
-    try {
-      return await restoreOne(directory, name, parts)
-    } catch (error) {
-      parts.log('warn', `the snapshot ${name} cannot be used: ${sentence(error)}`, { code: 'SNAPSHOT' })
-      // What was taken from it before it broke off was verified entry by entry, and stays.
-    }
-  }
-  return undefined
+/** What a start has made of the snapshots it found. */
+export interface RestoreOutcome {
+  /** What was taken in; undefined where the store needed nothing, or no snapshot could be used. */
+  readonly restored: Restored | undefined
+  /** Whether the snapshot of this name may hold what the store lacks: then it must not be deleted. */
+  readonly mayLack: (name: string) => boolean
 }
 
-/** The file LATEST names, then all others, highest sequence first. */
-function candidates(directory: string, log: RestoreParts['log']): readonly string[] {
+/**
+ * Fills a store that holds nothing, or that was being filled when the process ended. Snapshots that are
+ * damaged or cannot be read are told and passed over.
+ *
+ * @throws LatticeError where the store does not take what is read; a later call begins anew
+ */
+export async function restoreSnapshot(directory: string, parts: RestoreParts): Promise<RestoreOutcome> {
+  const isBegun = isRestoring(parts.store)
+  if (parts.store.lastSeq > 0 && !isBegun) return { restored: undefined, mayLack: () => false }
+  if (isBegun) parts.log('info', 'a restore that did not come to its end is begun anew', { code: 'SNAPSHOT' })
+  try {
+    return await fill(directory, parts)
+  } catch (error) {
+    if (!isLatticeError(error)) throw error
+    const told =
+      `the state could not be restored from ${directory}: ${error.message}; mend that and start the node ` +
+      'again, which begins the restore anew. The snapshots are left as they are'
+    throw new LatticeError(error.code, told, { cause: error })
+  }
+}
+
+/** Whether a restore has begun and has not come to its end. */
+function isRestoring(store: Store): boolean {
+  return store.fact(restoringFact) !== undefined
+}
+
+async function fill(directory: string, parts: RestoreParts): Promise<RestoreOutcome> {
+  const { store, log } = parts
+  const names = candidates(directory, log)
+  if (names?.length !== 0 && !isRestoring(store)) await mark(store, new Uint8Array(0))
+  const unread = new Set<string>()
+  for (const name of names ?? []) {
+    try {
+      const { header, entries, refused } = await fillFromSnapshot(join(directory, name), parts)
+      if (unread.size === 0) await mark(store, undefined)
+      return { restored: { name, header, entries, refused }, mayLack: each => unread.has(each) }
+    } catch (error) {
+      if (!(error instanceof SnapshotDamage)) throw error
+      log('warn', `the snapshot ${name} cannot be used: ${error.message}`, { code: 'SNAPSHOT' })
+      // What was taken from it before it broke off was verified entry by entry, and stays.
+      if (error.isUnread) unread.add(name)
+    }
+  }
+  return { restored: undefined, mayLack: () => true }
+}
+
+/** On its own and not with the first frame: a directory that cannot be read today may be full tomorrow. */
+async function mark(store: Store, value: Uint8Array | undefined): Promise<void> {
+  await store.commit({ rows: [], facts: new Map([[restoringFact, value]]) })
+}
+
+/**
+ * The file LATEST names, then all others, highest sequence first; undefined where nobody can tell, because
+ * the directory is there and cannot be read.
+ */
+function candidates(directory: string, log: RestoreParts['log']): readonly string[] | undefined {
   let names: readonly string[]
   try {
     names = readdirSync(directory)
   } catch (error) {
     log('warn', `no snapshot is read from ${directory}: ${sentence(error)}`, { code: 'SNAPSHOT' })
-    return []
+    return codeOf(error) === 'ENOENT' ? [] : undefined
   }
   const found = names.filter(name => snapshotSeq(name) !== undefined)
-  const latest = names.includes(latestFile) ? readFileSync(join(directory, latestFile), 'utf8').trim() : ''
+  const latest = latestOf(directory)
   const others = found.filter(name => name !== latest)
   others.sort((a, b) => (snapshotSeq(b) ?? 0) - (snapshotSeq(a) ?? 0))
   return [...found.filter(name => name === latest), ...others]
 }
 
-async function restoreOne(directory: string, name: string, parts: RestoreParts): Promise<Restored> {
-  const { header, entries, refused } = await fillFromSnapshot(join(directory, name), parts)
-  return { name, header, entries, refused }
+/** What LATEST names; where it cannot be read, the order of the others is as good. */
+function latestOf(directory: string): string | undefined {
+  try {
+    return readFileSync(join(directory, latestFile), 'utf8').trim()
+  } catch {
+    return undefined
+  }
 }
 
 /** What filling a store came to. */
@@ -108,7 +167,7 @@ export async function fillFromSnapshot(
     await store.commit(replica.seal())
     replica.committed()
   }
-  if (header === undefined) throw new Error('it has no header')
+  if (header === undefined) throw new SnapshotDamage('it has no header')
   return { header, entries, refused, root: Buffer.from(replica.trie.root()).toString('hex') }
 }
 
@@ -125,22 +184,29 @@ async function verify(
   return known.flatMap((entry, index) => (verdicts[index] === true ? [admit(entry)] : []))
 }
 
-/** As `restoreSnapshot` where a directory is configured, told in the log; the root of what came back. */
+/** What a start leaves for `keepSnapshots`. */
+export interface AtStart extends Pick<RestoreOutcome, 'mayLack'> {
+  /** Root of the snapshot that was taken in. */
+  readonly root?: string
+}
+
+/** As `restoreSnapshot` where a directory is configured, told in the log. */
 export async function restoreAtStart(
   directory: string | undefined,
   parts: Omit<RestoreParts, 'log'> & { readonly log: Log },
-): Promise<string | undefined> {
-  if (directory === undefined) return undefined
-  const { log } = parts
+): Promise<AtStart> {
+  const { log, store } = parts
   const tell: RestoreParts['log'] = (level, text, fields) => log[level](text, fields)
-  const restored = await restoreSnapshot(directory, { ...parts, log: tell })
-  if (restored === undefined) return undefined
+  const { restored, mayLack } =
+    directory === undefined
+      ? { restored: undefined, mayLack: () => false }
+      : await restoreSnapshot(directory, { ...parts, log: tell })
+  if (isRestoring(store))
+    log.warn('the state was not restored in whole: what it lacks comes from the peers, or not at all', {
+      code: 'SNAPSHOT',
+    })
+  if (restored === undefined) return { mayLack }
   const { name, entries, refused, header } = restored
-  log.info(`the empty store was filled from ${name}`, {
-    code: 'SNAPSHOT',
-    entries,
-    refused,
-    root: header.root,
-  })
-  return header.root
+  log.info(`the store was filled from ${name}`, { code: 'SNAPSHOT', entries, refused, root: header.root })
+  return { root: header.root, mayLack }
 }

@@ -13,12 +13,14 @@ import { setImmediate as others } from 'node:timers/promises'
 import { decodeMessage, encodeMessage, frameBytesMax, isMalformed } from '@lattice/core'
 import type { Row, Sequence, Store } from '@lattice/core'
 
+import { sentence } from '../failure.ts'
+
 /** What the header says; for people, and to choose between files. */
 export interface SnapshotHeader {
   readonly node: string
   readonly incarnation: string
   readonly seq: Sequence
-  /** Merkle root when the writing began, 64 hex digits. */
+  /** Merkle root of these very entries, 64 hex digits. */
   readonly root: string
   /** Unix milliseconds. */
   readonly wall: number
@@ -36,6 +38,9 @@ const frameEntryBytes = 192 * 1024
 
 const namePattern = /^snap-(\d{1,16})-([0-9a-f]{64})\.cbor$/
 
+/** Stands before the name of a snapshot that no start could use; the node neither reads nor deletes it. */
+export const unusedPrefix = 'unused-'
+
 /** The sequence a file name speaks of; undefined for files that are no snapshots. */
 export function snapshotSeq(name: string): Sequence | undefined {
   const seq = namePattern.exec(name)?.[1]
@@ -43,14 +48,15 @@ export function snapshotSeq(name: string): Sequence | undefined {
 }
 
 /**
- * Writes all rows of the store to a new file in `directory` and returns its name. The file is whole and
- * flushed on return; rejects with the system's error or the signal's reason, and leaves `snap-….part` behind
- * then.
+ * Writes all rows to a new file in `directory` and returns its name. The file is whole and flushed on return;
+ * rejects with the system's error or the signal's reason, and leaves `snap-….part` behind then.
+ *
+ * @param rows those of one moment: among rows that go on changing this would never come to an end
  */
 export async function writeSnapshot(
   directory: string,
   header: SnapshotHeader,
-  store: Pick<Store, 'after'>,
+  rows: Pick<Store, 'after'>,
   signal: AbortSignal,
 ): Promise<{ readonly name: string; readonly part: string; readonly bytes: number }> {
   const part = join(directory, `snap-${header.seq}.part`)
@@ -64,13 +70,14 @@ export async function writeSnapshot(
   }
   try {
     await put(Buffer.from(`${magic}${JSON.stringify(header)}\n`))
-    for (const entries of frames(store)) {
-      signal.throwIfAborted()
+    for (const entries of frames(rows)) {
       const frame = encodeMessage({ entries })
       const length = Buffer.alloc(lengthBytes)
       length.writeUInt32BE(frame.length)
       await put(Buffer.concat([length, frame]))
       await others()
+      // Before the next rows are read: who gives up lets go of them.
+      signal.throwIfAborted()
     }
     await file.sync()
   } finally {
@@ -80,12 +87,12 @@ export async function writeSnapshot(
 }
 
 /** The bytes of all entries in commit order, in portions that fit a frame. */
-function* frames(store: Pick<Store, 'after'>): Generator<readonly Uint8Array[]> {
+function* frames(source: Pick<Store, 'after'>): Generator<readonly Uint8Array[]> {
   let after: Sequence = 0
   let portion: Uint8Array[] = []
   let size = 0
   for (;;) {
-    const rows: readonly Row[] = store.after(after, sliceRows)
+    const rows: readonly Row[] = source.after(after, sliceRows)
     for (const { bytes, seq } of rows) {
       if (size + bytes.length > frameEntryBytes) {
         yield portion
@@ -100,16 +107,30 @@ function* frames(store: Pick<Store, 'after'>): Generator<readonly Uint8Array[]> 
   if (portion.length > 0) yield portion
 }
 
-/** Why a file is not the snapshot its name promises. */
+/** Why a file cannot be used as the snapshot its name promises. */
 export class SnapshotDamage extends Error {
   override readonly name = 'SnapshotDamage'
+
+  /** Whether the system did not give its content, so that nobody knows whether it is damaged. */
+  get isUnread(): boolean {
+    return this.cause !== undefined
+  }
 }
 
 /**
  * Reads a snapshot: the header first, then the entries of each frame as they were signed. Throws
- * `SnapshotDamage` before the first entry when the content is not what the name promises.
+ * `SnapshotDamage` where it cannot: before the first entry when the content is not what the name promises.
  */
 export async function* readSnapshot(path: string): AsyncGenerator<SnapshotHeader | readonly Uint8Array[]> {
+  try {
+    yield* partsOf(path)
+  } catch (error) {
+    if (error instanceof SnapshotDamage) throw error
+    throw new SnapshotDamage(`it cannot be read: ${sentence(error)}`, { cause: error })
+  }
+}
+
+async function* partsOf(path: string): AsyncGenerator<SnapshotHeader | readonly Uint8Array[]> {
   const file = await open(path, 'r')
   try {
     const promised = namePattern.exec(basename(path))?.[2]

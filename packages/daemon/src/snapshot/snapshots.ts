@@ -12,16 +12,36 @@ import type { Clock, NodeId, Store } from '@lattice/core'
 
 import { sentence } from '../failure.ts'
 import type { Log } from '../host/log.ts'
-import { latestFile } from './restore-snapshot.ts'
-import { snapshotSeq, writeSnapshot } from './snapshot-file.ts'
+import type { LatticeNode } from '../node.ts'
+import type { FrozenRows, SqliteStore } from '../sqlite-store.ts'
+import { latestFile, type AtStart } from './restore-snapshot.ts'
+import { snapshotSeq, unusedPrefix, writeSnapshot } from './snapshot-file.ts'
+
+/** The state of one moment, until it is disposed; that may be done twice. */
+export interface FrozenState extends FrozenRows {
+  /** Merkle root of just these rows, 64 hex digits. */
+  readonly root: string
+}
+
+/**
+ * The state as it is as soon as no commit is under way: the store may be ahead of the node then, whose root
+ * it is.
+ */
+export function freezeState(
+  node: Pick<LatticeNode, 'atRest' | 'status'>,
+  store: Pick<SqliteStore, 'freeze'>,
+): Promise<FrozenState> {
+  return node.atRest(() => ({ root: node.status().root, ...store.freeze() }))
+}
 
 /** What keeping snapshots needs. */
 export interface SnapshotParts {
   readonly directory: string
   readonly intervalMs: number
   readonly node: NodeId
-  readonly store: Pick<Store, 'after' | 'incarnation' | 'lastSeq'>
+  readonly store: Pick<Store, 'incarnation' | 'lastSeq'>
   readonly root: () => string
+  readonly freeze: () => Promise<FrozenState>
   readonly clock: Clock
   readonly log: Log
 }
@@ -37,13 +57,20 @@ export interface Snapshots {
 /** Snapshots kept: the newest, and two to fall back on. */
 const keptMax = 3
 
+/**
+ * The log of the store grows while a snapshot is written, and a mounted directory may hang: by then it is
+ * given up. At 1 MB/s it is 3.6 GB.
+ */
+const writtenWithinMs = 3_600_000
+
 /** A stop has 8 s in all; a snapshot that does not fit is left out, and the one before stands. */
 const lastWithinMs = 4_000
 
-/** Starts keeping snapshots. `lastRoot` is the root of the one that was restored, if any. */
-export function keepSnapshots(parts: SnapshotParts, lastRoot?: string): Snapshots {
+/** Starts keeping snapshots. */
+export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }: AtStart): Snapshots {
   const { intervalMs, clock, log } = parts
   let kept = lastRoot
+  let hasSetAside = false
   let running: Promise<void> | undefined
   let cancel: (() => void) | undefined
   const stopped = new AbortController()
@@ -54,10 +81,12 @@ export function keepSnapshots(parts: SnapshotParts, lastRoot?: string): Snapshot
     return running
   }
   const takeOne = async (): Promise<void> => {
-    const root = parts.root()
-    if (root === kept || parts.store.lastSeq === 0) return
+    if (parts.root() === kept || parts.store.lastSeq === 0) return
     try {
-      const { name, bytes } = await writeOne(parts, root, stopped.signal)
+      await fs.mkdir(parts.directory, { recursive: true, mode: 0o700 })
+      if (!hasSetAside) await setAside(parts, mayLack)
+      hasSetAside = true
+      const { name, bytes, root } = await writeOne(parts, stopped.signal)
       kept = root
       log.info(`snapshot ${name} written`, { code: 'SNAPSHOT', bytes, root })
     } catch (error) {
@@ -87,20 +116,56 @@ export function keepSnapshots(parts: SnapshotParts, lastRoot?: string): Snapshot
   }
 }
 
-async function writeOne(
-  parts: SnapshotParts,
-  root: string,
-  signal: AbortSignal,
-): Promise<{ readonly name: string; readonly bytes: number }> {
-  const { directory, store, node, clock } = parts
-  await fs.mkdir(directory, { recursive: true, mode: 0o700 })
-  const { incarnation, lastSeq: seq } = store
-  const header = { node, incarnation, seq, root, wall: clock.now().wall }
-  const { name, part, bytes } = await writeSnapshot(directory, header, store, signal)
+/**
+ * Before anything is written, and so before anything is deleted: what may hold more than the store gets a
+ * name that nothing here deletes.
+ */
+async function setAside({ directory, log }: SnapshotParts, mayLack: AtStart['mayLack']): Promise<void> {
+  const names = (await fs.readdir(directory)).filter(name => snapshotSeq(name) !== undefined && mayLack(name))
+  for (const name of names) {
+    await fs.rename(join(directory, name), join(directory, unusedPrefix + name))
+    log.warn(`the snapshot ${name}, which could not be used, is kept as ${unusedPrefix}${name}`, {
+      code: 'SNAPSHOT',
+    })
+  }
+}
+
+interface Written {
+  readonly name: string
+  readonly bytes: number
+  readonly root: string
+}
+
+async function writeOne(parts: SnapshotParts, stopped: AbortSignal): Promise<Written> {
+  const { directory } = parts
+  const { part, ...written } = await writePart(parts, stopped)
+  const { name } = written
   await fs.rename(part, join(directory, name))
   await fs.writeFile(join(directory, latestFile), `${name}\n`, { mode: 0o600, flush: true })
   await forgetOld(directory, name)
-  return { name, bytes }
+  return written
+}
+
+/** Lets go of the state when it is written or given up, also where the directory does not come back. */
+async function writePart(
+  { directory, store, node, clock, freeze }: SnapshotParts,
+  stopped: AbortSignal,
+): Promise<Written & { readonly part: string }> {
+  using state = await freeze()
+  const { root, lastSeq: seq } = state
+  const late = new AbortController()
+  const { mono, wall } = clock.now()
+  const cancel = clock.alarm(mono + writtenWithinMs, () =>
+    late.abort(new Error('it takes more than an hour')),
+  )
+  const signal = AbortSignal.any([stopped, late.signal])
+  signal.addEventListener('abort', () => state[Symbol.dispose]())
+  try {
+    const header = { node, incarnation: store.incarnation, seq, root, wall }
+    return { ...(await writeSnapshot(directory, header, state, signal)), root }
+  } finally {
+    cancel()
+  }
 }
 
 /** By age: sequence numbers start anew with every incarnation. */
