@@ -240,7 +240,9 @@ function checkEverything({ running }: World): void {
  * believes no other about what has ended.
  */
 function isLostEverywhere({ present }: World, { keys }: Ledger): boolean {
-  return [...keys].some(key => present.every(({ process }) => process?.runtime.isDamaged(key) === true))
+  return [...keys].some(key =>
+    present.every(({ process }) => process?.runtime.quarantine.isDamaged(key) === true),
+  )
 }
 
 /** Judges by the status of every member that is not gone; undefined where none runs. */

@@ -34,7 +34,13 @@ import { z } from 'zod'
 
 const noQuery = z.strictObject({})
 
-const readProblems = ['KEY_INVALID', 'REQUEST_INVALID', 'KEY_NOT_FOUND', 'RATE_LIMITED'] as const
+const readProblems = [
+  'KEY_INVALID',
+  'REQUEST_INVALID',
+  'KEY_NOT_FOUND',
+  'ENTRY_DAMAGED',
+  'RATE_LIMITED',
+] as const
 const writeProblems = [
   'KEY_INVALID',
   'VALUE_INVALID',
@@ -87,7 +93,9 @@ const stateRoutes = {
     method: 'GET',
     path: '/api/lattice/state',
     group: 'state',
-    summary: 'The signed state: whole and streamed, or paged by prefix, limit and cursor',
+    summary:
+      'The signed state: whole and streamed, or paged by prefix, limit and cursor. While something is damaged ' +
+      'on the disk of this node, the whole is refused, and pages name what they lack',
     auth: 'open',
     query: stateQuerySchema,
     headers: ['If-None-Match'],
@@ -111,12 +119,14 @@ const stateRoutes = {
     method: 'GET',
     path: '/api/lattice/export',
     group: 'state',
-    summary: 'Every key with type and value, a line each, in no particular order; all of one moment',
+    summary:
+      'Every key with type and value, a line each, in no particular order; all of one moment. Refused while ' +
+      'something is damaged on the disk of this node',
     auth: 'open',
     query: noQuery,
     headers: ['If-None-Match'],
     answers: { 200: text('{"key","type","value"} per line; ETag is the root', 'application/jsonl') },
-    problems: ['RATE_LIMITED', 'OVERLOADED'],
+    problems: ['ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED'],
   }),
   putKey: defineRoute({
     ...putKey,

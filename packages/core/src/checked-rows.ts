@@ -75,9 +75,14 @@ export class CheckedRows {
     return [...this.#found.keys()].some(path => path.startsWith(start))
   }
 
+  /** The damage that waits to be taken. */
+  get found(): readonly Damage[] {
+    return [...this.#found.values()]
+  }
+
   /** The damage found since the last call. */
-  take(): Damage[] {
-    const found = [...this.#found.values()]
+  take(): readonly Damage[] {
+    const { found } = this
     this.#found.clear()
     return found
   }

@@ -11,6 +11,7 @@ import { concatBytes, equalBytes, fromHex, fromUtf8, toHex, toUtf8, uintToBytes 
 import type { CheckedRows, Damage } from './checked-rows.ts'
 import type { Entry } from './entry.ts'
 import { LatticeError } from './errors.ts'
+import { horizonKey } from './horizon.ts'
 import { membersMax, quarantineMax } from './limits.ts'
 import { leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Store } from './ports.ts'
@@ -76,6 +77,18 @@ export class Quarantine {
   /** What was damaged and has not come back yet, oldest first. */
   get places(): readonly Place[] {
     return [...this.#places.values()]
+  }
+
+  /**
+   * The keys that are missing from what this node reads, each once, in no particular order; undefined stands
+   * for those whose names the damage took. What has been found and not been taken yet counts, too.
+   */
+  get damagedKeys(): readonly (string | undefined)[] {
+    const found = this.#parts.rows.found.filter(({ isStray }) => isStray !== true)
+    const keys = new Set([...this.#places.values(), ...found].map(({ key }) => key))
+    // No key of the state: nothing reads otherwise without it.
+    keys.delete(horizonKey)
+    return [...keys]
   }
 
   /** Places freed since the start of the process. */

@@ -8,6 +8,7 @@ import type {
   NodeStatus,
   Operation,
   ReadingTag,
+  Replica,
   RequestedMode,
   Transition,
   Version,
@@ -56,8 +57,8 @@ export interface LatticeNode {
    * than a proof holds. Belongs to that root within `atRest` only.
    */
   prove(key: string): KeyProof | undefined
-  /** Whether the key cannot be read because something of it is damaged on this node's disk. */
-  isDamaged(key: string): boolean
+  /** What cannot be read because something of it is damaged on this node's disk, as far as that is known. */
+  readonly quarantine: Pick<Replica['quarantine'], 'isDamaged' | 'damagedKeys'>
   /** Keys ≥ `from` with `prefix`, sorted; `limit` 1–1000. */
   list(query: { prefix: string; from: string; limit: number }): StatePage
   /** Applies all operations or none; resolves once durable. Rejects with a `LatticeError`. */

@@ -100,8 +100,8 @@ export class Runtime implements LatticeNode {
     return this.#look(() => this.#engine.replica.prove(key))
   }
 
-  isDamaged(key: string): boolean {
-    return this.#engine.replica.quarantine.isDamaged(key)
+  get quarantine(): LatticeNode['quarantine'] {
+    return this.#engine.replica.quarantine
   }
 
   scan(after: number, limit: number): Scan {

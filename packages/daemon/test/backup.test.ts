@@ -11,6 +11,7 @@ import { createVerifier, sha256 } from '../src/host/crypto.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { tables } from '../src/sqlite-schema.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
+import { runInProcess } from './run-cli.ts'
 
 const identity = identityFromSeed(Buffer.alloc(32, 7), 'file')
 const { signer, nodeId } = identity
@@ -41,10 +42,10 @@ async function fill(transactions: ReadonlyArray<readonly Operation[]>, wall = Da
   return toHex(replica.trie.root())
 }
 
-const backUp = (): ReturnType<typeof writeBackup> => {
+const backUp = (more: { passphrase?: string } = {}): ReturnType<typeof writeBackup> => {
   const { signal } = new AbortController()
   const input = { stateDir, identity, name: 'one', version: '0', settings: '', signal, tell: () => undefined }
-  return writeBackup(archive, input)
+  return writeBackup(archive, { ...input, ...more })
 }
 
 async function restoredRoot(): Promise<string> {
@@ -115,5 +116,43 @@ describe('a backup', () => {
       await expect(backUp()).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
       expect(fs.readdirSync(directory)).toEqual(['state'])
     }
+  })
+})
+
+describe('lattice restore', () => {
+  const passphrase = 'correct horse battery'
+  const elsewhere = (): string => join(directory, 'elsewhere')
+  const restore = (...more: string[]): ReturnType<typeof runInProcess> =>
+    runInProcess(['restore', archive, '--state-dir', elsewhere(), ...more], { cwd: directory })
+  /** A byte of the state, which is checked only while it is read. */
+  const flip = (): void => {
+    const bytes = fs.readFileSync(archive)
+    const at = bytes.indexOf('account:7')
+    bytes[at] = (bytes[at] as number) ^ 1
+    fs.writeFileSync(archive, bytes)
+  }
+  beforeEach(async () => {
+    await fill([[{ op: 'put', key: 'account:7', value: 1 }]])
+    await backUp({ passphrase })
+    fs.writeFileSync(join(directory, 'passphrase'), passphrase, { mode: 0o600 })
+  })
+
+  it.each([
+    ['the key of the backup', ['--with-identity', 'passphrase'], Buffer.alloc(32, 7).toString('hex')],
+    ['a new key', ['--trusted-keys', nodeId], expect.stringMatching(/^[0-9a-f]{64}$/)],
+  ])('leaves %s only where the backup is good', async (_, options, key) => {
+    const [identityFile, whole] = [join(elsewhere(), 'identity.key'), fs.readFileSync(archive)]
+    flip()
+    const refused = await restore(...options)
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('nothing was changed')])
+    expect(fs.readdirSync(elsewhere()).filter(name => /identity|store/.test(name))).toEqual([])
+    fs.writeFileSync(archive, whole)
+    const restored = await restore(...options, '--json')
+    expect(restored.code).toBe(0)
+    const seed = fs.readFileSync(identityFile, 'utf8').trim()
+    expect(seed).toEqual(key)
+    const { nodeId: node } = identityFromSeed(Buffer.from(seed, 'hex'), 'file')
+    expect(JSON.parse(restored.stdout)).toMatchObject({ node, entries: 1 })
+    expect(fs.statSync(identityFile).mode & 0o777).toBe(0o600)
   })
 })

@@ -41,7 +41,7 @@ describe('a damaged entry', () => {
     const world = await settled()
     const { runtime } = world.first
     flip(world.first, 'k3')
-    expect([runtime.read('k3'), runtime.isDamaged('k3')]).toEqual([undefined, true])
+    expect([runtime.read('k3'), runtime.quarantine.isDamaged('k3')]).toEqual([undefined, true])
     await world.until(() => runtime.read('k3') !== undefined, 5_000)
     expect(runtime.read('k3')?.value).toBe(3)
     await world.until(() => agreed(world), 5_000)
@@ -90,7 +90,7 @@ describe('a damaged entry', () => {
       60_000,
     )
     await world.pass(30_000)
-    expect([runtime.isDamaged('k3'), runtime.status().damage.unshared]).toEqual([true, 1])
+    expect([runtime.quarantine.isDamaged('k3'), runtime.status().damage.unshared]).toEqual([true, 1])
     await runtime.write([{ op: 'delete', key: 'k3' }])
     await runtime.write(put('k3', 34))
     await world.until(() => agreed(world), 10_000)
@@ -102,7 +102,7 @@ describe('a damaged entry', () => {
     const { runtime } = world.first
     flip(world.first, 'n')
     await expect(runtime.write(increment('n', 1))).rejects.toMatchObject({ code: 'ENTRY_DAMAGED' })
-    await world.until(() => !runtime.isDamaged('n'), 5_000)
+    await world.until(() => !runtime.quarantine.isDamaged('n'), 5_000)
     await runtime.write(increment('n', 1))
     await world.until(() => agreed(world), 5_000)
     expect(world.members.map(({ runtime: each }) => each.read('n')?.value)).toEqual([6, 6, 6])
@@ -127,7 +127,7 @@ describe('a damaged entry', () => {
     const [first, second] = world.members as [Member, Member]
     flip(first, 'k7')
     first.runtime.read('k7')
-    for (let round = 0; round < 40 && first.runtime.isDamaged('k7'); round++) {
+    for (let round = 0; round < 40 && first.runtime.quarantine.isDamaged('k7'); round++) {
       await second.runtime.write(put('busy', round))
       await world.pass(100)
     }

@@ -63,7 +63,7 @@ export class MemoryNode implements LatticeNode {
   #requested: RequestedMode = 'auto'
   #phase: Phase = 'NONE'
   #forcedUntil: number | undefined
-  readonly isDamaged = (): boolean => false
+  quarantine: LatticeNode['quarantine'] = { isDamaged: () => false, damagedKeys: [] }
   /** Laid over the status. */
   overlay: Partial<NodeStatus> = {}
   p2pPossible = true

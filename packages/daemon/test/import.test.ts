@@ -6,6 +6,8 @@ import { anyElement, anyJson, anyKey, assertProperty } from '@lattice/core/testi
 import { keysOf, parseExport, sortExport, type ExportedKey } from '../src/cli/exported-keys.ts'
 import { planImport } from '../src/cli/import-plan.ts'
 import { pythonNumber, readLegacySnapshot } from '../src/cli/legacy-snapshot.ts'
+import { startWorld, token } from './http-world.ts'
+import { runInProcess, type Outcome } from './run-cli.ts'
 
 const elements = fc.uniqueArray(anyElement, { selector: each => toHex(encodeValue(each)) })
 /** What REST takes: no whole number beyond ±(2^53 − 1). */
@@ -77,6 +79,23 @@ describe('an import', () => {
     expect(plan.transactions).toEqual([[{ op: 'increment', key: 'n', by: 3 - 2 ** 53 }]])
   })
 
+  it('names counters that are too far off for one increment, instead of finding out while it writes', () => {
+    const most = Number.MAX_SAFE_INTEGER
+    const wanted: ExportedKey[] = [
+      { key: 'far', type: 'counter', value: most },
+      { key: 'near', type: 'counter', value: most },
+    ]
+    const present: ExportedKey[] = [
+      { key: 'far', type: 'counter', value: -1 },
+      { key: 'near', type: 'counter', value: 0 },
+    ]
+    expect(planImport(wanted, byKey(present), false)).toMatchObject({
+      transactions: [[{ op: 'increment', key: 'near', by: most }]],
+      writtenKeys: 1,
+      overflows: [`"far" is -1, too far from ${most} for one increment`],
+    })
+  })
+
   it('names keys of another type instead of touching them', () => {
     const wanted: ExportedKey[] = [{ key: 'k', type: 'counter', value: 1 }]
     const plan = planImport(wanted, byKey([{ key: 'k', type: 'register', value: 1 }]), false)
@@ -114,6 +133,32 @@ describe('an import', () => {
   })
 })
 
+describe('lattice import', () => {
+  it('finds a counter that is too far off before it writes anything', async () => {
+    const world = await startWorld()
+    const most = Number.MAX_SAFE_INTEGER
+    world.node.apply([{ op: 'increment', key: 'n', by: -most }])
+    const file = `{"key":"a","type":"register","value":1}\n{"key":"n","type":"counter","value":${most}}\n`
+    const run = (): Promise<Outcome> =>
+      runInProcess(['import', '-'], {
+        cwd: '/',
+        stdin: file,
+        env: { LATTICE_URL: world.url, LATTICE_ADMIN_TOKEN: token },
+      })
+    try {
+      const { code, stderr } = await run()
+      expect([code, stderr]).toEqual([1, expect.stringContaining('[COUNTER_OVERFLOW]')])
+      expect(stderr).toContain('nothing was written; `lattice delete` counters')
+      expect(world.node.read('a')).toBeUndefined()
+      world.node.apply([{ op: 'delete', key: 'n' }])
+      expect((await run()).code).toBe(0)
+      expect(world.node.read('n')?.value).toBe(most)
+    } finally {
+      await world.close()
+    }
+  })
+})
+
 describe('an export', () => {
   it('is read back as it was, whatever the order of its lines, and sorted into one text', () => {
     assertProperty(
@@ -145,6 +190,27 @@ describe('an export', () => {
     ]
     const { problems } = parseExport(lines.join('\n'))
     expect(problems.map(problem => problem.split(':')[0])).toEqual([2, 3, 4, 5, 6, 7].map(at => `line ${at}`))
+  })
+})
+
+describe('a name that stands twice in one object', () => {
+  it.each([
+    ['{"key":"e","key":"f","type":"register","value":1}', 'key'],
+    ['{"key":"e","type":"register","value":{"x":1,"x":2}}', 'x'],
+    ['{"key":"e","type":"register","value":[{"y":1},{"x":{"y":1},"\\u0078":2}]}', 'x'],
+    ['{"key":"e","type":"set","value":[{"":1,"":1}]}', ''],
+    ['{"key":"e","type":"register","value":{"__proto__":1,"__proto__":1}}', '__proto__'],
+    [`{"key":"e","type":"register","value":${'['.repeat(50_000)}${']'.repeat(50_000)},"value":1}`, 'value'],
+  ])('is refused with its line (%#)', (line, name) => {
+    const { keys, problems } = parseExport(`{"key":"a","type":"register","value":1}\n${line}\n`)
+    expect(problems).toEqual([`line 2: the name ${JSON.stringify(name)} stands twice in one object`])
+    expect(keys.map(({ key }) => key)).toEqual(['a'])
+  })
+
+  it('may stand in two objects, and in texts', () => {
+    const value = { x: { x: [{ x: 1 }, { x: 2 }] }, y: '"x":1,"x":2,{', z: '"', '"x"': 1 }
+    const line = JSON.stringify({ key: 'k', type: 'register', value })
+    expect(parseExport(line)).toEqual({ keys: [{ key: 'k', type: 'register', value }], problems: [] })
   })
 })
 

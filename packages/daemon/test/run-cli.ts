@@ -13,7 +13,7 @@ export interface Outcome {
 export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd: string
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   readonly signal?: AbortSignal
   readonly actions?: CliActions
 }

@@ -38,6 +38,8 @@ export interface StatePage {
   /** Public key of the node that answers. */
   readonly nodeId: string
   readonly nextCursor: string | undefined
+  /** Keys that belong here and are damaged on the node's disk; `?` where the damage may have taken a name. */
+  readonly damagedKeys: readonly string[]
 }
 
 /** One key with what is known of it. */
@@ -176,6 +178,8 @@ interface ListedState {
   readonly entry_count: number
   readonly public_key: string
   readonly next_cursor: string | null
+  /** Not told by nodes of before. */
+  readonly damaged_keys?: readonly string[]
 }
 
 /**
@@ -207,6 +211,7 @@ export function createNodeApi(baseUrl: string): NodeApi {
         keyCount: answer.entry_count,
         nodeId: answer.public_key,
         nextCursor: answer.next_cursor ?? undefined,
+        damagedKeys: answer.damaged_keys ?? [],
       }
     },
     // As a query: a URL path cannot carry every key.

@@ -17,6 +17,9 @@ const typingMs = 250
 const keyCharsMax = 160
 const valueCharsMax = 120
 
+/** Damaged keys named beside a page: more would hide it. */
+const damagedMax = 5
+
 interface Props {
   readonly api: NodeApi
   /** Merkle root of the node: another root means another state. */
@@ -87,6 +90,7 @@ export function StateBrowser({ api, root, ownName, peers }: Props): ReactElement
         </p>
       </div>
       {error === undefined ? null : <p className="lat-banner">{readFailureWords(error)}</p>}
+      <DamagedKeys keys={page?.damagedKeys ?? []} />
       {page === undefined ? null : (
         <KeyTable
           page={page}
@@ -104,6 +108,13 @@ export function StateBrowser({ api, root, ownName, peers }: Props): ReactElement
       />
     </div>
   )
+}
+
+function DamagedKeys({ keys }: { readonly keys: readonly string[] }): ReactElement | null {
+  if (keys.length === 0) return null
+  const names = keys.slice(0, damagedMax).map(key => visible(key, keyCharsMax))
+  const more = keys.length > damagedMax ? [texts.state.more(keys.length - damagedMax)] : []
+  return <p className="lat-banner">{texts.state.damaged([...names, ...more].join(', '))}</p>
 }
 
 function Paging(props: {
@@ -139,9 +150,9 @@ function KeyTable(props: {
   readonly open: string | undefined
   readonly onToggle: (key: string) => void
   readonly details: (key: string) => ReactElement
-}): ReactElement {
+}): ReactElement | null {
   const { page, open, onToggle, details } = props
-  if (page.entries.length === 0) return <p>{texts.state.none}</p>
+  if (page.entries.length === 0) return page.damagedKeys.length > 0 ? null : <p>{texts.state.none}</p>
   return (
     <table role="table" className="page-table page-keys">
       <thead role="rowgroup">

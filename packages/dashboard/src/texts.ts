@@ -253,6 +253,9 @@ export const texts = {
     count: (count: number): string => `${count.toLocaleString()} ${count === 1 ? 'key' : 'keys'} in all, `,
     root: 'root',
     none: 'No key starts like this.',
+    more: (count: number): string => `${count.toLocaleString()} more`,
+    damaged: (keys: string): string =>
+      `Missing here, because they are damaged on the disk of this node and not back yet: ${keys}`,
     previous: 'Previous keys',
     next: 'Next keys',
     page: (number: number): string => `page ${number}`,

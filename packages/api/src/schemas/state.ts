@@ -28,6 +28,13 @@ export const stateSchema = z.object({
   public_key: nodeIdSchema,
   signed: z.literal(true),
   next_cursor: z.string().nullable().optional().describe('pages only: pass as cursor; null at the end'),
+  damaged_keys: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'pages only: keys that belong here and are missing, because they are damaged on the disk of this node; ' +
+        '`?` where one may whose name the damage took',
+    ),
 })
 
 /** One key. */

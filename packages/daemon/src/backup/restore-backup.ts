@@ -26,6 +26,8 @@ export interface RestoreInput {
   /** The other members, as configured where the node will run. */
   readonly members: ReadonlySet<NodeId>
   readonly tell: (read: number, about: number) => void
+  /** Called once the whole backup has been found good, before anything else in the directory changes. */
+  readonly onSound?: () => void
 }
 
 /** What came back. */
@@ -60,6 +62,7 @@ export async function restoreStore(
 ): Promise<RestoredStore> {
   return withScratch(stateDir, async scratch => {
     const made = await build(backup, scratch, input)
+    input.onSound?.()
     return { ...made, replaced: putInPlace(scratch, stateDir) }
   })
 }

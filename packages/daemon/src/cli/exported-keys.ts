@@ -3,6 +3,7 @@
  */
 import { jsonValueSchema, keySchema } from '@lattice/api'
 import { compareBytes, encodeValue, isLatticeError, toUtf8 } from '@lattice/core'
+import { createScanner } from 'jsonc-parser'
 import { z } from 'zod'
 
 const elements = z.array(jsonValueSchema)
@@ -29,7 +30,7 @@ export function parseExport(text: string): { keys: ExportedKey[]; problems: read
     const parsed = exportedKeySchema.safeParse(readJson(line))
     const [issue] = parsed.error?.issues ?? []
     const problem = parsed.success
-      ? problemOf(parsed.data, keys)
+      ? (problemOf(parsed.data, keys) ?? repetitionIn(line))
       : `${issue?.path.join('.') || 'no exact JSON of the form {key, type, value}'}: ${issue?.message}`
     if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`)
     else if (parsed.success) keys.set(parsed.data.key, parsed.data)
@@ -47,6 +48,24 @@ function problemOf({ key, value }: ExportedKey, before: ReadonlyMap<string, unkn
     if (isLatticeError(error)) return `value: ${error.message}`
     throw error
   }
+}
+
+/** A name that stands twice in one object: readers of JSON do not agree on which of the two counts. */
+function repetitionIn(json: string): string | undefined {
+  const scanner = createScanner(json, true)
+  const open: Set<string>[] = []
+  let name = ''
+  for (scanner.scan(); scanner.getTokenLength() > 0; scanner.scan()) {
+    const sign = json[scanner.getTokenOffset()]
+    const names = open.at(-1)
+    if (sign === '{') open.push(new Set())
+    else if (sign === '}') open.pop()
+    else if (sign === '"') name = scanner.getTokenValue()
+    else if (sign === ':' && names?.has(name) === true)
+      return `the name ${JSON.stringify(name)} stands twice in one object`
+    else if (sign === ':') names?.add(name)
+  }
+  return undefined
 }
 
 /**

@@ -13,6 +13,8 @@ export interface ImportPlan {
   readonly unchangedKeys: number
   /** Keys that hold another type, and were not to be replaced. */
   readonly conflicts: readonly string[]
+  /** Counters too far from what is wanted for one increment. In steps the total of a node might overflow. */
+  readonly overflows: readonly string[]
 }
 
 /** Half the largest body: what JSON adds around the operations fits the other half, and so does one more. */
@@ -24,7 +26,7 @@ export function planImport(
   present: ReadonlyMap<string, ExportedKey>,
   replace: boolean,
 ): ImportPlan {
-  const conflicts: string[] = []
+  const [conflicts, overflows]: [string[], string[]] = [[], []]
   const perKey: Operation[][] = []
   let unchangedKeys = 0
   for (const key of wanted) {
@@ -34,10 +36,18 @@ export function planImport(
       continue
     }
     const operations = operationsFor(key, current)
-    if (operations.length === 0) unchangedKeys++
+    if (operations.some(isBeyondIncrement)) {
+      const [name, is, wants] = [key.key, current?.value, key.value].map(value => JSON.stringify(value))
+      overflows.push(`${name} is ${is}, too far from ${wants} for one increment`)
+    } else if (operations.length === 0) unchangedKeys++
     else perKey.push(operations)
   }
-  return { transactions: batches(perKey), writtenKeys: perKey.length, unchangedKeys, conflicts }
+  const transactions = batches(perKey)
+  return { transactions, writtenKeys: perKey.length, unchangedKeys, conflicts, overflows }
+}
+
+function isBeyondIncrement(operation: Operation): boolean {
+  return operation.op === 'increment' && !Number.isSafeInteger(operation.by)
 }
 
 function operationsFor(wanted: ExportedKey, current: ExportedKey | undefined): Operation[] {

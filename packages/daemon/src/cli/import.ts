@@ -44,12 +44,7 @@ export const registerImport: Register = (program, { io, run }) => {
       if (!session.json && source.notes.length > 0) print(io, ...source.notes)
       const present = await presentKeys(session)
       const plan = planImport(source.keys, present, options.replace === true)
-      if (plan.conflicts.length > 0) {
-        throw new CliError(exitCodes.failed, plan.conflicts.slice(0, 20).join('\n'), {
-          code: 'TYPE_CONFLICT',
-          hint: 'nothing was written; --replace deletes these keys first',
-        })
-      }
+      refuseUnfit(plan)
       const root = options.dryRun === true ? null : await apply(plan, session, io)
       tell(io, session, { plan, root, source })
       return exitCodes.ok
@@ -96,6 +91,23 @@ function fromLegacy(text: string, options: Options): Source {
   if (problems.length > 0) throw new CliError(exitCodes.failed, problems.join('\n'))
   const facts = { legacy_root_in_file: rootInFile ?? null, legacy_root_recomputed: rootRecomputed }
   return { keys, notes: roots, facts }
+}
+
+/** Problems named at once: enough to see a pattern. */
+const problemsMax = 20
+
+/** What cannot be made to read as wanted, before anything is written. */
+function refuseUnfit({ conflicts, overflows }: ImportPlan): void {
+  const problems = [...conflicts, ...overflows]
+  if (problems.length === 0) return
+  const advice = [
+    ...(conflicts.length > 0 ? ['--replace deletes keys of another type first'] : []),
+    ...(overflows.length > 0 ? ['`lattice delete` counters that are too far off, and import again'] : []),
+  ]
+  throw new CliError(exitCodes.failed, problems.slice(0, problemsMax).join('\n'), {
+    code: conflicts.length > 0 ? 'TYPE_CONFLICT' : 'COUNTER_OVERFLOW',
+    hint: ['nothing was written', ...advice].join('; '),
+  })
 }
 
 async function presentKeys(session: Session): Promise<ReadonlyMap<string, ExportedKey>> {

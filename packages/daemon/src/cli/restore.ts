@@ -19,8 +19,14 @@ import {
   type OpenedBackup,
 } from '../backup/index.ts'
 import { createVerifier, type SystemVerifier } from '../host/crypto.ts'
-import { identityFile, identityFromSeed, openIdentity, type Identity } from '../host/identity.ts'
-import { codeOf, createPrivateFile } from '../host/private-file.ts'
+import {
+  identityFile,
+  identityFromSeed,
+  keepIdentity,
+  openIdentity,
+  type Identity,
+} from '../host/identity.ts'
+import { codeOf } from '../host/private-file.ts'
 import { inspectStore } from '../sqlite-inspect.ts'
 import { storeFiles } from '../sqlite-schema.ts'
 import { openStateDir } from '../state-dir.ts'
@@ -151,7 +157,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
   // The extracted state and the store made of it: about three times the file.
   if (room.bavail * room.bsize < 3 * statSync(path).size)
     throw new CliError(exitCodes.failed, `the disk of ${stateDir} has no room for it`)
-  const identity = identityFor(plan, stateDir, io)
+  const { identity, isNew } = identityFor(plan, stateDir, io)
   const members = new Set(trusted.filter(each => each !== identity.nodeId))
   const made = await step('check and join every entry', tell =>
     damageTold(path, () =>
@@ -160,6 +166,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
         verifier,
         members,
         tell: (read, about) => tell(bar(read, about)),
+        onSound: () => void (isNew && keepIdentity(stateDir, identity.seed)),
       }),
     ),
   )
@@ -180,8 +187,11 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
   return exitCodes.ok
 }
 
-/** Whose store it becomes. The backup must come from that node, or from one it trusts. */
-function identityFor(plan: Plan, stateDir: string, io: CliIo): Identity {
+/**
+ * Whose store it becomes. The backup must come from that node, or from one it trusts.
+ * `isNew`: the key has no place yet, and gets one once the backup has been found good.
+ */
+function identityFor(plan: Plan, stateDir: string, io: CliIo): { identity: Identity; isNew: boolean } {
   const { backup, options, configured, trusted } = plan
   const { node, name } = backup.manifest
   const passphrase = passphraseOf(options.withIdentity, io)
@@ -189,13 +199,12 @@ function identityFor(plan: Plan, stateDir: string, io: CliIo): Identity {
   const present = configured !== undefined || existsSync(join(stateDir, identityFile))
   if (seed !== undefined) {
     const restored = identityFromSeed(seed, 'file')
-    if (!present) createPrivateFile(join(stateDir, identityFile), `${Buffer.from(seed).toString('hex')}\n`)
-    else if (openIdentity({ stateDir, configured, storeExists: true }).nodeId !== restored.nodeId)
+    if (present && openIdentity({ stateDir, configured, storeExists: true }).nodeId !== restored.nodeId)
       throw new CliError(exitCodes.config, `this node has another key than the one in the backup`, {
         code: 'IDENTITY_INVALID',
         hint: 'remove LATTICE_NODE_PRIVKEY_HEX or identity.key, or leave --with-identity out',
       })
-    return restored
+    return { identity: restored, isNew: !present }
   }
   const own = present ? openIdentity({ stateDir, configured, storeExists: true }) : undefined
   if (own?.nodeId !== node && !trusted.includes(node)) {
@@ -207,7 +216,7 @@ function identityFor(plan: Plan, stateDir: string, io: CliIo): Identity {
       },
     )
   }
-  return own ?? openIdentity({ stateDir, configured, storeExists: false })
+  return { identity: own ?? identityFromSeed(randomBytes(32), 'generated'), isNew: own === undefined }
 }
 
 function seedOf(backup: OpenedBackup, passphrase: string): Uint8Array {

@@ -78,6 +78,12 @@ export function identityFromSeed(seed: Uint8Array, source: Identity['source']): 
   return { nodeId, peerId: peerIdFromNodeId(nodeId), seed: new Uint8Array(seed), publicKey, signer, source }
 }
 
+/** Makes `seed` the key of a node that has none yet. Throws IDENTITY_INVALID, STATE_DIR_UNUSABLE. */
+export function keepIdentity(stateDir: string, seed: Uint8Array): void {
+  const path = join(stateDir, identityFile)
+  if (!createKept(path, seed)) throw invalid(`${path} holds a key already`)
+}
+
 /** Whether a directory holds a database, and thus a store of some node. */
 export function holdsStore(stateDir: string): boolean {
   try {
@@ -103,16 +109,20 @@ function readKept(path: string): string | undefined {
 
 function generate(path: string): Identity {
   const seed = randomBytes(32)
+  if (createKept(path, seed)) return identityFromSeed(seed, 'generated')
+  const kept = readKept(path)
+  if (kept === undefined) throw invalid(`${path} vanished while starting`)
+  return identityFromSeed(Buffer.from(kept, 'hex'), 'file')
+}
+
+function createKept(path: string, seed: Uint8Array): boolean {
   try {
-    if (createPrivateFile(path, `${seed.toString('hex')}\n`)) return identityFromSeed(seed, 'generated')
+    return createPrivateFile(path, `${Buffer.from(seed).toString('hex')}\n`)
   } catch (error) {
     throw new LatticeError('STATE_DIR_UNUSABLE', `${path} cannot be created (${codeOf(error)})`, {
       cause: error,
     })
   }
-  const kept = readKept(path)
-  if (kept === undefined) throw invalid(`${path} vanished while starting`)
-  return identityFromSeed(Buffer.from(kept, 'hex'), 'file')
 }
 
 function invalid(detail: string): LatticeError {

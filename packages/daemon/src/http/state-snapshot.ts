@@ -5,11 +5,12 @@
  * one. So the copy is taken in short slices while writes go on, and every key that changes meanwhile is read
  * again at once: when the last slice is done, the copy is the state of that very moment, and so are root and
  * signature. Nothing is sent before, so an answer never mixes two roots. Requests that overlap share one
- * copy.
+ * copy. While something of the state is damaged there is none: a copy without it would pass for the whole.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { KeyReading } from '@lattice/core'
 import type { LatticeNode } from '../node.ts'
+import { refuseDamaged } from './damaged-keys.ts'
 import { HttpProblem } from './problems.ts'
 
 /** A copy of the state and the root it belongs to. Not changed once made. */
@@ -44,6 +45,7 @@ export interface SnapshotLease {
 
 /** Takes and shares snapshots. */
 export interface Snapshots {
+  /** Rejects with ENTRY_DAMAGED where this would leave something out, with OVERLOADED where too many ask. */
   take(): Promise<SnapshotLease>
 }
 
@@ -52,10 +54,14 @@ export type Encode = (reading: KeyReading) => string
 
 async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapshot> {
   const members = new Map<string, string>()
+  /** At any time of the copy: what is back by its end may still be missing from it. */
+  const damaged = new Set<string | undefined>()
+  const noteDamaged = (): void => node.quarantine.damagedKeys.forEach(key => damaged.add(key))
   const refresh = (key: string): void => {
     const reading = node.read(key)
     if (reading === undefined) members.delete(key)
     else members.set(key, encode(reading))
+    noteDamaged()
   }
   const unsubscribe = node.subscribe(event => {
     if (event.kind === 'change') refresh(event.key)
@@ -65,6 +71,8 @@ async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapsh
     let sliceEnd = performance.now() + sliceMs
     while (from !== undefined) {
       const page = node.list({ prefix: '', from, limit: pageKeys })
+      noteDamaged()
+      refuseDamaged([...damaged])
       for (const reading of page.items) members.set(reading.key, encode(reading))
       from = page.next
       if (from !== undefined && performance.now() > sliceEnd) {
@@ -72,7 +80,11 @@ async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapsh
         sliceEnd = performance.now() + sliceMs
       }
     }
-    return await node.atRest(() => ({ root: node.status().root, members }))
+    return await node.atRest(() => {
+      noteDamaged()
+      refuseDamaged([...damaged])
+      return { root: node.status().root, members }
+    })
   } finally {
     unsubscribe()
   }
@@ -104,6 +116,8 @@ export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
 
   return {
     take: async () => {
+      // A root of before may be back for want of what was written since.
+      refuseDamaged(node.quarantine.damagedKeys)
       const { root, keyCount } = node.status()
       if (latest?.root === root) return lease(latest)
       if (pending === undefined) {

@@ -6,6 +6,7 @@ import type { Operation } from '@lattice/core'
 import type { Request, Response } from 'express'
 import type { LatticeNode } from '../node.ts'
 import { isNotModified, tagText, versionText, writeOptions } from './conditions.ts'
+import { damagedWithin, refuseDamaged } from './damaged-keys.ts'
 import { sendJson } from './json-answer.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
@@ -24,6 +25,7 @@ interface Listing {
   readonly stateSize: number
   readonly entryCount: number
   readonly nextCursor?: string | null
+  readonly damagedKeys?: readonly string[]
 }
 
 /** A root in the name of this node: signed together with the time, in whole seconds. */
@@ -43,6 +45,7 @@ function signedFields(options: StateOptions, listing: Listing): Record<string, u
     entry_count: listing.entryCount,
     signed: true,
     ...(listing.nextCursor === undefined ? {} : { next_cursor: listing.nextCursor }),
+    ...(listing.damagedKeys === undefined ? {} : { damaged_keys: listing.damagedKeys }),
   }
 }
 
@@ -57,6 +60,12 @@ function revalidated(request: Request, response: Response, tag: string): boolean
   if (!isNotModified(request.headers['if-none-match'], tag)) return false
   response.status(304).end()
   return true
+}
+
+/** No tag: without what is damaged the root may be that of an earlier state, which lacked nothing. */
+function unmarked(response: Response): void {
+  response.removeHeader('ETag')
+  response.set('Cache-Control', 'no-store')
 }
 
 async function sendWhole(
@@ -96,17 +105,23 @@ type StateQuery = RouteRequest<Routes['getState']>['query']
 type KeyQuery = RouteRequest<Routes['getKey']>['query']
 
 function sendPage(options: StateOptions, query: StateQuery, response: Response): void {
-  const { root, keyCount } = options.node.status()
-  const page = options.node.list({
+  const { node } = options
+  const { root, keyCount } = node.status()
+  const range = {
     prefix: query.prefix ?? '',
     from: query.cursor === undefined ? '' : readCursor(query.cursor),
-    limit: query.limit === undefined ? pageKeysDefault : Number(query.limit),
-  })
+  }
+  const limit = query.limit === undefined ? pageKeysDefault : Number(query.limit)
+  const page = node.list({ ...range, limit })
+  const damagedKeys = damagedWithin(node.quarantine.damagedKeys, { ...range, next: page.next })
+  // Found by this very page, perhaps.
+  if (damagedKeys.length > 0) unmarked(response)
   const listing = {
     root,
     stateSize: page.items.length,
     entryCount: keyCount,
     nextCursor: page.next === undefined ? null : cursorText(page.next),
+    damagedKeys,
   }
   const [before, after] = frameOf(signedFields(options, listing))
   response.type('json').end(before + page.items.map(encodeMember).join(',') + after)
@@ -119,7 +134,7 @@ function sendSummary(options: StateOptions, response: Response): void {
 
 function sendKey(node: LatticeNode, key: string, request: Request, response: Response): void {
   const reading = node.read(key)
-  if (reading === undefined && node.isDamaged(key)) throw new LatticeError('ENTRY_DAMAGED')
+  if (reading === undefined && node.quarantine.isDamaged(key)) throw new LatticeError('ENTRY_DAMAGED')
   if (reading === undefined) throw new LatticeError('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`)
   const tag = tagText(reading)
   if (isNotModified(request.headers['if-none-match'], tag)) return void revalidated(request, response, tag)
@@ -178,13 +193,15 @@ export function mountState(mount: Mount, options: StateOptions): void {
     if (!paged && query.summary !== 'true') {
       // A caller that has the current state costs nothing; otherwise the tag is that of the copy that is
       // sent.
+      refuseDamaged(node.quarantine.damagedKeys)
       const { root } = node.status()
       if (isNotModified(request.headers['if-none-match'], root))
         return void revalidated(request, response, root)
       return sendWhole(options, snapshots, request, response)
     }
     return node.atRest(() => {
-      if (revalidated(request, response, node.status().root)) return
+      if (node.quarantine.damagedKeys.length > 0) unmarked(response)
+      else if (revalidated(request, response, node.status().root)) return
       if (query.summary === 'true') sendSummary(options, response)
       else sendPage(options, query, response)
     })
