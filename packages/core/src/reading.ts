@@ -43,10 +43,14 @@ export function readKey(key: string, slots: readonly Entry[]): KeyReading | unde
   return { ...reading, version: top.version, author: top.author, ...mark }
 }
 
-/** The exclusive or of the digests, so that their order does not matter; their first 8 bytes. */
+/**
+ * The exclusive or of the digests of what has a value, so that their order does not matter; the first 8
+ * bytes. What was removed ends with a compaction, and that changes nothing.
+ */
 function markOf(entries: readonly Entry[]): string {
   const mark = new Uint8Array(8)
-  for (const { digest } of entries) mark.forEach((byte, at) => (mark[at] = byte ^ (digest[at] as number)))
+  for (const { digest, value } of entries)
+    if (value !== undefined) mark.forEach((byte, at) => (mark[at] = byte ^ (digest[at] as number)))
   return toHex(mark)
 }
 
