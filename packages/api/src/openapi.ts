@@ -39,19 +39,24 @@ function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query'): J
 }
 
 function answerOf(answer: RouteAnswer): JsonObject {
-  const content =
-    'schema' in answer
-      ? { 'application/json': { schema: jsonSchema(answer.schema, 'output') } }
-      : { [answer.mediaType]: { schema: { type: 'string' } } }
-  return { description: answer.description, content }
+  const { description } = answer
+  if ('schema' in answer)
+    return {
+      description,
+      content: { 'application/json': { schema: jsonSchema(answer.schema, 'output') } },
+    }
+  if ('mediaType' in answer)
+    return { description, content: { [answer.mediaType]: { schema: { type: 'string' } } } }
+  return { description }
 }
 
 function problemsOf(route: Route): JsonObject {
   const byStatus = new Map<number, string[]>()
   for (const code of route.problems) {
-    const codes = byStatus.get(problemStatus[code])
+    const status = route.statuses?.[code] ?? problemStatus[code]
+    const codes = byStatus.get(status)
     if (codes) codes.push(code)
-    else byStatus.set(problemStatus[code], [code])
+    else byStatus.set(status, [code])
   }
   const reference = { schema: { $ref: '#/components/schemas/Problem' } }
   return Object.fromEntries(

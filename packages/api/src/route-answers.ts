@@ -12,3 +12,6 @@ export const text = (description: string, mediaType: string): { description: str
   description,
   mediaType,
 })
+
+/** An answer without a body. */
+export const nothing = (description: string): { description: string } => ({ description })

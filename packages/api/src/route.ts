@@ -4,10 +4,11 @@
 import type { z } from 'zod'
 import type { ProblemCode } from './problem.ts'
 
-/** A JSON answer with its schema, or an answer of another media type. */
+/** A JSON answer with its schema, an answer of another media type, or one without a body. */
 export type RouteAnswer =
   | { readonly description: string; readonly schema: z.ZodType }
   | { readonly description: string; readonly mediaType: string }
+  | { readonly description: string }
 
 /** Conditional and idempotency headers a route understands. */
 export type RouteHeader = 'If-Match' | 'If-None-Match' | 'Idempotency-Key' | 'Last-Event-ID'
@@ -28,6 +29,8 @@ export interface Route {
   /** Status → answer; problem answers are listed in `problems`. */
   readonly answers: Readonly<Record<number, RouteAnswer>>
   readonly problems: readonly ProblemCode[]
+  /** Codes that this call answers with another status than all others do. */
+  readonly statuses?: Partial<Record<ProblemCode, number>>
   /**
    * The parameter that moves from the path to the query when it is `.`, `..` or empty: URL parsers drop such
    * segments, percent-encoded or not.

@@ -27,7 +27,7 @@ import {
   transitionsSchema,
 } from './schemas/sync.ts'
 import { healthRoutes, nodeRoutes } from './health-routes.ts'
-import { json, text } from './route-answers.ts'
+import { json, nothing, text } from './route-answers.ts'
 import { defineRoute } from './route.ts'
 import type { Route } from './route.ts'
 import { z } from 'zod'
@@ -40,6 +40,16 @@ const readProblems = [
   'KEY_NOT_FOUND',
   'ENTRY_DAMAGED',
   'RATE_LIMITED',
+] as const
+/** A store that does not give back what it holds. */
+const storeProblems = ['STORE_SUSPECT', 'STORE_CORRUPT'] as const
+/** Why a node takes no writes, besides being too busy. */
+const closedProblems = [
+  'STORE_UNAVAILABLE',
+  'STORE_FULL',
+  'STORE_SUSPECT',
+  'NODE_CLONED',
+  'NOT_READY',
 ] as const
 const writeProblems = [
   'KEY_INVALID',
@@ -55,7 +65,8 @@ const writeProblems = [
   'IDEMPOTENCY_CONFLICT',
   'RATE_LIMITED',
   'OVERLOADED',
-  'STORE_UNAVAILABLE',
+  'ENTRY_DAMAGED',
+  ...closedProblems,
 ] as const
 const deleteProblems = [
   'KEY_INVALID',
@@ -66,7 +77,7 @@ const deleteProblems = [
   'IDEMPOTENCY_CONFLICT',
   'RATE_LIMITED',
   'OVERLOADED',
-  'STORE_UNAVAILABLE',
+  ...closedProblems,
 ] as const
 
 const putKey = {
@@ -100,7 +111,7 @@ const stateRoutes = {
     query: stateQuerySchema,
     headers: ['If-None-Match'],
     answers: { 200: json('The state; with ?key= one key', z.union([stateSchema, keyReadingSchema])) },
-    problems: [...readProblems, 'OVERLOADED', 'BODY_TOO_LARGE'],
+    problems: [...readProblems, 'OVERLOADED', 'BODY_TOO_LARGE', ...storeProblems],
   }),
   getKey: defineRoute({
     method: 'GET',
@@ -112,7 +123,7 @@ const stateRoutes = {
     query: keyReadQuerySchema,
     headers: ['If-None-Match'],
     answers: { 200: json('The key', keyReadingSchema) },
-    problems: [...readProblems, 'BODY_TOO_LARGE'],
+    problems: [...readProblems, 'BODY_TOO_LARGE', ...storeProblems],
     unsafeSegment: 'key',
   }),
   exportState: defineRoute({
@@ -126,7 +137,7 @@ const stateRoutes = {
     query: noQuery,
     headers: ['If-None-Match'],
     answers: { 200: text('{"key","type","value"} per line; ETag is the root', 'application/jsonl') },
-    problems: ['ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED'],
+    problems: ['ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', ...storeProblems],
   }),
   putKey: defineRoute({
     ...putKey,
@@ -176,7 +187,7 @@ const stateRoutes = {
     auth: 'open',
     headers: ['Last-Event-ID'],
     answers: { 200: text('An endless stream; Last-Event-ID replays', 'text/event-stream') },
-    problems: ['OVERLOADED', 'RATE_LIMITED'],
+    problems: ['OVERLOADED', 'NOT_READY', 'RATE_LIMITED'],
   }),
 } as const
 
@@ -254,8 +265,25 @@ const syncRoutes = {
     group: 'sync',
     summary: 'Node-to-node frames, signed (RFC 9421, RFC 9530); trusted nodes only',
     auth: 'open',
-    answers: { 200: text('A signed frame', 'application/octet-stream') },
-    problems: ['SIGNATURE_INVALID', 'NOT_TRUSTED', 'REPLAYED', 'CLOCK_SKEWED', 'BODY_TOO_LARGE', 'NOT_READY'],
+    answers: {
+      200: text('A signed frame', 'application/x-lattice-frame'),
+      204: nothing('What was only to be told (announce=1, hello=1) has come; signed, too'),
+    },
+    problems: [
+      'REQUEST_INVALID',
+      'PEER_MALFORMED',
+      'SIGNATURE_INVALID',
+      'NOT_TRUSTED',
+      'REPLAYED',
+      'CLOCK_SKEWED',
+      'PEER_MISMATCH',
+      'BODY_TOO_LARGE',
+      'MEDIA_TYPE_UNSUPPORTED',
+      'NOT_READY',
+      'STORE_SUSPECT',
+    ],
+    // To the peer it is the request that is wrong, where a caller of this node is told that a peer is.
+    statuses: { PEER_MALFORMED: 400, PEER_MISMATCH: 421 },
   }),
 } as const
 

@@ -107,6 +107,38 @@ describe('the token', () => {
     for (let guess = 0; guess < 5; guess += 1) await put(at, { 'x-lattice-token': `no${guess}` })
     expect((await put(at, { 'x-lattice-token': 'short-token-1234' })).status).toBe(429)
   })
+
+  it('that could be guessed is not told from others where nobody counts: reads are limited with it, too', async () => {
+    const short = 'short-token-1234'
+    const limitsOf = async (adminToken: string, sent: string): Promise<unknown> => {
+      const config = { host: '0.0.0.0', trustedProxyHops: 1, adminToken }
+      const at = (world = await startWorld({ requestsPerMinute: 2, config }))
+      const headers = { 'x-forwarded-for': '203.0.113.9', 'x-lattice-token': sent }
+      const answers = []
+      for (let count = 0; count < 3; count += 1) answers.push(await at.ask('/api/lattice/nodes', { headers }))
+      await at.close()
+      return answers.map(({ status, headers: { ratelimit } }) => [status, ratelimit !== undefined])
+    }
+    const limited = [
+      [200, true],
+      [200, true],
+      [429, true],
+    ]
+    expect(await limitsOf(short, 'wrong-token-1234')).toEqual(limited)
+    expect(await limitsOf(short, short)).toEqual(limited)
+    expect(await limitsOf(token, token)).toEqual(Array.from({ length: 3 }, () => [200, false]))
+  })
+
+  it('guessed in one breath is guessed five times, no more', async () => {
+    const short = 'short-token-1234'
+    const at = await start({ ...open, adminToken: short })
+    const ask = (sent: string, last = ''): string =>
+      `DELETE /api/lattice/state/k HTTP/1.1\r\nHost: x\r\nX-Lattice-Token: ${sent}\r\n${last}\r\n`
+    const guesses = Array.from({ length: 20 }, (_, count) => ask(`wrong-${count}`))
+    const text = await at.raw([...guesses, ask(short, 'Connection: close\r\n')].join(''))
+    const statuses = [...text.matchAll(/HTTP\/1.1 (\d+) /g)].map(([, status]) => status)
+    expect(statuses).toEqual([...Array<string>(5).fill('401'), ...Array<string>(16).fill('429')])
+  })
 })
 
 describe('pages of other origins', () => {

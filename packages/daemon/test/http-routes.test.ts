@@ -2,7 +2,7 @@
  * Every route answers in its own schema, and the legacy shapes are word for word what deployed clients read.
  */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { problemSchema, routes } from '@lattice/api'
+import { routes } from '@lattice/api'
 import type { Route } from '@lattice/api'
 import type { NodeId, PeerStatus } from '@lattice/core'
 import { jsonBody, rowOf, startWorld } from './http-world.ts'
@@ -22,7 +22,8 @@ function expectFits(row: Route, answer: Answer): void {
     const parsed = declared.schema.safeParse(answer.json)
     expect(parsed.error?.issues ?? []).toEqual([])
     expect(answer.headers['content-type']).toBe('application/json; charset=utf-8')
-  } else expect(answer.headers['content-type']).toContain(declared.mediaType)
+  } else if ('mediaType' in declared) expect(answer.headers['content-type']).toContain(declared.mediaType)
+  else expect(answer.text).toBe('')
 }
 
 const peer: PeerStatus = {
@@ -353,33 +354,5 @@ describe('metrics', () => {
     expect(plain.text).toContain('route="unmatched",method="GET",code="404"')
     expect(plain.text).not.toContain('secret-key-name')
     for (const name of plain.text.matchAll(/^# TYPE (\S+)/gm)) expect(name[1]).toMatch(/^lattice_[a-z0-9_]+$/)
-  })
-})
-
-describe('OpenAPI', () => {
-  it('lists every row with its answers, and nothing that is not a row', async () => {
-    const document = (await world.ask('/openapi.json')).json
-    expect(document['openapi']).toBe('3.1.0')
-    const paths = document['paths'] as Record<
-      string,
-      Record<string, { responses: object; operationId: string }>
-    >
-    const listed = Object.entries(paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
-    )
-    expect(listed.sort()).toEqual(
-      (Object.values(routes) as Route[]).map(({ method, path }) => `${method} ${path}`).sort(),
-    )
-    expect(Object.keys(paths['/api/lattice/state/{key}']?.['put']?.responses ?? {})).toEqual(
-      expect.arrayContaining(['200', '400', '401', '409', '412', '413', '415', '422', '429', '503', '507']),
-    )
-  })
-
-  it('/docs explains every error code at the link that errors give', async () => {
-    const problem = problemSchema.parse((await world.ask('/api/lattice/state/none')).json)
-    const docs = await world.ask('/docs')
-    expect(problem.docs).toBe('/docs#KEY_NOT_FOUND')
-    expect(docs.text).toContain('id="KEY_NOT_FOUND"')
-    expect(docs.text).not.toContain('<script')
   })
 })

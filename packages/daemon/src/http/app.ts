@@ -73,13 +73,18 @@ function configure(app: Express, config: HttpConfig): void {
   app.set('trust proxy', config.trustedProxyHops)
 }
 
-/** Whom the limit on requests does not concern: programs on this machine, administrators, health checks. */
+/**
+ * Whom the limit on requests does not concern: programs on this machine, health checks, administrators whose
+ * token nobody can guess. With another it would tell right tokens from wrong ones.
+ */
 function sparedBy({ trustedProxyHops }: HttpConfig, authority: Authority): (request: Request) => boolean {
   // Where nobody may speak for others, the caller is who is connected: Express would read all headers first.
   const callerOf = (request: Request): string =>
     (trustedProxyHops > 0 ? request.ip : request.socket.remoteAddress) ?? ''
   return request =>
-    request.path === routes.getHealth.path || isLoopbackHost(callerOf(request)) || authority.isAdmin(request)
+    request.path === routes.getHealth.path ||
+    isLoopbackHost(callerOf(request)) ||
+    authority.isSurelyAdmin(request)
 }
 
 /** Builds the app. Starts nothing but the ping timer of the event stream, which `drain` stops. */

@@ -9,7 +9,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIPv4, isIPv6 } from 'node:net'
-import type { Request, RequestHandler } from 'express'
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { HttpConfig } from './options.ts'
 import { HttpProblem } from './problems.ts'
 
@@ -79,8 +79,11 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 
 /** Says who may write. */
 export interface Authority {
-  /** Whether the request carries the token or needs none. */
-  readonly isAdmin: (request: Request) => boolean
+  /**
+   * Whether the request needs no token, or carries one that nobody can guess: only those may be told from
+   * others where wrong tokens are not counted.
+   */
+  readonly isSurelyAdmin: (request: Request) => boolean
   /** Lets administrators pass; everybody else gets 401, or 429 after too many wrong tokens. */
   readonly requireAdmin: RequestHandler
 }
@@ -107,16 +110,25 @@ export function createAuthority(options: {
   const holdsToken = (request: IncomingMessage): boolean =>
     expected !== undefined && presentedTokens(request).some(token => timingSafeEqual(digest(token), expected))
 
+  const judge = async (request: Request, response: Response, next: NextFunction): Promise<void> => {
+    const tried = presentedTokens(request).length > 0
+    if (tried && guessable && (await isThrottled(request)))
+      return void (await throttle(request, response, next))
+    if (holdsToken(request)) return next()
+    const refusal = new HttpProblem('UNAUTHORIZED', tried ? 'the token is wrong' : 'no token was sent')
+    if (!tried) return next(refusal)
+    await throttle(request, response, error => next(error ?? refusal))
+  }
+  // One after the other, or requests that come at once are all compared before the first of them is counted.
+  let turn: Promise<unknown> = Promise.resolve()
+
   return {
-    isAdmin: request => isExempt(request, config, origins) || holdsToken(request),
+    isSurelyAdmin: request => isExempt(request, config, origins) || (!guessable && holdsToken(request)),
     requireAdmin: async (request, response, next) => {
       if (isExempt(request, config, origins)) return next()
-      const tried = presentedTokens(request).length > 0
-      if (tried && guessable && (await isThrottled(request))) return void throttle(request, response, next)
-      if (holdsToken(request)) return next()
-      const refusal = new HttpProblem('UNAUTHORIZED', tried ? 'the token is wrong' : 'no token was sent')
-      if (!tried) return next(refusal)
-      return void throttle(request, response, error => next(error ?? refusal))
+      const judged = turn.then(() => judge(request, response, next))
+      turn = judged.catch(() => undefined)
+      await judged
     },
   }
 }

@@ -1,7 +1,8 @@
 /**
  * The event stream (WHATWG server-sent events). Events are numbered within this process; the last ones are
  * kept, so a client that comes back names the last id it saw and misses nothing, or is told by `resync` that
- * it did.
+ * it did. Each stream takes them from there at the pace of its reader: one that is not read holds no more
+ * than a chunk.
  */
 import { randomBytes } from 'node:crypto'
 import { routes } from '@lattice/api'
@@ -19,8 +20,8 @@ const replayMax = 4096
 /** Streams at once: dashboards and watchers of one federation, with room. */
 const streamsMax = 256
 
-/** A client this far behind is cut off; it comes back with its last id. */
-const backlogBytesMax = 1024 * 1024
+/** Characters handed to a reader at once: what a stream holds that nobody reads. */
+const chunkChars = 32 * 1024
 
 /** How long a browser waits before it comes back. */
 const retryMs = 2000
@@ -40,11 +41,20 @@ export interface EventHub {
 
 type HubOptions = Pick<HttpAppOptions, 'node' | 'peer' | 'pingMs'>
 
-/** The last events in wire form, and what a client that comes back has missed of them. */
+/** An event in wire form, or what becomes so once somebody listens. */
+type Kept = string | readonly [event: EventName, data: unknown]
+
+/** A piece of the stream, and the number of the event it ends with. */
+interface Piece {
+  readonly text: string
+  readonly last: number
+}
+
+/** The last events, and what a client has missed of them. */
 class Replay {
   /** Ids of an earlier process must not be taken for ours. */
   readonly #boot = randomBytes(6).toString('hex')
-  readonly #kept: Array<readonly [event: EventName, data: unknown]> = []
+  readonly #kept: Kept[] = []
   readonly #node: HubOptions['node']
   #number = 0
 
@@ -52,7 +62,7 @@ class Replay {
     this.#node = node
   }
 
-  /** Keeps an event. It becomes text only where somebody listens. */
+  /** Keeps an event. It becomes text only where somebody listens, and once for all who do. */
   append(event: EventName, data: unknown): void {
     this.#number += 1
     this.#kept.push([event, data])
@@ -60,38 +70,51 @@ class Replay {
     if (this.#kept.length >= replayMax * 2) this.#kept.splice(0, this.#kept.length - replayMax)
   }
 
-  newest(): string {
-    return this.#after(this.#number - 1)
-  }
-
-  since(lastId: string | undefined): string {
-    if (lastId === undefined) return `${this.#id()}\n`
+  /** How a stream begins for a client that names the last id it saw. */
+  since(lastId: string | undefined): Piece {
+    if (lastId === undefined) return { text: `${this.#id(this.#number)}\n`, last: this.#number }
     const match = /^([0-9a-f]{12})-(\d{1,15})$/.exec(lastId)
     if (match?.[1] !== this.#boot) return this.#resync('the id is not of this run of the node')
     const last = Number(match[2])
-    const oldest = this.#number - this.#kept.length
-    if (last > this.#number || last < oldest) return this.#resync('events after this id are no longer kept')
-    return this.#after(last)
+    if (last > this.#number || !this.follows(last))
+      return this.#resync('events after this id are no longer kept')
+    return { text: '', last }
   }
 
-  /** The events after number `last`, all of which are kept. */
-  #after(last: number): string {
-    const oldest = this.#number - this.#kept.length
-    return this.#kept
-      .slice(last - oldest)
-      .map(([event, data], at) => {
-        return `${this.#id(last + at + 1)}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
-      })
-      .join('')
+  /** Whether all events after number `last` are kept. */
+  follows(last: number): boolean {
+    return last >= this.#forgotten()
   }
 
-  #resync(reason: string): string {
+  /** The next events after number `last`, all of which are kept: a chunk, or less at the end. */
+  after(last: number): Piece {
+    const first = last - this.#forgotten()
+    let text = ''
+    let at = first
+    for (; at < this.#kept.length && text.length < chunkChars; at += 1) text += this.#textAt(at)
+    return { text, last: last + at - first }
+  }
+
+  #textAt(at: number): string {
+    const kept = this.#kept[at] ?? ''
+    if (typeof kept === 'string') return kept
+    const [event, data] = kept
+    const text = `${this.#id(this.#forgotten() + at + 1)}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+    this.#kept[at] = text
+    return text
+  }
+
+  /** Number of the last event that is not kept any more. */
+  #forgotten(): number {
+    return this.#number - this.#kept.length
+  }
+
+  #resync(reason: string): Piece {
     const data = JSON.stringify({ reason, merkle_root: this.#node.status().root })
-    return `${this.#id()}event: resync\ndata: ${data}\n\n`
+    return { text: `${this.#id(this.#number)}event: resync\ndata: ${data}\n\n`, last: this.#number }
   }
 
-  /** The id line of an event, the newest unless told otherwise. */
-  #id(number = this.#number): string {
+  #id(number: number): string {
     return `id: ${this.#boot}-${number}\n`
   }
 }
@@ -99,19 +122,20 @@ class Replay {
 /** The open streams of one node. */
 class Hub implements EventHub {
   readonly #replay: Replay
-  readonly #streams = new Set<Response>()
+  /** Stream → number of the last event handed over. */
+  readonly #streams = new Map<Response, number>()
   readonly #pings: NodeJS.Timeout
   #closed = false
 
   constructor({ node, pingMs }: HubOptions) {
     this.#replay = new Replay(node)
-    this.#pings = setInterval(() => this.#send(': ping\n\n'), pingMs ?? pingMsDefault)
+    this.#pings = setInterval(() => this.#ping(), pingMs ?? pingMsDefault)
     this.#pings.unref()
   }
 
   publish(event: EventName, data: unknown): void {
     this.#replay.append(event, data)
-    if (this.#streams.size > 0) this.#send(this.#replay.newest())
+    for (const response of this.#streams.keys()) this.#feed(response)
   }
 
   attach(response: Response, lastId: string | undefined): void {
@@ -119,25 +143,41 @@ class Hub implements EventHub {
     if (this.#streams.size >= streamsMax)
       throw new HttpProblem('OVERLOADED', `${streamsMax} event streams are open already`)
     response.on('close', () => this.#streams.delete(response))
+    response.on('drain', () => this.#feed(response))
     response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store, no-transform',
       'X-Accel-Buffering': 'no',
     })
-    response.write(`retry: ${retryMs}\n${this.#replay.since(lastId)}`)
-    this.#streams.add(response)
+    const { text, last } = this.#replay.since(lastId)
+    response.write(`retry: ${retryMs}\n${text}`)
+    this.#streams.set(response, last)
+    this.#feed(response)
   }
 
   close(): void {
     this.#closed = true
     clearInterval(this.#pings)
-    for (const response of this.#streams) response.end()
+    for (const response of this.#streams.keys()) response.end()
   }
 
-  #send(text: string): void {
-    for (const response of this.#streams) {
-      response.write(text)
-      if (response.writableLength > backlogBytesMax) response.destroy()
+  /** Hands over what the reader lacks, as far as it has room; one that lacks what is gone is cut off. */
+  #feed(response: Response): void {
+    let last = this.#streams.get(response)
+    while (last !== undefined) {
+      if (!this.#replay.follows(last)) return void response.destroy()
+      if (response.writableNeedDrain) return
+      const piece = this.#replay.after(last)
+      if (piece.text === '') return
+      last = piece.last
+      this.#streams.set(response, last)
+      response.write(piece.text)
+    }
+  }
+
+  #ping(): void {
+    for (const response of this.#streams.keys()) {
+      if (!response.writableNeedDrain) response.write(': ping\n\n')
     }
   }
 }

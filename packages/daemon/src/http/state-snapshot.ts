@@ -26,11 +26,17 @@ const pageKeys = 256
 /** How long one slice may hold the event loop: heartbeats and health answers wait no longer than this. */
 const sliceMs = 8
 
-/** From this size on a copy counts as large: some megabytes. */
-const largeKeys = 20_000
+/** Copies that may always be in use, however large: one is sent while the next is taken. */
+const copiesMin = 2
 
-/** Large copies alive at once. Each may take hundreds of megabytes, and reads are open to strangers. */
-const largeCopiesMax = 2
+/**
+ * No further copy is begun while those in use have this many characters, of one or two bytes each: reads are
+ * open to strangers, and each of them may hold a copy of his own while the state changes.
+ */
+const copiesCharsMax = 64 * 1024 * 1024
+
+/** What a key of a copy takes in memory besides its text, counted as characters. */
+const memberOverheadChars = 100
 
 /** One key as a member of a JSON object. */
 export function encodeMember(reading: Pick<KeyReading, 'key' | 'value'>): string {
@@ -90,14 +96,29 @@ async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapsh
   }
 }
 
+interface CountedCopy extends StateSnapshot {
+  /** What it takes, in characters. A key that changed while the copy was taken counts as often. */
+  readonly chars: number
+}
+
+async function copyCounted(node: LatticeNode, encode: Encode): Promise<CountedCopy> {
+  let chars = 0
+  const copy = await copyState(node, reading => {
+    const text = encode(reading)
+    chars += text.length + memberOverheadChars
+    return text
+  })
+  return { ...copy, chars }
+}
+
 /** Makes the source of snapshots of one node, its keys written by `encode`. */
 export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
-  const uses = new Map<StateSnapshot, number>()
-  let latest: StateSnapshot | undefined
-  let pending: Promise<StateSnapshot> | undefined
+  const uses = new Map<CountedCopy, number>()
+  let latest: CountedCopy | undefined
+  let pending: Promise<CountedCopy> | undefined
 
-  const largeInUse = (): number => [...uses.keys()].filter(used => used.members.size >= largeKeys).length
-  const lease = (snapshot: StateSnapshot): SnapshotLease => {
+  const charsInUse = (): number => [...uses.keys()].reduce((sum, { chars }) => sum + chars, 0)
+  const lease = (snapshot: CountedCopy): SnapshotLease => {
     uses.set(snapshot, (uses.get(snapshot) ?? 0) + 1)
     latest = snapshot
     let released = false
@@ -118,16 +139,16 @@ export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
     take: async () => {
       // A root of before may be back for want of what was written since.
       refuseDamaged(node.quarantine.damagedKeys)
-      const { root, keyCount } = node.status()
+      const { root } = node.status()
       if (latest?.root === root) return lease(latest)
       if (pending === undefined) {
-        if (keyCount >= largeKeys && largeInUse() >= largeCopiesMax) {
+        if (uses.size >= copiesMin && charsInUse() >= copiesCharsMax) {
           throw new HttpProblem(
             'OVERLOADED',
             'too many callers read the whole state; page it with ?limit= and ?cursor=',
           )
         }
-        pending = copyState(node, encode).finally(() => (pending = undefined))
+        pending = copyCounted(node, encode).finally(() => (pending = undefined))
       }
       return lease(await pending)
     },
