@@ -57,8 +57,11 @@ export interface ClientOptions {
   /** Admin token, sent as `X-Lattice-Token` so that a hosting proxy may keep `Authorization` for itself. */
   readonly token?: string
   readonly fetch?: typeof fetch
-  /** Whole answer, in milliseconds; 0 waits for ever. Default 10 s: the daemon answers in milliseconds. */
-  readonly timeoutMs?: number
+  /**
+   * Whole answer, in milliseconds, or what says so for each call; 0 waits for ever. Default 10 s: the daemon
+   * answers in milliseconds.
+   */
+  readonly timeoutMs?: number | (() => number)
   /** Sent with every request, e.g. `Authorization` for a private hosting proxy. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -218,10 +221,11 @@ async function readAnswer(route: Route, response: Response): Promise<unknown> {
 export function createClient(options: ClientOptions): Client {
   const base = options.baseUrl.replace(/\/+$/, '')
   const send = options.fetch ?? fetch
-  const timeoutMs = options.timeoutMs ?? 10_000
+  const limit = options.timeoutMs ?? 10_000
 
   const call = async (route: Route, input: AnyInput = {}): Promise<unknown> => {
     const url = base + routeUrl(route, input)
+    const timeoutMs = typeof limit === 'function' ? limit() : limit
     const signals = timeoutMs > 0 ? [AbortSignal.timeout(timeoutMs)] : []
     if (input.signal) signals.push(input.signal)
     try {

@@ -17,6 +17,7 @@ import { keepHistory, type History } from './history/history.ts'
 import { createLog, type Log } from './host/log.ts'
 import { createPulse, type Pulse, type PulseReading } from './host/pulse.ts'
 import { watchEventLoop } from './host/probes.ts'
+import { proxyHops } from './host/space.ts'
 import {
   createDashboard,
   createHttpApp,
@@ -338,7 +339,7 @@ function appOptions(input: ServeInput): HttpAppOptions {
       adminToken: token,
       corsOrigins: config.corsOrigins,
       frameAncestors: ["'self'", ...embedders],
-      trustedProxyHops: config.space === undefined ? 0 : 1,
+      trustedProxyHops: proxyHops(config.space),
       nodes: config.nodes,
       statusPage: config.statusPage,
       topic: config.p2pTopic,

@@ -14,6 +14,8 @@ import { createVerifier, sha256, systemRandom, type SystemVerifier } from './hos
 import type { Identity } from './host/identity.ts'
 import type { Log } from './host/log.ts'
 import { peerIdFromNodeId } from './host/peer-id.ts'
+import { proxyHops } from './host/space.ts'
+import { callerAddress } from './http/index.ts'
 import { serveWithSuccessors } from './successors.ts'
 
 /** A drain of 3 s and a last commit fit; systemd and Docker wait 10 s and more before they kill. */
@@ -91,6 +93,7 @@ function createLungs(config: Config, identity: Identity, verifier: SystemVerifie
     announce: [...config.p2pAnnounce],
     bootstrap: config.p2pBootstrap.map(each => each.address),
     topic: config.p2pTopic,
+    callerOf: request => callerAddress(request, proxyHops(config.space)),
     log: tell,
   })
   const extras = {

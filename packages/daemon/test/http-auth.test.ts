@@ -1,6 +1,8 @@
 /** Who may write: exactly those the contract names. */
+import type { IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { isExempt, isLoopbackHost } from '../src/http/auth.ts'
+import { callerAddress } from '../src/http/caller.ts'
 import { jsonBody, startWorld, token } from './http-world.ts'
 import type { Answer, World, WorldOptions } from './http-world.ts'
 
@@ -219,4 +221,18 @@ it('loopback is 127.0.0.0/8, ::1 and localhost, and nothing that looks like them
   ]) {
     expect([no, isLoopbackHost(no)]).toEqual([no, false])
   }
+})
+
+describe('the address of a caller', () => {
+  it.each([
+    [0, '192.0.2.1', '127.0.0.1'],
+    [1, undefined, '127.0.0.1'],
+    [1, '192.0.2.1', '192.0.2.1'],
+    [1, 'forged, 192.0.2.1', '192.0.2.1'],
+    [2, '192.0.2.1', '192.0.2.1'],
+    [2, 'forged, 192.0.2.1, 192.0.2.2', '192.0.2.1'],
+  ])('behind %d proxies that say %s is %s', (hops, header, address) => {
+    const request = { socket: { remoteAddress: '127.0.0.1' }, headers: { 'x-forwarded-for': header } }
+    expect(callerAddress(request as unknown as IncomingMessage, hops)).toBe(address)
+  })
 })

@@ -43,13 +43,23 @@ export interface NodeOptions {
 const dhtProtocol = '/lattice/kad/1.0.0'
 
 /**
- * reliability TB4. 16 connections hold 8 members twice over (both may dial at once). The threshold per second
- * and host is raised from 5: behind a local proxy or in a test everybody shares one address.
+ * What a handshake may take, in milliseconds. It needs 2.5 round trips, so that this is enough at 1.6 s each;
+ * the dialling side gives up 6 s after it began, its TCP handshake included.
+ */
+export const handshakeMsMax = 4000
+
+/**
+ * reliability TB4, X12. 16 connections hold 8 members twice over (both may dial at once). The threshold per
+ * second and host is raised from 5: behind a local proxy or in a test everybody shares one address. A host
+ * that uses it up all the time keeps 64 × 4 s = 256 handshakes pending, which leaves places to others even
+ * where the gater cannot tell hosts apart; an idle one costs some tens of kilobytes.
  */
 const connectionLimits = {
   maxConnections: 16,
-  maxIncomingPendingConnections: 10,
+  maxIncomingPendingConnections: 320,
   inboundConnectionThreshold: 64,
+  inboundUpgradeTimeout: handshakeMsMax,
+  inboundStreamProtocolNegotiationTimeout: handshakeMsMax,
 }
 
 /** Streams per connection: one per protocol and direction is normal, pings and look-ups come and go. */

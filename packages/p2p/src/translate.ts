@@ -36,7 +36,7 @@ const rules: ReadonlyArray<readonly [pattern: RegExp, code: ErrorCode, sentence:
     'the TLS certificate of the peer is not accepted',
   ],
   [/\bstatus 40[13]\b/, 'PEER_REFUSED', 'a proxy before the peer refuses the WebSocket'],
-  [/\bstatus 429\b/, 'PEER_REFUSED', 'a proxy before the peer asks for fewer connections (429)'],
+  [/\bstatus 429\b/, 'PEER_REFUSED', 'the peer, or a proxy before it, asks for fewer connections (429)'],
   [/\bstatus 3\d\d\b/, 'PEER_REFUSED', 'the host redirects WebSockets; name the final address'],
   [/\bstatus 4\d\d\b/, 'PEER_UNREACHABLE', 'no WebSocket at this address'],
   [/\bstatus 503\b/, 'PEER_ASLEEP', 'its host says that it is asleep or starting (503)'],
@@ -57,7 +57,8 @@ const rules: ReadonlyArray<readonly [pattern: RegExp, code: ErrorCode, sentence:
   [
     /MuxerUnavailable|ECONNRESET|EPIPE|Reset|Closed|Aborted|closed|EOF/,
     'PEER_UNREACHABLE',
-    'the connection was closed; check that the peer trusts the public key of this node',
+    'the connection was closed: the peer may have no room for new connections just now; if it lasts, ' +
+      'check that the peer trusts the public key of this node',
   ],
   [/EncryptionFailed|InvalidCrypto/, 'PEER_UNREACHABLE', 'no Lattice node answers at this address'],
 ]

@@ -20,8 +20,9 @@ import { parseAddress, parseBootstrap } from './addresses.ts'
 import { Dialer } from './dialer.ts'
 import { createGater } from './gater.ts'
 import { privateKeyFromSeed, toNodeId } from './peer-id.ts'
+import { Sparing } from './sparing.ts'
 import { startStack, type Stack } from './stack.ts'
-import { handOver } from './upgrade.ts'
+import { Upgrades, type CallerOf } from './upgrade.ts'
 
 /** What a P2P transport is made of. */
 export interface P2pOptions {
@@ -37,6 +38,8 @@ export interface P2pOptions {
   readonly bootstrap: readonly string[]
   /** Gossip topic (contract §1). */
   readonly topic: string
+  /** Whose an upgrade request is, by IP address; default: whoever is connected. */
+  readonly callerOf?: CallerOf
   readonly log?: P2pLog
 }
 
@@ -53,7 +56,7 @@ export interface P2pTransport extends Transport {
   readonly peerId: string
   /** Where the node can be dialled, each ending in /p2p/<own id>; empty while stopped. */
   listenAddrs(): readonly string[]
-  /** Hands an HTTP server's `upgrade` request to libp2p; answers 503 while stopped. */
+  /** Hands an HTTP server's `upgrade` request to libp2p; answers 503 while stopped, 429 to too many. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void
   /**
    * Stops and starts libp2p with the same inbox, as after a jump of the clock (reliability T2). No-op while
@@ -80,7 +83,9 @@ class Libp2pTransport implements P2pTransport {
   readonly #nodeId: NodeId
   readonly #privateKey: PrivateKey
   readonly #dialer: Dialer
+  readonly #upgrades: Upgrades
   readonly #log: P2pLog
+  readonly #refusals = new Sparing()
   /** Peers reported up and not down since. */
   readonly #up = new Set<NodeId>()
   #inbox: Inbox | undefined
@@ -93,6 +98,7 @@ class Libp2pTransport implements P2pTransport {
     for (const address of options.announce) parseAddress(address, 'announce')
     this.#options = options
     this.#log = options.log ?? (() => {})
+    this.#upgrades = new Upgrades(options.callerOf ?? (request => request.socket.remoteAddress ?? ''))
     this.#privateKey = privateKeyFromSeed(options.privateKeySeed)
     const peerId = peerIdFromPrivateKey(this.#privateKey)
     const nodeId = toNodeId(peerId)
@@ -165,7 +171,7 @@ class Libp2pTransport implements P2pTransport {
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
-    handOver(this.#stack?.webSocketPort, request, socket, head)
+    this.#upgrades.handOver(this.#stack?.webSocketPort, request, socket, head)
   }
 
   #next(step: () => Promise<void>): Promise<void> {
@@ -185,7 +191,9 @@ class Libp2pTransport implements P2pTransport {
   async #startStack(): Promise<void> {
     const { listen, announce, topic, trusted } = this.#options
     const gater = createGater(this.#nodeId, trusted, (peerId, direction) => {
-      this.#log('info', 'connection with an untrusted peer refused', { peer_id: peerId, direction })
+      const news = this.#refusals.isNews(`${direction} ${peerId}`, performance.now())
+      const fields = { peer_id: peerId, direction }
+      this.#log(news ? 'info' : 'debug', 'connection with an untrusted peer refused', fields)
     })
     this.#stack = await startStack(
       { privateKey: this.#privateKey, gater, listen, announce, topic },

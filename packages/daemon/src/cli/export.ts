@@ -18,7 +18,10 @@ export const registerExport: Register = (program, { io, run }) => {
   const command = withRemote(program.command('export [file]'), 'export')
     .description('write every key with its type and value to a file, or to standard output')
     .option('--prefix <prefix>', 'only keys that start with this')
-    .addHelpText('after', '\nExample:\n  $ lattice export ledger.jsonl')
+    .addHelpText(
+      'after',
+      '\nA file that exists is replaced, as a whole or not at all.\n\nExample:\n  $ lattice export ledger.jsonl',
+    )
   command.action(
     run(async (file: string | undefined, options: { prefix?: string }, self: Command) => {
       const session = openSession(self, io, 0)
@@ -50,7 +53,8 @@ async function writeWhole(path: string, text: string): Promise<void> {
     await writeFile(aside, text, { mode: 0o600, flag: 'wx', flush: true })
     await rename(aside, path)
   } catch (error) {
-    await rm(aside, { force: true })
+    // Somebody else's file of that name is not ours to remove.
+    if (codeOf(error) !== 'EEXIST') await rm(aside, { force: true })
     throw new CliError(exitCodes.failed, `${path} cannot be written (${codeOf(error)})`)
   }
 }

@@ -6,17 +6,17 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { parseDuration } from '@lattice/api'
 import type { Command } from 'commander'
 
 import { CliError, exitCodes } from './exit.ts'
 import type { ExitCode } from './exit.ts'
 import { print, printJson, span, visible } from './io.ts'
 import type { CliIo, Paint } from './io.ts'
+import { isPassing, noAnswer, Patience } from './patience.ts'
 import { ago, peerName } from './peer-rows.ts'
 import type { Peer } from './peer-rows.ts'
 import type { Register } from './register.ts'
-import { calling, openSession, withRemote } from './session.ts'
+import { clientFailure, openSession, withRemote } from './session.ts'
 import type { Session } from './session.ts'
 
 /** As ping(8) paces itself. */
@@ -33,7 +33,6 @@ interface Goal {
   /** Looks at most; undefined: until P2P or the time is up. */
   readonly count: number | undefined
   readonly untilP2p: boolean
-  readonly timeoutMs: number
 }
 
 interface Options {
@@ -63,42 +62,61 @@ export const registerPing: Register = (program, { io, run }) => {
     .option('--timeout <duration>', 'how long at most', '60s')
     .addHelpText('after', '\nExample:\n  $ lattice ping node1 --until-p2p --timeout 2m')
   command.action(
-    run((node: string, options: Options, self: Command) =>
-      ping(openSession(self, io), io, goalOf(node, options)),
-    ),
+    run((node: string, options: Options, self: Command) => {
+      const patience = new Patience(options.timeout)
+      const session = openSession(self, io, () => patience.lookMs)
+      return ping(session, io, patience, goalOf(node, options))
+    }),
   )
 }
 
 function goalOf(node: string, options: Options): Goal {
-  const timeoutMs = parseDuration(options.timeout)
-  if (timeoutMs === undefined) {
-    throw new CliError(exitCodes.usage, `"${options.timeout}" is not a duration`, {
-      hint: 'write 60s or 5m',
-    })
-  }
   const { count } = options
   if (count !== undefined && !/^[1-9]\d{0,5}$/.test(count)) {
     throw new CliError(exitCodes.usage, `--count takes a whole number from 1 on, not "${count}"`)
   }
   const untilP2p = options.untilP2p === true
   const looks = count === undefined ? (untilP2p ? undefined : defaultCount) : Number(count)
-  return { node, count: looks, untilP2p, timeoutMs }
+  return { node, count: looks, untilP2p }
 }
 
-async function ping(session: Session, io: CliIo, goal: Goal): Promise<ExitCode> {
-  const startedAt = performance.now()
+async function ping(session: Session, io: CliIo, patience: Patience, goal: Goal): Promise<ExitCode> {
   const probes: Probe[] = []
   for (;;) {
-    const peer = await find(session, goal.node)
-    const probe = probeOf(peer)
-    probes.push(probe)
-    if (!session.json) print(io, line(peer, probe, session.paint))
-    const waitedMs = performance.now() - startedAt
-    const reached = goal.untilP2p && probe.path === 'p2p'
-    const over = probes.length === goal.count || waitedMs + intervalMs > goal.timeoutMs
-    if (reached || over) return conclude(session, io, { goal, peer, probes, seconds: waitedMs / 1000 })
+    const found = await look(session, goal, probes.length > 0)
+    const { waitedMs } = patience
+    const late = waitedMs + intervalMs > patience.timeoutMs
+    if (typeof found === 'string') {
+      if (late) throw gaveUp(goal, waitedMs, found)
+      if (!session.json) io.stderr.write(`waiting: ${found}\n`)
+    } else {
+      const probe = probeOf(found)
+      probes.push(probe)
+      if (!session.json) print(io, line(found, probe, session.paint))
+      const reached = goal.untilP2p && probe.path === 'p2p'
+      if (reached || late || probes.length === goal.count)
+        return conclude(session, io, { goal, peer: found, probes, seconds: waitedMs / 1000 })
+    }
     await delay(intervalMs, undefined, { signal: io.signal })
   }
+}
+
+/** The peer, or why this look told nothing. Who waits for P2P waits through a restart of the daemon, too. */
+async function look(session: Session, goal: Goal, reached: boolean): Promise<Peer | string> {
+  try {
+    return await find(session, goal.node)
+  } catch (error) {
+    if (isPassing(error, reached && goal.untilP2p)) return noAnswer(session.url, error)
+    throw clientFailure(error, session.url)
+  }
+}
+
+function gaveUp({ node, untilP2p }: Goal, waitedMs: number, why: string): CliError {
+  const goal = `${untilP2p ? 'P2P to' : 'the path to'} ${JSON.stringify(node)}`
+  const hint = '`lattice doctor` looks for the reason'
+  return new CliError(exitCodes.timeout, `gave up waiting for ${goal} after ${span(waitedMs)}: ${why}`, {
+    hint,
+  })
 }
 
 function conclude(
@@ -131,7 +149,7 @@ function conclude(
 }
 
 async function find(session: Session, asked: string): Promise<Peer> {
-  const { peers } = await calling(session, client => client.getPeers())
+  const { peers } = await session.client.getPeers()
   const found = peers.filter(peer => peer.name === asked || peer.url === asked.replace(/\/+$/, ''))
   const matches = found.length > 0 ? found : peers.filter(peer => hasKeyPiece(peer, asked))
   const [only] = matches

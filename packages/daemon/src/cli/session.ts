@@ -4,7 +4,7 @@
 import { resolve } from 'node:path'
 
 import { createClient } from '@lattice/api'
-import type { ApiError, Client } from '@lattice/api'
+import type { ApiError, Client, ClientOptions } from '@lattice/api'
 import type { Command } from 'commander'
 
 import { isLoopbackHost } from '../config/index.ts'
@@ -33,7 +33,7 @@ export function withRemote(command: Command, schema: string): Command {
 }
 
 /** Opens the session a command asked for; sends nothing yet. */
-export function openSession(command: Command, io: CliIo, timeoutMs?: number): Session {
+export function openSession(command: Command, io: CliIo, timeoutMs?: ClientOptions['timeoutMs']): Session {
   const { url: asked, json } = command.opts<{ url?: string; json?: boolean }>()
   const loaded = loadFrom(command, io)
   const url = parseUrl(asked ?? nonEmpty(io.env['LATTICE_URL']) ?? configuredUrl(loaded))

@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import * as fs from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { arch, cpus, release, totalmem, type } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
@@ -53,12 +53,14 @@ export const registerSupportBundle: Register = (program, { io, run }) => {
     .option('--offline', 'ask no other machine')
     .addHelpText(
       'after',
-      '\nThe daemon may be down.\n\nExample:\n  $ lattice support-bundle /tmp/lattice.tar.gz',
+      '\nThe daemon may be down. A file that exists is never replaced; without a name the file is called after ' +
+        'the time.\n\nExample:\n  $ lattice support-bundle /tmp/lattice.tar.gz',
     )
   command.action(
     run(async (file: string | undefined, options: Options, self: Command) => {
+      const path = resolve(io.cwd, file ?? `lattice-support-${timeInName(new Date())}.tar.gz`)
+      if (fs.existsSync(path)) throw alreadyThere(path)
       const patient = await patientOf(self, io, options.offline !== true)
-      const path = resolve(io.cwd, file ?? `lattice-support-${new Date().toISOString().slice(0, 10)}.tar.gz`)
       const texts = await gather(patient, options, io)
       const secrets = secretsOf(patient)
       const members = Object.entries(texts).map(([name, text]): TarSource => {
@@ -203,17 +205,32 @@ function masked(text: string, secrets: readonly string[]): string {
     )
 }
 
+/** Writes a file that was not there before; what it could not finish it removes, and nothing else. */
 async function pack(path: string, members: readonly TarSource[]): Promise<void> {
-  const aside = `${path}.new`
+  const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
+    throw codeOf(error) === 'EEXIST' ? alreadyThere(path) : unwritable(path, error)
+  })
   try {
-    const file = await open(aside, 'wx', 0o600)
     const blocks = Readable.from(tarOf(members, Math.floor(Date.now() / 1000)))
     await pipeline(blocks, createGzip(), file.createWriteStream())
-    await rename(aside, path)
   } catch (error) {
-    await rm(aside, { force: true })
-    throw new CliError(exitCodes.failed, `${path} cannot be written (${codeOf(error)})`)
+    await rm(path, { force: true })
+    throw unwritable(path, error)
   }
+}
+
+function alreadyThere(path: string): CliError {
+  const hint = 'name another file, leave the name out, or remove that one first'
+  return new CliError(exitCodes.failed, `${path} is already there and is not replaced`, { hint })
+}
+
+function unwritable(path: string, error: unknown): CliError {
+  return new CliError(exitCodes.failed, `${path} cannot be written (${codeOf(error)})`)
+}
+
+/** Like 20260131T235959Z: sorts by time, and is a file name everywhere. */
+function timeInName(at: Date): string {
+  return at.toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
 
 function json(value: unknown): string {

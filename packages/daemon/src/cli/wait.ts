@@ -1,13 +1,13 @@
 /** `lattice wait`: blocks until all nodes agree, or a key has come. */
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { parseDuration } from '@lattice/api'
 import type { Client } from '@lattice/api'
 import type { Command } from 'commander'
 
 import { CliError, exitCodes } from './exit.ts'
 import { print, printJson, span } from './io.ts'
 import type { CliIo } from './io.ts'
+import { isPassing, noAnswer, Patience } from './patience.ts'
 import { peerName } from './peer-rows.ts'
 import type { Register } from './register.ts'
 import { clientFailure, isApiError, openSession, withRemote } from './session.ts'
@@ -19,7 +19,6 @@ const pollMs = 200
 interface Goal {
   readonly inSync: boolean
   readonly key: string | undefined
-  readonly timeoutMs: number
 }
 
 /** Adds the command. */
@@ -35,26 +34,23 @@ export const registerWait: Register = (program, { io, run }) => {
     )
   command.action(
     run(async (options: { inSync?: boolean; key?: string; timeout: string }, self: Command) => {
-      const timeoutMs = parseDuration(options.timeout)
-      if (timeoutMs === undefined) {
-        throw new CliError(exitCodes.usage, `"${options.timeout}" is not a duration`, {
-          hint: 'write 60s or 5m',
-        })
-      }
-      const goal = { inSync: options.inSync ?? options.key === undefined, key: options.key, timeoutMs }
-      return waitFor(openSession(self, io), io, goal)
+      const patience = new Patience(options.timeout)
+      const session = openSession(self, io, () => patience.lookMs)
+      return waitFor(session, io, patience, {
+        inSync: options.inSync ?? options.key === undefined,
+        key: options.key,
+      })
     }),
   )
 }
 
-async function waitFor(session: Session, io: CliIo, goal: Goal): Promise<number> {
-  const startedAt = performance.now()
+async function waitFor(session: Session, io: CliIo, patience: Patience, goal: Goal): Promise<number> {
   let told = ''
   let reached = false
   for (;;) {
-    const missing = await look(session, goal, reached)
-    reached = true
-    const waitedMs = performance.now() - startedAt
+    const { missing, answered } = await look(session, goal, reached)
+    reached ||= answered
+    const { waitedMs } = patience
     if (missing.length === 0) {
       const seconds = Math.round(waitedMs) / 1000
       const done = {
@@ -69,27 +65,40 @@ async function waitFor(session: Session, io: CliIo, goal: Goal): Promise<number>
       return exitCodes.ok
     }
     const line = missing.join('; ')
-    if (waitedMs >= goal.timeoutMs) {
-      const hint = '`lattice peers` shows why'
-      throw new CliError(exitCodes.timeout, `gave up after ${span(waitedMs)}: ${line}`, { hint })
+    if (waitedMs >= patience.timeoutMs) {
+      const hint = answered ? '`lattice peers` shows why' : '`lattice doctor` looks for the reason'
+      const message = `gave up waiting for ${nameOf(goal)} after ${span(waitedMs)}: ${line}`
+      throw new CliError(exitCodes.timeout, message, { hint })
     }
     if (line !== told && !session.json) io.stderr.write(`waiting: ${line}\n`)
     told = line
-    await delay(Math.min(pollMs, goal.timeoutMs - waitedMs), undefined, { signal: io.signal })
+    await delay(Math.min(pollMs, patience.timeoutMs - waitedMs), undefined, { signal: io.signal })
   }
 }
 
-/** What is still missing, as phrases. A daemon that was there once may restart meanwhile. */
-async function look(session: Session, goal: Goal, reached: boolean): Promise<readonly string[]> {
+function nameOf({ inSync, key }: Goal): string {
+  const goals = [inSync ? 'equal states' : [], key === undefined ? [] : `key ${JSON.stringify(key)}`]
+  return goals.flat().join(' and ')
+}
+
+/** What a look told. */
+interface Sight {
+  /** What is still missing, as phrases. */
+  readonly missing: readonly string[]
+  /** Whether the daemon said so itself. */
+  readonly answered: boolean
+}
+
+/** Looks once. A daemon that was there once may restart meanwhile. */
+async function look(session: Session, goal: Goal, reached: boolean): Promise<Sight> {
   try {
     const [keys, peers] = await Promise.all([
       goal.key === undefined ? [] : missingKey(session.client, goal.key),
       goal.inSync ? laggards(session.client) : [],
     ])
-    return [...keys, ...peers]
+    return { missing: [...keys, ...peers], answered: true }
   } catch (error) {
-    const passing = isApiError(error) && (error.status === 0 || error.status >= 500 || error.status === 429)
-    if (reached && passing) return [`${session.url} does not answer (${error.code})`]
+    if (isPassing(error, reached)) return { missing: [noAnswer(session.url, error)], answered: false }
     throw clientFailure(error, session.url)
   }
 }

@@ -22,6 +22,11 @@ export function detectSpace(env: Readonly<Record<string, string | undefined>>): 
   return host === undefined || host === '' ? { id } : { id, host }
 }
 
+/** Proxies before the HTTP port whose X-Forwarded-For is true: a Space's edge is one. */
+export function proxyHops(space: Space | undefined): number {
+  return space === undefined ? 0 : 1
+}
+
 /**
  * Where peers dial a node inside a Space: WebSocket through the TLS edge. Undefined without a public host.
  */

@@ -1,6 +1,7 @@
 /** The REST layer: an express app and the server around it. */
 export { createHttpApp } from './app.ts'
 export type { HttpApp } from './app.ts'
+export { callerAddress } from './caller.ts'
 export { createDashboard } from './dashboard.ts'
 export { judge } from './health.ts'
 export { createWarnings } from './warnings.ts'
