@@ -1,14 +1,16 @@
 /** From whom a state is taken over, when others stand in between. */
 import { expect, it } from '@jest/globals'
-import { defaultParams, type Incarnation, type NodeId } from '@lattice/core'
+import { defaultParams, encodeValue, signEntry, type Incarnation, type NodeId } from '@lattice/core'
 import { noteBrought, settleBulk } from '../src/bulk.ts'
 import { wantsOnly } from '../src/descent.ts'
 import { antiEntropyMs } from '../src/params.ts'
 import { createPeer, type Known, type Peer } from '../src/peers.ts'
 import type { Standing } from '../src/sync-plan.ts'
 import { testWall } from '@lattice/core/testing'
-import { bob } from './crypto.ts'
+import { bob, sha256 } from './crypto.ts'
 import { TalkingEngine, type Ask } from './engines.ts'
+
+const bobsLife = 'bb'.repeat(8) as Incarnation
 
 const own: Standing = {
   nodeId: 'a'.repeat(64) as NodeId,
@@ -60,12 +62,41 @@ it('is no reason to let others wait for ever: one transfer after the other count
   expect(Math.max(...waited)).toBeLessThan(antiEntropyMs)
 })
 
-it('goes back at once to rows that came and were lost, whatever else is on its way to the disk', async () => {
+it.each(['were forged', 'found no room on the disk'])(
+  'goes back at once to rows that came and %s, whatever else is on its way',
+  async fate => {
+    const { node, beat, next, comes } = await taker()
+    const first = await next()
+    await comes(first)
+    const second = await next()
+    await comes(second)
+    expect([first, second].map(({ message }) => message.pull?.after)).toEqual([0, 100])
+    const third = await next()
+    if (fate === 'were forged') await node.step({ type: 'ask-failed', id: first.id, reason: fate })
+    else {
+      node.isFull = true
+      const version = BigInt(testWall) * 65_536n
+      const entry = signEntry({ key: 'k', slot: '', value: encodeValue(1), base: 0n, version }, bob, sha256)
+      const message = { version: 1, beat, rows: rowsOf(first) } as const
+      await node.step({ type: 'answer', id: first.id, message, entries: [entry] })
+    }
+    await node.step({ type: 'answer', id: third.id, message: { version: 1, beat }, entries: [] })
+    expect((await next()).message.pull?.after).toBe(0)
+  },
+)
+
+/** A hundred rows of the journal, as an answer to a pull has them. */
+function rowsOf({ message: { pull } }: Ask) {
+  const { after = 0 } = pull ?? {}
+  return { incarnation: bobsLife, after, upTo: after + 100, entries: [], locators: [] }
+}
+
+/** Alice, whom bob's state is to fill: her next pull, and the arrival of what it brings. */
+async function taker() {
   const node = new TalkingEngine()
-  const incarnation = 'bb'.repeat(8) as Incarnation
   const root = new Uint8Array(32).fill(7)
-  const beat = { incarnation, seq: 5_000, count: 5_000, root, wall: testWall, heardMs: { http: 0 } }
-  const nextPull = async (): Promise<Ask> => {
+  const beat = { incarnation: bobsLife, seq: 5_000, count: 5_000, root, wall: testWall, heardMs: { http: 0 } }
+  const next = async (): Promise<Ask> => {
     for (let turns = 0; turns < 20; turns++) {
       await node.until(() => node.asked.length > 0)
       const ask = node.asked.shift() as Ask
@@ -74,20 +105,9 @@ it('goes back at once to rows that came and were lost, whatever else is on its w
     }
     throw new Error('nothing was pulled')
   }
-  const comes = ({ id, message: { pull } }: Ask): Promise<void> => {
-    const { after = 0 } = pull ?? {}
-    const rows = { incarnation, after, upTo: after + 100, entries: [], locators: [] }
-    return node.step({ type: 'received', id, message: { beat, rows } })
-  }
+  const comes = (ask: Ask): Promise<void> =>
+    node.step({ type: 'received', id: ask.id, message: { beat, rows: rowsOf(ask) } })
   await node.step({ type: 'transport', path: 'http', started: true })
   await node.step({ type: 'peer-up', path: 'http', peer: bob.nodeId })
-  const first = await nextPull()
-  await comes(first)
-  const second = await nextPull()
-  await comes(second)
-  expect([first, second].map(({ message }) => message.pull?.after)).toEqual([0, 100])
-  const third = await nextPull()
-  await node.step({ type: 'ask-failed', id: first.id, reason: 'an entry was forged' })
-  await node.step({ type: 'answer', id: third.id, message: { version: 1, beat }, entries: [] })
-  expect((await nextPull()).message.pull?.after).toBe(0)
-})
+  return { node, beat, next, comes }
+}

@@ -1,5 +1,5 @@
 /** An engine for tests that step it by hand: alice, over HTTP only. */
-import { defaultParams, Engine, type Effect, type Event, type NodeStatus } from '@lattice/core'
+import { defaultParams, Engine, LatticeError, type Effect, type Event, type NodeStatus } from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { alice, bob, sha256 } from './crypto.ts'
 import { everybody } from './replicas.ts'
@@ -22,10 +22,11 @@ export function openEngine(store = createMemoryStore(), members = everybody, par
 export type Ask = Effect & { type: 'ask' }
 
 /**
- * That engine with its store, whose commits succeed at once, what it has asked bob, and what else it said.
+ * That engine with its store, whose commits succeed at once unless the disk is full, what it has asked bob, and what else it said.
  */
 export class TalkingEngine {
   readonly asked: Ask[] = []
+  isFull = false
   readonly told: (Effect & { type: 'reply' | 'announce' })[] = []
   readonly #store = createMemoryStore()
   readonly #engine = openEngine(this.#store)
@@ -45,8 +46,9 @@ export class TalkingEngine {
       if (effect.type === 'ask' && effect.peer === bob.nodeId) this.asked.push(effect)
       if (effect.type === 'reply' || effect.type === 'announce') this.told.push(effect)
       if (effect.type !== 'persist') continue
-      await this.#store.commit(effect.batch)
-      await this.step({ type: 'committed' })
+      if (!this.isFull) await this.#store.commit(effect.batch)
+      const refused = { type: 'commit-failed', error: new LatticeError('STORE_FULL') } as const
+      await this.step(this.isFull ? refused : { type: 'committed' })
     }
   }
 

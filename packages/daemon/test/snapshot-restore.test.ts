@@ -10,18 +10,10 @@ import { silentLog } from '../src/host/log.ts'
 import { restoreAtStart, type AtStart } from '../src/snapshot/index.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
 import { large, one, put, restoreParts, rootOf, SnapshotPlace } from './fixtures/snapshot-place.ts'
-import { StorePlaces } from './fixtures/store-places.ts'
 
 let place: SnapshotPlace
-let places: StorePlaces
-beforeEach(() => {
-  place = new SnapshotPlace()
-  places = new StorePlaces()
-})
-afterEach(async () => {
-  await places.clear()
-  place.clear()
-})
+beforeEach(() => void (place = new SnapshotPlace()))
+afterEach(() => place.clear())
 
 /** Commit number `count` of `store` from now on, and no other, fails. */
 function failAt(store: Store, count: number, error: LatticeError): void {
@@ -37,7 +29,7 @@ describe('a restore that does not come to its end', () => {
     const store = createMemoryStore()
     const root = await put(store, one, large)
     await place.keeper(store).snapshots.take()
-    const stateDir = places.newDirectory()
+    const stateDir = place.stores.newDirectory()
     const full = await openSqliteStore(stateDir)
     failAt(full, 3, new LatticeError('STORE_FULL', 'the disk is nearly full'))
     await expect(place.restoreInto(full)).rejects.toMatchObject({

@@ -20,19 +20,11 @@ import {
   stranger,
   two,
 } from './fixtures/snapshot-place.ts'
-import { StorePlaces } from './fixtures/store-places.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
 
 let place: SnapshotPlace
-let places: StorePlaces
-beforeEach(() => {
-  place = new SnapshotPlace()
-  places = new StorePlaces()
-})
-afterEach(async () => {
-  await places.clear()
-  place.clear()
-})
+beforeEach(() => void (place = new SnapshotPlace()))
+afterEach(() => place.clear())
 
 it('an empty store comes back equal, entries of two authors and large ones included', async () => {
   const store = createMemoryStore()
@@ -127,7 +119,7 @@ it('one is written per interval while the state changes, one at a stop, and thre
 })
 
 it('one is of one moment, and comes to an end, among writes that never do', async () => {
-  const store = await openSqliteStore(places.newDirectory())
+  const store = await openSqliteStore(place.stores.newDirectory())
   const { runtime } = openLoneRuntime(one.signer, { store })
   const rewrite = (first: number, value: string): Promise<unknown> =>
     runtime.write(

@@ -37,15 +37,12 @@ export interface TestNode {
 
 export function identity(number: number, port: number): Identity {
   const seed = createHash('sha256').update(`p2p test ${number}`).digest()
-  const bare = {
-    privateKeySeed: seed,
-    trusted: new Set<NodeId>(),
-    listen: [],
-    announce: [],
-    bootstrap: [],
-    topic,
-  }
-  return { seed, nodeId: nodeIdFromPeerId(createP2pTransport(bare).peerId), port }
+  return { seed, nodeId: nodeIdFromPeerId(createP2pTransport(bareOptions(seed)).peerId), port }
+}
+
+/** Of a node that trusts, dials and listens to nobody. */
+export function bareOptions(privateKeySeed: Uint8Array): P2pOptions {
+  return { privateKeySeed, trusted: new Set(), listen: [], announce: [], bootstrap: [], topic }
 }
 
 export function addressOf({ nodeId, port }: Identity): string {

@@ -6,6 +6,7 @@ import { transportSuite } from '@lattice/core/testing'
 import { createP2pTransport, nodeIdFromPeerId, peerIdFromNodeId } from '@lattice/p2p'
 import {
   addressOf,
+  bareOptions,
   freePorts,
   identity,
   listen,
@@ -182,14 +183,7 @@ describe('P2P configuration', () => {
 
   it('refuses bad settings by name', () => {
     const { seed } = identity(1, 0)
-    const good = {
-      privateKeySeed: seed,
-      trusted: new Set<NodeId>(),
-      listen: [],
-      announce: [],
-      bootstrap: [],
-      topic,
-    }
+    const good = bareOptions(seed)
     const bad = [
       [{ ...good, privateKeySeed: seed.subarray(1) }, /seed has 31 bytes/],
       [{ ...good, listen: ['9000'] }, /listen: "9000"/],
