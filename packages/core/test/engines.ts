@@ -22,7 +22,8 @@ export function openEngine(store = createMemoryStore(), members = everybody, par
 export type Ask = Effect & { type: 'ask' }
 
 /**
- * That engine with its store, whose commits succeed at once unless the disk is full, what it has asked bob, and what else it said.
+ * That engine with its store, whose commits succeed at once unless the disk is full, what it has asked bob,
+ * and what else it said.
  */
 export class TalkingEngine {
   readonly asked: Ask[] = []
