@@ -141,7 +141,7 @@ export class Engine {
       case 'tick':
         return
       case 'transport':
-        return this.#mode.transport(event)
+        return this.#mode.transport(event, at)
       case 'peer-up':
         return this.#withLink(event, (link, peer) =>
           linkUp(link, at.mono, firstWord(link.path, peer, this.#parts.signer.nodeId)),
@@ -211,6 +211,7 @@ export class Engine {
     const wakes = [
       this.#outbox.wakeAt(own, at, this.#mode),
       this.#mode.wakeAt,
+      this.#mode.retryAt,
       ...this.#responder.deadlines(),
       this.#compaction.wakeAt,
     ]
