@@ -8,19 +8,11 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv6 } from 'node:net'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { isLoopbackHost } from './caller.ts'
 import type { HttpConfig } from './options.ts'
 import { HttpProblem } from './problems.ts'
-
-/** Whether a host name or address is this machine's loopback. Brackets of IPv6 are allowed. */
-export function isLoopbackHost(host: string): boolean {
-  if (host === '127.0.0.1') return true
-  const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1')
-  if (name === 'localhost' || name === '::1') return true
-  const v4 = name.startsWith('::ffff:') ? name.slice(7) : name
-  return isIPv4(v4) && v4.startsWith('127.')
-}
 
 function hostName(header: string): string | undefined {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]/@]+)(?::\d{1,5})?$/.exec(header)
