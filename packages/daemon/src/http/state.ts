@@ -248,7 +248,7 @@ export function mountState(mount: Mount, given: Omit<StateOptions, 'untaken'>): 
       if (node.quarantine.damagedKeys.length > 0) unmarked(response)
       else if (revalidated(request, response, node.status().root)) return undefined
       if (query.summary !== 'true') return openPage(options, query, response)
-      return void sendSummary(options, response)
+      return sendSummary(options, response)
     })
     await send?.()
   })
