@@ -76,6 +76,7 @@ describe('the token', () => {
     ['as bearer', { authorization: `bearer ${token}` }, 200],
     ['as X-Lattice-Token', { 'x-lattice-token': token }, 200],
     ['beside a proxy token', { authorization: 'Bearer hf_other', 'x-lattice-token': token }, 200],
+    ['as a second guess', { authorization: `Bearer ${token}`, 'x-lattice-token': 'a first guess' }, 401],
     ['wrong', { authorization: 'Bearer wrong' }, 401],
     ['a prefix', { 'x-lattice-token': token.slice(0, -1) }, 401],
     ['longer', { 'x-lattice-token': `${token}x` }, 401],
