@@ -109,7 +109,7 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
 
   const authority = createAuthority({ config, ...createTokenThrottle() })
   const mount = createMount(app, authority.requireAdmin)
-  mountProbes(mount, info.startedWall, () =>
+  mountProbes(mount, info.started.wall, () =>
     readinessChecks(options, draining, options.syncHandler !== undefined),
   )
   app.use(
