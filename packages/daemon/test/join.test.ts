@@ -213,6 +213,14 @@ describe('F5: lattice invite and join', () => {
     }
   })
 
+  it('takes over a topic that a file would read as a comment', async () => {
+    file('b.env', ...fresh('b', 8002))
+    const odd = writeToken({ ...said, topic: '#ours', expires: 4_000_000_000 }, one.signer)
+    expect((await lattice('join', odd, '--no-answer', '--config', path('b.env'))).code).toBe(0)
+    const loaded = loadConfig({ env: {}, file: path('b.env'), cwd: directory })
+    expect(loaded.config).toMatchObject({ p2pTopic: '#ours', trustedKeys: [one.nodeId] })
+  })
+
   it('a node that nobody could reach is told so before its file is changed', async () => {
     const everywhere = ['LATTICE_P2P_LISTEN=/ip4/0.0.0.0/tcp/9000', 'LATTICE_HTTP_HOST=0.0.0.0']
     file('b.env', `LATTICE_STATE_DIR=${path('b')}`, ...everywhere)
