@@ -1,7 +1,7 @@
 /** The process watchdog: what systemd is told, and when it is told nothing (experience §3). */
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 
 import { createPulse } from '../src/host/pulse.ts'
@@ -111,5 +111,16 @@ describe('the pulse', () => {
       await Promise.resolve()
       expect(pulse.trouble(60_001)).toBeUndefined()
     }
+  })
+})
+
+describe('the units', () => {
+  it('that read the settings read the environment of the service, too, which wins over them', () => {
+    const units = globSync(join(import.meta.dirname, '../../../deploy/systemd/*.service'))
+    const texts = units.map(unit => [basename(unit), readFileSync(unit, 'utf8')] as const)
+    const reading = texts.filter(([, text]) => text.includes('--config /etc/lattice/lattice.env'))
+    expect(reading).toHaveLength(4)
+    const lacking = reading.filter(([, text]) => !/^EnvironmentFile=-\/etc\/default\/lattice$/m.test(text))
+    expect(lacking.map(([name]) => name)).toEqual([])
   })
 })
