@@ -2,10 +2,11 @@
 import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 
 import { createPulse } from '../src/host/pulse.ts'
-import { createSupervisor, watchdogMs } from '../src/host/systemd.ts'
+import { createSupervisor, extendStart, watchdogMs } from '../src/host/systemd.ts'
 
 let directory = ''
 let program = ''
@@ -18,6 +19,13 @@ beforeEach(() => {
   chmodSync(program, 0o755)
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries += 1) {
+    if (tries === 200) throw new Error('it never came to that')
+    await wait(20)
+  }
+}
 
 const words = (): string[] => (existsSync(heard) ? readFileSync(heard, 'utf8').trimEnd().split('\n') : [])
 
@@ -65,6 +73,23 @@ describe('the voice towards systemd', () => {
     await voice.stopping()
     expect(words().filter(word => word.endsWith('WATCHDOG=1')).length).toBe(looks - 1)
     expect(warnings).toEqual([expect.stringContaining('the engine should have moved')])
+  })
+
+  it('a long start asks for more time, again and again, until it serves', async () => {
+    const asks = (): number => words().filter(word => word === '/n EXTEND_TIMEOUT_USEC=90000000').length
+    {
+      using _start = extendStart({ env: { NOTIFY_SOCKET: '/n' }, everyMs: 20, program })
+      await eventually(() => asks() >= 3)
+    }
+    await eventually(async () => {
+      const before = words().length
+      await wait(100)
+      return words().length === before
+    })
+    using _other = extendStart({ env: {}, everyMs: 1, program })
+    const said = words().length
+    await wait(50)
+    expect(words()).toHaveLength(said)
   })
 
   it('a program that is not there is told once', async () => {
