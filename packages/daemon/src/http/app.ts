@@ -107,7 +107,7 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   const callerOf: CallerOf = request => callerAddress(request, config.trustedProxyHops)
   const authority = createAuthority({ config, ...createTokenThrottle(callerOf) })
   const mount = createMount(app, authority.requireAdmin)
-  mountProbes(mount, info.startedWall, () =>
+  mountProbes(mount, info.started.wall, () =>
     readinessChecks(options, draining, options.syncHandler !== undefined),
   )
   const perMinute = options.requestsPerMinute ?? requestsPerMinuteDefault
