@@ -4,7 +4,16 @@
  * ends.
  */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -41,6 +50,8 @@ export function debianRoot(): DebianRoot {
     const unfinished = mkdtempSync(`${kept}-`)
     const include = '--include=ca-certificates'
     execFileSync('debootstrap', ['--variant=minbase', include, 'bookworm', unfinished], { stdio: 'ignore' })
+    // Other users live in it.
+    chmodSync(unfinished, 0o755)
     renameSync(unfinished, kept)
   }
   const path = mkdtempSync(join(tmpdir(), 'lattice-root-'))
