@@ -78,10 +78,11 @@ export class Compaction {
   step(peers: ReadonlyMap<NodeId, Peer>, root: string | undefined, at: Instant): void {
     const { replica } = this.#parts
     const all = [...peers.values()]
-    if (replica.isRecovering && all.length > 0 && all.every(({ known }) => known?.root === root))
-      replica.recovered()
+    // Nobody agrees as long as nothing can be compared: a peer that was not heard of has no root either.
+    const equal = root === undefined ? [] : all.filter(({ known }) => known?.root === root)
+    if (replica.isRecovering && all.length > 0 && equal.length === all.length) replica.recovered()
     // What was said longer ago than the cursor stands tells nothing of the rows that it has passed since.
-    const agreeing = all.filter(({ known, cursor }) => known?.root === root && covers(known, cursor))
+    const agreeing = equal.filter(({ known, cursor }) => covers(known, cursor))
     for (const { id } of agreeing) replica.deferred.agreedWith(id, [...peers.keys()])
     const failures = all.reduce((sum, { descentFailures }) => sum + descentFailures, 0)
     if (failures > this.#failures && hasLeftOver(replica)) replica.repeatHorizon()

@@ -58,6 +58,13 @@ it.each([
   expect(engine.replica.isRecovering).toBe(isRecovering)
 })
 
+it('a write before anybody was heard of does not end it', async () => {
+  const engine = await openAway()
+  const put = { op: 'put', key: 'k', value: 1 } as const
+  engine.step({ type: 'write', id: 1, operations: [put], conditions: {} }, { mono: 1, wall: laterWall })
+  expect(engine.replica.isRecovering).toBe(true)
+})
+
 it('a node without others is not said to learn from them', async () => {
   const at = { mono: 1, wall: laterWall }
   const warned = async (members?: typeof everybody): Promise<boolean> => {
