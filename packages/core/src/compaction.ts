@@ -5,8 +5,8 @@
  * Two rounds. A round notes where every member stands, waits until we have applied all of that, and then
  * until every member has applied us: so each holds what any of them had at its beginning. After the first
  * round all hold everything at or below the horizon, because their clocks stood above it; after the second
- * also what was written before its writer knew of all that. Nothing is remembered over a restart: it only
- * begins again.
+ * also what was written before its writer knew of all that. A member that has it only in memory, to wait for
+ * its time, says so by its floor. Nothing is remembered over a restart: it only begins again.
  */
 import type { Cursor } from './journal.ts'
 import { horizonAgeMinMs, type Holders } from './horizon.ts'
@@ -120,7 +120,7 @@ export class Compaction {
 
   #isDone({ seq }: Round, peers: readonly Peer[]): boolean {
     const { incarnation } = this.#parts.store
-    return seq !== undefined && peers.every(peer => covers(peer.acked, { incarnation, seq }))
+    return seq !== undefined && peers.every(peer => covers(peer.statedAcked, { incarnation, seq }))
   }
 
   #holders(peers: readonly Peer[]): Holders {

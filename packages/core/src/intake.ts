@@ -109,8 +109,10 @@ export class Intake {
     }
     if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
     // Announces carry cursors of all, and travel through others' hands.
-    if (message.beat !== undefined && message.acks === undefined) peer.stated = message.horizon
+    const isDirect = message.beat !== undefined && message.acks === undefined
+    if (isDirect) peer.stated = message.horizon
     this.compareRoots(peer, at)
+    if (isDirect) peer.statedAcked = peer.acked
     // From here on the peer has told what waits there of our own writing: it comes with the introduction.
     if (message.info !== undefined) peer.info = message.info
   }

@@ -129,9 +129,8 @@ export class Replica {
 
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
-    if (this.#recovering || this.rows.hasFound || this.quarantine.places.length > 0) return 0n
-    const { least } = this.deferred
-    return least !== undefined && least <= this.#committedClock ? least - 1n : this.#committedClock
+    const hasLost = this.#recovering || this.rows.hasFound || this.quarantine.places.length > 0
+    return hasLost ? 0n : this.deferred.floor(this.#committedClock)
   }
 
   /**
