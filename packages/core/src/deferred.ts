@@ -20,6 +20,9 @@ export interface Waiting {
   readonly origin: Origin
 }
 
+/** Name of the fact that says: entries wait that no row holds, although cursors have passed them. */
+export const waitingFact = 'waiting'
+
 /** What a refused commit has given back is tried again after this: the disk may be full for hours. */
 const againMs = 10_000
 

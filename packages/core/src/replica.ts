@@ -9,7 +9,7 @@ import { Batches } from './batches.ts'
 import { uintToBytes } from './bytes.ts'
 import { changesOf, type Changes } from './changes.ts'
 import { CheckedRows } from './checked-rows.ts'
-import { Deferred, dueWall } from './deferred.ts'
+import { Deferred, dueWall, waitingFact } from './deferred.ts'
 import { compareEntries, type Entry, type EntryContent, type VerifiedEntry } from './entry.ts'
 import { assert, LatticeError } from './errors.ts'
 import type { HybridClock } from './hlc.ts'
@@ -39,9 +39,6 @@ export interface ReplicaParts {
   /** What counters are counted under until `countOn` (own-history.ts). */
   readonly provisionalLife?: Incarnation
 }
-
-/** Name of the fact that says: entries wait that no row holds, although cursors have passed them. */
-const waitingFact = 'waiting'
 
 /** The replicated state of one node. */
 export class Replica {
@@ -123,8 +120,12 @@ export class Replica {
 
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
-    const hasLost = this.#recovering || this.rows.hasFound || this.quarantine.places.length > 0
-    return hasLost ? 0n : this.deferred.floor(this.#committedClock)
+    return this.#vouches ? this.deferred.floor(this.#committedClock) : 0n
+  }
+
+  /** Nothing is lost here, and nothing is left of what has ended elsewhere. */
+  get #vouches(): boolean {
+    return !this.#recovering && !this.rows.hasFound && this.quarantine.places.length === 0
   }
 
   /**
@@ -243,7 +244,8 @@ export class Replica {
    * horizon: all while recovering, else those of damaged keys, which may have lost the delete that silenced
    * them. Returns the others.
    */
-  disown(leaves: readonly Leaf[]): Leaf[] {
+  disown(leaves: readonly Leaf[]): readonly Leaf[] {
+    if (this.#vouches) return leaves
     return leaves.filter(leaf => {
       const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
