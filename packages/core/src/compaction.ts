@@ -49,11 +49,16 @@ const idleLookMs = 60_000
 /** How often a round under way is looked at. */
 const roundLookMs = 2_000
 
+/** The end of a recovery that the disk has refused to keep is tried again after this: it may be full. */
+const endAgainMs = 10_000
+
 /** Watches over the horizon on behalf of one node. */
 export class Compaction {
   readonly #parts: CompactionParts
   #round: Round | undefined
   #lookAt: number
+  /** No recovery is ended before this. */
+  #endAt = Number.NEGATIVE_INFINITY
   /** Descents with all peers that had brought nothing when it was last looked. */
   #failures = 0
 
@@ -80,7 +85,11 @@ export class Compaction {
     const all = [...peers.values()]
     // Nobody agrees as long as nothing can be compared: a peer that was not heard of has no root either.
     const equal = root === undefined ? [] : all.filter(({ known }) => known?.root === root)
-    if (replica.isRecovering && all.length > 0 && equal.length === all.length) replica.recovered()
+    const isOver = replica.isRecovering && all.length > 0 && equal.length === all.length
+    if (isOver && at.mono >= this.#endAt) {
+      this.#endAt = at.mono + endAgainMs
+      replica.recovered()
+    }
     // What was said longer ago than the cursor stands tells nothing of the rows that it has passed since.
     const agreeing = equal.filter(({ known, cursor }) => covers(known, cursor))
     for (const { id } of agreeing) replica.deferred.agreedWith(id, [...peers.keys()])
