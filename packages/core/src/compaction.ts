@@ -5,8 +5,8 @@
  * Two rounds. A round notes where every member stands, waits until we have applied all of that, and then
  * until every member has applied us: so each holds what any of them had at its beginning. After the first
  * round all hold everything at or below the horizon, because their clocks stood above it; after the second
- * also what was written before its writer knew of all that. Nothing is remembered over a restart: it only
- * begins again.
+ * also what was written before its writer knew of all that. A member that has it only in memory, to wait for
+ * its time, says so by its floor. Nothing is remembered over a restart: it only begins again.
  */
 import type { Cursor } from './journal.ts'
 import { horizonAgeMinMs, type Holders } from './horizon.ts'
@@ -49,11 +49,16 @@ const idleLookMs = 60_000
 /** How often a round under way is looked at. */
 const roundLookMs = 2_000
 
+/** The end of a recovery that the disk has refused to keep is tried again after this: it may be full. */
+const endAgainMs = 10_000
+
 /** Watches over the horizon on behalf of one node. */
 export class Compaction {
   readonly #parts: CompactionParts
   #round: Round | undefined
   #lookAt: number
+  /** No recovery is ended before this. */
+  #endAt = Number.NEGATIVE_INFINITY
   /** Descents with all peers that had brought nothing when it was last looked. */
   #failures = 0
 
@@ -78,10 +83,15 @@ export class Compaction {
   step(peers: ReadonlyMap<NodeId, Peer>, root: string | undefined, at: Instant): void {
     const { replica } = this.#parts
     const all = [...peers.values()]
-    if (replica.isRecovering && all.length > 0 && all.every(({ known }) => known?.root === root))
+    // Nobody agrees as long as nothing can be compared: a peer that was not heard of has no root either.
+    const equal = root === undefined ? [] : all.filter(({ known }) => known?.root === root)
+    const isOver = replica.isRecovering && all.length > 0 && equal.length === all.length
+    if (isOver && at.mono >= this.#endAt) {
+      this.#endAt = at.mono + endAgainMs
       replica.recovered()
+    }
     // What was said longer ago than the cursor stands tells nothing of the rows that it has passed since.
-    const agreeing = all.filter(({ known, cursor }) => known?.root === root && covers(known, cursor))
+    const agreeing = equal.filter(({ known, cursor }) => covers(known, cursor))
     for (const { id } of agreeing) replica.deferred.agreedWith(id, [...peers.keys()])
     const failures = all.reduce((sum, { descentFailures }) => sum + descentFailures, 0)
     if (failures > this.#failures && hasLeftOver(replica)) replica.repeatHorizon()
@@ -119,7 +129,7 @@ export class Compaction {
 
   #isDone({ seq }: Round, peers: readonly Peer[]): boolean {
     const { incarnation } = this.#parts.store
-    return seq !== undefined && peers.every(peer => covers(peer.acked, { incarnation, seq }))
+    return seq !== undefined && peers.every(peer => covers(peer.statedAcked, { incarnation, seq }))
   }
 
   #holders(peers: readonly Peer[]): Holders {

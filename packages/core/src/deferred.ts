@@ -2,13 +2,15 @@
  * Entries from the future: they wait in memory until their time has come, and are offered again then.
  *
  * Cursors pass them, although no row holds them. So the least version that waits is a fact before a cursor
- * moves: after a restart, which loses what waits, the cursors are worth nothing (replica.ts, `floor`).
+ * moves: after a restart, which loses what waits, the cursors are worth nothing. And no delete may end that
+ * silences what waits: nothing would be left to silence it with.
  */
 import { toHex } from './bytes.ts'
 import { compareEntries, type Entry, type VerifiedEntry } from './entry.ts'
 import { wallOf } from './hlc.ts'
 import { horizonAgeMinMs, horizonKey } from './horizon.ts'
 import { deferredBytesPerAuthorMax, deferredPerAuthorMax, futureToleranceMs } from './limits.ts'
+import { wholeKey } from './slot.ts'
 import type { Origin } from './staged.ts'
 import type { NodeId, Version } from './units.ts'
 
@@ -17,6 +19,9 @@ export interface Waiting {
   readonly entry: VerifiedEntry
   readonly origin: Origin
 }
+
+/** Name of the fact that says: entries wait that no row holds, although cursors have passed them. */
+export const waitingFact = 'waiting'
 
 /** What a refused commit has given back is tried again after this: the disk may be full for hours. */
 const againMs = 10_000
@@ -27,6 +32,8 @@ export class Deferred {
   /** Wall time at which the first of them is due; never later than that. */
   #firstDueWall = Number.POSITIVE_INFINITY
   #least: Version | undefined
+  /** Least base of those that a delete can silence, until all of them have durable rows. */
+  #leastBase: Version | undefined
   #sealed: Version | undefined
   #durable: Version | undefined
   /** Some found no room and were let go; nobody says any more which. */
@@ -48,6 +55,15 @@ export class Deferred {
     return this.#least
   }
 
+  /**
+   * Up to where a node whose clock stands at `clock` holds what it was told of, and all deletes may end: only
+   * below what waits, and those only that it was written under. Never 0 for that, which says more.
+   */
+  floor(clock: Version): Version {
+    const [least = clock + 1n, base = clock] = [this.#least, this.#leastBase]
+    return [least - 1n, base > 0n ? base : 1n].reduce((a, b) => (a < b ? a : b), clock)
+  }
+
   /** Whether the least version still has to become a fact. */
   get isUnsaid(): boolean {
     return this.#least !== undefined && (this.#durable === undefined || this.#durable > this.#least)
@@ -66,7 +82,10 @@ export class Deferred {
 
   /** Keeps an entry; the oldest of its author goes where there are too many. */
   add(entry: VerifiedEntry, origin: Origin): void {
-    if (this.#least === undefined || entry.version < this.#least) this.#least = entry.version
+    const { version, slot, base } = entry
+    if (this.#least === undefined || version < this.#least) this.#least = version
+    const isSilenceable = slot !== wholeKey
+    if (isSilenceable && (this.#leastBase === undefined || base < this.#leastBase)) this.#leastBase = base
     this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
     const waiting = this.#waiting.get(entry.author) ?? new Map<string, Waiting>()
     this.#waiting.set(entry.author, waiting)
@@ -129,6 +148,7 @@ export class Deferred {
   committed(): void {
     this.#durable = this.#sealed
     this.#sealedTaken = []
+    if ((this.#sealed ?? this.#least) === undefined && this.#taken.length === 0) this.#leastBase = undefined
   }
 
   /** What was taken out is in no row: it waits on, since cursors have passed it. */

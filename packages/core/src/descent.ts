@@ -172,12 +172,16 @@ export function tellStep(descent: Descent, bytes: number): Pick<Message, 'compar
   return { compare: { digestBytes, summaries }, ...(isWide ? { reads: compareNodesRead } : {}) }
 }
 
-/** The answer to a step of a peer that reads so much: what of it fits these bytes. */
+/**
+ * The answer to a step of a peer that reads so much: what of it fits these bytes.
+ * @param isOurs whether a leaf that the peer lacks is to be sent; otherwise it has ended
+ */
 export function answerStep(
   trie: MerkleTrie,
   rows: CheckedRows,
   compare: Compare,
   { reads, bytes }: { reads: number | undefined; bytes: number },
+  isOurs: (leaf: Leaf) => boolean = () => true,
 ): { sections: Message; want: readonly Want[]; entries: readonly Uint8Array[] } {
   const isWide = reads !== undefined
   const room = isWide ? wideRoom(nodesRead(reads)) : narrowRoom()
@@ -185,6 +189,7 @@ export function answerStep(
   const leaves: Leaf[] = []
   const entries: Uint8Array[] = []
   const take = (leaf: Leaf): boolean => {
+    if (!isOurs(leaf)) return true
     const entry = rows.bytesOf(leaf)
     const size = entry === undefined ? 0 : bytesInFrame(entry, entries.at(-1))
     if (size > room.bytes) return false
@@ -192,7 +197,12 @@ export function answerStep(
     if (entry !== undefined) entries.push(entry)
     return true
   }
-  const step = compareStep(trie, compare, room, isWide ? take : leaf => leaves.push(leaf) > 0)
+  const step = compareStep(
+    trie,
+    compare,
+    room,
+    isWide ? take : leaf => !isOurs(leaf) || leaves.push(leaf) > 0,
+  )
   const { read, summaries, want } = step
   if (!isWide) entries.push(...rows.bytesOfAll(leaves, bytes - stepBytes(summaries, want)).entries)
   const sections = {

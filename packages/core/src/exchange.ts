@@ -14,10 +14,10 @@ import {
   type Descent,
 } from './descent.ts'
 import { parseEntry, writtenBy } from './entry.ts'
-import { horizonKey } from './horizon.ts'
+import { horizonKey, knowsEnded } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import { entriesNamed, locatorBytes, readRows, rowsAfter, type RowsQuery } from './journal.ts'
-import { leafDigest, pathOf } from './merkle.ts'
+import { leafDigest, pathOf, type Leaf } from './merkle.ts'
 import type { Ack, Beat, Info, Message, Rows, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Hash, Store } from './ports.ts'
@@ -167,7 +167,8 @@ export class Composer {
       room -= rowsInFrame(rows)
     }
     if (compare !== undefined) {
-      const step = answerStep(replica.trie, replica.rows, compare, { reads: request.reads, bytes: room })
+      const space = { reads: request.reads, bytes: room }
+      const step = answerStep(replica.trie, replica.rows, compare, space, leaf => this.#isOurs(leaf, peer))
       Object.assign(message, step.sections)
       want.push(...step.want)
       entries.push(...step.entries)
@@ -177,6 +178,12 @@ export class Composer {
     if (entries.length > 0) message.entries = entries
     if (want.length > 0) message.want = want.slice(0, nodesRead(request.reads))
     return withFirst(first, message)
+  }
+
+  /** Whether a leaf that a peer lacks has not ended; drops it if it has. */
+  #isOurs(leaf: Leaf, peer: Peer | undefined): boolean {
+    const { replica } = this.#parts
+    return !knowsEnded(peer?.stated, replica.horizon) || replica.disown([leaf]).length > 0
   }
 
   #withheld({ id }: Peer): Uint8Array[] {

@@ -13,7 +13,7 @@ import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
-import { vouchedHorizon } from './horizon.ts'
+import { knowsEnded, vouchedHorizon } from './horizon.ts'
 import { continues, covers, type Cursor } from './journal.ts'
 import { compareNodesMax, descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
@@ -76,6 +76,8 @@ interface DeliveryContext {
 export class Intake {
   readonly #parts: IntakeParts
   readonly #moved = new Set<NodeId>()
+  /** A peer has acknowledged more than the store held. */
+  #isOld = false
   /** What peers hold of this node's own writing that it does not hold itself. */
   readonly own: OwnHistory
 
@@ -102,15 +104,19 @@ export class Intake {
     // A direct message without it says that the peer keeps no cursor for us; an announce only if it lists
     // cursors.
     if (message.acks !== undefined || message.beat !== undefined) {
-      const known = ack?.incarnation === store.incarnation
-      const acked = known ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
+      const isOurs = ack?.incarnation === store.incarnation
+      const isBeyond = isOurs && ack.seq > this.#parts.replica.committedSeq
+      if (isBeyond) this.#beginAnew(peer, ack)
+      const acked = isOurs && !isBeyond ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
       if (takesTold(peer, acked)) peer.progress++
       peer.acked = acked
     }
     if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
     // Announces carry cursors of all, and travel through others' hands.
-    if (message.beat !== undefined && message.acks === undefined) peer.stated = message.horizon
+    const isDirect = message.beat !== undefined && message.acks === undefined
+    if (isDirect) peer.stated = message.horizon
     this.compareRoots(peer, at)
+    if (isDirect) peer.statedAcked = peer.acked
     // From here on the peer has told what waits there of our own writing: it comes with the introduction.
     if (message.info !== undefined) peer.info = message.info
   }
@@ -125,10 +131,11 @@ export class Intake {
     const { isRecovering, horizon } = replica
     const isDamaged = replica.quarantine.places.length > 0
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
-    // What has ended here comes back to a node that recovers, its own words too.
+    // What has ended comes back to a node that recovers, its own words too; an old copy lacks others.
+    const isForgiven = isRecovering && !this.#isOld
     const isOwnNews = (entry: Entry, index: number): boolean =>
-      entry.author === self && verdicts[index] === 'staged' && !(isRecovering && entry.version <= horizon)
-    if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isRecovering))
+      entry.author === self && verdicts[index] === 'staged' && !(isForgiven && entry.version <= horizon)
+    if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isForgiven))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     const refused = verdicts.filter(verdict => verdict === 'refused').length
     if (refused > 0) {
@@ -209,6 +216,22 @@ export class Intake {
     peer.descentsMoved = 0
     peer.descentAt = at.mono
     peer.fruitless = 0
+  }
+
+  /**
+   * A peer has applied more of ours than there is: the disk was put back to an old copy, which may hold what
+   * has ended since. Believed once, because it is only said; a refused commit takes that back.
+   */
+  #beginAnew(peer: Peer, acked: Cursor): void {
+    const { replica, commits, tell } = this.#parts
+    if (this.#isOld) return
+    this.#isOld = true
+    replica.recover()
+    commits.whenSettled(durable => (this.#isOld = durable))
+    const message =
+      'a peer has applied more than this store holds: it is an old copy, and learns what has ended'
+    const fields = { peer: peer.id, applied: acked.seq, held: replica.committedSeq }
+    tell({ type: 'log', level: 'warn', message, fields })
   }
 
   /** A sign of life after a silence: whatever path failed before is worth a new try; here the peer leads. */
@@ -293,8 +316,7 @@ export class Intake {
     if (askedDescent === undefined && answer.want === undefined) return
     const { composer, replica } = this.#parts
     const next = composer.continueDescent(askedDescent ?? wantsOnly, answer)
-    const vouched = vouchedHorizon(peer.stated)
-    const knowsBetter = vouched > 0n && vouched >= replica.horizon
+    const knowsBetter = knowsEnded(peer.stated, replica.horizon)
     peer.descent = next && knowsBetter ? { ...next, push: replica.disown(next.push) } : next
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])

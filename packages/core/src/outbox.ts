@@ -175,12 +175,10 @@ export class Outbox {
 
   /** Whether a descent is the next thing to do with a peer. */
   beginsDescent(peer: Peer, own: Standing, at: Instant, mode: ModeState): boolean {
-    // A peer below our horizon has to apply it first: what it would offer has ended here.
-    const comparable = (peer.stated?.settled ?? 0n) >= own.horizon
     const overdue = isOverdue(peer, own)
     const differs = notesDivergence(peer, own, at.mono) || overdue
     // A commit under way says nothing: with each the wait for the other's first word would begin anew.
-    if (!comparable || (!differs && own.settled)) peer.divergedSince = undefined
+    if (!differs && own.settled) peer.divergedSince = undefined
     else if (differs) peer.divergedSince ??= at.mono
     if (peer.divergedSince === undefined || peer.descent !== undefined) return false
     const path = choosePath(peer, mode, at.mono, this.#parts.params)

@@ -84,6 +84,8 @@ export interface Peer {
   landed: readonly Span[]
   /** Everything of ours up to here is applied and durable there. */
   acked: Cursor | undefined
+  /** The same as it was when that was `stated`: what waits there of what came since is not in its floor. */
+  statedAcked: Cursor | undefined
   /** How far we have told our rows to this peer itself; it may not have heard. */
   toldSeq: Sequence
   /** The cursor that we last told it; it may not have heard. */
@@ -146,6 +148,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     cursor,
     landed: [],
     acked: undefined,
+    statedAcked: undefined,
     toldSeq: 0,
     toldCursor: undefined,
     behindSince: undefined,

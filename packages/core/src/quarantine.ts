@@ -164,12 +164,13 @@ export class Quarantine {
    * These peers hold what this node holds, said since the last damage was found: frees the places whose
    * entries all of their holders now do without, because they have been superseded or have ended; whether
    * there were any. One holder is not enough: its disk may have lost the same.
+   * @param isPast whether none of them can still wait for the time of what was lost by a clock
    */
-  agreed(peers: readonly NodeId[]): boolean {
+  agreed(peers: readonly NodeId[], isPast: (clock: Version) => boolean = () => true): boolean {
     if (this.#places.size === 0 || peers.length === 0) return false
     const marks = new Set(peers.map(markOf))
     const settled = this.places.filter(
-      ({ holders }) => holders.length > 0 && holders.every(mark => marks.has(mark)),
+      ({ holders, clock }) => holders.length > 0 && holders.every(mark => marks.has(mark)) && isPast(clock),
     )
     this.#stageRemoval(settled)
     this.#free(settled)

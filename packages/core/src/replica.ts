@@ -6,16 +6,16 @@
  * share commits, and what depends on a write waits for `committed` (compare Ready/Advance in etcd raft).
  */
 import { Batches } from './batches.ts'
-import { toHex, uintToBytes } from './bytes.ts'
+import { uintToBytes } from './bytes.ts'
 import { changesOf, type Changes } from './changes.ts'
 import { CheckedRows } from './checked-rows.ts'
-import { Deferred, dueWall } from './deferred.ts'
+import { Deferred, dueWall, waitingFact } from './deferred.ts'
 import { compareEntries, type Entry, type EntryContent, type VerifiedEntry } from './entry.ts'
 import { assert, LatticeError } from './errors.ts'
-import { HybridClock } from './hlc.ts'
+import type { HybridClock } from './hlc.ts'
 import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
+import { clockFact, clockOf } from './kept-clock.ts'
 import { KeyIndex } from './key-index.ts'
-import { latestVersion } from './latest-version.ts'
 import { MerkleTrie, type Leaf } from './merkle.ts'
 import { amnesiaFact, type Batch, type Hash, type Signer, type Store } from './ports.ts'
 import { proveKey, type KeyProof } from './proof.ts'
@@ -39,12 +39,6 @@ export interface ReplicaParts {
   /** What counters are counted under until `countOn` (own-history.ts). */
   readonly provisionalLife?: Incarnation
 }
-
-/** Name of the fact that holds the clock's high-water mark. */
-const clockFact = 'clock'
-
-/** Name of the fact that says: entries wait that no row holds, although cursors have passed them. */
-const waitingFact = 'waiting'
 
 /** The replicated state of one node. */
 export class Replica {
@@ -85,10 +79,7 @@ export class Replica {
     this.#signer = signer
     this.signing = new Signing(signer, hash)
     this.#trusted = trusted
-    const highWater = store.fact(clockFact)
-    this.#clock = new HybridClock(
-      highWater === undefined ? latestVersion(store, hash) : BigInt(`0x${toHex(highWater)}`),
-    )
+    this.#clock = clockOf(store, hash)
     this.trie = new MerkleTrie(hash, store.leaves())
     const { trie } = this
     const committing = { committedSeq: () => this.#committedSeq, isCommitting: () => this.isCommitting }
@@ -129,9 +120,12 @@ export class Replica {
 
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
-    if (this.#recovering || this.rows.hasFound || this.quarantine.places.length > 0) return 0n
-    const { least } = this.deferred
-    return least !== undefined && least <= this.#committedClock ? least - 1n : this.#committedClock
+    return this.#vouches ? this.deferred.floor(this.#committedClock) : 0n
+  }
+
+  /** Nothing is lost here, and nothing is left of what has ended elsewhere. */
+  get #vouches(): boolean {
+    return !this.#recovering && !this.rows.hasFound && this.quarantine.places.length === 0
   }
 
   /**
@@ -147,6 +141,12 @@ export class Replica {
   /** Whether the store lost something, or was away while deletes ended, and has agreed with no peer since. */
   get isRecovering(): boolean {
     return this.#recovering
+  }
+
+  /** What this node holds may have ended: it must agree with one that knows before it vouches for it. */
+  recover(): void {
+    this.#recovering = true
+    this.stageFact(amnesiaFact, new Uint8Array(0))
   }
 
   /**
@@ -244,7 +244,8 @@ export class Replica {
    * horizon: all while recovering, else those of damaged keys, which may have lost the delete that silenced
    * them. Returns the others.
    */
-  disown(leaves: readonly Leaf[]): Leaf[] {
+  disown(leaves: readonly Leaf[]): readonly Leaf[] {
+    if (this.#vouches) return leaves
     return leaves.filter(leaf => {
       const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
@@ -378,8 +379,7 @@ export class Replica {
     if (horizon.version === this.#horizon) return
     this.#horizon = horizon.version
     if (holdersOf(horizon)?.get(this.#signer.nodeId) === this.#store.incarnation) return
-    this.#recovering = true
-    this.stageFact(amnesiaFact, new Uint8Array(0))
+    this.recover()
   }
 
   /** Whether what the node held, or how far deletes have ended, is lost. */

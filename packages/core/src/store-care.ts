@@ -6,13 +6,14 @@
 import type { VerifiedEntry } from './entry.ts'
 import { LatticeError } from './errors.ts'
 import type { Effect, Event } from './events.ts'
+import { isFromTheFuture } from './hlc.ts'
 import type { Intake } from './intake.ts'
 import { quarantineMax, storeReserveBytes } from './limits.ts'
 import type { Peer } from './peers.ts'
 import type { Place } from './quarantine.ts'
 import type { Replica } from './replica.ts'
 import type { DamageStatus, NodeStatus, Operation } from './status.ts'
-import type { Instant, NodeId, Sequence } from './units.ts'
+import type { Instant, NodeId, Sequence, Version } from './units.ts'
 import { isCloned } from './warnings.ts'
 
 /** Damaged keys named in a status and in a log line. */
@@ -23,6 +24,9 @@ const damagedKeysMax = 20
  * but never more than days of writing need.
  */
 const roomAgain = { ratio: 0.1, bytes: 1024 ** 3 }
+
+/** Once its time has come, what has waited in memory is on the disk and told within this: slow flushes. */
+const takenInMs = 30_000
 
 /** What the care works with. */
 export interface StoreCareParts {
@@ -102,7 +106,11 @@ export class StoreCare {
     if (root === undefined || quarantine.places.length === 0) return
     // What was said before the damage was found may be older than what is lost.
     const agreeing = [...peers].filter(({ known }) => known?.root === root && known.at > this.#foundAt)
-    if (quarantine.agreed(agreeing.map(({ id }) => id))) keys.doubt()
+    // And no root tells of what waits in memory for its time.
+    const isPast = (clock: Version): boolean =>
+      agreeing.every(({ known }) => !isFromTheFuture(clock, (known?.wall ?? 0) - takenInMs))
+    const ids = agreeing.map(({ id }) => id)
+    if (quarantine.agreed(ids, isPast)) keys.doubt()
   }
 
   /** Quarantines what reads have found damaged since the last call; empty where there was nothing. */

@@ -53,6 +53,12 @@ const bulkEntriesMin = 100
  */
 const announceSlackMs = 2 * ackIntervalMs
 
+/**
+ * How long a peer below our horizon is left the lead: what it would offer has ended here, and it has to find
+ * out what else has. One that can ask nobody never does.
+ */
+const belowPauseMs = 30_000
+
 /** Whether `few` entries are next to nothing beside `many`. */
 function isNextToNothing(few: number, many: number): boolean {
   return many > bulkRatio * few
@@ -145,7 +151,8 @@ export function followMs(peer: Peer, own: Standing): number {
  */
 export function descentDueAt(peer: Peer, path: PathKind, own: Standing): number {
   const since = Math.max(peer.divergedSince ?? 0, isFilling(peer, own) ? peer.links[path].since : 0)
-  return Math.max(peer.descentAt, since + followMs(peer, own))
+  const isBelow = (peer.stated?.settled ?? 0n) < own.horizon
+  return Math.max(peer.descentAt, since + (isBelow ? belowPauseMs : followMs(peer, own)))
 }
 
 /** How long to leave a peer the first word when a connection to it has just come up. */

@@ -28,7 +28,7 @@ it('holds up no later horizon', async () => {
   const peer = createPeer(bob.nodeId, cursor, 0)
   peer.known = { ...cursor, at: 0, count: 0, wall, root: '' }
   peer.stated = { settled: last, floor: versionAt(wall) }
-  peer.acked = { incarnation: life(1), seq: store.lastSeq }
+  peer.statedAcked = { incarnation: life(1), seq: store.lastSeq }
   const compaction = new Compaction({ params: defaultParams, self: alice.nodeId, store, replica }, 0)
   compaction.step(new Map([[bob.nodeId, peer]]), undefined, { mono: 1, wall })
   expect(replica.hasForming).toBe(true)

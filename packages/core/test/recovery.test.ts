@@ -3,8 +3,10 @@ import { expect, it } from '@jest/globals'
 import {
   encodeValue,
   futureToleranceMs,
+  LatticeError,
   versionAt,
   type Engine,
+  type Event,
   type Incarnation,
   type Message,
 } from '@lattice/core'
@@ -56,6 +58,33 @@ it.each([
     { mono: 1, wall: laterWall },
   )
   expect(engine.replica.isRecovering).toBe(isRecovering)
+})
+
+it('a write before anybody was heard of does not end it', async () => {
+  const engine = await openAway()
+  const put = { op: 'put', key: 'k', value: 1 } as const
+  engine.step({ type: 'write', id: 1, operations: [put], conditions: {} }, { mono: 1, wall: laterWall })
+  expect(engine.replica.isRecovering).toBe(true)
+})
+
+it('a disk that refuses to keep its end is not asked again at once, and again', async () => {
+  const engine = await openAway(new Set([alice, bob].map(({ nodeId }) => nodeId)))
+  const root = engine.replica.trie.root()
+  const beat = { incarnation: life(11), seq: 1, count: 1, root, wall: laterWall, heardMs: {} }
+  let mono = 0
+  const step = (event: Event): number => {
+    const effects = engine.step(event, { mono: ++mono, wall: laterWall })
+    return effects.filter(({ type }) => type === 'persist').length
+  }
+  const refused = { type: 'commit-failed', error: new LatticeError('STORE_FULL') } as const
+  const from = { path: 'http', peer: bob.nodeId } as const
+  let tries = step({ type: 'request', id: 1, ...from, message: { beat }, entries: [] })
+  for (let tried = tries; tried > 0 && tries < 20; tries += tried) tried = step(refused)
+  expect(tries).toBe(1)
+  expect(engine.replica.isRecovering).toBe(true)
+  mono = 20_000
+  step({ type: 'tick' })
+  expect(engine.replica.isRecovering).toBe(false)
 })
 
 it('a node without others is not said to learn from them', async () => {

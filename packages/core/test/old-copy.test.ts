@@ -1,0 +1,88 @@
+/** A disk was put back to an old copy whose node has written nothing since: no words of its own show it. */
+import { expect, it } from '@jest/globals'
+import {
+  versionAt,
+  vouchedHorizon,
+  type Effect,
+  type Engine,
+  type Event,
+  type Message,
+  type VerifiedEntry,
+} from '@lattice/core'
+import { createMemoryStore, testWall, type MemoryStore } from '@lattice/core/testing'
+import { storedEntry } from '../src/winners.ts'
+import { alice, bob } from './crypto.ts'
+import { openEngine } from './engines.ts'
+import { commit, life, openReplica, write, type TestReplica } from './replicas.ts'
+
+const horizon = versionAt(testWall)
+const wall = testWall + 3_600_000
+
+/** What bob holds: a delete has ended there, by a horizon that alice was there for. */
+async function settled(): Promise<TestReplica> {
+  const node = openReplica(bob, createMemoryStore({ incarnation: life(2) }))
+  node.replica.propose(horizon, new Map([alice, bob].map(({ nodeId }, at) => [nodeId, life(at + 1)])))
+  await commit(node)
+  return node
+}
+
+/** What alice holds of before the delete. */
+async function oldCopy(): Promise<MemoryStore> {
+  const [copy, writer] = [openReplica(alice, createMemoryStore({ incarnation: life(1) })), openReplica(bob)]
+  await write(writer, [{ op: 'put', key: 'dead', value: 1 }], testWall - 1_000)
+  copy.replica.offer(writer.store.after(0, 9).map(storedEntry), 'http', testWall)
+  await commit(copy)
+  return copy.store
+}
+
+/** Alice is asked by bob, who has acknowledged so much of hers; his horizon comes along. */
+async function asked(
+  acked: number,
+): Promise<{ engine: Engine; effects: Effect[]; again: () => Promise<void> }> {
+  const [node, store] = [await settled(), await oldCopy()]
+  const engine = openEngine(store)
+  const rows = node.store.after(0, 9).map(storedEntry)
+  const root = node.replica.trie.root()
+  const message: Message = {
+    beat: { incarnation: life(2), seq: 1, count: 1, root, wall, heardMs: {} },
+    ack: { incarnation: life(1), seq: acked },
+    horizon: { settled: horizon, floor: versionAt(wall) },
+    entries: rows.map(({ bytes }) => bytes),
+  }
+  const effects: Effect[] = []
+  let now = 0
+  const step = async (event: Event): Promise<void> => {
+    for (const effect of engine.step(event, { mono: ++now, wall })) {
+      effects.push(effect)
+      if (effect.type !== 'persist') continue
+      await store.commit(effect.batch)
+      await step({ type: 'committed' })
+    }
+  }
+  const ask = { type: 'request', id: 1, path: 'http', peer: bob.nodeId, message, entries: rows } as const
+  await step(ask)
+  return { engine, effects, again: () => step(ask) }
+}
+
+it('learns that it is one from what was acknowledged, and vouches for nothing yet', async () => {
+  const { engine, effects } = await asked(9)
+  const { horizon: applied, isRecovering, settledHorizon, floor, rows } = engine.replica
+  expect([applied, isRecovering, settledHorizon, floor]).toEqual([horizon, true, 0n, 0n])
+  // Nothing rises from the dead.
+  const [dead] = rows.slots('dead').map(storedEntry) as [VerifiedEntry]
+  const { replica } = await settled()
+  expect(replica.isNews(dead, vouchedHorizon({ settled: settledHorizon, floor }))).toBe(false)
+  expect(effects.some(({ type }) => type === 'log')).toBe(true)
+})
+
+it('does so once: whoever says it again holds up nothing', async () => {
+  const { engine, again } = await asked(9)
+  engine.replica.recovered()
+  await again()
+  expect(engine.replica.isRecovering).toBe(false)
+})
+
+it('is none where no more was acknowledged than it holds', async () => {
+  const { engine } = await asked(1)
+  expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([false, horizon])
+})

@@ -1,0 +1,103 @@
+/** An entry from the future waits in memory alone: no delete that silences it may end before it is here. */
+import { beforeEach, expect, it } from '@jest/globals'
+import { defaultParams, futureToleranceMs, type KeyReading, type NodeId } from '@lattice/core'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { Compaction } from '../src/compaction.ts'
+import { createPeer, type Peer } from '../src/peers.ts'
+import { storedEntry } from '../src/winners.ts'
+import { alice, bob } from './crypto.ts'
+import { commit, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
+
+/** As short as it may be. */
+const tombstoneRetentionMs = 660_000
+/** By when a horizon is due that the delete lies below. */
+const horizonWall = testWall + 2 * tombstoneRetentionMs
+/** The clock of bob, which is ahead of that. */
+const aheadWall = horizonWall + 3 * futureToleranceMs
+
+let [one, ahead] = [openReplica(alice), openReplica(bob)]
+let peer: Peer
+let compaction: Compaction
+let mono = 0
+
+/** The other says how it stands. */
+function hears({ replica, store }: TestReplica): void {
+  const position = { incarnation: life(2), seq: store.lastSeq }
+  const { settledHorizon: settled, floor } = replica
+  peer.known = { ...position, at: 0, count: 1, wall: aheadWall, root: rootOf(ahead) }
+  peer.cursor = position
+  peer.acked = peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq }
+  peer.stated = { settled, floor }
+}
+
+/** Whether a horizon is set within some rounds. */
+async function proposes(): Promise<boolean> {
+  const peers = new Map<NodeId, Peer>([[peer.id, peer]])
+  for (let looks = 0; looks < 5 && !one.replica.hasForming; looks++)
+    compaction.step(peers, rootOf(one), { mono: (mono += 60_000), wall: horizonWall })
+  const isSet = one.replica.hasForming
+  if (isSet) await commit(one)
+  return isSet
+}
+
+async function give(from: TestReplica, to: TestReplica, wall: number): Promise<string[]> {
+  const rows = from.store.after(0, 99).map(storedEntry)
+  const verdicts = to.replica.offer(rows, 'p2p', wall, from.replica.settledHorizon)
+  await commit(to)
+  return verdicts
+}
+
+const reading = (): KeyReading | undefined => one.replica.read('n')
+
+/** The same key is deleted here and counted by a clock that is ahead, neither knowing of the other. */
+beforeEach(async () => {
+  one = openReplica(alice, createMemoryStore({ incarnation: life(1) }))
+  ahead = openReplica(bob, createMemoryStore({ incarnation: life(2) }))
+  peer = createPeer(bob.nodeId, undefined, 0)
+  const params = { ...defaultParams, tombstoneRetentionMs }
+  const { replica, store } = one
+  compaction = new Compaction({ params, self: alice.nodeId, store, replica }, 0)
+  for (const key of ['n', 'other']) await write(one, [{ op: 'delete', key }], testWall)
+  await write(one, [{ op: 'put', key: 'clock', value: 1 }], horizonWall)
+  await write(ahead, [{ op: 'increment', key: 'n', by: 1 }], aheadWall)
+  await give(one, ahead, aheadWall)
+})
+
+it('a delete that silences what waits here does not end before that is here', async () => {
+  expect(await give(ahead, one, horizonWall)).toContain('deferred')
+  hears(ahead)
+  expect(await proposes()).toBe(false)
+  // The other loses its disk. Nothing has risen once the time of what waits has come.
+  expect(one.replica.retryDeferred(aheadWall)).toBe(1)
+  await commit(one)
+  expect(reading()).toBeUndefined()
+  expect(one.replica.floor).toBe(one.replica.highWater)
+})
+
+it('nor where it waits at another member', async () => {
+  await give(ahead, one, aheadWall)
+  const slow = openReplica(bob)
+  await write(slow, [{ op: 'put', key: 'clock', value: 1 }], horizonWall)
+  await give(one, slow, horizonWall)
+  expect(slow.replica.deferred.count).toBe(1)
+  hears(slow)
+  expect(await proposes()).toBe(false)
+})
+
+it('what an acknowledgement that came without a word on that has reached may still wait there', async () => {
+  const [last] = one.store.after(one.store.lastSeq - 1, 1)
+  hears(ahead)
+  peer.statedAcked = { incarnation: life(1), seq: (last?.seq ?? 0) - 1 }
+  expect(await proposes()).toBe(false)
+  hears(ahead)
+  expect(await proposes()).toBe(true)
+})
+
+it('what was written under a delete holds back none that is not later', async () => {
+  const fresh = openReplica(bob)
+  await give(one, fresh, aheadWall)
+  await write(fresh, [{ op: 'increment', key: 'n', by: 1 }], aheadWall)
+  await give(fresh, one, horizonWall)
+  const [gone] = one.store.slots('n').map(storedEntry)
+  expect(one.replica.floor).toBe(gone?.version)
+})
