@@ -85,14 +85,17 @@ function followedChange<T extends Staged>(
   const before = winners.kept(key)
   if (before === undefined) return undefined
   const steps = staged.map(({ entry }) => ({ entry, old: winners.committedEntry(key, entry.slot) }))
-  const followAll = (): KeySummary | undefined =>
-    steps.reduce<KeySummary | undefined>((each, { entry, old }) => each && follow(each, old, entry), before)
-  const now = followAll()
+  const followAll = (isTied: boolean): KeySummary | undefined =>
+    steps.reduce<KeySummary | undefined>(
+      (each, { entry, old }) => each && follow(each, old, entry, isTied),
+      before,
+    )
+  const now = followAll(new Set(steps.map(({ entry }) => entry.version)).size < steps.length)
   const hasEnding = horizon !== undefined && now?.due !== undefined && now.due <= horizon
   // Reading what was replaced has found what is damaged.
   if (now === undefined || hasEnding || quarantine.isDamaged(key)) return undefined
   const after = (): KeySummary => {
-    const known = followAll()
+    const known = followAll(false)
     assert(known !== undefined, 'signatures decide only which entry of a transaction is the greatest')
     return known
   }

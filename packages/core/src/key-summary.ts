@@ -53,9 +53,16 @@ export function summaryOf(slots: readonly Entry[]): KeySummary {
 
 /**
  * The summary once `entry` has taken its slot, from `old` if something stood there.
+ * @param isTied whether others of its transaction are followed as well, and not all are signed: what is told
+ *   then can be told whichever of them turns out to be the greatest
  * @returns undefined where only a look at all slots can tell
  */
-export function follow(summary: KeySummary, old: Entry | undefined, entry: Entry): KeySummary | undefined {
+export function follow(
+  summary: KeySummary,
+  old: Entry | undefined,
+  entry: Entry,
+  isTied = false,
+): KeySummary | undefined {
   const { floor, hasWhole, leastBase } = summary
   // A delete changes what all others come to. What is silenced as it comes is rare.
   if (entry.slot === wholeKey || entry.base < floor) return undefined
@@ -64,8 +71,9 @@ export function follow(summary: KeySummary, old: Entry | undefined, entry: Entry
   const wasTop = summary.top?.slot === entry.slot
   const isTop = wasTop || summary.top === undefined || compareEntries(entry, summary.top) > 0
   let ends: Endings | undefined = summary
-  if (old !== undefined && old.base < floor) ends = old.version > floor ? undefined : leave(ends, floor)
-  else if (old !== undefined && old.value === undefined && !wasTop) ends = leave(ends, old.version)
+  if (old !== undefined && old.base < floor)
+    ends = old.version > floor ? undefined : leave(ends, floor, isTied)
+  else if (old !== undefined && old.value === undefined && !wasTop) ends = leave(ends, old.version, isTied)
   // A removal that makes the key a set ends only once something else does.
   const other = isTop ? summary.top : topOf(entry)
   if (ends !== undefined && other?.isRemoval === true && !(isTop && wasTop)) ends = join(ends, other.version)
@@ -99,11 +107,14 @@ function join({ endings, due, dueCount }: Endings, at: Version): Endings {
   return { endings: endings + 1, due, dueCount: dueCount + Number(at === due) }
 }
 
-/** Without one that ends at `at`; undefined where nobody remembers when the others do. */
-function leave({ endings, due, dueCount }: Endings, at: Version): Endings | undefined {
+/**
+ * Without one that ends at `at`; undefined where nobody remembers when the others do, or may have to. A removal
+ * of a tied transaction ends as well, unless it is the greatest: one may be there now, or none.
+ */
+function leave({ endings, due, dueCount }: Endings, at: Version, isTied: boolean): Endings | undefined {
   if (at !== due) return { endings: endings - 1, due, dueCount }
   if (dueCount > 1) return { endings: endings - 1, due, dueCount: dueCount - 1 }
-  return endings === 1 ? { endings: 0, due: undefined, dueCount: 0 } : undefined
+  return endings === 1 && !isTied ? { endings: 0, due: undefined, dueCount: 0 } : undefined
 }
 
 function lesser(a: Version | undefined, b: Version): Version {

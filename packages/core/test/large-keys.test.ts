@@ -69,6 +69,20 @@ describe('a key with many slots', () => {
     expect(saidByFacts(node)).toEqual(saidByRows(node))
   })
 
+  it('counts as its rows say whichever entry of a transaction its signature makes the greatest', async () => {
+    const node = openReplica()
+    await write(node, adds(100))
+    for (let round = 0; round < 20; round++) {
+      await write(node, [{ op: 'remove', key: 'set', element: 'element 3' }])
+      await write(node, [add('x')])
+      // The only removal there was goes, and another one comes.
+      const removal: Operation = { op: 'remove', key: 'set', element: `element ${round + 10}` }
+      await write(node, [removal, add('y'), add('element 3')])
+      expect(saidByFacts(node)).toEqual(saidByRows(node))
+      await write(node, [add(`element ${round + 10}`)])
+    }
+  })
+
   it('counts and ends as its rows say, through all that can happen to it', async () => {
     const random = createSeededRandom(5)
     const upTo = (count: number): number => Math.floor(random.unit() * count)

@@ -29,7 +29,7 @@ import {
   type SyncHandler,
   type UpgradeHandler,
 } from './http/index.ts'
-import { createReload } from './reload.ts'
+import { reloaderOf, type Reloader } from './reload.ts'
 import { Runtime } from './runtime.ts'
 import { historyFile, storeFiles } from './sqlite-schema.ts'
 import { salvage } from './salvage.ts'
@@ -71,12 +71,10 @@ export interface StartInput {
 }
 
 /** A running daemon. */
-export interface Daemon {
+export interface Daemon extends Reloader {
   readonly log: Log
   /** Resolves when the store cannot be trusted any more: this daemon is to be replaced. */
   readonly distrusted: Promise<StoreRemedy>
-  /** Applies what may change while running (reload.ts). */
-  readonly reload: ReturnType<typeof createReload>
   /** Drains, says goodbye, closes everything. `isReplaced`: another daemon follows in this process. */
   stop(isReplaced?: boolean): Promise<void>
 }
@@ -233,19 +231,8 @@ function operate(
     if (!isReplaced) log.info('stopped')
     await Promise.all([told, log.flush()])
   }
-  const reload = createReload({
-    started: loaded,
-    stateDir: config.stateDir,
-    log,
-    appliers: {
-      LOG_LEVEL: ({ logLevel }) => log.setLevel(logLevel),
-      // The engine reads its parameters anew each time it uses one.
-      HTTP_POLL_INTERVAL: ({ httpPollIntervalMs }) => {
-        params.pollIntervalMs = httpPollIntervalMs
-      },
-    },
-  })
-  return { log, distrusted: running.distrusted, reload, stop }
+  const reloader = reloaderOf({ started: { config, loaded }, log, params })
+  return { log, distrusted: running.distrusted, ...reloader, stop }
 }
 
 function openLog({ config, env, stdout }: StartInput, token: Secret, mode: () => string | undefined): Log {

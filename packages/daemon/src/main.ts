@@ -47,11 +47,12 @@ export async function runDaemon(
   let current: Daemon | undefined
   // A terminal that closes ends what runs in it; a supervisor means "read your configuration again".
   process.on('SIGHUP', () => (stdout.isTTY ? stop.abort() : void current?.reload(context.reload)))
-  const started = { config, loaded: context.loaded, env, stdout }
   const daemon = await serveWithSuccessors({
     start: async remedy => {
-      using _moreTime = extendStart({ env })
-      return await startDaemon(remedy === undefined ? started : { ...started, remedy }, parts)
+      // Of a successor systemd has heard already that it is ready, and expects its signs of life.
+      using _moreTime = extendStart({ env, isAwaited: current === undefined })
+      const settings = current?.inForce() ?? { config, loaded: context.loaded }
+      return await startDaemon({ ...settings, env, stdout, ...(remedy && { remedy }) }, parts)
     },
     onDaemon: next => {
       const isFirst = current === undefined

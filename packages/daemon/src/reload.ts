@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { formatProblem, settingChanges } from './config/index.ts'
 import type { Config, Loaded, SettingChange, SettingName } from './config/index.ts'
 import { prefix } from './config/legacy.ts'
+import type { Tunable } from './engine-params.ts'
 import { sentence } from './failure.ts'
 import type { Log } from './host/log.ts'
 
@@ -28,23 +29,63 @@ export interface ReloadOutcome {
   readonly problems: readonly string[]
 }
 
-/** What a reloader works on. */
-export interface ReloadParts {
-  readonly started: Loaded
-  readonly stateDir: string
-  readonly log: Log
-  /** Puts one setting into force. Every reloadable setting has one. */
-  readonly appliers: Readonly<Partial<Record<SettingName, (config: Config) => void>>>
+/** The settings in force: those of the start, and what reloads have changed since. */
+export interface InForce {
+  readonly config: Config
+  readonly loaded: Loaded
 }
 
-/** Makes the function that a SIGHUP calls. It never throws. */
-export function createReload(parts: ReloadParts): (read: () => Loaded) => ReloadOutcome {
-  const inForce = new Map(parts.started.values)
-  return read => {
-    const outcome = reloadOnce(parts, inForce, read)
+/** What a reloader works on. */
+export interface ReloadParts {
+  readonly started: InForce
+  readonly log: Log
+  /** Puts one setting into force, and says which part of the configuration that is. */
+  readonly appliers: Readonly<Partial<Record<SettingName, (config: Config) => Partial<Config>>>>
+}
+
+/** Reloads the configuration of a running daemon. */
+export interface Reloader {
+  /** What a SIGHUP calls. It never throws. */
+  readonly reload: (read: () => Loaded) => ReloadOutcome
+  /** What a daemon that follows in this process is to start with. */
+  readonly inForce: () => InForce
+}
+
+/** What may change in a daemon while it runs. */
+export interface Reloadable {
+  readonly started: InForce
+  readonly log: Log
+  readonly params: Tunable
+}
+
+/** Makes the reloader of a daemon. Every reloadable setting has its applier here. */
+export function reloaderOf({ started, log, params }: Reloadable): Reloader {
+  return createReload({
+    started,
+    log,
+    appliers: {
+      LOG_LEVEL: ({ logLevel }) => {
+        log.setLevel(logLevel)
+        return { logLevel }
+      },
+      // The engine reads its parameters anew each time it uses one.
+      HTTP_POLL_INTERVAL: ({ httpPollIntervalMs }) => {
+        params.pollIntervalMs = httpPollIntervalMs
+        return { httpPollIntervalMs }
+      },
+    },
+  })
+}
+
+/** Makes a reloader. */
+export function createReload(parts: ReloadParts): Reloader {
+  let inForce = parts.started
+  const reload = (read: () => Loaded): ReloadOutcome => {
+    const { outcome, now } = reloadOnce(parts, inForce, read)
+    inForce = now
     tell(parts.log, outcome)
     try {
-      const path = join(parts.stateDir, reloadFile)
+      const path = join(inForce.config.stateDir, reloadFile)
       writeFileSync(`${path}.new`, `${JSON.stringify(outcome)}\n`, { mode: 0o600 })
       renameSync(`${path}.new`, path)
     } catch (error) {
@@ -52,26 +93,34 @@ export function createReload(parts: ReloadParts): (read: () => Loaded) => Reload
     }
     return outcome
   }
+  return { reload, inForce: () => inForce }
 }
 
 function reloadOnce(
-  parts: ReloadParts,
-  inForce: Map<SettingName, unknown>,
+  { appliers }: ReloadParts,
+  before: InForce,
   read: () => Loaded,
-): ReloadOutcome {
+): { readonly outcome: ReloadOutcome; readonly now: InForce } {
   const at = new Date().toISOString()
   const loaded = read()
   const problems = [...loaded.problems, ...loaded.insecure].map(formatProblem)
   const { config } = loaded
-  if (config === undefined || problems.length > 0) return { at, applied: [], needsRestart: [], problems }
-  const changes = settingChanges({ values: inForce }, loaded)
-  const applied = changes.filter(({ name }) => parts.appliers[name] !== undefined)
+  if (config === undefined || problems.length > 0)
+    return { outcome: { at, applied: [], needsRestart: [], problems }, now: before }
+  const changes = settingChanges(before.loaded, loaded)
+  const applied = changes.filter(({ name }) => appliers[name] !== undefined)
+  const values = new Map(before.loaded.values)
+  let inForce = before.config
   for (const { name } of applied) {
-    parts.appliers[name]?.(config)
-    inForce.set(name, loaded.values.get(name))
+    inForce = { ...inForce, ...appliers[name]?.(config) }
+    values.set(name, loaded.values.get(name))
   }
   const waiting = changes.filter(change => !applied.includes(change))
-  return { at, applied, needsRestart: waiting.map(({ name }) => prefix + name), problems }
+  const needsRestart = waiting.map(({ name }) => prefix + name)
+  return {
+    outcome: { at, applied, needsRestart, problems },
+    now: { config: inForce, loaded: { ...before.loaded, values } },
+  }
 }
 
 function tell(log: Log, { applied, needsRestart, problems }: ReloadOutcome): void {

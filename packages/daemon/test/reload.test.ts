@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 
 import { loadConfig, settingNames, settingOf } from '../src/config/index.ts'
+import { engineParams } from '../src/engine-params.ts'
 import { silentLog } from '../src/host/log.ts'
-import { createReload } from '../src/reload.ts'
+import { reloaderOf, type InForce } from '../src/reload.ts'
 
 let directory = ''
 beforeEach(() => {
@@ -18,22 +19,26 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const load = (env: Record<string, string>) => loadConfig({ env, cwd: directory })
 
-function reloader() {
-  const applied: unknown[] = []
-  const reload = createReload({
-    started: load({ LATTICE_ADMIN_TOKEN: 'first-token-of-mine' }),
-    stateDir: directory,
-    log: silentLog,
-    appliers: {
-      LOG_LEVEL: config => applied.push(config.logLevel),
-      HTTP_POLL_INTERVAL: config => applied.push(config.httpPollIntervalMs),
-    },
-  })
-  return { applied, reload: (env: Record<string, string>) => reload(() => load(env)) }
+type Env = Record<string, string>
+
+function start(env: Env): InForce {
+  const loaded = load({ LATTICE_ADMIN_TOKEN: 'first-token-of-mine', LATTICE_STATE_DIR: directory, ...env })
+  if (loaded.config === undefined) throw new Error(loaded.problems.map(({ text }) => text).join())
+  return { config: loaded.config, loaded }
+}
+
+/** A daemon that was started with `started`, as far as a reload is concerned. */
+function reloader(started = start({})) {
+  const levels: unknown[] = []
+  const params = engineParams(started.config)
+  const log = { ...silentLog, setLevel: (level: unknown) => void levels.push(level) }
+  const { reload, inForce } = reloaderOf({ started, log, params })
+  const state = { LATTICE_STATE_DIR: directory }
+  return { levels, params, inForce, reload: (env: Env) => reload(() => load({ ...state, ...env })) }
 }
 
 it('C7: applies the reloadable set, names what needs a restart, and goes on naming it', () => {
-  const { applied, reload } = reloader()
+  const { levels, params, reload } = reloader()
   const env = {
     LATTICE_LOG_LEVEL: 'debug',
     LATTICE_HTTP_POLL_INTERVAL: '2s',
@@ -41,7 +46,7 @@ it('C7: applies the reloadable set, names what needs a restart, and goes on nami
     LATTICE_ADMIN_TOKEN: 'second-token-of-mine',
   }
   const first = reload(env)
-  expect(applied).toEqual([2000, 'debug'])
+  expect([levels, params.pollIntervalMs]).toEqual([['debug'], 2000])
   expect(first.applied.map(({ name, from, to }) => [name, from, to])).toEqual([
     ['HTTP_POLL_INTERVAL', '10s', '2s'],
     ['LOG_LEVEL', 'info', 'debug'],
@@ -51,11 +56,28 @@ it('C7: applies the reloadable set, names what needs a restart, and goes on nami
   expect(JSON.stringify(first)).not.toContain('token-of-mine')
   const second = reload(env)
   expect(second).toMatchObject({ applied: [], needsRestart: first.needsRestart })
-  expect(applied).toHaveLength(2)
+  expect(levels).toHaveLength(1)
+})
+
+it('what it applied holds for a daemon that follows in this process, and nothing else does', () => {
+  const before = reloader()
+  const env = {
+    LATTICE_ADMIN_TOKEN: 'first-token-of-mine',
+    LATTICE_LOG_LEVEL: 'debug',
+    LATTICE_HTTP_POLL_INTERVAL: '2s',
+    LATTICE_HTTP_PORT: '8123',
+  }
+  before.reload(env)
+  const { config } = before.inForce()
+  expect(config).toEqual({ ...start({}).config, logLevel: 'debug', httpPollIntervalMs: 2000 })
+  const after = reloader(before.inForce())
+  expect(after.params.pollIntervalMs).toBe(2000)
+  expect(after.reload(env)).toMatchObject({ applied: [], needsRestart: ['LATTICE_HTTP_PORT'] })
 })
 
 it('a configuration with problems, or one that is refused in production, changes nothing', () => {
-  const { applied, reload } = reloader()
+  const { levels, params, reload } = reloader()
+  const pollIntervalMs = params.pollIntervalMs
   for (const env of [
     { LATTICE_LOG_LEVEL: 'debug', LATTICE_HTTP_PORT: 'x' },
     { LATTICE_LOG_LEVEL: 'debug', LATTICE_ENVIRONMENT: 'production' },
@@ -63,11 +85,11 @@ it('a configuration with problems, or one that is refused in production, changes
     const outcome = reload(env)
     expect([outcome.applied, outcome.needsRestart, outcome.problems.length]).toEqual([[], [], 1])
   }
-  expect(applied).toEqual([])
+  expect([levels, params.pollIntervalMs]).toEqual([[], pollIntervalMs])
 })
 
 it('every setting that calls itself reloadable is one that the daemon applies', () => {
   const reloadable = settingNames.filter(name => settingOf(name).reloadable === true)
-  const daemon = readFileSync(join(import.meta.dirname, '../src/daemon.ts'), 'utf8')
-  for (const name of reloadable) expect(daemon).toMatch(new RegExp(`^ +${name}: `, 'm'))
+  const source = readFileSync(join(import.meta.dirname, '../src/reload.ts'), 'utf8')
+  for (const name of reloadable) expect(source).toMatch(new RegExp(`^ +${name}: `, 'm'))
 })

@@ -92,6 +92,18 @@ describe('the voice towards systemd', () => {
     expect(words()).toHaveLength(said)
   })
 
+  it('a successor of a daemon that was ready vouches for the process at once, until it serves', async () => {
+    const env = { NOTIFY_SOCKET: '/n', WATCHDOG_USEC: '40000' }
+    {
+      using _start = extendStart({ env, isAwaited: false, program })
+      await eventually(() => words().length >= 3)
+    }
+    expect(new Set(words())).toEqual(new Set(['/n WATCHDOG=1']))
+    using _unwatched = extendStart({ env: { NOTIFY_SOCKET: '/other' }, isAwaited: false, program })
+    await wait(50)
+    expect(words().filter(word => word.startsWith('/other'))).toEqual([])
+  })
+
   it('a program that is not there is told once', async () => {
     const warnings: string[] = []
     const voice = createSupervisor({

@@ -80,24 +80,37 @@ const askedMs = 90_000
 /** By now a start is stuck, whatever it does: backups and restores get no more either. */
 const startMsMax = 1_800_000
 
-/**
- * Asks systemd for more time until it is disposed. A start may have to bring a store to a new format or to
- * fill it from a snapshot; killed in the midst of that it begins anew, and is killed again.
- */
-export function extendStart(options: {
-  readonly env: SupervisorOptions['env']
+/** A start that may be a long one. */
+export interface LongStart extends Pick<SupervisorOptions, 'env' | 'program'> {
+  /** Whether systemd waits for READY=1; left out: it does. A successor begins after it. */
+  readonly isAwaited?: boolean
   readonly everyMs?: number
-  readonly program?: string
-}): Disposable {
-  const { env, everyMs = askEveryMs } = options
-  if (env['NOTIFY_SOCKET'] === undefined || env['NOTIFY_SOCKET'] === '')
+}
+
+/**
+ * Asks systemd for more time until it is disposed, or vouches for the process where it is not the start that
+ * has a time limit, but the watchdog. A start may have to bring a store to a new format, to check every page
+ * of it or to fill it from a snapshot; killed in the midst of that it begins anew, and is killed again.
+ */
+export function extendStart(options: LongStart): Disposable {
+  const { env, isAwaited = true } = options
+  const periodMs = isAwaited ? askEveryMs : (watchdogMs(env) ?? Number.POSITIVE_INFINITY) / 2
+  const { everyMs = periodMs } = options
+  if (
+    env['NOTIFY_SOCKET'] === undefined ||
+    env['NOTIFY_SOCKET'] === '' ||
+    periodMs === Number.POSITIVE_INFINITY
+  )
     return { [Symbol.dispose]: () => undefined }
   // READY=1 comes the same way, and tells where it does not work.
   const say = createSpeech({ ...options, trouble: () => undefined, warn: () => undefined })
-  let left = startMsMax / askEveryMs
-  const timer = setInterval(() => {
-    if (left-- > 0) void say(`EXTEND_TIMEOUT_USEC=${askedMs * usecPerMs}`)
-  }, everyMs)
+  const word = isAwaited ? `EXTEND_TIMEOUT_USEC=${askedMs * usecPerMs}` : 'WATCHDOG=1'
+  let left = startMsMax / periodMs
+  const ask = (): void => {
+    if (left-- > 0) void say(word)
+  }
+  if (!isAwaited) ask()
+  const timer = setInterval(ask, everyMs)
   timer.unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
