@@ -26,7 +26,8 @@ export function readFailureWords(error: unknown): string {
   const { code, detail, status } = failureOf(error)
   if (code === 'UNREACHABLE') return texts.failure.unreachable
   if (code === 'TIMEOUT') return texts.failure.timeout
-  if (status === 503) return texts.failure.starting
+  if (code === 'ENTRY_DAMAGED') return texts.failure.damaged
+  if (code === 'NOT_READY' || (status === 503 && code === 'UNEXPECTED_ANSWER')) return texts.failure.starting
   if (status === 429) return texts.failure.pause
   if (status === 401 || status === 403) return texts.failure.login
   if (code === 'UNEXPECTED_ANSWER') return texts.failure.stranger

@@ -120,7 +120,13 @@ function Parts(props: {
       </section>
       <section className="page-card" aria-labelledby="page-state">
         <h2 id="page-state">{texts.page.state}</h2>
-        <StateBrowser api={api} root={status.merkle_root} ownName={health.name} peers={peers} />
+        <StateBrowser
+          api={api}
+          root={status.merkle_root}
+          renewedWall={reading.receivedWall ?? 0}
+          ownName={health.name}
+          peers={peers}
+        />
       </section>
     </>
   )

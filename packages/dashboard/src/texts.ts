@@ -254,6 +254,7 @@ export const texts = {
     count: (count: number): string => `${count.toLocaleString()} ${count === 1 ? 'key' : 'keys'} in all, `,
     root: 'root',
     none: 'No key starts like this.',
+    noneLeft: 'No keys are left on this page.',
     more: (count: number): string => `${count.toLocaleString()} more`,
     damaged: (keys: string): string =>
       `Missing here, because they are damaged on the disk of this node and not back yet: ${keys}`,
@@ -306,6 +307,7 @@ export const texts = {
     unreachable: 'The node cannot be reached: it is stopped, or the network is cut.',
     timeout: 'The node does not answer in time.',
     starting: 'The node is starting or stopping.',
+    damaged: 'This is damaged on the disk of this node, and not back yet.',
     pause: 'The node asks for a pause: too many requests come from this address.',
     login: 'Something in front of the node asks for a login: load the page again.',
     stranger: 'What answers here is not a Lattice node, or is one of another version.',

@@ -82,6 +82,10 @@ describe('failures', () => {
   it('say what to do', () => {
     expect(readFailureWords({ code: 'UNREACHABLE' })).toContain('cannot be reached')
     expect(readFailureWords({ code: 'UNEXPECTED_ANSWER', status: 503 })).toContain('starting')
+    expect(readFailureWords({ code: 'NOT_READY', status: 503 })).toContain('starting')
+    expect(readFailureWords({ code: 'ENTRY_DAMAGED', status: 503 })).toContain('damaged on the disk')
+    const busy = { code: 'OVERLOADED', status: 503, message: 'too many callers' }
+    expect(readFailureWords(busy)).toBe('The node reports an error: too many callers')
     expect(switchFailureWords({ status: 401 }, false)).toContain('needs its admin token')
     expect(switchFailureWords({ status: 401 }, true)).toContain('does not accept')
     expect(switchFailureWords({ code: 'MODE_IMPOSSIBLE', status: 409 }, true)).toContain('turned off')
