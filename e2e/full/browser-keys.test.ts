@@ -1,4 +1,4 @@
-/** The state on the page, key by key: what it says stays true through trouble and haste. */
+/** The state on the page, key by key: what it says stays true through trouble, haste and lookalikes. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Browser, Page, Route } from 'playwright-core'
 import { launchBrowser, openPage } from '../browser.ts'
@@ -128,5 +128,18 @@ describe('in haste', () => {
     expect(await state().getByText('No key starts like this').count()).toBe(0)
     await page.getByRole('button', { name: 'Previous keys' }).click()
     await eventually('the first page is there', async () => (await listed()).length === 20)
+  })
+})
+
+describe('keys that look alike', () => {
+  it('are told apart', async () => {
+    const keys = ['a b', 'a  b', ' a b', 'a b ', 'a\u00A0b', 'a\u3164b']
+    await open(keys)
+    const shown = await page.locator('.page-key').allInnerTexts()
+    expect(new Set(shown).size).toBe(keys.length)
+    const status = { ...node.answers.status, merkle_root: 'ef'.repeat(32) }
+    node.say({ ...node.answers, status, state: { a: 'b  c' } })
+    const value = page.locator('.page-keys td code')
+    await eventually('the value is as it is', async () => (await value.allInnerTexts()).join() === '"b  c"')
   })
 })

@@ -6,7 +6,7 @@ import type { KeyReading, NodeApi } from './node-api.ts'
 import { texts } from './texts.ts'
 import { useAnswer } from './use-answer.ts'
 import type { Answered } from './use-answer.ts'
-import { shortHex, valueBlock, visible } from './visible-text.ts'
+import { shortHex, valueBlock, visible, visibleName } from './visible-text.ts'
 
 /** A value may have 128 KiB; what is longer than this is read with other tools. */
 const valueCharsMax = 20_000
@@ -54,7 +54,7 @@ export function KeyDetails({ api, keyText, root, renewedWall, nameOf }: Props): 
       <ProofLink api={api} keyText={keyText} />
       <p className="lat-label">{texts.state.key}</p>
       <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label={texts.state.key}>
-        {visible(keyText)}
+        {visibleName(keyText)}
       </pre>
       <p className="lat-label">{texts.state.value}</p>
       <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label={texts.state.value}>

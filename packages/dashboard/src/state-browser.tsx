@@ -7,7 +7,7 @@ import type { NodeApi, Peer, StatePage } from './node-api.ts'
 import { texts } from './texts.ts'
 import { useAnswer } from './use-answer.ts'
 import type { Answered } from './use-answer.ts'
-import { shortHex, valueLine, visible } from './visible-text.ts'
+import { shortHex, valueLine, visibleName } from './visible-text.ts'
 
 /** Keys on one page: about a screen. */
 const pageKeys = 20
@@ -157,7 +157,7 @@ export function StateBrowser(props: Props): ReactElement {
 
 function DamagedKeys({ keys }: { readonly keys: readonly string[] }): ReactElement | null {
   if (keys.length === 0) return null
-  const names = keys.slice(0, damagedMax).map(key => visible(key, keyCharsMax))
+  const names = keys.slice(0, damagedMax).map(key => visibleName(key, keyCharsMax))
   const more = keys.length > damagedMax ? [texts.state.more(keys.length - damagedMax)] : []
   return <p className="lat-banner">{texts.state.damaged([...names, ...more].join(', '))}</p>
 }
@@ -243,7 +243,7 @@ function KeyRow(props: {
       <tr role="row">
         <th role="rowheader" scope="row">
           <button type="button" className="page-key" aria-expanded={open} onClick={() => onToggle(keyText)}>
-            <bdi>{visible(keyText, keyCharsMax)}</bdi>
+            <bdi>{visibleName(keyText, keyCharsMax)}</bdi>
           </button>
         </th>
         <td role="cell">

@@ -8,7 +8,7 @@ import { areFields, listOf, nullable } from '../src/answer-shape.ts'
 import { readFailureWords, switchFailureWords } from '../src/failure-words.ts'
 import { safeUrl } from '../src/safe-url.ts'
 import { agoWords, spanWords, tripWords } from '../src/time-words.ts'
-import { shortHex, valueBlock, valueLine, visible } from '../src/visible-text.ts'
+import { shortHex, valueBlock, valueLine, visible, visibleName } from '../src/visible-text.ts'
 
 describe('text from elsewhere', () => {
   it('spells out what hides or reverses', () => {
@@ -37,6 +37,15 @@ describe('text from elsewhere', () => {
     expect(visible('a'.repeat(1000), 10)).toBe(`${'a'.repeat(10)}…`)
     expect(valueLine({ a: 'b'.repeat(1e6) }, 20).length).toBeLessThan(30)
     expect(shortHex('9f'.repeat(32))).toBe('9f9f9f…9f9f')
+  })
+
+  it('as a name tells every blank from every other', () => {
+    const names = ['a b', ' a b', 'a b ', 'a  b', 'a   b', 'a\u00A0b', 'a\u2003b', 'a\u3164b', 'ab']
+    const shown = names.map(name => visibleName(name))
+    expect(shown[0]).toBe('a b')
+    expect(shown[1]).toBe('⟨U+0020⟩a b')
+    expect(new Set(shown.map(text => text.trim().replaceAll(/[\s\u3164]+/g, ' '))).size).toBe(names.length)
+    expect(visibleName(' \u202E'.repeat(50), 4)).toBe('⟨U+0020⟩⟨U+202E⟩ ⟨U+202E⟩…')
   })
 
   it('becomes a link only as a web address', () => {
