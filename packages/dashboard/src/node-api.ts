@@ -107,6 +107,7 @@ const timeoutMs = 8000
 const link: Shape = { state: 'string', rtt_ms: nullable('number'), last_error: nullable('string') }
 const shapes = {
   status: {
+    timestamp: nullable('number'),
     sync_mode: 'string',
     mode: 'string',
     phase: 'string',

@@ -1,6 +1,7 @@
 /** A switch of the sync mode on its way: busy, refused, done, and how to take it back. */
-import { useEffect, useState } from 'react'
+import { useContext, useEffect, useState } from 'react'
 import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
+import { ClockAhead } from './node-clock.ts'
 
 /** How long a switch can be taken back by one press (experience U4). */
 const undoMs = 10_000
@@ -27,9 +28,9 @@ interface Target {
   readonly forText: string | undefined
 }
 
-/** What a switch back has to ask for, at the moment of the switch. */
-function targetOf(status: SyncStatus): Target {
-  const leftMs = status.forced_until === null ? Number.NaN : Date.parse(status.forced_until) - Date.now()
+/** What a switch back has to ask for, at the moment of the switch: `now` at the node. */
+function targetOf(status: SyncStatus, now: number): Target {
+  const leftMs = status.forced_until === null ? Number.NaN : Date.parse(status.forced_until) - now
   const limited = status.mode !== 'auto' && !Number.isNaN(leftMs)
   return { mode: status.mode, forText: limited ? `${Math.max(1, Math.round(leftMs / 1000))}s` : undefined }
 }
@@ -43,6 +44,7 @@ export function useSwitch(options: {
   readonly onDone: (mode: Mode) => void
 }): Switch {
   const { api, status, onSwitched, onDone } = options
+  const aheadMs = useContext(ClockAhead)
   const [busy, setBusy] = useState<Mode>()
   const [error, setError] = useState<unknown>()
   const [typedToken, typeToken] = useState('')
@@ -71,7 +73,7 @@ export function useSwitch(options: {
     }
   }
   return {
-    to: (mode, forText) => void ask({ mode, forText }, targetOf(status)),
+    to: (mode, forText) => void ask({ mode, forText }, targetOf(status, Date.now() + aheadMs)),
     busy,
     error,
     forgetError: () => setError(undefined),
