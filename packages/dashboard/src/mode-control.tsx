@@ -5,7 +5,7 @@
  */
 import { useEffect, useId, useRef, useState } from 'react'
 import type { FormEvent, ReactElement, RefObject } from 'react'
-import { switchFailureWords, wantsToken } from './failure-words.ts'
+import { switchFailureWords } from './failure-words.ts'
 import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
 import { forcedSpans, modeCost, modeHelp, modeNames, texts } from './texts.ts'
 import { useSwitch } from './use-switch.ts'
@@ -123,7 +123,7 @@ function Confirm(props: {
         <legend className="lat-hidden">{texts.mode.to(modeNames[mode])}</legend>
         {current === mode ? null : <p>{modeCost[mode]}</p>}
         {mode === 'auto' ? null : <SpanChoice id={`${id}-for`} value={forText} onChange={setForText} />}
-        {wantsToken(change.error) || change.typedToken !== '' ? (
+        {change.asksToken ? (
           <TokenField id={`${id}-token`} value={change.typedToken} onChange={change.typeToken} />
         ) : null}
         <p className="lat-row">

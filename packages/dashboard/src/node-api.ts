@@ -9,6 +9,7 @@ import { ApiError } from '@lattice/api'
 import type { problemMediaType, ProblemCode, RouteResult, Routes } from '@lattice/api'
 import { areFields, isObject, listOf, nullable } from './answer-shape.ts'
 import type { Shape } from './answer-shape.ts'
+import { redirectStatus } from './failure-words.ts'
 
 /** `GET /api/lattice/p2p/status`. */
 export type SyncStatus = RouteResult<Routes['getP2pStatus']>
@@ -103,6 +104,9 @@ const chartSeries = 'mode,lag,latency,writes,errors'
 
 /** A daemon answers in milliseconds; after this long a retry is worth more than waiting. */
 const timeoutMs = 8000
+
+/** What a header can carry; of anything else a browser makes no request. */
+const sendable = /^[\t\x20-\x7E\x80-\xFF]*$/
 
 const link: Shape = { state: 'string', rtt_ms: nullable('number'), last_error: nullable('string') }
 const shapes = {
@@ -219,6 +223,8 @@ export function createNodeApi(baseUrl: string): NodeApi {
     key: (key, signal) => get(`${paths.state}?${new URLSearchParams({ key })}`, shapes.key, signal),
     proofUrl: key => `${base}${paths.state}?${new URLSearchParams({ key, proof: 'true' })}`,
     switchMode: async (mode, forText, token) => {
+      if (token !== undefined && !sendable.test(token))
+        throw failure('UNAUTHORIZED', 'no token can be like this', 401, undefined)
       const query = new URLSearchParams({ mode })
       if (forText !== undefined) query.set('for', forText)
       const headers: Record<string, string> = token === undefined ? {} : { 'x-lattice-token': token }
@@ -243,16 +249,17 @@ async function ask(
       ...init,
       headers: { accept: 'application/json', ...init.headers },
       credentials: 'same-origin',
-      redirect: 'error',
+      redirect: 'manual',
       cache: 'no-store',
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     })
-    text = await response.text()
+    text = isRedirect(response) ? '' : await response.text()
   } catch (cause) {
     if (signal?.aborted === true) throw failure('ABORTED', 'the call was cancelled', 0, cause)
     if (limit.aborted) throw failure('TIMEOUT', 'no answer in time', 0, cause)
     throw failure('UNREACHABLE', 'the node cannot be reached', 0, cause)
   }
+  if (isRedirect(response)) throw failure('UNEXPECTED_ANSWER', 'a redirect', redirectStatus, undefined)
   const body = parsed(text)
   const type = response.headers.get('content-type') ?? ''
   if (type.startsWith(problemType) && isObject(body)) throw problemOf(response, body)
@@ -260,6 +267,11 @@ async function ask(
   if (!areFields(body, shape))
     throw failure('UNEXPECTED_ANSWER', `HTTP ${response.status}`, response.status, undefined)
   return body
+}
+
+/** No node sends anybody elsewhere; what asks for a login does. A browser tells no more of it than that. */
+function isRedirect({ type, status }: Response): boolean {
+  return type === 'opaqueredirect' || (status >= 300 && status < 400)
 }
 
 function parsed(text: string): unknown {

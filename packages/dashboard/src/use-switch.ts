@@ -1,5 +1,6 @@
 /** A switch of the sync mode on its way: busy, refused, done, and how to take it back. */
 import { useContext, useEffect, useState } from 'react'
+import { wantsToken } from './failure-words.ts'
 import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
 import { ClockAhead } from './node-clock.ts'
 
@@ -18,6 +19,8 @@ export interface Switch {
   /** Takes the last switch back; undefined once the time for that is over. */
   readonly takeBack: (() => void) | undefined
   readonly hasToken: boolean
+  /** The node has asked for a token: from then on one can be typed. */
+  readonly asksToken: boolean
   /** The token as typed by the viewer; lives in memory only. */
   readonly typedToken: string
   readonly typeToken: (text: string) => void
@@ -47,6 +50,7 @@ export function useSwitch(options: {
   const aheadMs = useContext(ClockAhead)
   const [busy, setBusy] = useState<Mode>()
   const [error, setError] = useState<unknown>()
+  const [asksToken, setAsksToken] = useState(false)
   const [typedToken, typeToken] = useState('')
   const [back, setBack] = useState<Target>()
   const token = typedToken === '' ? options.token : typedToken
@@ -68,6 +72,7 @@ export function useSwitch(options: {
       onSwitched()
     } catch (failure) {
       setError(failure)
+      if (wantsToken(failure)) setAsksToken(true)
     } finally {
       setBusy(undefined)
     }
@@ -79,6 +84,7 @@ export function useSwitch(options: {
     forgetError: () => setError(undefined),
     takeBack: back === undefined ? undefined : () => void ask(back, undefined),
     hasToken: token !== undefined,
+    asksToken,
     typedToken,
     typeToken,
   }

@@ -5,7 +5,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { areFields, listOf, nullable } from '../src/answer-shape.ts'
-import { readFailureWords, switchFailureWords } from '../src/failure-words.ts'
+import { readFailureWords, switchFailureWords, wantsToken } from '../src/failure-words.ts'
 import { safeUrl } from '../src/safe-url.ts'
 import { agoWords, spanWords, tripWords } from '../src/time-words.ts'
 import { shortHex, valueBlock, valueLine, visible, visibleName } from '../src/visible-text.ts'
@@ -97,6 +97,13 @@ describe('failures', () => {
     expect(readFailureWords(busy)).toBe('The node reports an error: too many callers')
     expect(switchFailureWords({ status: 401 }, false)).toContain('needs its admin token')
     expect(switchFailureWords({ status: 401 }, true)).toContain('does not accept')
+    // Whatever stands in front of the node knows no admin token.
+    for (const status of [302, 401, 403]) {
+      const login = { code: 'UNEXPECTED_ANSWER', status }
+      expect(readFailureWords(login)).toContain('asks for a login')
+      expect(switchFailureWords(login, true)).toContain('asks for a login')
+      expect(wantsToken(login)).toBe(false)
+    }
     expect(switchFailureWords({ code: 'MODE_IMPOSSIBLE', status: 409 }, true)).toContain('turned off')
     expect(switchFailureWords(undefined, true)).not.toBe('')
   })
