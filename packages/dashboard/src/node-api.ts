@@ -17,8 +17,11 @@ export type SyncStatus = RouteResult<Routes['getP2pStatus']>
 /** One other node, as the asked node sees it. */
 export type Peer = RouteResult<Routes['getPeers']>['peers'][number]
 
-/** What the other nodes say of their links. */
-export type LinkRow = RouteResult<Routes['getLinks']>['rows'][number]
+/** What the other nodes say of their links; `node_id` is how they name the asked node. */
+export type Links = Pick<RouteResult<Routes['getLinks']>, 'node_id' | 'rows'>
+
+/** What one other node says. */
+export type LinkRow = Links['rows'][number]
 
 /** Something that needs a look. */
 export type Warning = SyncStatus['warnings'][number]
@@ -57,7 +60,7 @@ export interface NodeApi {
   status(signal?: AbortSignal): Promise<SyncStatus>
   peers(signal?: AbortSignal): Promise<readonly Peer[]>
   health(signal?: AbortSignal): Promise<HealthReport>
-  links(signal?: AbortSignal): Promise<readonly LinkRow[]>
+  links(signal?: AbortSignal): Promise<Links>
   transitions(signal?: AbortSignal): Promise<readonly Transition[]>
   history(query: HistoryQuery, signal?: AbortSignal): Promise<History>
   page(query: StateQuery, signal?: AbortSignal): Promise<StatePage>
@@ -197,7 +200,7 @@ export function createNodeApi(baseUrl: string): NodeApi {
   return {
     status: signal => get(paths.status, shapes.status, signal),
     peers: async signal => (await get<{ peers: Peer[] }>(paths.peers, shapes.peers, signal)).peers,
-    links: async signal => (await get<{ rows: LinkRow[] }>(paths.links, shapes.links, signal)).rows,
+    links: signal => get(paths.links, shapes.links, signal),
     health: signal => get(paths.health, shapes.health, signal),
     transitions: async signal =>
       (await get<{ transitions: Transition[] }>(paths.transitions, shapes.transitions, signal)).transitions,

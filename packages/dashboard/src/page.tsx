@@ -91,7 +91,7 @@ function Parts(props: {
   readonly theme: string
 }): ReactElement {
   const { api, data, reading, theme } = props
-  const { status, peers, health, transitions, linkRows } = data
+  const { status, peers, health, transitions, links } = data
   return (
     <>
       <div className="page-columns">
@@ -111,7 +111,7 @@ function Parts(props: {
           </section>
           <section className="page-card" aria-labelledby="page-links">
             <h2 id="page-links">{texts.page.links}</h2>
-            <LinkMatrix ownName={visible(health.name, 64)} peers={peers} rows={linkRows} />
+            <LinkMatrix ownName={visible(health.name, 64)} peers={peers} links={links} />
           </section>
           <section className="page-card" aria-labelledby="page-changes">
             <h2 id="page-changes">{texts.page.changes}</h2>

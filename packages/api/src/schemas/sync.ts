@@ -172,6 +172,7 @@ export const peersSchema = z.object({
 export const linksSchema = z.object({
   success: z.literal(true),
   asked_at: momentSchema,
+  node_id: nodeIdSchema.optional().describe('this node, as the others name it'),
   rows: z
     .array(
       z.object({
