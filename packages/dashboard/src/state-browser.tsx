@@ -171,14 +171,23 @@ interface PagingProps {
 function Paging({ number, onPrevious, onNext }: PagingProps): ReactElement {
   return (
     <p className="lat-row page-paging">
-      <button type="button" className="lat-button" disabled={onPrevious === undefined} onClick={onPrevious}>
-        {texts.state.previous}
-      </button>
-      <button type="button" className="lat-button" disabled={onNext === undefined} onClick={onNext}>
-        {texts.state.next}
-      </button>
+      <TurnButton label={texts.state.previous} onTurn={onPrevious} />
+      <TurnButton label={texts.state.next} onTurn={onNext} />
       <span className="lat-soft">{texts.state.page(number)}</span>
     </p>
+  )
+}
+
+/** Where it leads nowhere it is marked so, not disabled: that would take the focus from it. */
+function TurnButton(props: {
+  readonly label: string
+  readonly onTurn: (() => void) | undefined
+}): ReactElement {
+  const { label, onTurn } = props
+  return (
+    <button type="button" className="lat-button" aria-disabled={onTurn === undefined} onClick={onTurn}>
+      {label}
+    </button>
   )
 }
 
