@@ -2,7 +2,8 @@
  * What grows with the number of entries: start, memory, and the cost of a write.
  *
  * Stores of n entries (40 B keys, 100 B values) are filled through the store's own writer; entries are signed
- * by nobody, since nothing here verifies them. Each n is then measured in a process of its own.
+ * by nobody, since nothing here verifies them. Each n is then measured in a process of its own. The last
+ * table is of sets, and what one more element costs.
  *
  *   npm run bench:scale -- [--n 10k,100k,1M] [--json]
  */
@@ -13,6 +14,7 @@ import { encodeValue, rowOf, signEntry, type Signer, type Version } from '@latti
 import { openSqliteStore, sha256 } from '@lattice/daemon'
 import { countsOf, createDirectory, createIdentity } from './bench-node.ts'
 import { print, progress, readNumbers, readOptions, round, verdict, type Cell } from './report.ts'
+import { measureSets } from './set-elements.ts'
 import type { ScaleSample } from './scale-subject.ts'
 import { randomKeys, randomValue } from './workload.ts'
 
@@ -102,6 +104,7 @@ print(
           'B/entry: growth of RSS over the first row. Growth: CPU of a write in a batch, over the first row.',
         ],
       },
+      await measureSets(),
     ],
   },
   options.json,

@@ -101,24 +101,24 @@ events { worker_connections 256; }
 http {
   access_log off;
 ${scratch.join('\n')}
-  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-  server {
-    listen 127.0.0.1:${port} ssl;
-    server_name localhost;
-    ssl_certificate ${certificate.certFile};
-    ssl_certificate_key ${certificate.keyFile};
-    location / {
-      proxy_pass http://${upstream};
-      proxy_http_version 1.1;
-      proxy_set_header Host $host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
-    }
-  }
+${documented(port, upstream, certificate)}
 }
 `
+}
+
+/** The server of docs/deploy/server.md, with the ports and files of the test. */
+function documented(port: number, upstream: string, { certFile, keyFile }: Certificate): string {
+  const page = readFileSync(new URL('../docs/deploy/server.md', import.meta.url), 'utf8')
+  const block = /^```nginx\n([\s\S]*?)^```$/m.exec(page)?.[1]
+  if (block === undefined) throw new Error('docs/deploy/server.md has no nginx block')
+  const replaced = [
+    ['listen 443 ssl;', `listen 127.0.0.1:${port} ssl;`],
+    ['server_name api.example.org;', 'server_name localhost;'],
+    [/ssl_certificate .*;/, `ssl_certificate ${certFile};`],
+    [/ssl_certificate_key .*;/, `ssl_certificate_key ${keyFile};`],
+    ['proxy_pass http://127.0.0.1:8000;', `proxy_pass http://${upstream};`],
+  ] as const
+  return replaced.reduce((text, [from, to]) => text.replace(from, to), block)
 }
 
 async function handshake(port: number): Promise<true> {

@@ -179,6 +179,9 @@ A node that loses its last path tries everybody at once, but for those who sleep
 - \`lattice status\` says the phase and why; \`lattice peers\` says the path of each peer and the last error of each
   address; \`lattice ping NODE --until-p2p\` waits for P2P.
 - A node that stays in HTTP: look at the P2P addresses in \`lattice peers\`; an error there names what to mend.
+- P2P that could not start because its port is taken or its address is not there yet is tried again by
+  itself, after 5 s and then ever more rarely down to once a minute; the warning \`p2p-failed\` says why,
+  and goes once it runs.
 - A node that changes often is held on HTTP by \`FLAP_LIMIT\`; it returns once it was calm for the whole window.
 - To keep a node off P2P for a while: \`lattice switch http --for 30m --reason "…"\`. It survives a restart.
 `

@@ -178,11 +178,6 @@ function mend(world: World, ledger: Ledger): void {
     member.p2pBroken = false
     member.wall.thaw()
     member.wall.set(0)
-    // A transport that could not start is tried again by the next process only.
-    if (member.process?.p2pFailed === true) {
-      world.crash(member, false)
-      ledger.ended(member)
-    }
     world.boot(member)
     world.resume(member)
   }

@@ -25,8 +25,8 @@ export class P2pNet {
   }
 
   /** Makes the stack of one process. */
-  attach(station: Station, dialable: boolean): P2pPort {
-    const port = new P2pPort(this, station, dialable)
+  attach(station: Station, traits: PortTraits): P2pPort {
+    const port = new P2pPort(this, station, traits)
     this.#ports.set(station.index, port)
     return port
   }
@@ -78,6 +78,13 @@ export class P2pNet {
   }
 }
 
+/** What is particular to the P2P of a machine. */
+interface PortTraits {
+  readonly dialable: boolean
+  /** Whether it cannot start just now. */
+  readonly isBroken: () => boolean
+}
+
 /** The P2P transport of one process. */
 export class P2pPort implements Transport {
   readonly kind = 'p2p'
@@ -85,12 +92,14 @@ export class P2pPort implements Transport {
   readonly life: Life
   readonly dialable: boolean
   readonly #net: P2pNet
+  readonly #isBroken: () => boolean
   readonly #open = new Set<Asking>()
   #inbox: Inbox | undefined
-  /** Hears of lost peers also while the stack restarts. */
+  /** Hears of lost peers also while the stack restarts, or could not start. */
   #owner: Inbox | undefined
 
-  constructor(net: P2pNet, { index, life }: Station, dialable: boolean) {
+  constructor(net: P2pNet, { index, life }: Station, { dialable, isBroken }: PortTraits) {
+    this.#isBroken = isBroken
     this.#net = net
     this.index = index
     this.life = life
@@ -108,8 +117,8 @@ export class P2pPort implements Transport {
   }
 
   start(inbox: Inbox): Promise<void> {
-    this.#inbox = this.#owner = inbox
-    return Promise.resolve()
+    this.#owner = inbox
+    return this.#begin(inbox)
   }
 
   stop(): Promise<void> {
@@ -121,20 +130,21 @@ export class P2pPort implements Transport {
 
   /** Tears the stack down and sets it up again. */
   restart(): Promise<void> {
-    const inbox = this.#inbox
+    const inbox = this.#owner
     if (inbox === undefined) return Promise.resolve()
     const { timeline, count } = this.#net.surroundings
     count('p2p-restart')
     for (const connection of this.#net.of(this.index)) connection.hangUp(this.index, 'the stack restarts')
     this.#inbox = undefined
     return new Promise(resolve =>
-      timeline.after(restartMs, () =>
-        this.life.enter(() => {
-          this.#inbox = inbox
-          resolve()
-        }),
-      ),
+      timeline.after(restartMs, () => this.life.enter(() => resolve(this.#begin(inbox)))),
     )
+  }
+
+  #begin(inbox: Inbox): Promise<void> {
+    if (this.#isBroken()) return Promise.reject(new Error('the P2P port is in use'))
+    this.#inbox = inbox
+    return Promise.resolve()
   }
 
   async connect(peer: NodeId, signal: AbortSignal): Promise<void> {

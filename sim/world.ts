@@ -40,8 +40,6 @@ export interface Process {
   readonly p2p: P2pPort | undefined
   readonly http: HttpPort
   readonly startedAt: number
-  /** P2P did not come up in this life. */
-  readonly p2pFailed: boolean
 }
 
 /** One member: a machine, its identity, and the process that runs there now, if any. */
@@ -63,7 +61,7 @@ export interface Member {
   isGone: boolean
   /** A second machine with the identity of another member. */
   readonly isDouble: boolean
-  /** The next life finds P2P unusable. */
+  /** P2P cannot start on its machine. */
   p2pBroken: boolean
   /** How often it has distrusted its disk. */
   distrusts: number
@@ -247,7 +245,8 @@ export class World {
     const pace = { origin: dice.between(0, 1e8), rate: member.site.crystalRate }
     const clock = new ProcessClock(this.timeline, life, member.wall, pace)
     const station = { index, life }
-    const p2p = member.site.p2pEnabled ? this.p2p.attach(station, member.site.p2pDialable) : undefined
+    const traits = { dialable: member.site.p2pDialable, isBroken: () => member.p2pBroken }
+    const p2p = member.site.p2pEnabled ? this.p2p.attach(station, traits) : undefined
     const signer = this.signerOf(member)
     const urls = this.members
       .filter(other => other.id !== member.id && !other.isDouble && other.site.httpReachable)
@@ -260,12 +259,10 @@ export class World {
       }),
     )
     this.#lungs.push(http.lung)
-    const p2pFailed = member.p2pBroken && p2p !== undefined
-    if (p2pFailed) breakStart(p2p)
     this.note(`n${index}`, `boots, life ${member.lives}, incarnation ${member.disk.image.incarnation}`)
     const parts = this.#parts(member, { life, clock, dice, p2p, http })
     const runtime = new Runtime(this.#tamper?.(parts, member, this) ?? parts)
-    member.process = { runtime, life, clock, trusts, former, p2p, http, startedAt: this.now, p2pFailed }
+    member.process = { runtime, life, clock, trusts, former, p2p, http, startedAt: this.now }
     this.observer?.born(member, member.process)
     runtime.start().catch((error: unknown) => this.violate(`start failed: ${sentence(error)}`))
   }
@@ -376,8 +373,4 @@ export class World {
 /** What went wrong, as a sentence. */
 export function sentence(error: unknown): string {
   return Error.isError(error) ? (error.stack ?? error.message) : String(error)
-}
-
-function breakStart(port: P2pPort): void {
-  port.start = () => Promise.reject(new Error('the P2P port is in use'))
 }

@@ -123,7 +123,7 @@ const stateRoutes = {
     query: keyReadQuerySchema,
     headers: ['If-None-Match'],
     answers: { 200: json('The key', keyReadingSchema) },
-    problems: [...readProblems, 'BODY_TOO_LARGE', ...storeProblems],
+    problems: [...readProblems, 'OVERLOADED', 'BODY_TOO_LARGE', ...storeProblems],
     unsafeSegment: 'key',
   }),
   exportState: defineRoute({

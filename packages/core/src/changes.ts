@@ -1,7 +1,9 @@
 /** What a batch changes, key by key, once what ends by its horizon and what is disowned has gone. */
 import { endingsOf } from './endings.ts'
 import type { Entry, VerifiedEntry } from './entry.ts'
+import { assert } from './errors.ts'
 import type { DamagedKeys, KeyChange } from './key-index.ts'
+import { follow, summaryOf, type KeySummary } from './key-summary.ts'
 import type { NewRow, Row } from './ports.ts'
 import type { Sequence, Version } from './units.ts'
 import { storedEntry, type Winners } from './winners.ts'
@@ -30,7 +32,7 @@ export interface ChangeParts<T extends Staged> {
   readonly due: readonly string[]
   /** Whether something of a key is lost: nobody can tell what of it has ended, so nothing does. */
   readonly quarantine: DamagedKeys
-  readonly winners: Pick<Winners<T>, 'rowsOf' | 'slotsOf'>
+  readonly winners: Pick<Winners<T>, 'rowsOf' | 'slotsOf' | 'kept' | 'committedEntry'>
 }
 
 /** What the batch comes to. */
@@ -44,26 +46,55 @@ export interface Changes<T extends Staged> {
 
 /** Works out the changes. */
 export function changesOf<T extends Staged>(parts: ChangeParts<T>): Changes<T> {
-  const { staged, newest, horizon, due, winners } = parts
+  const { newest, horizon, due, winners } = parts
+  const staged = Map.groupBy(parts.staged, ({ key }) => key)
   const disowned = new Set(parts.disowned.map(({ seq }) => seq))
   if (horizon === undefined) disowned.delete(newest)
   const gone = new Set<Entry>()
   const drops: DroppedRow[] = []
-  const names = new Set([...[...staged, ...parts.disowned].map(({ key }) => key), ...due])
+  const names = new Set([...staged.keys(), ...parts.disowned.map(({ key }) => key), ...due])
   const keys = [...names].map((key): KeyChange => {
+    const followed = disowned.size === 0 ? followedChange(key, staged.get(key) ?? [], parts) : undefined
+    if (followed !== undefined) return followed
     const rows = winners.rowsOf(key)
-    const kept = disowned.size === 0 ? rows : rows.filter(({ seq }) => !disowned.has(seq))
-    const joined = winners.slotsOf(key, kept)
+    const left = disowned.size === 0 ? rows : rows.filter(({ seq }) => !disowned.has(seq))
+    const joined = winners.slotsOf(key, left)
     // Reading the rows has found what is damaged.
     const isEnding = horizon !== undefined && !parts.quarantine.isDamaged(key)
     const ended = isEnding ? endingsOf(joined).filter(({ at }) => at <= horizon) : []
     for (const { entry } of ended) gone.add(entry)
-    const after = gone.size === 0 ? joined : joined.filter(entry => !gone.has(entry))
-    if (rows.length === 0) return { key, before: [], after }
-    const places = new Set(after.map(({ slot }) => slot))
+    const slots = gone.size === 0 ? joined : joined.filter(entry => !gone.has(entry))
+    const change = { key, before: summaryOf(rows.map(storedEntry)), after: () => summaryOf(slots) }
+    if (rows.length === 0) return change
+    const places = new Set(slots.map(({ slot }) => slot))
     for (const row of rows) if (!places.has(row.slot)) drops.push({ ...row, wasAlive: disowned.has(row.seq) })
-    return { key, before: rows.map(storedEntry), after }
+    return change
   })
-  const stillborn = staged.filter(({ entry }) => gone.has(entry))
-  return { keys, rows: staged.filter(({ entry }) => !gone.has(entry)), stillborn, drops }
+  const stillborn = parts.staged.filter(({ entry }) => gone.has(entry))
+  return { keys, rows: parts.staged.filter(({ entry }) => !gone.has(entry)), stillborn, drops }
+}
+
+/**
+ * Of a key with many slots, where nothing ends: without a look at them all. Undefined where that is needed.
+ */
+function followedChange<T extends Staged>(
+  key: string,
+  staged: readonly T[],
+  { winners, quarantine, horizon }: ChangeParts<T>,
+): KeyChange | undefined {
+  const before = winners.kept(key)
+  if (before === undefined) return undefined
+  const steps = staged.map(({ entry }) => ({ entry, old: winners.committedEntry(key, entry.slot) }))
+  const followAll = (): KeySummary | undefined =>
+    steps.reduce<KeySummary | undefined>((each, { entry, old }) => each && follow(each, old, entry), before)
+  const now = followAll()
+  const hasEnding = horizon !== undefined && now?.due !== undefined && now.due <= horizon
+  // Reading what was replaced has found what is damaged.
+  if (now === undefined || hasEnding || quarantine.isDamaged(key)) return undefined
+  const after = (): KeySummary => {
+    const known = followAll()
+    assert(known !== undefined, 'signatures decide only which entry of a transaction is the greatest')
+    return known
+  }
+  return { key, before, after }
 }

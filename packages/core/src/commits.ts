@@ -138,13 +138,13 @@ export class CommitPipeline {
 
   /** The sealed batch is durable. */
   committed(root: () => string): Committed & { effects: Effect[] } {
-    const { rows, drops } = this.#replica.committed()
+    const done = this.#replica.committed()
     const waiters = this.#sealed
     this.#sealed = { writes: [], calls: [] }
     this.#sealedMemory.clear()
     const effects = this.#answerWrites(waiters, root)
     for (const call of waiters.calls) call(true)
-    return { rows, drops, effects }
+    return { ...done, effects }
   }
 
   /** The sealed batch was refused, and with it all that was built on it. */

@@ -36,15 +36,6 @@ export function endingsOf(slots: readonly Entry[]): Ending[] {
   return [...endings, { entry: whole, at: silenced.reduce(later, whole.version) }]
 }
 
-/**
- * What an entry written now remembers of deletes of its key. Where nothing is left of the key, a delete may
- * have ended: then it is the horizon. Never above what a live slot remembers, so that it silences none.
- */
-export function knownDeletes(slots: readonly Entry[], horizon: Version): Version {
-  if (slots.some(entry => entry.slot === wholeKey)) return floorOf(slots)
-  return slots.reduce((least, { base }) => (base < least ? base : least), horizon)
-}
-
 /** When the first entry of a key ends; undefined if none does. */
 export function dueOf(endings: readonly Ending[]): Version | undefined {
   return endings.reduce<Version | undefined>(

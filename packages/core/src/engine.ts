@@ -141,7 +141,7 @@ export class Engine {
       case 'tick':
         return
       case 'transport':
-        return this.#mode.transport(event)
+        return this.#mode.transport(event, at)
       case 'peer-up':
         return this.#withLink(event, (link, peer) =>
           linkUp(link, at.mono, firstWord(link.path, peer, this.#parts.signer.nodeId)),
@@ -211,6 +211,7 @@ export class Engine {
     const wakes = [
       this.#outbox.wakeAt(own, at, this.#mode),
       this.#mode.wakeAt,
+      this.#mode.retryAt,
       ...this.#responder.deadlines(),
       this.#compaction.wakeAt,
     ]
@@ -255,16 +256,16 @@ export class Engine {
   }
 
   #committed(at: Instant): void {
-    const { rows, drops, effects } = this.#commits.committed(() => this.#composer.rootHex())
+    const { effects, ...done } = this.#commits.committed(() => this.#composer.rootHex())
     this.#root = this.#composer.rootHex()
     this.#out.push(...effects)
-    if (rows.length + drops.length === 0) return
+    if (done.rows.length + done.drops.length === 0) return
     const acks = [...this.#peers.values()].map(({ acked }) => acked)
     const { incarnation } = this.#parts.store
     this.#marks.add({ incarnation, seq: this.#replica.committedSeq }, at.mono, acks)
-    const isLocal = rows.some(({ origin }) => origin === 'local')
+    const isLocal = done.rows.some(({ origin }) => origin === 'local')
     this.#outbox.noteCommit(isLocal, at.mono)
-    this.#out.push(...tidings({ rows, drops }, this.#replica))
+    this.#out.push(...tidings(done, this.#replica))
     for (const peer of this.#peers.values()) this.#intake.compareRoots(peer, at)
   }
 

@@ -143,10 +143,13 @@ export function parseStored(bytes: Uint8Array, digest: Uint8Array): VerifiedEntr
   return content === undefined ? undefined : ({ ...content, bytes, digest } as VerifiedEntry)
 }
 
+/** What the order of entries is told by. */
+export type Rank = Pick<Entry, 'version' | 'author' | 'digest'>
+
 /**
  * The total order that decides who wins a slot: version, then author, then digest. Zero only for equal bytes.
  */
-export function compareEntries(a: Entry, b: Entry): number {
+export function compareEntries(a: Rank, b: Rank): number {
   if (a.version !== b.version) return a.version < b.version ? -1 : 1
   if (a.author !== b.author) return a.author < b.author ? -1 : 1
   return compareBytes(a.digest, b.digest)

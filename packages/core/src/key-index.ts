@@ -6,11 +6,10 @@
  * start.
  */
 import { fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
-import { dueOf, endingsOf } from './endings.ts'
 import type { Entry } from './entry.ts'
 import { horizonKey } from './horizon.ts'
+import { summaryOf, type KeySummary } from './key-summary.ts'
 import type { Hash, Store } from './ports.ts'
-import { liveEntries } from './reading.ts'
 import type { Version } from './units.ts'
 
 /** Name of the fact that holds the number of keys that can be read. */
@@ -37,8 +36,9 @@ const keysDueMax = 50_000
 /** A key before and after a commit. */
 export interface KeyChange {
   readonly key: string
-  readonly before: readonly Entry[]
-  readonly after: readonly Entry[]
+  readonly before: KeySummary
+  /** Known once all of the commit is signed. */
+  readonly after: () => KeySummary
 }
 
 /** Knows of which keys something is lost. */
@@ -109,13 +109,12 @@ export class KeyIndex {
     const damaged = changes.filter(({ key }) => quarantine.isDamaged(key))
     if (damaged.length > 0) this.#setDue(damaged, facts)
     for (const { key, before, after } of changes.filter(each => !damaged.includes(each))) {
-      const [ended, ends] = [endingsOf(before), endingsOf(after)]
-      counts.keys += Number(isReadable(key, after)) - Number(isReadable(key, before))
-      counts.endings += ends.length - ended.length
-      const [was, is] = [dueOf(ended), dueOf(ends)]
-      if (was === is) continue
-      if (was !== undefined) facts.set(this.#dueFact(key, was), undefined)
-      if (is !== undefined) facts.set(this.#dueFact(key, is), toUtf8(key))
+      const is = after()
+      counts.keys += Number(isReadable(key, is)) - Number(isReadable(key, before))
+      counts.endings += is.endings - before.endings
+      if (before.due === is.due) continue
+      if (before.due !== undefined) facts.set(this.#dueFact(key, before.due), undefined)
+      if (is.due !== undefined) facts.set(this.#dueFact(key, is.due), toUtf8(key))
     }
     this.#sealed = counts
     return facts
@@ -138,7 +137,7 @@ export class KeyIndex {
     for (const [name] of this.#store.facts(duePrefix, keysDueMax))
       if (names.has(name.slice(dueHeadLength))) facts.set(name, undefined)
     for (const { key, after } of changes) {
-      const due = dueOf(endingsOf(after))
+      const { due } = after()
       if (due !== undefined) facts.set(this.#dueFact(key, due), toUtf8(key))
     }
   }
@@ -150,12 +149,10 @@ export class KeyIndex {
     for (let from: string | undefined = ''; from !== undefined;) {
       const keys: readonly string[] = this.#store.keys('', from, countPage + 1)
       for (const key of keys.slice(0, countPage)) {
-        const slots = slotsOf(key)
-        const endings = endingsOf(slots)
-        const due = dueOf(endings)
-        counts.keys += Number(isReadable(key, slots))
-        counts.endings += endings.length
-        if (due !== undefined) this.#missing.set(this.#dueFact(key, due), toUtf8(key))
+        const summary = summaryOf(slotsOf(key))
+        counts.keys += Number(isReadable(key, summary))
+        counts.endings += summary.endings
+        if (summary.due !== undefined) this.#missing.set(this.#dueFact(key, summary.due), toUtf8(key))
       }
       from = keys[countPage]
     }
@@ -178,8 +175,8 @@ export class KeyIndex {
   }
 }
 
-function isReadable(key: string, slots: readonly Entry[]): boolean {
-  return key !== horizonKey && slots.length > 0 && liveEntries(slots).length > 0
+function isReadable(key: string, { top }: KeySummary): boolean {
+  return key !== horizonKey && top !== undefined
 }
 
 function dueIn(name: string): Version {

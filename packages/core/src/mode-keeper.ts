@@ -21,6 +21,7 @@ import type { EngineParams } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import type { RequestedMode, Transition, Trigger } from './status.ts'
+import { StartRetry } from './start-retry.ts'
 import type { Standing } from './sync-plan.ts'
 import type { Instant, PathKind } from './units.ts'
 import { factsOf } from './watchdog.ts'
@@ -46,6 +47,7 @@ export class ModeKeeper {
   #hasRunOut = false
   #started: Record<PathKind, boolean> = { p2p: false, http: false }
   #p2pFailed: boolean
+  readonly #p2pRetry = new StartRetry()
   #p2pLastAlive: number
   #trialMark: Cursor | undefined
   /** As the last step saw them. */
@@ -102,9 +104,11 @@ export class ModeKeeper {
   }
 
   /** Takes note that a transport has started, or cannot. */
-  transport(event: Event & { type: 'transport' }): void {
-    this.#started = { ...this.#started, [event.path]: event.started }
-    if (event.path === 'p2p') this.#p2pFailed = !event.started
+  transport({ path, started }: Event & { type: 'transport' }, at: Instant): void {
+    this.#started = { ...this.#started, [path]: started }
+    if (path !== 'p2p') return
+    this.#p2pFailed = !started
+    this.#p2pRetry.note(started, at.mono)
   }
 
   /** The operator speaks. Saying the same again changes the time limit and the reason. */
@@ -153,7 +157,7 @@ export class ModeKeeper {
     }
     const effects = this.#pending
     this.#pending = []
-    return effects
+    return this.#p2pRetry.take(at.mono) ? [...effects, { type: 'restart-p2p' }] : effects
   }
 
   /** Whether a forced mode has run out since the last call: no later start may obey it any more. */
@@ -167,6 +171,11 @@ export class ModeKeeper {
   get wakeAt(): number {
     const wake = this.#seen && modeWakeAt(this.#mode, this.#seen, this.#params)
     return wake ?? Number.POSITIVE_INFINITY
+  }
+
+  /** When a P2P that could not start is tried again. */
+  get retryAt(): number {
+    return this.#p2pRetry.wakeAt
   }
 
   /** Our own pause does not count against P2P. */

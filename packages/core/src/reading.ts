@@ -27,11 +27,6 @@ export function liveEntries(slots: readonly Entry[]): readonly Entry[] {
   return slots.filter(entry => (entry.slot === wholeKey ? entry.value !== undefined : entry.base >= floor))
 }
 
-/** The type of the key: that of its greatest live entry; undefined if nothing is live. */
-export function typeOf(live: readonly Entry[]): KeyType | undefined {
-  return greatest(live)?.kind
-}
-
 /** The key as readers see it; undefined if it does not exist or was deleted. */
 export function readKey(key: string, slots: readonly Entry[]): KeyReading | undefined {
   const live = liveEntries(slots)

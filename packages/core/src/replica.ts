@@ -277,9 +277,10 @@ export class Replica {
     const version = this.#clock.next(wall)
     const author = this.#signer.nodeId
     const incarnation = this.#provisionalLife ?? this.#store.incarnation
+    const about = { author, incarnation, version, horizon: this.#horizon, hash: this.#hash }
+    const summaryOf = this.#winners.summaryOf.bind(this.#winners)
     const slotsOf = (key: string): readonly Entry[] => this.#winners.slotsOf(key)
-    const context = { author, incarnation, version, horizon: this.#horizon, hash: this.#hash, slotsOf }
-    const contents = draftTransaction(operations, context)
+    const contents = draftTransaction(operations, { ...about, summaryOf, slotsOf })
     this.quarantine.refuse(operations)
     for (const content of contents) this.#stage(this.#draft(content))
     return version
@@ -304,7 +305,7 @@ export class Replica {
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
     // Which entry of a transaction is the greatest, and so stays, only its signature tells.
-    this.batches.close({ rows, drops }, () => this.keys.seal(keys, this.quarantine, facts))
+    this.batches.close({ keys, rows, drops }, () => this.keys.seal(keys, this.quarantine, facts))
   }
 
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
@@ -323,11 +324,8 @@ export class Replica {
     this.#committedClock = this.#sealedClock
     this.deferred.committed()
     this.#committedSeq = done.rows.at(-1)?.seq ?? this.#committedSeq
-    for (const row of done.drops) this.#winners.dropped(row)
-    for (const row of done.rows) {
-      if (row.key === horizonKey) this.#committedHorizon = row.entry.version
-      this.#winners.committed(row)
-    }
+    this.#winners.committed(done)
+    for (const { key, entry } of done.rows) if (key === horizonKey) this.#committedHorizon = entry.version
     return done
   }
 

@@ -1,6 +1,7 @@
 /** Entries on their way to the disk, and what became of them. */
 import type { DroppedRow } from './changes.ts'
 import type { VerifiedEntry } from './entry.ts'
+import type { KeyChange } from './key-index.ts'
 import type { NewRow } from './ports.ts'
 import type { PathKind } from './units.ts'
 
@@ -24,4 +25,6 @@ export interface Committed {
   readonly rows: readonly StagedRow[]
   /** Rows that have gone without a successor. */
   readonly drops: readonly DroppedRow[]
+  /** The keys of all these. */
+  readonly keys: readonly KeyChange[]
 }

@@ -4,13 +4,13 @@
  * Operations see the effect of those before them. Per `(key, slot)` only the last one remains, because the
  * entries of a transaction share one version.
  */
-import { knownDeletes } from './endings.ts'
 import type { Entry, EntryContent } from './entry.ts'
 import { keyProblem } from './entry.ts'
 import { LatticeError } from './errors.ts'
+import { knownDeletes, type KeySummary } from './key-summary.ts'
 import { transactionOperationsMax } from './limits.ts'
 import type { Hash } from './ports.ts'
-import { counterSum, liveEntries, storedValue, typeOf } from './reading.ts'
+import { counterSum, liveEntries, storedValue } from './reading.ts'
 import { counterSlot, elementSlot, slotKind, wholeKey } from './slot.ts'
 import type { KeyType, Operation } from './status.ts'
 import type { Incarnation, NodeId, Version } from './units.ts'
@@ -24,7 +24,9 @@ export interface DraftContext {
   readonly hash: Hash
   /** Deletes at or below it may have ended; 0 if there is none. */
   readonly horizon: Version
-  /** Current winners of all slots of a key. */
+  /** What the current winners of the slots of a key come to. */
+  readonly summaryOf: (key: string) => KeySummary
+  /** All of them: asked only where a counter is to be added up. */
   readonly slotsOf: (key: string) => readonly Entry[]
 }
 
@@ -54,37 +56,32 @@ export function draftTransaction(operations: readonly Operation[], context: Draf
 
 const nothing = new Uint8Array(0)
 
-/** What a key is, and the base of whatever is written to it. */
-interface Nature {
-  readonly type: KeyType | undefined
-  readonly floor: Version
-}
-
-/** One key under construction: its current winners, with the new ones laid over them. */
+/** One key under construction: what it is, and what is written on top. */
 class KeyDraft {
   readonly #key: string
   readonly #context: DraftContext
-  readonly #slots: Map<string, Entry>
   readonly #written = new Map<string, EntryContent>()
-  /** The same for all writes between deletes; looking for it costs as much as the key has slots. */
-  #nature: Nature | undefined
+  #type: KeyType | undefined
+  /** The delete that whatever is written now remembers. */
+  #floor: Version
+  /** Whether this transaction has deleted the key: nothing of before counts. */
+  #isNew = false
 
   constructor(key: string, context: DraftContext) {
+    const summary = context.summaryOf(key)
     this.#key = key
     this.#context = context
-    this.#slots = new Map(context.slotsOf(key).map(entry => [entry.slot, entry]))
+    this.#type = summary.top?.kind
+    this.#floor = knownDeletes(summary, context.horizon)
   }
 
   apply(operation: Operation): void {
     switch (operation.op) {
       case 'put':
         this.#demand('register')
-        return this.#write(wholeKey, encodeValue(operation.value), this.#floor())
+        return this.#write(wholeKey, encodeValue(operation.value), this.#floor)
       case 'delete':
-        this.#forget()
-        this.#write(wholeKey, undefined, 0n)
-        this.#nature = undefined
-        return
+        return this.#delete()
       case 'increment':
         this.#demand('counter')
         return this.#increment(operation.by)
@@ -93,7 +90,7 @@ class KeyDraft {
         this.#demand('set')
         const element = encodeValue(operation.element)
         const slot = elementSlot(element, this.#context.hash)
-        return this.#write(slot, operation.op === 'add' ? element : undefined, this.#floor())
+        return this.#write(slot, operation.op === 'add' ? element : undefined, this.#floor)
       }
     }
   }
@@ -103,12 +100,15 @@ class KeyDraft {
   }
 
   /**
-   * Drops what this transaction has written to the key so far. A slot written under an earlier delete of the
-   * same transaction bears its version as base, so the tombstone to come could not silence it.
+   * Drops what this transaction has written to the key so far: a slot written under an earlier delete of the
+   * same transaction bears its version as base, so the tombstone could not silence it.
    */
-  #forget(): void {
-    for (const slot of this.#written.keys()) this.#slots.delete(slot)
+  #delete(): void {
     this.#written.clear()
+    this.#write(wholeKey, undefined, 0n)
+    this.#isNew = true
+    this.#type = undefined
+    this.#floor = this.#context.version
   }
 
   #increment(by: number): void {
@@ -126,38 +126,31 @@ class KeyDraft {
         `the sum of ${JSON.stringify(this.#key)} would leave ±(2^53 − 1)`,
       )
     }
-    this.#write(slot, encodeValue(total), this.#floor())
+    this.#write(slot, encodeValue(total), this.#floor)
   }
 
   /** What is written from here on makes the key this type. */
   #demand(type: KeyType): void {
-    const { type: present, floor } = this.#look()
+    const present = this.#type
     if (present !== undefined && present !== type) {
       throw new LatticeError('TYPE_CONFLICT', `${JSON.stringify(this.#key)} is a ${present}, not a ${type}`)
     }
-    this.#nature = { type, floor }
+    this.#type = type
   }
 
-  #look(): Nature {
-    this.#nature ??= {
-      type: typeOf(this.#live()),
-      floor: knownDeletes([...this.#slots.values()], this.#context.horizon),
-    }
-    return this.#nature
-  }
-
+  /** The live entries, with what is written on top. */
   #live(): readonly Entry[] {
-    return liveEntries([...this.#slots.values()])
-  }
-
-  #floor(): Version {
-    return this.#look().floor
+    const before = this.#isNew ? [] : this.#context.slotsOf(this.#key)
+    const kept = before.filter(({ slot }) => !this.#written.has(slot))
+    return liveEntries([...kept, ...Array.from(this.#written.values(), content => this.#entryOf(content))])
   }
 
   #write(slot: string, value: Uint8Array | undefined, base: Version): void {
-    const { author, version } = this.#context
-    const content: EntryContent = { key: this.#key, slot, value, base, version }
-    this.#written.set(slot, content)
-    this.#slots.set(slot, { ...content, author, kind: slotKind(slot), bytes: nothing, digest: nothing })
+    this.#written.set(slot, { key: this.#key, slot, value, base, version: this.#context.version })
+  }
+
+  #entryOf(content: EntryContent): Entry {
+    const { author } = this.#context
+    return { ...content, author, kind: slotKind(content.slot), bytes: nothing, digest: nothing }
   }
 }

@@ -1,8 +1,11 @@
 /** Who wins each slot: the committed rows, with what is staged on top. */
 import { toUtf8 } from './bytes.ts'
+import type { Changes } from './changes.ts'
 import type { CheckedRows } from './checked-rows.ts'
-import type { Entry, VerifiedEntry } from './entry.ts'
-import { KeptSlots, parsed, type ParsedRow } from './kept-slots.ts'
+import { parseStored, type Entry, type VerifiedEntry } from './entry.ts'
+import { assert } from './errors.ts'
+import { KeptSummaries, slotsMin } from './kept-summaries.ts'
+import { follow, summaryOf, type KeySummary } from './key-summary.ts'
 import { keyPathNibbles, leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, NewRow, Row } from './ports.ts'
 import type { Origin, StagedRow } from './staged.ts'
@@ -21,7 +24,10 @@ export class Winners<T extends Staged> {
   readonly #rows: CheckedRows
   readonly #trie: MerkleTrie
   readonly #hash: Hash
-  readonly #kept = new KeptSlots()
+  /** What the committed slots of keys that have many come to. */
+  readonly #kept = new KeptSummaries()
+  /** The same with what is staged on top, before it is signed. */
+  readonly #joined = new Map<string, KeySummary>()
   readonly #staged = new Map<string, Map<string, T>>()
   readonly #keyHashes = new Map<string, Uint8Array>()
 
@@ -33,28 +39,31 @@ export class Winners<T extends Staged> {
 
   /** Puts a row on top. */
   stage(row: T): void {
+    const joined = this.#joined.get(row.key)
+    const next = joined && follow(joined, this.current(row.key, row.slot), row.entry)
+    if (next === undefined) this.#joined.delete(row.key)
+    else this.#joined.set(row.key, next)
     const slots = this.#staged.get(row.key) ?? new Map<string, T>()
     this.#staged.set(row.key, slots.set(row.slot, row))
   }
 
-  /** A staged row is durable: it becomes visible in the trie. */
-  committed(row: T): void {
-    this.#trie.setLeaf(row.path, row.leaf, row.seq)
-    this.#kept.committed(row)
-    this.unstage(row)
-  }
-
-  /** A committed row has gone without a successor. */
-  dropped({ key, slot }: Row): void {
-    this.#trie.delete(pathOf(key, slot, this.#hash))
-    this.#kept.dropped(key, slot)
+  /** A batch is durable: it becomes visible in the trie. */
+  committed({ rows, drops, keys }: Omit<Changes<T>, 'stillborn'>): void {
+    for (const { key, slot } of drops) {
+      this.#trie.delete(pathOf(key, slot, this.#hash))
+      this.#joined.delete(key)
+    }
+    for (const row of rows) {
+      this.#trie.setLeaf(row.path, row.leaf, row.seq)
+      this.#takeOff(row)
+    }
+    for (const { key, after } of keys) this.#kept.keep(key, after())
   }
 
   /** Takes a row away again, unless another one is on top of it by now. */
   unstage(row: T): void {
-    const slots = this.#staged.get(row.key)
-    if (slots?.get(row.slot) === row) slots.delete(row.slot)
-    if (slots?.size === 0) this.#staged.delete(row.key)
+    this.#takeOff(row)
+    this.#joined.delete(row.key)
   }
 
   /** Whether this very row is the staged one of its slot. */
@@ -65,6 +74,7 @@ export class Winners<T extends Staged> {
   /** Forgets all that is staged. */
   clear(): void {
     this.#staged.clear()
+    this.#joined.clear()
   }
 
   /** Hash of a key, remembered for a while: a batch needs it at three moments. */
@@ -79,8 +89,11 @@ export class Winners<T extends Staged> {
 
   /** The entry that wins a slot, staged or committed. Looks at no other slot: a set may have thousands. */
   current(key: string, slot: string): VerifiedEntry | undefined {
-    const staged = this.#staged.get(key)?.get(slot)
-    if (staged !== undefined) return staged.entry
+    return this.#staged.get(key)?.get(slot)?.entry ?? this.committedEntry(key, slot)
+  }
+
+  /** The same of the committed entries alone. */
+  committedEntry(key: string, slot: string): VerifiedEntry | undefined {
     const leaf = this.#trie.get(pathOf(key, slot, this.#hash, this.keyHash(key)))
     const row = leaf && this.#rows.at(leaf, key)
     return row && storedEntry(row)
@@ -89,6 +102,32 @@ export class Winners<T extends Staged> {
   /** The row to stage for an entry, with its place in the trie. */
   rowFor(entry: VerifiedEntry, seq: Sequence, origin: Origin): StagedRow {
     return { ...rowOf(entry, seq, this.#hash, this.keyHash(entry.key)), entry, origin }
+  }
+
+  /** What the committed entries of a key come to, if it has many and that is known. */
+  kept(key: string): KeySummary | undefined {
+    return this.#kept.get(key, () => this.#trie.countUnder(this.keyHash(key), keyPathNibbles))
+  }
+
+  /**
+   * What all entries of a key come to, with the staged ones on top. What of them ends is told only once they
+   * are signed.
+   */
+  summaryOf(key: string): KeySummary {
+    const staged = this.#staged.get(key)
+    const known = this.#joined.get(key) ?? this.#followed(key, staged)
+    const summary = known ?? summaryOf(this.slotsOf(key))
+    if (staged === undefined) this.#kept.keep(key, summary)
+    else if (summary.count >= slotsMin) this.#joined.set(key, summary)
+    return summary
+  }
+
+  /** The same of a key that is kept, unless that takes a look at all of it. */
+  #followed(key: string, staged: ReadonlyMap<string, T> = new Map()): KeySummary | undefined {
+    let summary = this.kept(key)
+    for (const { slot, entry } of staged.values())
+      summary = summary && follow(summary, this.committedEntry(key, slot), entry)
+    return summary
   }
 
   /** All entries of a key: the staged ones on top of these rows. */
@@ -104,19 +143,23 @@ export class Winners<T extends Staged> {
    * rows that are durable but not in the trie yet are still staged.
    */
   rowsOf(key: string): readonly Row[] {
-    const keyHash = this.keyHash(key)
-    if (!this.#trie.holds(keyHash, keyPathNibbles)) return []
-    const kept = this.#kept.get(key, () => this.#trie.countUnder(keyHash, keyPathNibbles))
-    if (kept !== undefined) return kept
-    const rows = this.#rows.slots(key)
-    this.#kept.keep(key, rows)
-    return rows
+    return this.#trie.holds(this.keyHash(key), keyPathNibbles) ? this.#rows.slots(key) : []
+  }
+
+  #takeOff(row: T): void {
+    const slots = this.#staged.get(row.key)
+    if (slots?.get(row.slot) === row) slots.delete(row.slot)
+    if (slots?.size !== 0) return
+    this.#staged.delete(row.key)
+    this.#joined.delete(row.key)
   }
 }
 
 /** The entry of a row that has been checked. */
-export function storedEntry(row: Row & Partial<ParsedRow>): VerifiedEntry {
-  return row.entry ?? parsed(row).entry
+export function storedEntry({ seq, bytes, digest }: Row): VerifiedEntry {
+  const entry = parseStored(bytes, digest)
+  assert(entry !== undefined, `row ${seq} holds a well-formed entry`)
+  return entry
 }
 
 /** The row of an entry, with its place in the trie. `keyHash` is the hash of its key, where it is in hand. */

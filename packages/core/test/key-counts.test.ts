@@ -1,38 +1,11 @@
 /** What the store remembers of keys beside their rows is what the rows say, whatever was written together. */
 import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { formatVersion, versionAt, type Operation } from '@lattice/core'
+import { versionAt, type Operation } from '@lattice/core'
 import { anyOperation, createMemoryStore, runsFromEnvironment, testWall } from '@lattice/core/testing'
-import { dueOf, endingsOf } from '../src/endings.ts'
-import { horizonKey } from '../src/horizon.ts'
-import { readKey } from '../src/reading.ts'
-import { storedEntry } from '../src/winners.ts'
 import { alice } from './crypto.ts'
-import { openReplica, type TestReplica } from './replicas.ts'
-
-/** Worked out from the rows. */
-function saidByRows({ store }: TestReplica): unknown {
-  const entries = store.after(0, 9_999).map(storedEntry)
-  const keys = [...Map.groupBy(entries, ({ key }) => key)]
-  const dues = keys.flatMap(([key, slots]) => {
-    const due = dueOf(endingsOf(slots))
-    return due === undefined ? [] : [`${formatVersion(due)} ${key}`]
-  })
-  return {
-    keys: keys.filter(([key, slots]) => key !== horizonKey && readKey(key, slots) !== undefined).length,
-    endings: keys.reduce((sum, [, slots]) => sum + endingsOf(slots).length, 0),
-    dues: dues.sort(),
-  }
-}
-
-function saidByFacts({ replica, store }: TestReplica): unknown {
-  const dues = store.facts('due/', 9_999)
-  return {
-    keys: replica.keys.keyCount,
-    endings: replica.keys.endingCount,
-    dues: dues.map(([name, key]) => `${name.slice(4, 20)} ${Buffer.from(key).toString()}`).sort(),
-  }
-}
+import { saidByFacts, saidByRows } from './key-facts.ts'
+import { openReplica } from './replicas.ts'
 
 const operation = fc
   .tuple(anyOperation, fc.constantFrom('a', 'b', 'c'))

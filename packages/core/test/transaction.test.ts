@@ -14,6 +14,7 @@ import {
   type Operation,
 } from '@lattice/core'
 import { anyOperation, assertProperty, runsFromEnvironment, testWall } from '@lattice/core/testing'
+import { summaryOf } from '../src/key-summary.ts'
 import { draftTransaction } from '../src/transaction.ts'
 import { alice, bob, sha256 } from './crypto.ts'
 import { entryOf, life, openReplica, readingsOf, rootOf, write } from './replicas.ts'
@@ -28,6 +29,7 @@ function draft(operations: readonly Operation[], slots: readonly Entry[] = []): 
     version,
     horizon: 0n,
     hash: sha256,
+    summaryOf: key => summaryOf(slotsOf(key)),
     slotsOf,
   })
 }

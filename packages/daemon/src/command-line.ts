@@ -9,9 +9,13 @@ export async function main(argv: string[]): Promise<void> {
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
   const { stdout, stderr, stdin, env } = process
-  // `lattice config | head`: a reader that has seen enough is no failure.
-  stdout.on('error', () => undefined)
-  const io = { stdout, stderr, stdin, env, cwd: process.cwd(), signal: stop.signal }
+  // `lattice status --watch | head`: a reader that has seen enough is no failure, and the end of the command. A
+  // daemon goes on: its `stop` is another.
+  const unread = new AbortController()
+  stdout.on('error', () => unread.abort())
+  stderr.on('error', () => undefined)
+  const signal = AbortSignal.any([stop.signal, unread.signal])
+  const io = { stdout, stderr, stdin, env, cwd: process.cwd(), signal }
   const cli = buildProgram(io, {
     startDaemon: async (config, context) => {
       const { runDaemon } = await import('./main.ts')

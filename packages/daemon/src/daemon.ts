@@ -353,7 +353,7 @@ function appOptions(input: ServeInput): HttpAppOptions {
       production: config.environment === 'production',
       safeMode: config.trustedKeys.length === 0,
       violations: loaded.insecure.map(problem => problem.text),
-      startedWall: parts.clock.now().wall,
+      started: parts.clock.now(),
     },
     clock: parts.clock,
     p2p: () => ({

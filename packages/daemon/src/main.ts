@@ -15,6 +15,7 @@ import type { Identity } from './host/identity.ts'
 import type { Log } from './host/log.ts'
 import { peerIdFromNodeId } from './host/peer-id.ts'
 import { proxyHops } from './host/space.ts'
+import { extendStart } from './host/systemd.ts'
 import { callerAddress } from './http/index.ts'
 import { serveWithSuccessors } from './successors.ts'
 
@@ -48,7 +49,10 @@ export async function runDaemon(
   process.on('SIGHUP', () => (stdout.isTTY ? stop.abort() : void current?.reload(context.reload)))
   const started = { config, loaded: context.loaded, env, stdout }
   const daemon = await serveWithSuccessors({
-    start: remedy => startDaemon(remedy === undefined ? started : { ...started, remedy }, parts),
+    start: async remedy => {
+      using _moreTime = extendStart({ env })
+      return await startDaemon(remedy === undefined ? started : { ...started, remedy }, parts)
+    },
     onDaemon: next => {
       const isFirst = current === undefined
       current = next

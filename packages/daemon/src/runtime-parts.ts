@@ -7,7 +7,7 @@ export interface RuntimeParts extends Omit<EngineParts, 'at'> {
   readonly clock: Clock
   readonly verifier: Verifier
   readonly transports: readonly Transport[]
-  /** Restarts the P2P stack after a clock jump. */
+  /** Restarts the P2P stack after a jump of the clock, or starts it where it could not before. */
   readonly restartP2p?: () => Promise<void>
   /** Told of every step and commit: what a process watchdog goes by. */
   readonly pulse?: Pulse

@@ -24,7 +24,6 @@ import {
   type PathKind,
   type RequestedMode,
   type Scan,
-  type Transport,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
 import { Alarm } from './alarm.ts'
@@ -35,6 +34,7 @@ import { logEvent } from './event-log.ts'
 import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } from './failure.ts'
 import type { RuntimeParts } from './runtime-parts.ts'
 import { readPage } from './state-page.ts'
+import { Transports } from './transports.ts'
 import type { LatticeNode, StatePage, SwitchOptions, WriteOptions, WriteReceipt } from './node.ts'
 export type { RuntimeParts } from './runtime-parts.ts'
 
@@ -46,11 +46,10 @@ export class Runtime implements LatticeNode {
   readonly #engine: Engine
   readonly #admission: Admission
   readonly #signing: BatchSigner
-  readonly #transports: ReadonlyMap<PathKind, Transport>
+  readonly #transports: Transports
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #writes = new Map<number, Waiting<{ version: bigint; root: string }>>()
   readonly #replies = new Map<number, Waiting<Uint8Array>>()
-  readonly #failures = new Map<PathKind, string>()
   readonly #deadlines: Deadlines
   readonly #queue: Event[] = []
   readonly #alarm: Alarm
@@ -72,14 +71,16 @@ export class Runtime implements LatticeNode {
     const authors = authorsOf(parts)
     const isNews = this.#engine.replica.isNews.bind(this.#engine.replica)
     this.#admission = new Admission({ hash, verifier, log, isNews, knows: author => authors.has(author) })
-    this.#transports = new Map(parts.transports.map(transport => [transport.kind, transport]))
+    this.#transports = new Transports(parts)
   }
 
   /** Starts the transports. One that cannot, or cannot anew, is reported, and the node goes on without it. */
   async start(): Promise<void> {
     this.#started = true
     this.#setAlarm()
-    await Promise.all([...this.#transports.values()].map(transport => this.#launch(transport)))
+    const start = async (path: PathKind): Promise<void> =>
+      this.#dispatch(await this.#transports.start(path, this.#inbox(path)))
+    await Promise.all(this.#transports.paths.map(start))
   }
 
   /** Says goodbye if it had started, lets the last commit finish, stops all. The store stays open. */
@@ -89,7 +90,7 @@ export class Runtime implements LatticeNode {
     if (this.#started) this.#dispatch({ type: 'leave' })
     await this.#drained()
     this.#halt(new LatticeError('NOT_READY', 'the node is stopping'))
-    await Promise.all([...this.#transports.values()].map(transport => transport.stop()))
+    await this.#transports.stop()
   }
 
   read(key: string): KeyReading | undefined {
@@ -164,28 +165,12 @@ export class Runtime implements LatticeNode {
 
   /** Last error per address of a peer, over both paths. */
   addresses(peer: NodeId): readonly (AddressStatus & { readonly path: PathKind })[] {
-    return [...this.#transports.values()].flatMap(transport =>
-      transport.addresses(peer).map(address => ({ ...address, path: transport.kind })),
-    )
+    return this.#transports.addresses(peer)
   }
 
-  /** Why a transport is not running, as a sentence; undefined while it is, or was never asked for. */
+  /** Why a transport does not run, as a sentence; undefined while it does, or was never asked for. */
   startFailure(path: PathKind): string | undefined {
-    return this.#failures.get(path)
-  }
-
-  async #launch(transport: Pick<Transport, 'kind' | 'start'>): Promise<void> {
-    const path = transport.kind
-    if (!this.#transports.has(path) || this.#failures.has(path)) return
-    try {
-      await transport.start(this.#inbox(path))
-      this.#dispatch({ type: 'transport', path, started: true })
-    } catch (error) {
-      const reason = sentence(error)
-      this.#failures.set(path, reason)
-      this.#parts.log('error', `${path} could not start`, { path, reason })
-      this.#dispatch({ type: 'transport', path, started: false, reason })
-    }
+    return this.#transports.failure(path)
   }
 
   #inbox(path: PathKind): Inbox {
@@ -312,7 +297,7 @@ export class Runtime implements LatticeNode {
       case 'distrust-store':
         return void this.#distrust(new LatticeError('STORE_SUSPECT', effect.reason), effect.remedy)
       case 'restart-p2p':
-        return this.#spawn(this.#launch({ kind: 'p2p', start: async () => this.#parts.restartP2p?.() }))
+        return this.#spawn(this.#restartP2p())
     }
   }
 
@@ -343,7 +328,7 @@ export class Runtime implements LatticeNode {
 
   async #connect({ path, peer }: Effect & { type: 'connect' }): Promise<void> {
     using done = this.#deadlines.start(connectWithinMs)
-    const reach = async (): Promise<void> => this.#transport(path).connect(peer, done.signal)
+    const reach = async (): Promise<void> => this.#transports.of(path).connect(peer, done.signal)
     const failure = await reach().then(() => undefined, failureOf)
     if (failure === undefined) this.#dispatch({ type: 'peer-up', path, peer })
     else this.#dispatch({ type: 'connect-failed', path, peer, ...failure })
@@ -352,7 +337,7 @@ export class Runtime implements LatticeNode {
   async #ask({ id, path, peer, message, timeoutMs }: Effect & { type: 'ask' }): Promise<void> {
     using done = this.#deadlines.start(timeoutMs)
     const ask = async (): Promise<Event> => {
-      const frame = await this.#transport(path).request(peer, this.#encode(message), done.signal)
+      const frame = await this.#transports.of(path).request(peer, this.#encode(message), done.signal)
       const answer = decodeMessage(frame, peer)
       if (isMalformed(answer)) return { type: 'ask-failed', id, ...unreadAnswer(answer) }
       if (answer.rows !== undefined) this.#dispatch({ type: 'received', id, message: answer })
@@ -362,9 +347,16 @@ export class Runtime implements LatticeNode {
     this.#dispatch(await ask().catch(failed))
   }
 
+  async #restartP2p(): Promise<void> {
+    const { restartP2p } = this.#parts
+    if (restartP2p === undefined || !this.#transports.has('p2p')) return
+    this.#dispatch(await this.#transports.launched('p2p', restartP2p()))
+  }
+
   async #announce(message: Message): Promise<void> {
+    if (!this.#transports.has('p2p')) return
     try {
-      await this.#transports.get('p2p')?.announce(this.#encode(message))
+      await this.#transports.of('p2p').announce(this.#encode(message))
     } catch (error) {
       this.#parts.log('warn', 'an announce could not be sent', { reason: sentence(error) })
     }
@@ -377,12 +369,6 @@ export class Runtime implements LatticeNode {
   #emit(event: NodeEvent): void {
     logEvent(event, this.#parts.log)
     for (const listener of this.#listeners) listener(event)
-  }
-
-  #transport(path: PathKind): Transport {
-    const transport = this.#transports.get(path)
-    if (transport === undefined) throw new LatticeError('PEER_UNKNOWN', `this node has no ${path} transport`)
-    return transport
   }
 
   /** Runs what nobody waits for. */

@@ -1,5 +1,8 @@
 /** L3: the form of an answer, colour and repetition, the same options on every command. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { parse, parseAllDocuments } from 'yaml'
@@ -117,4 +120,29 @@ describe('--watch', () => {
     expect(watched.stdout).toContain('node2')
     expect((await lattice('peers --watch 1ms')).code).toBe(64)
   })
+})
+
+describe('a reader that goes away', () => {
+  const script = fileURLToPath(new URL('../bin/lattice.js', import.meta.url))
+
+  /** Runs a command of which `stream` is read once and closed; its exit code. */
+  async function unread(line: string, stream: 'stdout' | 'stderr'): Promise<number | null> {
+    const env = { PATH: process.env['PATH'] ?? '', LATTICE_URL: server.url, LATTICE_HTTP_PORT: 'x' }
+    const child = spawn(process.execPath, [script, ...line.split(' ')], { cwd: tmpdir(), env })
+    const ended = once(child, 'exit') as Promise<[number | null]>
+    const late = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    if (stream === 'stdout') await once(child.stdout, 'data')
+    child[stream].destroy()
+    const [code] = await ended
+    clearTimeout(late)
+    return code
+  }
+
+  it('ends a command that would go on without end', async () => {
+    expect(await unread('status --watch 500ms', 'stdout')).toBe(0)
+  }, 30_000)
+
+  it('of the errors changes no exit code', async () => {
+    expect(await unread('config validate missing.env', 'stderr')).toBe(78)
+  }, 30_000)
 })

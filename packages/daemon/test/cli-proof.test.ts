@@ -102,6 +102,13 @@ describe('lattice verify-proof', () => {
     expect([stranger.code, elsewhere.code]).toEqual([1, 1])
   })
 
+  it('proves nothing while nobody can tell whose word counts: a misspelt key is not "any key"', async () => {
+    const misspelt = await check(proof, '--trusted-keys', `${'ab'.repeat(31)}zz`)
+    const unread = await check(proof, '--config', join(home, 'missing.env'))
+    expect([misspelt.code, unread.code]).toEqual([78, 78])
+    expect(misspelt.stderr).toContain('--trusted-keys')
+  })
+
   it('calls an unreadable file or a text that is no JSON a usage error', async () => {
     const missing = await runInProcess(['verify-proof', 'missing.json'], { cwd: home })
     const noJson = await runInProcess(['verify-proof', '-'], { cwd: home, stdin: '{' })

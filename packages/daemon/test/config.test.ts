@@ -14,6 +14,7 @@ import {
   settingOf,
 } from '../src/config/index.ts'
 import type { ConfigInput, SettingName } from '../src/config/index.ts'
+import { parseEnvFile, writeEnvValue } from '../src/config/env-file.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { peerIdFromNodeId } from '../src/host/peer-id.ts'
 import { catchError, openConfigWorld } from './config-world.ts'
@@ -195,6 +196,17 @@ describe('problems', () => {
 })
 
 describe('values', () => {
+  it('written into a file are read back as they were', () => {
+    const part = fc.constantFrom(' ', '#', '"', "'", '\\', '$', '=', '\t', '\n', 'n', 'ä', '😀', '\u00a0')
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 8 }), parts => {
+        const value = parts.join('')
+        const { assignments, faults } = parseEnvFile(`A=${writeEnvValue(value)}\nB=1\n`)
+        expect([assignments.map(each => each.value), faults]).toEqual([[value, '1'], []])
+      }),
+    )
+  })
+
   it('durations read back what they are written as', () => {
     const unit = fc.constantFrom(
       ['', 1000],

@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { doctorChecks, examine, type Patient } from '../src/doctor/index.ts'
 import { loadConfig } from '../src/config/index.ts'
 import { answers, tryOutbound } from '../src/netcheck/outbound.ts'
+import { climb } from '../src/netcheck/steps.ts'
 import { openIdentity } from '../src/host/identity.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
 import { peer } from './rest-answers.ts'
@@ -332,6 +333,21 @@ describe('L6: the doctor', () => {
 })
 
 describe('L7: netcheck', () => {
+  it('waits no longer than it was told, also for what does not listen to that', async () => {
+    const deaf = new Promise<never>(() => undefined)
+    const steps = await climb(
+      [
+        ['dns', () => deaf],
+        ['tcp', () => ({ text: 'never tried' })],
+      ],
+      20,
+    )
+    expect(steps.map(({ outcome, text }) => [outcome, text])).toEqual([
+      ['failed', 'nobody answered in time (0.02 s)'],
+      ['not tested', 'an earlier step failed'],
+    ])
+  })
+
   it('L15: says what is wrong with each of ten broken ways in the words of its first failing step, and leaves the rest untested', async () => {
     const notLibp2p = await listening(
       createServer(socket => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n').on('error', () => undefined)),

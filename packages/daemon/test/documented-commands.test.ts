@@ -11,7 +11,7 @@ import type { Command } from 'commander'
 import { buildProgram } from '../src/cli/program.ts'
 
 const root = join(import.meta.dirname, '../../..')
-const known = new Set(['sh', 'json', 'ini', 'text', 'tsx', 'ts', 'console', 'env', ''])
+const known = new Set(['sh', 'json', 'ini', 'text', 'tsx', 'ts', 'console', 'env', 'nginx', ''])
 
 interface Block {
   readonly at: string

@@ -1,8 +1,8 @@
 /** Who may write: exactly those the contract names. */
 import type { IncomingMessage } from 'node:http'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { isExempt, isLoopbackHost } from '../src/http/auth.ts'
-import { callerAddress } from '../src/http/caller.ts'
+import { isExempt } from '../src/http/auth.ts'
+import { callerAddress, isLoopbackHost } from '../src/http/caller.ts'
 import { jsonBody, startWorld, token } from './http-world.ts'
 import type { Answer, World, WorldOptions } from './http-world.ts'
 
@@ -76,6 +76,7 @@ describe('the token', () => {
     ['as bearer', { authorization: `bearer ${token}` }, 200],
     ['as X-Lattice-Token', { 'x-lattice-token': token }, 200],
     ['beside a proxy token', { authorization: 'Bearer hf_other', 'x-lattice-token': token }, 200],
+    ['as a second guess', { authorization: `Bearer ${token}`, 'x-lattice-token': 'a first guess' }, 401],
     ['wrong', { authorization: 'Bearer wrong' }, 401],
     ['a prefix', { 'x-lattice-token': token.slice(0, -1) }, 401],
     ['longer', { 'x-lattice-token': `${token}x` }, 401],
@@ -192,6 +193,19 @@ it('requests beyond the limit of one address are 429 with RateLimit and Retry-Af
     expect((await from('203.0.113.9', path))?.status).toBe(200)
 })
 
+it('whom a proxy on this machine speaks for is limited, and whoever is on it himself is not', async () => {
+  world = await startWorld({ requestsPerMinute: 2 })
+  const statusFrom = async (headers: Record<string, string>): Promise<number[]> => {
+    const statuses = []
+    for (let count = 0; count < 3; count += 1)
+      statuses.push((await world?.ask('/api/lattice/nodes', { headers }))?.status ?? 0)
+    return statuses
+  }
+  expect(await statusFrom({ 'x-forwarded-for': '203.0.113.9' })).toEqual([200, 200, 429])
+  expect(await statusFrom({ 'x-forwarded-for': '203.0.113.10' })).toEqual([200, 200, 429])
+  expect(await statusFrom({})).toEqual([200, 200, 200])
+})
+
 it('every answer carries the security headers, with who may embed as configured', async () => {
   const at = await start({ frameAncestors: ["'self'", 'https://huggingface.co'] })
   for (const path of ['/', '/docs', '/nothing', '/api/lattice/state']) {
@@ -225,14 +239,21 @@ it('loopback is 127.0.0.0/8, ::1 and localhost, and nothing that looks like them
 
 describe('the address of a caller', () => {
   it.each([
-    [0, '192.0.2.1', '127.0.0.1'],
-    [1, undefined, '127.0.0.1'],
-    [1, '192.0.2.1', '192.0.2.1'],
-    [1, 'forged, 192.0.2.1', '192.0.2.1'],
-    [2, '192.0.2.1', '192.0.2.1'],
-    [2, 'forged, 192.0.2.1, 192.0.2.2', '192.0.2.1'],
-  ])('behind %d proxies that say %s is %s', (hops, header, address) => {
-    const request = { socket: { remoteAddress: '127.0.0.1' }, headers: { 'x-forwarded-for': header } }
+    [0, '127.0.0.1', undefined, '127.0.0.1'],
+    [0, '127.0.0.1', '192.0.2.1', '192.0.2.1'],
+    [0, '::ffff:127.0.0.1', 'forged, 192.0.2.1', '192.0.2.1'],
+    [0, '::1', '192.0.2.1, 127.0.0.1', '192.0.2.1'],
+    [0, '127.0.0.1', '127.0.0.1', '127.0.0.1'],
+    [0, '127.0.0.1', '192.0.2.1, nonsense', '127.0.0.1'],
+    [0, '198.51.100.7', '192.0.2.1', '198.51.100.7'],
+    [1, '198.51.100.7', undefined, '198.51.100.7'],
+    [1, '198.51.100.7', '192.0.2.1', '192.0.2.1'],
+    [1, '198.51.100.7', 'forged, 192.0.2.1', '192.0.2.1'],
+    [1, '198.51.100.7', 'nonsense', '198.51.100.7'],
+    [2, '198.51.100.7', '192.0.2.1', '192.0.2.1'],
+    [2, '198.51.100.7', 'forged, 192.0.2.1, 192.0.2.2', '192.0.2.1'],
+  ])('behind %d proxies, connected as %s with %s, is %s', (hops, remoteAddress, header, address) => {
+    const request = { socket: { remoteAddress }, headers: { 'x-forwarded-for': header } }
     expect(callerAddress(request as unknown as IncomingMessage, hops)).toBe(address)
   })
 })

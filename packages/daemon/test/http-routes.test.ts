@@ -295,6 +295,20 @@ describe('health', () => {
     expect((await world.ask('/readyz')).status).toBe(200)
   })
 
+  it('a wall clock that is set makes it neither younger nor older', async () => {
+    await world.close()
+    let stepMs = 0
+    world = await startWorld({
+      clock: { now: () => ({ mono: performance.now(), wall: Date.now() + stepMs }) },
+    })
+    const uptimes: number[] = []
+    for (stepMs of [0, 3_600_000, -3_600_000])
+      uptimes.push(Number((await world.ask('/api/lattice/health')).json['uptime_seconds']))
+    expect(uptimes).toEqual(uptimes.toSorted((a, b) => a - b))
+    expect(Math.min(...uptimes)).toBeGreaterThan(0)
+    expect(Math.max(...uptimes)).toBeLessThan(60)
+  })
+
   it('a store that fails is unhealthy, 503, and not ready', async () => {
     await world.close()
     const persistence = () => ({ status: 'unhealthy' as const, reason: 'disk full' })

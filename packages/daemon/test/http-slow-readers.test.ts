@@ -5,6 +5,7 @@ import type { Response } from 'express'
 import { createSnapshots } from '../src/http/state-snapshot.ts'
 import type { Snapshots } from '../src/http/state-snapshot.ts'
 import { sendPieces } from '../src/http/streaming.ts'
+import { UntakenAnswers } from '../src/http/untaken.ts'
 import { MemoryNode } from './http-world.ts'
 
 describe('copies of the state in use', () => {
@@ -35,6 +36,31 @@ describe('copies of the state in use', () => {
     const leases = []
     for (let count = 0; count < 100; count += 1) leases.push(await takeAnew(snapshots))
     expect(new Set(leases.map(({ snapshot }) => snapshot)).size).toBe(100)
+  })
+})
+
+describe('long answers that wait for their readers', () => {
+  const half = 32 * 1024 * 1024
+  const reader = (): Response => new EventEmitter() as unknown as Response
+
+  it('are bounded together, and one alone may be of any length', () => {
+    const untaken = new UntakenAnswers()
+    const first = reader()
+    untaken.admit(first, half)
+    untaken.admit(reader(), half)
+    expect(() => untaken.admit(reader(), 1)).toThrow(expect.objectContaining({ code: 'OVERLOADED' }))
+    first.emit('close')
+    const third = reader()
+    untaken.admit(third, 1)
+    third.emit('close')
+    expect(() => untaken.admit(reader(), half + 1)).toThrow(expect.objectContaining({ code: 'OVERLOADED' }))
+    new UntakenAnswers().admit(reader(), 10 * half)
+  })
+
+  it('do not wait for readers who have gone', () => {
+    const untaken = new UntakenAnswers()
+    untaken.admit({ closed: true } as Response, 2 * half)
+    expect(() => untaken.admit(reader(), 2 * half)).not.toThrow()
   })
 })
 

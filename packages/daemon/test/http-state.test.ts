@@ -229,6 +229,43 @@ describe('listing', () => {
     expect(seen).toEqual(Array.from({ length: 25 }, (_, index) => `k${String(index).padStart(6, '0')}`))
   })
 
+  it('a page of large values is short, and the next one goes on there', async () => {
+    const large = 'x'.repeat(60_000)
+    const names = Array.from({ length: 50 }, (_, at) => `large${String(at).padStart(2, '0')}`)
+    world.node.apply(names.map(name => ({ op: 'put' as const, key: name, value: large })))
+    const sizes: number[] = []
+    const seen: string[] = []
+    for (let cursor = '', more = true; more;) {
+      const { json: page } = await world.ask(`/api/lattice/state?limit=1000${cursor}`)
+      const state = page['state'] as Record<string, string>
+      expect(Object.values(state).every(value => value === large)).toBe(true)
+      seen.push(...Object.keys(state))
+      sizes.push(Object.keys(state).length)
+      more = page['next_cursor'] !== null
+      cursor = `&cursor=${String(page['next_cursor'])}`
+    }
+    expect(seen).toEqual(names)
+    expect(sizes).toEqual([32, 18])
+  })
+
+  it('a long value is answered as a short one is', async () => {
+    const value = Array.from({ length: 20_000 }, (_, at) => `element ${at} ä`)
+    world.node.apply([{ op: 'put', key: 'long', value }])
+    const answer = await world.ask('/api/lattice/state/long')
+    expect([answer.status, answer.json['value']]).toEqual([200, value])
+    expect(answer.headers['content-length']).toBe(String(Buffer.byteLength(answer.text)))
+    expect(answer.headers['content-type']).toContain('application/json')
+    const tag = String(answer.headers.etag)
+    const again = await world.ask('/api/lattice/state/long', { headers: { 'if-none-match': tag } })
+    expect(again.status).toBe(304)
+    const head = await world.ask('/api/lattice/state/long', { method: 'HEAD' })
+    expect([head.status, head.text, head.headers['content-length']]).toEqual([
+      200,
+      '',
+      answer.headers['content-length'],
+    ])
+  })
+
   it('a summary leaves the state out and signs the root', async () => {
     fill(3)
     const { json: summary } = await world.ask('/api/lattice/state?summary=true')

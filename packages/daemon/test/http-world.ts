@@ -355,7 +355,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       production: false,
       safeMode: false,
       violations: [],
-      startedWall: Date.now(),
+      started: { mono: performance.now(), wall: Date.now() },
     },
     clock: { now: () => ({ mono: performance.now(), wall: Date.now() }) },
     p2p: () => ({

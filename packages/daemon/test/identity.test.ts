@@ -38,6 +38,16 @@ describe('identity', () => {
     expect(nodeIdFromPeerId(made.peerId)).toBe(made.nodeId)
   })
 
+  it('belongs to whom the directory belongs to, also where root looks at it first', () => {
+    // Only root can give a directory away.
+    if (process.geteuid?.() === 0) fs.chownSync(stateDir, 4711, 4712)
+    openIdentity({ stateDir })
+    openAdminToken(stateDir, undefined)
+    const { uid, gid } = fs.statSync(stateDir)
+    for (const name of ['identity.key', 'admin.token'])
+      expect(fs.statSync(join(stateDir, name))).toMatchObject({ uid, gid, mode: 0o100600 })
+  })
+
   it('signs what its public key verifies', () => {
     const { signer, publicKey, nodeId } = openIdentity({ stateDir })
     const message = Buffer.from('hello')

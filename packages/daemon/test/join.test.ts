@@ -1,5 +1,14 @@
 /** `lattice invite` and `lattice join`: one string each way, edited into the configuration file (row F5). */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -188,6 +197,39 @@ describe('F5: lattice invite and join', () => {
     const lasting = writeToken({ ...said, expires: 4_000_000_000 }, one.signer)
     const { stdout } = await lattice('join', lasting, '--dry-run', '--config', path('b.env'))
     expect(stdout).toContain(`would change\n  LATTICE_TRUSTED_KEYS=${one.peerId}`)
+    expect(readFileSync(path('b.env'), 'utf8')).toBe(text)
+    expect(readdirSync(path('b'))).toEqual([])
+  })
+
+  it('the answer is on the topic that was taken over, and an HTTP-only node may be on any', async () => {
+    file('a.env', ...fresh('a', 8001), 'LATTICE_P2P_TOPIC=ours/v1')
+    const invited = await invite('a.env')
+    for (const more of [[], ['LATTICE_P2P_ENABLED=false', 'LATTICE_P2P_TOPIC=other/v1']]) {
+      file('b.env', ...fresh('b', 8002), ...more)
+      const { stdout } = await lattice('join', invited.token, '--config', path('b.env'), '--json')
+      const { answer } = JSON.parse(stdout) as { answer: string }
+      const back = await lattice('join', answer, '--no-answer', '--config', path('a.env'))
+      expect([back.code, back.stderr]).toEqual([0, ''])
+    }
+  })
+
+  it('takes over a topic that a file would read as a comment', async () => {
+    file('b.env', ...fresh('b', 8002))
+    const odd = writeToken({ ...said, topic: '#ours', expires: 4_000_000_000 }, one.signer)
+    expect((await lattice('join', odd, '--no-answer', '--config', path('b.env'))).code).toBe(0)
+    const loaded = loadConfig({ env: {}, file: path('b.env'), cwd: directory })
+    expect(loaded.config).toMatchObject({ p2pTopic: '#ours', trustedKeys: [one.nodeId] })
+  })
+
+  it('a node that nobody could reach is told so before its file is changed', async () => {
+    const everywhere = ['LATTICE_P2P_LISTEN=/ip4/0.0.0.0/tcp/9000', 'LATTICE_HTTP_HOST=0.0.0.0']
+    file('b.env', `LATTICE_STATE_DIR=${path('b')}`, ...everywhere)
+    const text = readFileSync(path('b.env'), 'utf8')
+    const lasting = writeToken({ ...said, expires: 4_000_000_000 }, one.signer)
+    for (const more of [[], ['--dry-run']]) {
+      const { code, stderr } = await lattice('join', lasting, '--config', path('b.env'), ...more)
+      expect([code, stderr]).toEqual([78, expect.stringContaining('--public-url')])
+    }
     expect(readFileSync(path('b.env'), 'utf8')).toBe(text)
   })
 

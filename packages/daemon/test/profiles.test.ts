@@ -120,6 +120,14 @@ describe('F4: lattice init', () => {
     expect(loaded.config).toMatchObject({ nodeName: 'node9', httpPort: 8123, holdDownMs: 20_000 })
   })
 
+  it('values that a file would read as a comment or a quote are read back as they were given', async () => {
+    const given = ['--state-dir', `/srv/it's #1`, '--p2p-topic', '#ours', '--snapshot-dir', '"/srv" "b"']
+    expect((await lattice('init', '--profile', 'local', ...given)).code).toBe(0)
+    const { lookup, problems } = loadConfig({ env: {}, file: join(directory, 'lattice.env') })
+    const read = (['STATE_DIR', 'P2P_TOPIC', 'SNAPSHOT_DIR'] as const).map(name => lookup(name))
+    expect([...read, problems]).toEqual([given[1], given[3], given[5], []])
+  })
+
   it('replaces nothing unasked, and writes no value the daemon would refuse', async () => {
     await lattice('init', '--profile', 'server')
     const before = statSync(join(directory, 'lattice.env')).mtimeMs

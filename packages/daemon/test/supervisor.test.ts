@@ -1,11 +1,12 @@
 /** The process watchdog: what systemd is told, and when it is told nothing (experience §3). */
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 
 import { createPulse } from '../src/host/pulse.ts'
-import { createSupervisor, watchdogMs } from '../src/host/systemd.ts'
+import { createSupervisor, extendStart, watchdogMs } from '../src/host/systemd.ts'
 
 let directory = ''
 let program = ''
@@ -18,6 +19,13 @@ beforeEach(() => {
   chmodSync(program, 0o755)
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries += 1) {
+    if (tries === 200) throw new Error('it never came to that')
+    await wait(20)
+  }
+}
 
 const words = (): string[] => (existsSync(heard) ? readFileSync(heard, 'utf8').trimEnd().split('\n') : [])
 
@@ -67,6 +75,23 @@ describe('the voice towards systemd', () => {
     expect(warnings).toEqual([expect.stringContaining('the engine should have moved')])
   })
 
+  it('a long start asks for more time, again and again, until it serves', async () => {
+    const asks = (): number => words().filter(word => word === '/n EXTEND_TIMEOUT_USEC=90000000').length
+    {
+      using _start = extendStart({ env: { NOTIFY_SOCKET: '/n' }, everyMs: 20, program })
+      await eventually(() => asks() >= 3)
+    }
+    await eventually(async () => {
+      const before = words().length
+      await wait(100)
+      return words().length === before
+    })
+    using _other = extendStart({ env: {}, everyMs: 1, program })
+    const said = words().length
+    await wait(50)
+    expect(words()).toHaveLength(said)
+  })
+
   it('a program that is not there is told once', async () => {
     const warnings: string[] = []
     const voice = createSupervisor({
@@ -111,5 +136,16 @@ describe('the pulse', () => {
       await Promise.resolve()
       expect(pulse.trouble(60_001)).toBeUndefined()
     }
+  })
+})
+
+describe('the units', () => {
+  it('that read the settings read the environment of the service, too, which wins over them', () => {
+    const units = globSync(join(import.meta.dirname, '../../../deploy/systemd/*.service'))
+    const texts = units.map(unit => [basename(unit), readFileSync(unit, 'utf8')] as const)
+    const reading = texts.filter(([, text]) => text.includes('--config /etc/lattice/lattice.env'))
+    expect(reading).toHaveLength(4)
+    const lacking = reading.filter(([, text]) => !/^EnvironmentFile=-\/etc\/default\/lattice$/m.test(text))
+    expect(lacking.map(([name]) => name)).toEqual([])
   })
 })

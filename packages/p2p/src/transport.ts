@@ -59,8 +59,8 @@ export interface P2pTransport extends Transport {
   /** Hands an HTTP server's `upgrade` request to libp2p; answers 503 while stopped, 429 to too many. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void
   /**
-   * Stops and starts libp2p with the same inbox, as after a jump of the clock (reliability T2). No-op while
-   * stopped.
+   * Stops and starts libp2p with the same inbox, as after a jump of the clock (reliability T2), or starts it
+   * where it could not before. No-op while stopped.
    */
   restart(): Promise<void>
 }
@@ -111,14 +111,7 @@ class Libp2pTransport implements P2pTransport {
   start(inbox: Inbox): Promise<void> {
     assert(this.#inbox === undefined, 'a transport is started once until it is stopped')
     this.#inbox = inbox
-    return this.#next(async () => {
-      try {
-        await this.#startStack()
-      } catch (error) {
-        this.#inbox = undefined
-        throw error
-      }
-    })
+    return this.#next(() => this.#startStack())
   }
 
   stop(): Promise<void> {

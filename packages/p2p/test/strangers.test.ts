@@ -61,10 +61,11 @@ describe('refusals of strangers', () => {
     }
     await startNode(host, [], [], { log })
     const { transport } = await startNode(identity(2, 0), [host], [addressOf(host)])
-    for (let refused = 1; refused <= 3; refused++) {
+    // On a busy machine a dial may end before it has reached the host.
+    await until(async () => {
       await transport.connect(host.nodeId, soon()).catch(() => {})
-      await until(() => levels.length >= refused)
-    }
+      return levels.length >= 3
+    })
     expect(levels.slice(0, 3)).toEqual(['info', 'debug', 'debug'])
   })
 

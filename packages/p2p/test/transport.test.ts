@@ -169,6 +169,20 @@ describe('P2P transport', () => {
       message: expect.stringContaining(`/tcp/${port}`),
     })
   })
+
+  it('starts by a restart once the port is free, and not after it was stopped', async () => {
+    const taken = await listen(createServer())
+    const { port } = taken.address() as AddressInfo
+    const { transport, inbox } = makeNode(identity(1, port), [], [])
+    await expect(transport.start(inbox)).rejects.toMatchObject({ code: 'PORT_IN_USE' })
+    await expect(transport.restart()).rejects.toMatchObject({ code: 'PORT_IN_USE' })
+    await new Promise(resolve => taken.close(resolve))
+    await transport.restart()
+    expect(transport.listenAddrs()).toEqual([expect.stringContaining(`/tcp/${port}/`)])
+    await transport.stop()
+    await transport.restart()
+    expect(transport.listenAddrs()).toEqual([])
+  })
 })
 
 describe('P2P configuration', () => {

@@ -11,7 +11,7 @@ import { exitCodes, type ExitCode } from './exit.ts'
 import { painter, print, printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { Register } from './register.ts'
-import { openSession, withRemote } from './session.ts'
+import { urlOf, withRemote } from './session.ts'
 import { loadFrom, withSettingFlags } from './settings.ts'
 
 /** How long this machine's own daemon may take to say that it is there. */
@@ -84,14 +84,13 @@ export async function patientOf(command: Command, io: CliIo, online: boolean): P
     stateDir: resolve(io.cwd, loaded.lookup('STATE_DIR') ?? './data'),
     env: io.env,
     nodeVersion: process.versions.node,
-    daemon: await daemonOf(command, io),
+    daemon: await daemonAt(urlOf(command, io, loaded)),
     online,
     now: Date.now(),
   }
 }
 
-async function daemonOf(command: Command, io: CliIo): Promise<Client | undefined> {
-  const { url } = openSession(command, io)
+async function daemonAt(url: string): Promise<Client | undefined> {
   const client = createClient({ baseUrl: url, timeoutMs: daemonMsMax })
   try {
     await client.getHealthReport()

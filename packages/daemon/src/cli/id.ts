@@ -3,13 +3,12 @@ import { resolve } from 'node:path'
 
 import type { Command } from 'commander'
 
-import { formatProblem } from '../config/index.ts'
 import type { Loaded, Secret, SettingName } from '../config/index.ts'
 import { openIdentity } from '../host/identity.ts'
-import { CliError, exitCodes } from './exit.ts'
+import { exitCodes } from './exit.ts'
 import { print, printJson } from './io.ts'
 import type { Register } from './register.ts'
-import { loadFrom, withSettings } from './settings.ts'
+import { loadFrom, refuseFaults, withSettings } from './settings.ts'
 
 /** Adds the command. */
 export const registerId: Register = (program, { io, run }) => {
@@ -42,13 +41,7 @@ export function identitySettings(
   cwd: string,
   alsoNeeded: readonly SettingName[] = [],
 ): { stateDir: string; configured: Secret | undefined } {
-  const names = new Set<SettingName | undefined>(['STATE_DIR', 'NODE_PRIVKEY_HEX', ...alsoNeeded])
-  const needed = loaded.problems.filter(({ setting }) => setting !== undefined && names.has(setting))
-  const unreadable = loaded.problems.filter(({ key, setting }) => key === undefined && setting === undefined)
-  const problems = [...needed, ...unreadable]
-  if (problems.length > 0) {
-    throw new CliError(exitCodes.config, problems.map(formatProblem).join('\n'), { code: 'CONFIG_INVALID' })
-  }
+  refuseFaults(loaded, ['STATE_DIR', 'NODE_PRIVKEY_HEX', ...alsoNeeded])
   const stateDir = resolve(cwd, loaded.lookup('STATE_DIR') ?? './data')
   return { stateDir, configured: loaded.lookup('NODE_PRIVKEY_HEX') }
 }

@@ -101,7 +101,8 @@ function nextSteps(profile: ProfileName, path: string): readonly string[] {
   if (profile === 'hf-space')
     return [
       check,
-      'Then set the Space secrets LATTICE_NODE_PRIVKEY_HEX and LATTICE_ADMIN_TOKEN, and push the files.',
+      'Then set the Space secrets LATTICE_NODE_PRIVKEY_HEX and LATTICE_ADMIN_TOKEN, and push these files',
+      'at the top of the sources of Lattice, of which the Space builds its image: docs/deploy/space.md.',
     ]
   return [check, `Then: lattice invite --config ${path}, and lattice join on the other nodes.`]
 }

@@ -34,7 +34,8 @@ export const registerInvite: Register = (program, { io, run }) => {
       if (expiryMs === undefined || expiryMs < 1000 || expiryMs > expiryMsMax)
         throw new CliError(exitCodes.usage, `"${options.expires}" is not a duration from 1s to 720h`)
       const loaded = loadFrom(self, io)
-      const { identity, invited } = invite(loaded, options.publicUrl.map(parseUrl), expiryMs, io)
+      const choice = { publicUrls: options.publicUrl.map(parseUrl), expiryMs }
+      const { identity, invited } = invite(loaded, choice, io)
       const words = fingerprint(identity.nodeId)
       if (options.json === true) {
         const { token, expires, addresses, urls, topic } = invited
@@ -65,25 +66,26 @@ export const invitingSettings = [
   'P2P_TOPIC',
 ] as const
 
+/** What an invitation says beside what the settings say. */
+export interface InviteChoice {
+  readonly publicUrls: readonly string[]
+  readonly expiryMs: number
+  /** That of the federation; the configured one where left out. */
+  readonly topic?: string
+}
+
 /** The invitation of this node; opens its identity. Throws a `CliError` where nobody could reach it. */
 export function invite(
   loaded: Loaded,
-  publicUrls: readonly string[],
-  expiryMs: number,
+  choice: InviteChoice,
   io: CliIo,
 ): { identity: Identity; invited: Invited } {
   const { stateDir, configured } = identitySettings(loaded, io.cwd, invitingSettings)
+  const places = reachablePlaces(loaded, choice.publicUrls)
   const identity = openIdentity({ stateDir, configured })
-  const places = placesOf(loaded, publicUrls)
-  if (places.addresses.length + places.urls.length === 0) {
-    throw new CliError(exitCodes.config, 'no address of this node is known that others could reach', {
-      code: 'CONFIG_INVALID',
-      hint: 'set LATTICE_P2P_ANNOUNCE, or pass --public-url https://…',
-    })
-  }
   const name = loaded.lookup('NODE_NAME') ?? peerIdFromNodeId(identity.nodeId).slice(-8)
-  const topic = loaded.lookup('P2P_TOPIC') ?? 'aethel/lattice/v1'
-  const said = { ...places, name, topic, expires: Math.ceil((Date.now() + expiryMs) / 1000) }
+  const topic = choice.topic ?? loaded.lookup('P2P_TOPIC') ?? 'aethel/lattice/v1'
+  const said = { ...places, name, topic, expires: Math.ceil((Date.now() + choice.expiryMs) / 1000) }
   return { identity, invited: { ...said, token: writeToken(said, identity.signer) } }
 }
 
@@ -96,11 +98,24 @@ export interface Invited {
   readonly expires: number
 }
 
-/** Addresses and URLs others can use; empty where the node listens on every interface under no known name. */
-function placesOf(
-  loaded: Loaded,
-  publicUrls: readonly string[],
-): { addresses: readonly string[]; urls: readonly string[] } {
+/** Where a node is reached. */
+interface Places {
+  readonly addresses: readonly string[]
+  readonly urls: readonly string[]
+}
+
+/** Addresses and URLs others can use. Throws a `CliError` where none is known. */
+export function reachablePlaces(loaded: Loaded, publicUrls: readonly string[]): Places {
+  const places = placesOf(loaded, publicUrls)
+  if (places.addresses.length + places.urls.length > 0) return places
+  throw new CliError(exitCodes.config, 'no address of this node is known that others could reach', {
+    code: 'CONFIG_INVALID',
+    hint: 'set LATTICE_P2P_ANNOUNCE, or pass --public-url https://…',
+  })
+}
+
+/** Empty where the node listens on every interface under no known name. */
+function placesOf(loaded: Loaded, publicUrls: readonly string[]): Places {
   const enabled = loaded.lookup('P2P_ENABLED') !== false
   const announced = enabled ? (loaded.lookup('P2P_ANNOUNCE') ?? []) : []
   const listened = enabled && announced.length === 0 ? (loaded.lookup('P2P_LISTEN') ?? []) : []

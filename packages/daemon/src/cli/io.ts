@@ -21,7 +21,7 @@ export interface CliIo {
   readonly cwd: string
   /** How documents are written; JSON where undefined. */
   readonly form?: 'json' | 'yaml'
-  /** Fires on Ctrl-C and SIGTERM. */
+  /** Fires on Ctrl-C and SIGTERM, and when nobody reads standard output any more. */
   readonly signal: AbortSignal
 }
 

@@ -15,7 +15,7 @@ import { fingerprint, readToken, type Invitation } from '../federation-token.ts'
 import { sentence } from '../failure.ts'
 import { peerIdFromNodeId } from '../host/peer-id.ts'
 import { CliError, exitCodes } from './exit.ts'
-import { invite, type Invited } from './invite.ts'
+import { invite, reachablePlaces, type Invited } from './invite.ts'
 import { painter, print, printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { Register } from './register.ts'
@@ -47,9 +47,9 @@ export const registerJoin: Register = (program, { io, run }) => {
       const before = readText(path)
       const edits = editsFor(invitation, loaded, editor(loaded, path, before))
       const text = editEnvText(before, edits)
+      // Before anything is written: a node that nobody could reach cannot answer.
+      const answer = options.answer ? answerTo(invitation, loaded, options, io) : undefined
       if (options.dryRun !== true && edits.length > 0) write(path, text, loaded, io)
-      const urls = options.publicUrl === undefined ? [] : [parseUrl(options.publicUrl)]
-      const answer = options.answer ? answerOf(loaded, urls, io) : undefined
       tell({ invitation, edits, path, answer, options }, io)
       return exitCodes.ok
     }),
@@ -154,12 +154,16 @@ function write(path: string, text: string, before: Loaded, io: CliIo): void {
   }
 }
 
-function answerOf(
+/** The invitation back, on the topic of the node that it goes to. A dry run makes no key to sign it with. */
+function answerTo(
+  { topic }: Invitation,
   loaded: Loaded,
-  urls: readonly string[],
+  options: JoinOptions,
   io: CliIo,
 ): (Invited & { words: string }) | undefined {
-  const { identity, invited } = invite(loaded, urls, answerMs, io)
+  const publicUrls = options.publicUrl === undefined ? [] : [parseUrl(options.publicUrl)]
+  if (options.dryRun === true) return void reachablePlaces(loaded, publicUrls)
+  const { identity, invited } = invite(loaded, { publicUrls, expiryMs: answerMs, topic }, io)
   return { ...invited, words: fingerprint(identity.nodeId) }
 }
 

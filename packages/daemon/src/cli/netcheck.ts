@@ -18,7 +18,7 @@ import { painter, print, printJson, span, table, visible } from './io.ts'
 import type { CliIo, Paint } from './io.ts'
 import type { Register } from './register.ts'
 import { openSession, parseUrl, withRemote } from './session.ts'
-import { loadFrom, withSettingFlags } from './settings.ts'
+import { loadNeeded, withSettingFlags } from './settings.ts'
 
 const marks: Readonly<Record<Outcome, readonly [string, Parameters<Paint>[0]]>> = {
   ok: ['✓', 'green'],
@@ -81,7 +81,8 @@ export const registerNetcheck: Register = (program, { io, run }) => {
 }
 
 function targetsOf(given: readonly string[], command: Command, io: CliIo) {
-  const loaded = loadFrom(command, io)
+  const places = ['P2P_ENABLED', 'P2P_BOOTSTRAP', 'NODES'] as const
+  const loaded = loadNeeded(command, io, ['TRUSTED_KEYS', ...(given.length > 0 ? [] : places)])
   const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
   if (given.length > 0) {
     const addresses = given.filter(each => each.startsWith('/'))

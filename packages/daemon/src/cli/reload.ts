@@ -15,7 +15,7 @@ import { CliError, exitCodes } from './exit.ts'
 import { painter, print, printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { Register } from './register.ts'
-import { loadFrom, withSettings } from './settings.ts'
+import { loadNeeded, withSettings } from './settings.ts'
 
 // A reload reads a few files; a busy event loop gets this long before the daemon counts as stuck.
 const answerMsMax = 10_000
@@ -35,7 +35,7 @@ export const registerReload: Register = (program, { io, run }) => {
     )
   command.action(
     run(async (_options, self: Command) => {
-      const stateDir = resolve(io.cwd, loadFrom(self, io).lookup('STATE_DIR') ?? './data')
+      const stateDir = resolve(io.cwd, loadNeeded(self, io, ['STATE_DIR']).lookup('STATE_DIR') ?? './data')
       const outcome = await reload(stateDir, io)
       if (self.opts<{ json?: boolean }>().json === true) {
         const { at, applied, needsRestart: needs_restart, problems } = outcome

@@ -14,7 +14,7 @@ import { CliError, exitCodes } from './exit.ts'
 import type { ExitCode } from './exit.ts'
 import { painter } from './io.ts'
 import type { CliIo, Paint } from './io.ts'
-import { loadFrom, withConfigFile } from './settings.ts'
+import { loadFrom, refuseFaults, withConfigFile } from './settings.ts'
 
 /** What a REST command works with. */
 export interface Session {
@@ -34,9 +34,11 @@ export function withRemote(command: Command, schema: string): Command {
 
 /** Opens the session a command asked for; sends nothing yet. */
 export function openSession(command: Command, io: CliIo, timeoutMs?: ClientOptions['timeoutMs']): Session {
-  const { url: asked, json } = command.opts<{ url?: string; json?: boolean }>()
+  const { json } = command.opts<{ json?: boolean }>()
   const loaded = loadFrom(command, io)
-  const url = parseUrl(asked ?? nonEmpty(io.env['LATTICE_URL']) ?? configuredUrl(loaded))
+  // A write must not go to whatever listens at the default address.
+  if (namedUrl(command, io) === undefined) refuseFaults(loaded, ['HTTP_HOST', 'HTTP_PORT'])
+  const url = urlOf(command, io, loaded)
   const token = tokenFor(url, loaded, io.cwd)
   const client = createClient({
     baseUrl: url,
@@ -45,6 +47,16 @@ export function openSession(command: Command, io: CliIo, timeoutMs?: ClientOptio
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   })
   return { client, url, json: json === true, paint: painter(io) }
+}
+
+/** Base URL of the daemon as far as it is known: settings at fault count as not set. */
+export function urlOf(command: Command, io: CliIo, loaded: Loaded): string {
+  return parseUrl(namedUrl(command, io) ?? configuredUrl(loaded))
+}
+
+function namedUrl(command: Command, io: CliIo): string | undefined {
+  const { url } = command.opts<{ url?: string }>()
+  return url ?? nonEmpty(io.env['LATTICE_URL'])
 }
 
 /** A fetch that ends when the user interrupts the command. */

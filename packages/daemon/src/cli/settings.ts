@@ -2,8 +2,9 @@
 import { Option } from 'commander'
 import type { Command } from 'commander'
 
-import { flagOf, loadConfig, settingNames, settingOf } from '../config/index.ts'
+import { flagOf, formatProblem, loadConfig, settingNames, settingOf } from '../config/index.ts'
 import type { Loaded, SettingName } from '../config/index.ts'
+import { CliError, exitCodes } from './exit.ts'
 import type { CliIo } from './io.ts'
 
 /** Adds `--config FILE`. */
@@ -32,6 +33,30 @@ export function loadFrom(command: Command, io: CliIo): Loaded {
   const { config } = command.opts<{ config?: string }>()
   return loadConfig({ env: io.env, flags: flagsOf(command), file: config, cwd: io.cwd })
 }
+
+/**
+ * As `loadFrom`, for a command that goes by the named settings: ends it where one of them is at fault, lest a
+ * default be taken for what the operator meant. Faults of other settings are not its business.
+ */
+export function loadNeeded(command: Command, io: CliIo, names: readonly SettingName[]): Loaded {
+  const loaded = loadFrom(command, io)
+  refuseFaults(loaded, names)
+  return loaded
+}
+
+/** Throws CONFIG_INVALID with the faults of the named settings. */
+export function refuseFaults({ problems, origins }: Loaded, names: readonly SettingName[]): void {
+  // A file that cannot be read, or a line of it, may hide a setting that was found nowhere else.
+  const mayHide = names.some(name => !wins.has(origins.get(name)?.source ?? 'default'))
+  const faults = problems.filter(({ key, setting }) =>
+    setting === undefined ? key === undefined && mayHide : names.includes(setting),
+  )
+  if (faults.length === 0) return
+  throw new CliError(exitCodes.config, faults.map(formatProblem).join('\n'), { code: 'CONFIG_INVALID' })
+}
+
+/** Sources as strong as the file or stronger. */
+const wins: ReadonlySet<string> = new Set(['flag', 'env', 'file'])
 
 /** The settings given as flags, as they were written. */
 export function flagsOf(command: Command): Readonly<Partial<Record<SettingName, string>>> {

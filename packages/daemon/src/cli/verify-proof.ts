@@ -11,7 +11,7 @@ import { CliError, exitCodes } from './exit.ts'
 import { readInput } from './input.ts'
 import { brief, painter, print, printJson, visible, type Paint } from './io.ts'
 import type { Register } from './register.ts'
-import { loadFrom, withSettings } from './settings.ts'
+import { loadNeeded, withSettings } from './settings.ts'
 
 /** Adds the command. */
 export const registerVerifyProof: Register = (program, { io, run }) => {
@@ -27,7 +27,7 @@ export const registerVerifyProof: Register = (program, { io, run }) => {
     run(async (file: string, options: { root?: string; json?: boolean }, self: Command) => {
       const text = await readInput(io, file)
       const proof = findProof(parseDocument(file, text))
-      const loaded = loadFrom(self, io)
+      const loaded = loadNeeded(self, io, ['TRUSTED_KEYS', 'FORMER_KEYS'])
       const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
       const former = loaded.lookup('FORMER_KEYS') ?? []
       const verdict = await judge(proof, { trusted, former, root: options.root })

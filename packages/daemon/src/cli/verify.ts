@@ -8,7 +8,7 @@ import type { Client } from '@lattice/api'
 import type { Command } from 'commander'
 
 import { CliError, exitCodes } from './exit.ts'
-import { brief, print, printJson, span, table, visible } from './io.ts'
+import { brief, painter, print, printJson, span, table, visible } from './io.ts'
 import type { CliIo, Paint } from './io.ts'
 import type { Register } from './register.ts'
 import { calling, interruptible, isApiError, openSession, parseUrl, withRemote } from './session.ts'
@@ -24,25 +24,28 @@ export const registerVerify: Register = (program, { io, run }) => {
     .option('--timeout <duration>', 'how long roots may take to become equal', '10s')
     .addHelpText('after', '\nExample:\n  $ lattice verify https://api.example.org https://backup.example.org')
   command.action(
-    run(async (given: string[], options: { timeout: string }, self: Command) => {
+    run(async (given: string[], options: { timeout: string; json?: boolean }, self: Command) => {
       const timeoutMs = parseDuration(options.timeout)
       if (timeoutMs === undefined)
         throw new CliError(exitCodes.usage, `"${options.timeout}" is not a duration`)
-      const session = openSession(self, io)
-      const urls =
-        given.length > 0 ? given.map(parseUrl) : [session.url, ...(await known(session.url, session))]
-      const report = await verify([...new Set(urls)], timeoutMs, io)
-      if (session.json) printJson(io, { schema: 'lattice.verify/v1', ...report })
-      else print(io, ...reportLines(report, session.paint))
+      const report = await verify(await askedUrls(given, self, io), timeoutMs, io)
+      if (options.json === true) printJson(io, { schema: 'lattice.verify/v1', ...report })
+      else print(io, ...reportLines(report, painter(io)))
       return report.ok ? exitCodes.ok : exitCodes.failed
     }),
   )
 }
 
-/** The other nodes that the one at `url` knows. */
-export async function known(url: string, session: Parameters<typeof calling>[0]): Promise<readonly string[]> {
+/** The nodes to look at: those that were named, else this one and those it knows. */
+export async function askedUrls(
+  given: readonly string[],
+  command: Command,
+  io: CliIo,
+): Promise<readonly string[]> {
+  if (given.length > 0) return [...new Set(given.map(parseUrl))]
+  const session = openSession(command, io)
   const { nodes } = await calling(session, client => client.getNodes())
-  return nodes.filter(node => node !== url)
+  return [...new Set([session.url, ...nodes])]
 }
 
 /** One node as it was found. */

@@ -11,8 +11,8 @@ import { CliError, exitCodes } from './exit.ts'
 import { brief, painter, print, printJson, span, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { Register } from './register.ts'
-import { openSession, parseUrl, withRemote } from './session.ts'
-import { known, verify, type FederationReport, type NodeReport } from './verify.ts'
+import { withRemote } from './session.ts'
+import { askedUrls, verify, type FederationReport, type NodeReport } from './verify.ts'
 
 interface Options {
   readonly for?: string
@@ -57,10 +57,7 @@ export const registerWatch: Register = (program, { io, run }) => {
     )
   command.action(
     run(async (given: string[], options: Options, self: Command) => {
-      const session = openSession(self, io)
-      const urls =
-        given.length > 0 ? given.map(parseUrl) : [session.url, ...(await known(session.url, session))]
-      const orders = { urls: [...new Set(urls)], ...durationsOf(options) }
+      const orders = { urls: await askedUrls(given, self, io), ...durationsOf(options) }
       return watch(orders, io, options.json === true)
     }),
   )

@@ -6,7 +6,7 @@ import * as fs from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 
-import { parseEnvFile } from './env-file.ts'
+import { parseEnvFile, writeEnvValue } from './env-file.ts'
 import { findPlaceholder, prefix } from './legacy.ts'
 import type { SettingName } from './schema.ts'
 
@@ -26,7 +26,7 @@ export function editEnvText(text: string, edits: readonly Edit[]): string {
   for (const { setting, name = prefix + setting, value } of edits) {
     const assignment = parseEnvFile(lines.join('\n')).assignments.findLast(each => each.name === name)
     const example = lines.findIndex(line => new RegExp(`^\\s*#\\s*${name}\\s*=`).test(line))
-    const written = `${name}=${value}`
+    const written = `${name}=${writeEnvValue(value)}`
     if (assignment !== undefined) lines[assignment.line - 1] = written
     else if (example >= 0) lines.splice(example + 1, 0, written)
     else lines.push(written)

@@ -62,6 +62,14 @@ export function parseEnvFile(text: string): EnvFile {
   return { assignments, faults }
 }
 
+/** A value as it stands behind the `=`, quoted where it would be read as another one. */
+export function writeEnvValue(value: string): string {
+  if (parseValue(value) === value && !controlPattern.test(value)) return value
+  if (!value.includes("'") && !controlPattern.test(value)) return `'${value}'`
+  const escaped = value.replaceAll(/["\\$\n]/g, char => (char === '\n' ? '\\n' : `\\${char}`))
+  return `"${escaped}"`
+}
+
 function parseLine(content: string): Omit<Assignment, 'line'> | Omit<EnvFileFault, 'line'> {
   const match = assignmentPattern.exec(content)
   if (match === null) return { column: content.search(/\S/) + 1, text: 'expected KEY=value' }

@@ -1,11 +1,11 @@
 /** What lies in STATE_DIR, looked at without changing anything. */
 import * as fs from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 import { isLatticeError } from '@lattice/core'
 
-import { adminTokenFile } from '../host/admin-token.ts'
-import { identityFile } from '../host/identity.ts'
+import { adminTokenFile, tokenIn } from '../host/admin-token.ts'
+import { identityFile, seedIn } from '../host/identity.ts'
 import { codeOf, readPrivateFile } from '../host/private-file.ts'
 import { readSentinel } from '../incarnation-file.ts'
 import { inspectStore, readHeader, refuseHeader } from '../sqlite-inspect.ts'
@@ -32,20 +32,7 @@ export const directoryChecks: readonly Check[] = [
   { name: 'file-system', look: fileSystem },
   { name: 'disk-space', look: diskSpace },
   { name: 'identity', look: identity },
-  {
-    name: 'admin-token',
-    look: ({ loaded, stateDir: directory }) => {
-      if (loaded.lookup('ADMIN_TOKEN') !== undefined) return pass('the token is configured')
-      const path = join(directory, adminTokenFile)
-      const file = readPrivateFile(path)
-      if (file.state === 'present') return pass(`the token is in ${path}`)
-      if (file.state === 'missing') return pass('a first start makes one')
-      return {
-        ...fail('the token cannot be used', file.why, `chmod 600 ${path}`),
-        ...madePrivate(path, 0o600),
-      }
-    },
-  },
+  { name: 'admin-token', look: adminToken },
   { name: 'store', look: store },
   { name: 'store-life', look: life },
   {
@@ -76,7 +63,8 @@ export const directoryChecks: readonly Check[] = [
 
 function stateDir({ stateDir: directory }: Patient): Diagnosis {
   const stats = fs.statSync(directory, { throwIfNoEntry: false })
-  if (stats === undefined) return pass(`${directory} is not there; a first start makes it`)
+  const closed = obstacle(directory)
+  if (stats === undefined) return closed ?? pass(`${directory} is not there; a first start makes it`)
   if (!stats.isDirectory()) return fail(`${directory} is a file`, 'a directory is needed', `rm ${directory}`)
   const user = process.geteuid?.()
   if (user !== undefined && user !== 0 && stats.uid !== user)
@@ -90,7 +78,22 @@ function stateDir({ stateDir: directory }: Patient): Diagnosis {
     return { ...fail(`others may write to ${directory}`, 'they could replace the key', command), ...mend }
   if ((stats.mode & 0o055) !== 0)
     return { ...warn(`others may look into ${directory}`, 'it should be private', command), ...mend }
-  return pass(directory)
+  return closed ?? pass(directory)
+}
+
+/** What keeps a start from writing to a directory, or from making it where it is not there yet. */
+function obstacle(directory: string): Diagnosis | undefined {
+  let place = directory
+  while (!fs.existsSync(place) && dirname(place) !== place) place = dirname(place)
+  if (!fs.statSync(place).isDirectory())
+    return fail(`${directory} cannot be made`, `${place} is a file`, 'name another LATTICE_STATE_DIR')
+  try {
+    fs.accessSync(place, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
+    return undefined
+  } catch (error) {
+    const what = place === directory ? 'written' : 'made'
+    return fail(`${directory} cannot be ${what}`, `${place}: ${codeOf(error)}`, `ls -ld ${place}`)
+  }
 }
 
 /** Takes the rights of others away; only where it is what it should be, and not a link to somewhere else. */
@@ -123,18 +126,35 @@ function diskSpace({ stateDir: directory }: Patient): Diagnosis {
 }
 
 function identity({ loaded, stateDir: directory }: Patient): Diagnosis {
-  if (loaded.lookup('NODE_PRIVKEY_HEX') !== undefined) return pass('the key is configured')
+  const configured = loaded.lookup('NODE_PRIVKEY_HEX')?.reveal().toLowerCase()
   const path = join(directory, identityFile)
   const file = readPrivateFile(path)
   if (file.state === 'unusable')
     return { ...fail('the key cannot be used', file.why, `chmod 600 ${path}`), ...madePrivate(path, 0o600) }
   if (file.state === 'missing') {
+    if (configured !== undefined) return pass('the key is configured')
     if (!fs.existsSync(join(directory, storeFiles.database))) return pass('a first start makes one')
     const cause = 'there is a store, and the key that signed it is gone'
     return fail(`${path} is missing`, cause, 'lattice restore FILE --with-identity PASSPHRASE_FILE')
   }
-  if (/^[0-9a-f]{64}\s*$/i.test(file.text)) return pass(`the key is in ${path}`)
-  return fail(`${path} is torn`, 'it does not hold 64 hex digits', 'put it back from a backup')
+  const kept = seedIn(file.text)
+  if (kept === undefined)
+    return fail(`${path} is torn`, 'it does not hold 64 hex digits', 'put it back from a backup')
+  if (configured === undefined) return pass(`the key is in ${path}`)
+  if (configured === kept) return pass('the key is configured')
+  const cause = 'a start is refused: entries are signed with one of them'
+  return fail(`LATTICE_NODE_PRIVKEY_HEX and ${path} differ`, cause, 'remove the one that is not this node')
+}
+
+function adminToken({ loaded, stateDir: directory }: Patient): Diagnosis {
+  if (loaded.lookup('ADMIN_TOKEN') !== undefined) return pass('the token is configured')
+  const path = join(directory, adminTokenFile)
+  const file = readPrivateFile(path)
+  if (file.state === 'missing') return pass('a first start makes one')
+  if (file.state === 'unusable')
+    return { ...fail('the token cannot be used', file.why, `chmod 600 ${path}`), ...madePrivate(path, 0o600) }
+  if (tokenIn(file.text) !== undefined) return pass(`the token is in ${path}`)
+  return fail(`${path} is torn`, 'it does not hold 16 to 512 visible characters', `rm ${path}`)
 }
 
 function store({ stateDir: directory }: Patient): Diagnosis {

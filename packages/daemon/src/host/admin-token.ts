@@ -38,8 +38,12 @@ export function openAdminToken(stateDir: string, configured: Secret | undefined)
  */
 export function findAdminToken(stateDir: string): Secret | undefined {
   const file = readPrivateFile(join(stateDir, adminTokenFile))
-  if (file.state !== 'present') return undefined
-  const text = file.text.trim()
+  return file.state === 'present' ? tokenIn(file.text) : undefined
+}
+
+/** The token that the text of admin.token holds; undefined where it is none. */
+export function tokenIn(fileText: string): Secret | undefined {
+  const text = fileText.trim()
   return tokenPattern.test(text) ? new Secret(text) : undefined
 }
 
@@ -48,8 +52,8 @@ function readToken(path: string): Secret {
   if (file.state === 'missing')
     throw new LatticeError('STATE_DIR_UNUSABLE', `${path} vanished while starting`)
   if (file.state === 'unusable') throw new LatticeError('STATE_DIR_UNUSABLE', file.why)
-  const text = file.text.trim()
-  if (tokenPattern.test(text)) return new Secret(text)
+  const token = tokenIn(file.text)
+  if (token !== undefined) return token
   throw new LatticeError(
     'STATE_DIR_UNUSABLE',
     `${path} does not hold a token; remove it and a new one is made`,

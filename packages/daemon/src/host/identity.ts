@@ -84,6 +84,12 @@ export function keepIdentity(stateDir: string, seed: Uint8Array): void {
   if (!createKept(path, seed)) throw invalid(`${path} holds a key already`)
 }
 
+/** The seed that the text of identity.key holds, as 64 lower-case hex digits; undefined where it is torn. */
+export function seedIn(text: string): string | undefined {
+  const seed = text.replace(/\r?\n$/, '').toLowerCase()
+  return seedPattern.test(seed) ? seed : undefined
+}
+
 /** Whether a directory holds a database, and thus a store of some node. */
 export function holdsStore(stateDir: string): boolean {
   try {
@@ -102,8 +108,8 @@ function readKept(path: string): string | undefined {
   const file = readPrivateFile(path)
   if (file.state === 'missing') return undefined
   if (file.state === 'unusable') throw invalid(file.why)
-  const seed = file.text.replace(/\r?\n$/, '').toLowerCase()
-  if (seedPattern.test(seed)) return seed
+  const seed = seedIn(file.text)
+  if (seed !== undefined) return seed
   throw invalid(`${path} does not hold 64 hex digits (torn or overwritten); restore it from a backup`)
 }
 

@@ -71,6 +71,37 @@ const mute: Supervisor = Object.freeze({
   stopping: () => Promise.resolve(),
 })
 
+/** A start that is under way asks for more time this often: well within the shortest time units give one. */
+const askEveryMs = 30_000
+
+/** What is asked for each time; as long as a start is given at first. */
+const askedMs = 90_000
+
+/** By now a start is stuck, whatever it does: backups and restores get no more either. */
+const startMsMax = 1_800_000
+
+/**
+ * Asks systemd for more time until it is disposed. A start may have to bring a store to a new format or to
+ * fill it from a snapshot; killed in the midst of that it begins anew, and is killed again.
+ */
+export function extendStart(options: {
+  readonly env: SupervisorOptions['env']
+  readonly everyMs?: number
+  readonly program?: string
+}): Disposable {
+  const { env, everyMs = askEveryMs } = options
+  if (env['NOTIFY_SOCKET'] === undefined || env['NOTIFY_SOCKET'] === '')
+    return { [Symbol.dispose]: () => undefined }
+  // READY=1 comes the same way, and tells where it does not work.
+  const say = createSpeech({ ...options, trouble: () => undefined, warn: () => undefined })
+  let left = startMsMax / askEveryMs
+  const timer = setInterval(() => {
+    if (left-- > 0) void say(`EXTEND_TIMEOUT_USEC=${askedMs * usecPerMs}`)
+  }, everyMs)
+  timer.unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
 /** How often systemd wants to hear from this process, in ms; undefined where it does not care. */
 export function watchdogMs(env: Readonly<Record<string, string | undefined>>): number | undefined {
   const usec = Number(env['WATCHDOG_USEC'])

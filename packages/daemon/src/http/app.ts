@@ -11,7 +11,8 @@ import type { Route } from '@lattice/api'
 import express from 'express'
 import type { Express, Request } from 'express'
 import helmet from 'helmet'
-import { createAuthority, isLoopbackHost, type Authority } from './auth.ts'
+import { createAuthority, type Authority } from './auth.ts'
+import { callerAddress, isLoopbackHost, type CallerOf } from './caller.ts'
 import { createCors } from './cors.ts'
 import { mountEvents } from './events.ts'
 import type { EventHub } from './events.ts'
@@ -64,23 +65,19 @@ function securityHeaders(config: HttpConfig): express.RequestHandler {
   })
 }
 
-function configure(app: Express, config: HttpConfig): void {
+function configure(app: Express): void {
   app.disable('x-powered-by')
   app.disable('etag')
   app.enable('strict routing')
   app.enable('case sensitive routing')
   app.set('query parser', parseQuery)
-  app.set('trust proxy', config.trustedProxyHops)
 }
 
 /**
  * Whom the limit on requests does not concern: programs on this machine, health checks, administrators whose
  * token nobody can guess. With another it would tell right tokens from wrong ones.
  */
-function sparedBy({ trustedProxyHops }: HttpConfig, authority: Authority): (request: Request) => boolean {
-  // Where nobody may speak for others, the caller is who is connected: Express would read all headers first.
-  const callerOf = (request: Request): string =>
-    (trustedProxyHops > 0 ? request.ip : request.socket.remoteAddress) ?? ''
+function sparedBy(callerOf: CallerOf, authority: Authority): (request: Request) => boolean {
   return request =>
     request.path === routes.getHealth.path ||
     isLoopbackHost(callerOf(request)) ||
@@ -92,7 +89,7 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   const { node, config, info, log } = given
   const options = { ...given, warnings: given.warnings ?? createWarnings(given) }
   const app = express()
-  configure(app, config)
+  configure(app)
   let draining = false
 
   const metrics = createMetrics(options)
@@ -107,14 +104,14 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   app.use(createStandingHeaders(app, standing))
   app.use(createCors(config.corsOrigins))
 
-  const authority = createAuthority({ config, ...createTokenThrottle() })
+  const callerOf: CallerOf = request => callerAddress(request, config.trustedProxyHops)
+  const authority = createAuthority({ config, ...createTokenThrottle(callerOf) })
   const mount = createMount(app, authority.requireAdmin)
-  mountProbes(mount, info.startedWall, () =>
+  mountProbes(mount, info.started.wall, () =>
     readinessChecks(options, draining, options.syncHandler !== undefined),
   )
-  app.use(
-    createRequestLimit(options.requestsPerMinute ?? requestsPerMinuteDefault, sparedBy(config, authority)),
-  )
+  const perMinute = options.requestsPerMinute ?? requestsPerMinuteDefault
+  app.use(createRequestLimit(perMinute, callerOf, sparedBy(callerOf, authority)))
 
   // First what is asked most often: routes are tried in order.
   mountState(mount, options)
@@ -126,7 +123,7 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   mountP2p(mount, options)
   mountLinks(mount, options)
   app.post(routes.switchMode.path, authority.requireAdmin, refuseUnknownMode)
-  mountSwitch(mount, node, log)
+  mountSwitch(mount, node, callerOf, log)
   const hub = mountEvents(mount, options)
   metrics.mountMetrics(mount)
   mountFront(app, mount, options)

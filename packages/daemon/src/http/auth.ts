@@ -8,19 +8,11 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIPv6 } from 'node:net'
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { isLoopbackHost } from './caller.ts'
 import type { HttpConfig } from './options.ts'
 import { HttpProblem } from './problems.ts'
-
-/** Whether a host name or address is this machine's loopback. Brackets of IPv6 are allowed. */
-export function isLoopbackHost(host: string): boolean {
-  if (host === '127.0.0.1') return true
-  const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1')
-  if (name === 'localhost' || name === '::1') return true
-  const v4 = name.startsWith('::ffff:') ? name.slice(7) : name
-  return isIPv4(v4) && v4.startsWith('127.')
-}
 
 function hostName(header: string): string | undefined {
   const match = /^(\[[0-9a-fA-F:.]+\]|[^\s:[\]/@]+)(?::\d{1,5})?$/.exec(header)
@@ -66,13 +58,11 @@ export function isExempt(
   )
 }
 
-function presentedTokens(request: IncomingMessage): string[] {
-  const tokens: string[] = []
-  const bearer = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
-  if (bearer !== undefined) tokens.push(bearer)
+/** One token for each request, or guesses would come in pairs; `Authorization` may be a proxy's own. */
+function presentedToken(request: IncomingMessage): string | undefined {
   const own = request.headers['x-lattice-token']
-  if (typeof own === 'string') tokens.push(own)
-  return tokens
+  if (typeof own === 'string') return own
+  return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
@@ -107,11 +97,13 @@ export function createAuthority(options: {
   const expected = config.adminToken === undefined ? undefined : digest(config.adminToken)
   const guessable = (config.adminToken?.length ?? 0) < unguessableChars
   const origins = new Set(config.corsOrigins.filter(origin => origin !== '*'))
-  const holdsToken = (request: IncomingMessage): boolean =>
-    expected !== undefined && presentedTokens(request).some(token => timingSafeEqual(digest(token), expected))
+  const holdsToken = (request: IncomingMessage): boolean => {
+    const token = presentedToken(request)
+    return expected !== undefined && token !== undefined && timingSafeEqual(digest(token), expected)
+  }
 
   const judge = async (request: Request, response: Response, next: NextFunction): Promise<void> => {
-    const tried = presentedTokens(request).length > 0
+    const tried = presentedToken(request) !== undefined
     if (tried && guessable && (await isThrottled(request)))
       return void (await throttle(request, response, next))
     if (holdsToken(request)) return next()

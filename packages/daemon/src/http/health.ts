@@ -149,7 +149,7 @@ export function mountHealth(mount: Mount, options: HealthOptions): void {
   })
   mount(routes.getHealthReport, (_input, _request, response) => {
     const { overall, reason, parts } = judge(options)
-    const { wall } = clock.now()
+    const { mono, wall } = clock.now()
     response.status(statusCode(overall)).json({
       success: true,
       timestamp: Math.floor(wall / 1000),
@@ -158,7 +158,8 @@ export function mountHealth(mount: Mount, options: HealthOptions): void {
       version: info.version,
       name: info.name,
       role: info.role,
-      uptime_seconds: Math.max(0, (wall - info.startedWall) / 1000),
+      // A clock that is set must not look like a restart.
+      uptime_seconds: Math.max(0, (mono - info.started.mono) / 1000),
       components: parts,
       metrics: figures(options),
     })

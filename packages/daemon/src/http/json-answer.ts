@@ -7,7 +7,15 @@ export function sendJson(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const text = JSON.stringify(body)
+  sendJsonText(response, JSON.stringify(body), headers)
+}
+
+/** The same with the JSON text in hand. */
+export function sendJsonText(
+  response: Response,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): void {
   response.writeHead(200, {
     'Content-Type': 'application/json; charset=utf-8',
     'Content-Length': String(Buffer.byteLength(text)),

@@ -4,6 +4,7 @@
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit'
 import type { RateLimitRequestHandler } from 'express-rate-limit'
 import type { Request, RequestHandler } from 'express'
+import type { CallerOf } from './caller.ts'
 import { HttpProblem } from './problems.ts'
 
 /** Wrong tokens per minute and address (reliability O9). */
@@ -11,18 +12,19 @@ const wrongTokensPerMinute = 5
 
 const minuteMs = 60_000
 
-function addressOf(request: Request): string {
-  return ipKeyGenerator(request.ip ?? request.socket.remoteAddress ?? '')
-}
-
-function limiter(name: string, limit: number, detail: string): RateLimitRequestHandler {
+function limiter(
+  name: string,
+  limit: number,
+  keyGenerator: (request: Request) => string,
+  detail: string,
+): RateLimitRequestHandler {
   return rateLimit({
     windowMs: minuteMs,
     limit,
     identifier: name,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    keyGenerator: addressOf,
+    keyGenerator,
     validate: false,
     handler: (_request, _response, next) => next(new HttpProblem('RATE_LIMITED', detail)),
   })
@@ -35,12 +37,14 @@ export interface TokenThrottle {
 }
 
 /** Makes the counter of wrong tokens. */
-export function createTokenThrottle(): TokenThrottle {
-  const throttle = limiter('wrong-tokens', wrongTokensPerMinute, 'too many wrong tokens from this address')
+export function createTokenThrottle(callerOf: CallerOf): TokenThrottle {
+  const keyOf = (request: Request): string => ipKeyGenerator(callerOf(request))
+  const detail = 'too many wrong tokens from this address'
+  const throttle = limiter('wrong-tokens', wrongTokensPerMinute, keyOf, detail)
   return {
     throttle,
     isThrottled: async request => {
-      const count = await throttle.getKey(addressOf(request))
+      const count = await throttle.getKey(keyOf(request))
       return (
         count !== undefined && count.totalHits >= wrongTokensPerMinute && Number(count.resetTime) > Date.now()
       )
@@ -49,8 +53,14 @@ export function createTokenThrottle(): TokenThrottle {
 }
 
 /** Makes the limit on requests; `spares` names the callers it does not concern, who do not wait for it. */
-export function createRequestLimit(perMinute: number, spares: (request: Request) => boolean): RequestHandler {
-  const limit = limiter('requests', perMinute, `more than ${perMinute} requests per minute from this address`)
+export function createRequestLimit(
+  perMinute: number,
+  callerOf: CallerOf,
+  spares: (request: Request) => boolean,
+): RequestHandler {
+  const keyOf = (request: Request): string => ipKeyGenerator(callerOf(request))
+  const detail = `more than ${perMinute} requests per minute from this address`
+  const limit = limiter('requests', perMinute, keyOf, detail)
   return (request, response, next) => {
     if (spares(request)) return next()
     return void limit(request, response, next)

@@ -39,8 +39,12 @@ function peerLabels(peers: readonly PeerStatus[]): ReadonlyMap<PeerStatus, strin
 
 type Fill = (gauge: Gauge<string>, status: NodeStatus) => void
 
-const peerState = (peer: PeerStatus): 'connected' | 'degraded' | 'down' =>
-  peer.path === 'none' ? 'down' : peer.links[peer.path].state === 'up' ? 'connected' : 'degraded'
+const peerStates = ['connected', 'degraded', 'down', 'asleep'] as const
+
+function peerState({ path, asleep, links }: PeerStatus): (typeof peerStates)[number] {
+  if (path === 'none') return asleep === true ? 'asleep' : 'down'
+  return links[path].state === 'up' ? 'connected' : 'degraded'
+}
 
 const gauges: readonly (readonly [name: string, help: string, labels: readonly string[], fill: Fill])[] = [
   [
@@ -65,7 +69,7 @@ const gauges: readonly (readonly [name: string, help: string, labels: readonly s
     'Other nodes by state',
     ['state'],
     (gauge, { peers }) => {
-      for (const state of ['connected', 'degraded', 'down'])
+      for (const state of peerStates)
         gauge.set({ state }, peers.filter(peer => peerState(peer) === state).length)
     },
   ],
@@ -130,12 +134,12 @@ const peerGauges: readonly (readonly [
   ],
   [
     'lattice_peer_rtt_seconds',
-    'Round trip by path',
+    'Round trip by path, of paths that are up',
     ['peer', 'path'],
     (gauge, peer, { links }) => {
       for (const path of ['p2p', 'http'] as const) {
-        const { rttMs } = links[path]
-        if (rttMs !== undefined) gauge.set({ peer, path }, rttMs / 1000)
+        const { state, rttMs } = links[path]
+        if (state === 'up' && rttMs !== undefined) gauge.set({ peer, path }, rttMs / 1000)
       }
     },
   ],
@@ -213,6 +217,8 @@ function registerGauges(registry: Registry, options: MetricsOptions): void {
     collect: () => {
       const health = probes?.disk?.()
       if (health?.value !== undefined && health.unit === 'ratio') disk.set(health.value)
+      // Neither 0, which is a full disk, nor what it was before it stopped to answer.
+      else disk.remove()
     },
   })
 }

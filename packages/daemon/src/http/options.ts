@@ -1,6 +1,6 @@
 /** What the REST layer needs from the composition root, as plain interfaces. */
 import type { ComponentHealth, IntegrityReport } from '@lattice/api'
-import type { AddressStatus, Clock, NodeId, PathKind, Warning } from '@lattice/core'
+import type { AddressStatus, Clock, Instant, NodeId, PathKind, Warning } from '@lattice/core'
 import type { RequestHandler } from 'express'
 import type { Registry } from 'prom-client'
 import type { History } from '../history/history.ts'
@@ -44,7 +44,7 @@ export interface HttpInfo {
   readonly safeMode: boolean
   /** Settings that are not fit for production, as sentences. */
   readonly violations: readonly string[]
-  readonly startedWall: number
+  readonly started: Instant
 }
 
 /** The P2P lung as it is now. */

@@ -7,18 +7,27 @@ import type { Request, Response } from 'express'
 import type { LatticeNode } from '../node.ts'
 import { isNotModified, tagText, versionText, writeOptions } from './conditions.ts'
 import { damagedWithin, refuseDamaged } from './damaged-keys.ts'
-import { sendJson } from './json-answer.ts'
+import { sendJson, sendJsonText } from './json-answer.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { HttpProblem } from './problems.ts'
 import { createSnapshots, encodeMember } from './state-snapshot.ts'
 import type { Snapshots } from './state-snapshot.ts'
 import { sendPieces } from './streaming.ts'
+import { longChars, UntakenAnswers } from './untaken.ts'
 
 /** Keys in a page when no limit is named. */
 const pageKeysDefault = 1000
 
-type StateOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'clock'>
+/** A page ends once it has this many characters, however few keys that are: the next one goes on there. */
+const pageCharsMax = 1024 * 1024
+
+/** Keys read before the length of the page is looked at again. */
+const pageSliceKeys = 16
+
+interface StateOptions extends Pick<HttpAppOptions, 'node' | 'identity' | 'clock'> {
+  readonly untaken: UntakenAnswers
+}
 
 interface Listing {
   readonly root: string
@@ -104,27 +113,53 @@ function readCursor(cursor: string): string {
 type StateQuery = RouteRequest<Routes['getState']>['query']
 type KeyQuery = RouteRequest<Routes['getKey']>['query']
 
-function sendPage(options: StateOptions, query: StateQuery, response: Response): void {
-  const { node } = options
+interface Page {
+  readonly members: readonly string[]
+  readonly chars: number
+  readonly next: string | undefined
+}
+
+/** A page also ends where many keys in a row were deleted ones: `list` looks at so many, and no more. */
+function readMembers(node: LatticeNode, prefix: string, from: string, limit: number): Page {
+  const members: string[] = []
+  let chars = 0
+  let next: string | undefined = from
+  while (next !== undefined && members.length < limit && chars < pageCharsMax) {
+    const wanted = Math.min(pageSliceKeys, limit - members.length)
+    const slice = node.list({ prefix, from: next, limit: wanted })
+    const texts = slice.items.map(encodeMember)
+    members.push(...texts)
+    chars += texts.reduce((sum, { length }) => sum + length, 0)
+    next = slice.next
+    if (texts.length < wanted) break
+  }
+  return { members, chars, next }
+}
+
+/** Reads a page, and says how to send it. */
+function openPage(options: StateOptions, query: StateQuery, response: Response): () => Promise<void> {
+  const { node, untaken } = options
   const { root, keyCount } = node.status()
   const range = {
     prefix: query.prefix ?? '',
     from: query.cursor === undefined ? '' : readCursor(query.cursor),
   }
   const limit = query.limit === undefined ? pageKeysDefault : Number(query.limit)
-  const page = node.list({ ...range, limit })
+  const page = readMembers(node, range.prefix, range.from, limit)
   const damagedKeys = damagedWithin(node.quarantine.damagedKeys, { ...range, next: page.next })
   // Found by this very page, perhaps.
   if (damagedKeys.length > 0) unmarked(response)
   const listing = {
     root,
-    stateSize: page.items.length,
+    stateSize: page.members.length,
     entryCount: keyCount,
     nextCursor: page.next === undefined ? null : cursorText(page.next),
     damagedKeys,
   }
   const [before, after] = frameOf(signedFields(options, listing))
-  response.type('json').end(before + page.items.map(encodeMember).join(',') + after)
+  if (page.chars >= longChars) untaken.admit(response, page.chars)
+  response.type('json')
+  return () => sendPieces(response, page.members, { before, between: ',', after })
 }
 
 function sendSummary(options: StateOptions, response: Response): void {
@@ -132,7 +167,12 @@ function sendSummary(options: StateOptions, response: Response): void {
   response.json(signedFields(options, { root, stateSize: 0, entryCount: keyCount }))
 }
 
-function sendKey(node: LatticeNode, key: string, request: Request, response: Response): void {
+async function sendKey(
+  { node, untaken }: StateOptions,
+  key: string,
+  request: Request,
+  response: Response,
+): Promise<void> {
   const reading = node.read(key)
   if (reading === undefined && node.quarantine.isDamaged(key)) throw new LatticeError('ENTRY_DAMAGED')
   if (reading === undefined) throw new LatticeError('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`)
@@ -141,7 +181,11 @@ function sendKey(node: LatticeNode, key: string, request: Request, response: Res
   const { value, author, type } = reading
   const version = versionText(reading.version)
   const headers = { ETag: `"${tag}"`, 'Cache-Control': 'no-cache' }
-  sendJson(response, { success: true, key, value, version, author, type }, headers)
+  const text = JSON.stringify({ success: true, key, value, version, author, type })
+  if (text.length < longChars) return sendJsonText(response, text, headers)
+  untaken.admit(response, text.length)
+  response.set({ ...headers, 'Content-Length': String(Buffer.byteLength(text)) }).type('json')
+  await sendPieces(response, [text], { before: '', between: '', after: '' })
 }
 
 /** The key with the proof that the signed root holds it; the problem of an absent key has a proof too. */
@@ -173,8 +217,9 @@ async function write(
 }
 
 /** Adds the state routes. */
-export function mountState(mount: Mount, options: StateOptions): void {
-  const { node } = options
+export function mountState(mount: Mount, given: Omit<StateOptions, 'untaken'>): void {
+  const { node } = given
+  const options = { ...given, untaken: new UntakenAnswers() }
   const snapshots = createSnapshots(node, encodeMember)
 
   const readOne = (
@@ -185,7 +230,7 @@ export function mountState(mount: Mount, options: StateOptions): void {
   ): void | Promise<void> =>
     query.proof === 'true'
       ? node.atRest(() => sendProven(options, key, response))
-      : sendKey(node, key, request, response)
+      : sendKey(options, key, request, response)
 
   mount(routes.getState, async ({ query }, request, response) => {
     if (query.key !== undefined) return readOne(query.key, query, request, response)
@@ -199,12 +244,13 @@ export function mountState(mount: Mount, options: StateOptions): void {
         return void revalidated(request, response, root)
       return sendWhole(options, snapshots, request, response)
     }
-    return node.atRest(() => {
+    const send = await node.atRest(() => {
       if (node.quarantine.damagedKeys.length > 0) unmarked(response)
-      else if (revalidated(request, response, node.status().root)) return
-      if (query.summary === 'true') sendSummary(options, response)
-      else sendPage(options, query, response)
+      else if (revalidated(request, response, node.status().root)) return undefined
+      if (query.summary !== 'true') return openPage(options, query, response)
+      return sendSummary(options, response)
     })
+    await send?.()
   })
   mount(routes.getKey, ({ params, query }, request, response) =>
     readOne(params.key, query, request, response),

@@ -3,6 +3,7 @@ import { parseDuration, requestedModeSchema, routes } from '@lattice/api'
 import type { NodeStatus, RequestedMode } from '@lattice/core'
 import type { RequestHandler } from 'express'
 import type { LatticeNode } from '../node.ts'
+import type { CallerOf } from './caller.ts'
 import type { Mount } from './mount.ts'
 import type { HttpLog } from './options.ts'
 import { HttpProblem } from './problems.ts'
@@ -49,7 +50,12 @@ function sentence(status: NodeStatus): string {
 }
 
 /** Adds the switch route. */
-export function mountSwitch(mount: Mount, node: LatticeNode, log: HttpLog | undefined): void {
+export function mountSwitch(
+  mount: Mount,
+  node: LatticeNode,
+  callerOf: CallerOf,
+  log: HttpLog | undefined,
+): void {
   mount(routes.switchMode, async ({ query }, request, response) => {
     const forMs = limitOf(query.for, query.mode)
     const previous = node.status().requested
@@ -61,7 +67,7 @@ export function mountSwitch(mount: Mount, node: LatticeNode, log: HttpLog | unde
       from: previous,
       to: query.mode,
       forMs,
-      address: request.ip,
+      address: callerOf(request),
     })
     // Only while auto weighs one path against the other has the answer not settled.
     const unsettled = status.phase === 'GRACE' || status.phase === 'TRIAL'

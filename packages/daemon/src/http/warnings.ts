@@ -83,7 +83,7 @@ function p2pWarnings({ p2p }: WarningFacts, status: NodeStatus): HostWarning[] {
         ...base,
         code: 'p2p-failed',
         title: 'P2P could not start',
-        text: `${lung.error}. HTTP carries the state meanwhile.`,
+        text: `${lung.error}. It is tried again within a minute; HTTP carries the state meanwhile.`,
         timeToVisibleMs: 0,
         dependsOn: [],
         primaryAction: { label: 'See where it should listen', command: 'lattice config' },

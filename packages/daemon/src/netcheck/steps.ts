@@ -1,4 +1,5 @@
 /** A way to another node as a ladder of steps: the first that fails is the fault, the rest is untested. */
+import { once } from 'node:events'
 
 /** `not tested` is never shown as failure or success. */
 export type Outcome = 'ok' | 'failed' | 'warning' | 'not tested'
@@ -24,7 +25,7 @@ export interface Found {
 /** One rung to climb: its name, and how. */
 export type Rung = readonly [name: string, climb: (signal: AbortSignal) => Promise<Found> | Found]
 
-/** Climbs until one fails. `stepMsMax` bounds each. */
+/** Climbs until one fails. `stepMsMax` bounds each, also one that cannot be told to stop, like the resolver. */
 export async function climb(rungs: readonly Rung[], stepMsMax: number): Promise<readonly Step[]> {
   const steps: Step[] = []
   for (const [name, take] of rungs) {
@@ -34,8 +35,10 @@ export async function climb(rungs: readonly Rung[], stepMsMax: number): Promise<
     }
     const startedAt = performance.now()
     const ms = (): number => Math.round(performance.now() - startedAt)
+    const signal = AbortSignal.timeout(stepMsMax)
+    const late = once(signal, 'abort').then(() => Promise.reject(signal.reason as Error))
     try {
-      const { outcome = 'ok', ...found } = await take(AbortSignal.timeout(stepMsMax))
+      const { outcome = 'ok', ...found } = await Promise.race([take(signal), late])
       steps.push({ name, outcome, ...found, ms: ms() })
     } catch (error) {
       steps.push({ name, outcome: 'failed', ...explain(error, stepMsMax), ms: ms() })

@@ -2,6 +2,7 @@
  * An env file for people: sections with a reason, each setting under the words that explain it, settings that
  * wait for a value as comments.
  */
+import { writeEnvValue } from '../config/env-file.ts'
 import { flagOf, settingNames } from '../config/index.ts'
 import type { SettingName } from '../config/index.ts'
 
@@ -51,7 +52,9 @@ function sectionText({ title, text, lines }: TemplateSection, given: Given): str
 function lineText({ name, why, value, example }: TemplateLine, given: Given): readonly string[] {
   const chosen = given[name] ?? value
   const words = why === undefined ? [] : ['', ...comment(why)]
-  return [...words, chosen === undefined ? `#LATTICE_${name}=${example ?? ''}` : `LATTICE_${name}=${chosen}`]
+  const written =
+    chosen === undefined ? `#LATTICE_${name}=${example ?? ''}` : `LATTICE_${name}=${writeEnvValue(chosen)}`
+  return [...words, written]
 }
 
 function comment(text: string): readonly string[] {
