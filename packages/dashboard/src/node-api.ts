@@ -108,6 +108,9 @@ const chartSeries = 'mode,lag,latency,writes,errors'
 /** A daemon answers in milliseconds; after this long a retry is worth more than waiting. */
 const timeoutMs = 8000
 
+/** Empty pages in a row, of ten thousand deleted keys each, before the next one is left to the viewer. */
+const emptyMax = 20
+
 /** What a header can carry; of anything else a browser makes no request. */
 const sendable = /^[\t\x20-\x7E\x80-\xFF]*$/
 
@@ -209,19 +212,7 @@ export function createNodeApi(baseUrl: string): NodeApi {
       const query = new URLSearchParams({ series: chartSeries, ...span })
       return get(`${paths.history}?${query.toString()}`, shapes.history, signal)
     },
-    page: async ({ prefix, cursor, limit }, signal) => {
-      const query = new URLSearchParams({ limit: String(limit) })
-      if (prefix !== '') query.set('prefix', prefix)
-      if (cursor !== undefined) query.set('cursor', cursor)
-      const answer = await get<ListedState>(`${paths.state}?${query.toString()}`, shapes.page, signal)
-      return {
-        entries: Object.entries(answer.state),
-        keyCount: answer.entry_count,
-        nodeId: answer.public_key,
-        nextCursor: answer.next_cursor ?? undefined,
-        damagedKeys: answer.damaged_keys ?? [],
-      }
-    },
+    page: (query, signal) => readPage(query, path => get(path, shapes.page, signal)),
     // As a query: a URL path cannot carry every key.
     key: (key, signal) => get(`${paths.state}?${new URLSearchParams({ key })}`, shapes.key, signal),
     proofUrl: key => `${base}${paths.state}?${new URLSearchParams({ key, proof: 'true' })}`,
@@ -234,6 +225,29 @@ export function createNodeApi(baseUrl: string): NodeApi {
       const path = `${paths.switchMode}?${query.toString()}`
       return (await ask(base, path, shapes.switchMode, { method: 'POST', headers })) as SwitchReceipt
     },
+  }
+}
+
+/**
+ * Reads on while nothing is found: a node ends its page where thousands of keys in a row are deleted ones,
+ * and beyond them there may be others.
+ */
+async function readPage(
+  { prefix, cursor, limit }: StateQuery,
+  get: (path: string) => Promise<ListedState>,
+): Promise<StatePage> {
+  const damagedKeys = new Set<string>()
+  for (let next = cursor, tried = 1; ; tried += 1) {
+    const query = new URLSearchParams({ limit: String(limit) })
+    if (prefix !== '') query.set('prefix', prefix)
+    if (next !== undefined) query.set('cursor', next)
+    const answer = await get(`${paths.state}?${query.toString()}`)
+    for (const key of answer.damaged_keys ?? []) damagedKeys.add(key)
+    next = answer.next_cursor ?? undefined
+    const entries = Object.entries(answer.state)
+    if (entries.length === 0 && next !== undefined && tried < emptyMax) continue
+    const { entry_count: keyCount, public_key: nodeId } = answer
+    return { entries, keyCount, nodeId, nextCursor: next, damagedKeys: [...damagedKeys] }
   }
 }
 

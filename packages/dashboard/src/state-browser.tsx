@@ -208,7 +208,8 @@ function KeyTable(props: {
 }): ReactElement | null {
   const { page, open, onToggle, details } = props
   if (page.entries.length === 0) {
-    const none = page.place.cursors.length > 0 ? texts.state.noneLeft : texts.state.none
+    const { none: never, noneLeft, noneYet } = texts.state
+    const none = page.nextCursor !== undefined ? noneYet : page.place.cursors.length > 0 ? noneLeft : never
     return page.damagedKeys.length > 0 ? null : <p>{none}</p>
   }
   return (

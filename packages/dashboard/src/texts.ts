@@ -255,6 +255,7 @@ export const texts = {
     root: 'root',
     none: 'No key starts like this.',
     noneLeft: 'No keys are left on this page.',
+    noneYet: 'No key so far: all on this page are deleted.',
     more: (count: number): string => `${count.toLocaleString()} more`,
     damaged: (keys: string): string =>
       `Missing here, because they are damaged on the disk of this node and not back yet: ${keys}`,
