@@ -97,6 +97,7 @@ export class ScriptedNode {
         return routes.getLinks.answers[200].schema.parse({
           success: true,
           asked_at: new Date().toISOString(),
+          node_id: 'ab'.repeat(32),
           rows: this.answers.links ?? [],
         })
       case routes.getHistory.path:

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Browser, Page } from 'playwright-core'
 import { launchBrowser, openPage, stateOf, verdictOf } from '../browser.ts'
 import { eventually } from '../eventually.ts'
-import { answersByState, wellAnswers } from '../scripted-answers.ts'
+import { answersByState, peer, wellAnswers } from '../scripted-answers.ts'
 import { ScriptedNode } from '../scripted-node.ts'
 
 const themes = ['light', 'dark'] as const
@@ -151,6 +151,25 @@ describe('the state', () => {
     const shown = page.locator('button:not(.page-key):visible, input:visible, select:visible')
     expect(await shown.count()).toBe(0)
     expect(await page.locator('.page-verdict').isVisible()).toBe(true)
+    await page.context().close()
+  })
+})
+
+describe('the links of a node that knows a member more', () => {
+  it('stand each in its place', async () => {
+    const { page } = await inState('p2p', { colorScheme: 'light' })
+    const link = (rtt_ms: number) => ({ state: 'up', rtt_ms, last_heard: null, last_error: null }) as const
+    const to = (node_id: string, rtt: number) => ({ node_id, p2p: link(rtt), http: link(rtt) })
+    const [first, third] = [peer(1), peer(3)]
+    const seen = [to('9'.repeat(64), 99), to('ab'.repeat(32), 7), to(third.node_id, 33)]
+    const links = [{ node_id: first.node_id, name: 'node1', why: null, links: seen }]
+    node.say({ ...wellAnswers(), peers: [first, third], links })
+    const cells = page.locator('.page-matrix tbody tr').nth(1).locator('td')
+    const said = await eventually('its row is there', async () => {
+      const all = await cells.allTextContents()
+      return all[2]?.startsWith('P2P up 33 ms') === true && all
+    })
+    expect(said[0]).toMatch(/^P2P up 7 ms/)
     await page.context().close()
   })
 })

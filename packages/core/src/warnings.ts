@@ -70,7 +70,7 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
     warnings.push({
       code: 'isolated',
       title: 'No other node answers',
-      text: 'Local reads and writes go on; changes will be exchanged when a peer answers again.',
+      text: `${localWords(node, at)} go on; changes will be exchanged when a peer answers again.`,
       severity: 'high',
       sinceWall: Math.max(...node.peers.map(peer => peer.sinceWall)),
       timeToVisibleMs: isolatedBeats * heartbeatMs,
@@ -184,6 +184,12 @@ function storeWarnings({ damage, fullSinceWall, clonedWall, sinceWall }: Facts, 
       },
     })
   return warnings
+}
+
+/** What clients of this node can do by itself. */
+function localWords({ fullSinceWall, clonedWall }: Facts, { wall }: Instant): string {
+  const takesWrites = fullSinceWall === undefined && !isCloned(clonedWall, wall)
+  return takesWrites ? 'Local reads and writes' : 'Local reads'
 }
 
 /** Whether a node that has last heard of a double of its own at `clonedWall`, in Unix ms, must count on it. */

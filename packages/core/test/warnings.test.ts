@@ -71,6 +71,16 @@ describe('what is shown', () => {
     ])
   })
 
+  it('promises no writes that are refused, also where nobody answers', () => {
+    const textOf = (over: Partial<NodeStatus>): string | undefined =>
+      warningsOf({ ...node([peer('a', lost)]), ...over }, at, heartbeatMs).find(
+        ({ code }) => code === 'isolated',
+      )?.text
+    expect(textOf({})).toMatch(/^Local reads and writes go on/)
+    expect(textOf({ fullSinceWall: now })).toMatch(/^Local reads go on/)
+    expect(textOf({ clonedWall: now })).toMatch(/^Local reads go on/)
+  })
+
   it('is not what has only just begun', () => {
     expect(shown(peer('a', lostFor(9_999)), peer('b'))).toEqual([])
     expect(shown(peer('a', lostFor(10_000)), peer('b'))).toEqual([['peer-unreachable', 'a does not answer']])

@@ -52,7 +52,8 @@ async function stranger(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-const rowsOf = async (asked: World) => linksSchema.parse((await asked.ask('/api/lattice/links')).json).rows
+const linksOf = async (asked: World) => linksSchema.parse((await asked.ask('/api/lattice/links')).json)
+const rowsOf = async (asked: World) => (await linksOf(asked)).rows
 
 it('are what each of them says, and why where it says nothing', async () => {
   const other = await world([peer('a'), peer('d')])
@@ -67,6 +68,8 @@ it('are what each of them says, and why where it says nothing', async () => {
   ])
   expect(c).toMatchObject({ why: 'it does not answer over HTTP', links: [] })
   expect(d).toMatchObject({ why: 'no HTTP address of it is known', links: [] })
+  // Without it nobody can tell which of their links are those to this node.
+  expect((await linksOf(asked)).node_id).toBe(asked.node.id)
 })
 
 it('of somebody who answers nonsense are not known', async () => {

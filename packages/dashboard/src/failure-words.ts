@@ -2,6 +2,9 @@
 import { texts } from './texts.ts'
 import { visible } from './visible-text.ts'
 
+/** Stands for any redirect: a browser does not say which it was. */
+export const redirectStatus = 302
+
 interface Failure {
   readonly code: string
   readonly detail: string
@@ -24,11 +27,12 @@ export function failureOf(error: unknown): Failure {
 /** Why a reading failed, as a sentence. */
 export function readFailureWords(error: unknown): string {
   const { code, detail, status } = failureOf(error)
+  if (isLogin(error)) return texts.failure.login
   if (code === 'UNREACHABLE') return texts.failure.unreachable
   if (code === 'TIMEOUT') return texts.failure.timeout
-  if (status === 503) return texts.failure.starting
+  if (code === 'ENTRY_DAMAGED') return texts.failure.damaged
+  if (code === 'NOT_READY' || (status === 503 && code === 'UNEXPECTED_ANSWER')) return texts.failure.starting
   if (status === 429) return texts.failure.pause
-  if (status === 401 || status === 403) return texts.failure.login
   if (code === 'UNEXPECTED_ANSWER') return texts.failure.stranger
   return texts.failure.other(visible(detail, 200))
 }
@@ -36,6 +40,7 @@ export function readFailureWords(error: unknown): string {
 /** Why a switch was refused, as a sentence. */
 export function switchFailureWords(error: unknown, hadToken: boolean): string {
   const { code, detail, hint, status } = failureOf(error)
+  if (isLogin(error)) return texts.failure.login
   if (status === 401) return hadToken ? texts.failure.badToken : texts.failure.needsToken
   if (status === 429) return texts.failure.tooMany
   if (code === 'MODE_IMPOSSIBLE') return texts.failure.impossible
@@ -46,5 +51,11 @@ export function switchFailureWords(error: unknown, hadToken: boolean): string {
 
 /** Whether a refusal can be mended by a token. */
 export function wantsToken(error: unknown): boolean {
-  return failureOf(error).status === 401
+  return failureOf(error).status === 401 && !isLogin(error)
+}
+
+/** Whether somebody else than the node wants to know who is there. */
+function isLogin(error: unknown): boolean {
+  const { code, status } = failureOf(error)
+  return code === 'UNEXPECTED_ANSWER' && [401, 403, redirectStatus].includes(status)
 }

@@ -2,7 +2,7 @@
  * The charts: loaded only once the page stands, since the drawing of lines is a third of all its code.
  */
 import './chart.css'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { useContext, useEffect, useMemo, useRef, useState } from 'react'
 import type { ReactElement, RefObject } from 'react'
 import { ChartFigure } from './chart-figure.tsx'
 import {
@@ -22,6 +22,7 @@ import { dashOf, LineChart } from './line-chart.tsx'
 import type { Inks } from './line-chart.tsx'
 import { ModeRibbon } from './mode-ribbon.tsx'
 import type { History, NodeApi } from './node-api.ts'
+import { ClockAhead } from './node-clock.ts'
 import { texts } from './texts.ts'
 
 /** Lines drawn in one chart; the table has all. */
@@ -48,10 +49,11 @@ interface Loaded {
 }
 
 function useHistory(api: NodeApi, span: Span, round: number): Loaded {
+  const aheadMs = useContext(ClockAhead)
   const [loaded, setLoaded] = useState<Loaded>({ span, history: undefined, error: undefined })
   useEffect(() => {
     const asking = new AbortController()
-    const to = Math.ceil(Date.now() / 1000)
+    const to = Math.ceil((Date.now() + aheadMs) / 1000)
     api.history({ from: to - span.seconds, to, stepSeconds: span.stepSeconds }, asking.signal).then(
       history => setLoaded({ span, history, error: undefined }),
       (error: unknown) => {
@@ -60,7 +62,7 @@ function useHistory(api: NodeApi, span: Span, round: number): Loaded {
       },
     )
     return () => asking.abort()
-  }, [api, span, round])
+  }, [api, span, round, aheadMs])
   return loaded
 }
 

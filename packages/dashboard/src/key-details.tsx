@@ -1,10 +1,12 @@
 /** Everything known of one key: value, type, version, author. */
-import { useEffect, useState } from 'react'
+import { useCallback } from 'react'
 import type { ReactElement } from 'react'
 import { failureOf, readFailureWords } from './failure-words.ts'
 import type { KeyReading, NodeApi } from './node-api.ts'
 import { texts } from './texts.ts'
-import { shortHex, valueBlock, visible } from './visible-text.ts'
+import { useAnswer } from './use-answer.ts'
+import type { Answered } from './use-answer.ts'
+import { shortHex, valueBlock, visible, visibleName } from './visible-text.ts'
 
 /** A value may have 128 KiB; what is longer than this is read with other tools. */
 const valueCharsMax = 20_000
@@ -23,31 +25,27 @@ interface Props {
   readonly api: NodeApi
   readonly keyText: string
   readonly root: string
+  /** When the page was last renewed: what failed is asked again then. */
+  readonly renewedWall: number
   /** The name of an author, where it is known. */
   readonly nameOf: (author: string) => string | undefined
 }
 
+const isGone = (error: unknown): boolean => failureOf(error).code === 'KEY_NOT_FOUND'
+
+/** A key that is gone comes back with another root only. */
+const mayPass = ({ error }: Answered<KeyReading>): boolean => error !== undefined && !isGone(error)
+
 /** One key, read anew whenever the root of the node changes. */
-export function KeyDetails({ api, keyText, root, nameOf }: Props): ReactElement {
-  const [reading, setReading] = useState<KeyReading>()
-  const [error, setError] = useState<unknown>()
-  useEffect(() => {
-    const asking = new AbortController()
-    api.key(keyText, asking.signal).then(
-      answer => {
-        setReading(answer)
-        setError(undefined)
-      },
-      (failure: unknown) => {
-        if (!asking.signal.aborted) setError(failure)
-      },
-    )
-    return () => asking.abort()
-  }, [api, keyText, root])
-  if (error !== undefined) {
-    const gone = failureOf(error).code === 'KEY_NOT_FOUND'
-    return <p className="lat-banner">{gone ? texts.state.deleted : readFailureWords(error)}</p>
-  }
+export function KeyDetails({ api, keyText, root, renewedWall, nameOf }: Props): ReactElement {
+  const ask = useCallback(
+    (signal: AbortSignal) => api.key(keyText, signal),
+    // Another root is another state.
+    [api, keyText, root],
+  )
+  const { answer: reading, error } = useAnswer(ask, renewedWall, mayPass)
+  if (error !== undefined)
+    return <p className="lat-banner">{isGone(error) ? texts.state.deleted : readFailureWords(error)}</p>
   if (reading === undefined) return <p>{texts.state.reading}</p>
   const author = nameOf(reading.author)
   return (
@@ -56,7 +54,7 @@ export function KeyDetails({ api, keyText, root, nameOf }: Props): ReactElement 
       <ProofLink api={api} keyText={keyText} />
       <p className="lat-label">{texts.state.key}</p>
       <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label={texts.state.key}>
-        {visible(keyText)}
+        {visibleName(keyText)}
       </pre>
       <p className="lat-label">{texts.state.value}</p>
       <pre className="page-value" dir="ltr" tabIndex={0} role="group" aria-label={texts.state.value}>

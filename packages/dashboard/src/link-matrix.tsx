@@ -4,7 +4,7 @@
  */
 import { useId } from 'react'
 import type { ReactElement } from 'react'
-import type { LinkRow, Peer } from './node-api.ts'
+import type { LinkRow, Links, Peer } from './node-api.ts'
 import { PeerPage } from './peer-page.tsx'
 import { safeUrl } from './safe-url.ts'
 import { StateMark } from './state-mark.tsx'
@@ -20,9 +20,9 @@ type Link = Peer['links']['p2p']
 export function LinkMatrix(props: {
   readonly ownName: string
   readonly peers: readonly Peer[]
-  readonly rows: readonly LinkRow[]
+  readonly links: Links
 }): ReactElement {
-  const { ownName, peers, rows } = props
+  const { ownName, peers, links } = props
   const noteId = useId()
   if (peers.length === 0) return <p>{texts.links.none}</p>
   return (
@@ -63,7 +63,8 @@ export function LinkMatrix(props: {
                 key={peer.peer_id}
                 peer={peer}
                 peers={peers}
-                row={rows.find(({ node_id: looks }) => looks === peer.node_id)}
+                ownId={links.node_id}
+                row={links.rows.find(({ node_id: looks }) => looks === peer.node_id)}
               />
             ))}
           </tbody>
@@ -77,13 +78,13 @@ export function LinkMatrix(props: {
 function OtherRow(props: {
   readonly peer: Peer
   readonly peers: readonly Peer[]
+  /** It may know others beside this node and its peers. */
+  readonly ownId: string | undefined
   readonly row: LinkRow | undefined
 }): ReactElement {
-  const { peer, peers, row } = props
-  const to = (target: Peer): LinkRow['links'][number] | undefined =>
-    row?.links.find(({ node_id: seen }) => seen === target.node_id)
-  // Whoever it knows beside the peers of this node is this node itself.
-  const back = row?.links.find(({ node_id: seen }) => peers.every(({ node_id: known }) => known !== seen))
+  const { peer, peers, ownId, row } = props
+  const to = (id: string | undefined): LinkRow['links'][number] | undefined =>
+    row?.links.find(({ node_id: seen }) => seen === id)
   return (
     <tr>
       <th scope="row">
@@ -97,7 +98,11 @@ function OtherRow(props: {
       ) : (
         [undefined, ...peers].map(target => (
           <td key={target?.peer_id ?? 'this node'}>
-            {target === peer ? texts.none : <LinkCells links={target === undefined ? back : to(target)} />}
+            {target === peer ? (
+              texts.none
+            ) : (
+              <LinkCells links={to(target === undefined ? ownId : target.node_id)} />
+            )}
           </td>
         ))
       )}

@@ -3,9 +3,9 @@
  * steps: passing over a mode must not put it in force. Whoever uses the keyboard never loses the place: what
  * has the focus stays enabled meanwhile, and what goes away hands it back to the group.
  */
-import { useEffect, useId, useRef, useState } from 'react'
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import type { FormEvent, ReactElement, RefObject } from 'react'
-import { switchFailureWords, wantsToken } from './failure-words.ts'
+import { switchFailureWords } from './failure-words.ts'
 import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
 import { forcedSpans, modeCost, modeHelp, modeNames, texts } from './texts.ts'
 import { useSwitch } from './use-switch.ts'
@@ -93,10 +93,20 @@ export function ModeControl(props: Props): ReactElement {
 }
 
 function Undo({ takeBack }: { readonly takeBack: () => void }): ReactElement {
+  const button = useRef<HTMLButtonElement>(null)
+  useLayoutEffect(() => {
+    const own = button.current
+    return () => {
+      // It goes when its time is over, whether somebody is there or not.
+      if (own === null || document.activeElement !== own) return
+      const checked = own.closest('.lat-modes')?.querySelector<HTMLInputElement>('input:checked')
+      checked?.focus({ preventScroll: true })
+    }
+  }, [])
   return (
     <p>
       {texts.mode.switched}{' '}
-      <button type="button" className="lat-button" onClick={takeBack}>
+      <button type="button" className="lat-button" ref={button} onClick={takeBack}>
         {texts.mode.undo}
       </button>
     </p>
@@ -123,7 +133,7 @@ function Confirm(props: {
         <legend className="lat-hidden">{texts.mode.to(modeNames[mode])}</legend>
         {current === mode ? null : <p>{modeCost[mode]}</p>}
         {mode === 'auto' ? null : <SpanChoice id={`${id}-for`} value={forText} onChange={setForText} />}
-        {wantsToken(change.error) || change.typedToken !== '' ? (
+        {change.asksToken ? (
           <TokenField id={`${id}-token`} value={change.typedToken} onChange={change.typeToken} />
         ) : null}
         <p className="lat-row">

@@ -1,5 +1,6 @@
 /** Moments and ages on the page. Only these small parts are drawn again every second. */
 import type { ReactElement } from 'react'
+import { useNodeNow } from './node-clock.ts'
 import { texts } from './texts.ts'
 import { agoWords, clockWords, spanWords } from './time-words.ts'
 import { useNow } from './use-poll.ts'
@@ -9,7 +10,7 @@ const tickMs = 1000
 
 /** `14:02:11 (2 h 11 m ago)`, in brief `2 h 11 m ago`, and the exact moment for machines and on hovering. */
 export function Moment(props: { readonly at: string | null; readonly brief?: boolean }): ReactElement {
-  const now = useNow(tickMs)
+  const now = useNodeNow(tickMs)
   if (props.at === null) return <>{texts.time.never}</>
   return (
     <time dateTime={props.at} title={props.at}>

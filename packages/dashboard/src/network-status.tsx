@@ -9,6 +9,7 @@ import { FailureBanner, Freshness } from './freshness.tsx'
 import { ModeControl } from './mode-control.tsx'
 import { createNodeApi } from './node-api.ts'
 import type { Peer } from './node-api.ts'
+import { ClockAhead, useClockAhead } from './node-clock.ts'
 import { StateMark } from './state-mark.tsx'
 import { StatusFacts } from './status-facts.tsx'
 import { texts } from './texts.ts'
@@ -49,6 +50,7 @@ export function NetworkStatus(props: NetworkStatusProps): ReactElement {
   )
   const reading = usePoll(read)
   const { data, stale, error } = reading
+  const aheadMs = useClockAhead(data?.status, reading.receivedWall)
   const verdict = data === undefined ? undefined : verdictOf(data)
   const state = verdict === undefined || stale ? 'unknown' : verdict.state
   const sentence =
@@ -71,7 +73,7 @@ export function NetworkStatus(props: NetworkStatusProps): ReactElement {
       </p>
       <FailureBanner {...reading} />
       {data === undefined ? null : (
-        <>
+        <ClockAhead value={aheadMs}>
           <div className="lat-body-parts">
             <StatusFacts status={data.status} />
             <PeerPaths peers={data.peers} />
@@ -79,7 +81,7 @@ export function NetworkStatus(props: NetworkStatusProps): ReactElement {
           {controls ? (
             <ModeControl api={api} status={data.status} token={token} onSwitched={reading.refresh} />
           ) : null}
-        </>
+        </ClockAhead>
       )}
     </section>
   )

@@ -9,6 +9,7 @@ import { ApiError } from '@lattice/api'
 import type { problemMediaType, ProblemCode, RouteResult, Routes } from '@lattice/api'
 import { areFields, isObject, listOf, nullable } from './answer-shape.ts'
 import type { Shape } from './answer-shape.ts'
+import { redirectStatus } from './failure-words.ts'
 
 /** `GET /api/lattice/p2p/status`. */
 export type SyncStatus = RouteResult<Routes['getP2pStatus']>
@@ -16,8 +17,11 @@ export type SyncStatus = RouteResult<Routes['getP2pStatus']>
 /** One other node, as the asked node sees it. */
 export type Peer = RouteResult<Routes['getPeers']>['peers'][number]
 
-/** What the other nodes say of their links. */
-export type LinkRow = RouteResult<Routes['getLinks']>['rows'][number]
+/** What the other nodes say of their links; `node_id` is how they name the asked node. */
+export type Links = Pick<RouteResult<Routes['getLinks']>, 'node_id' | 'rows'>
+
+/** What one other node says. */
+export type LinkRow = Links['rows'][number]
 
 /** Something that needs a look. */
 export type Warning = SyncStatus['warnings'][number]
@@ -56,7 +60,7 @@ export interface NodeApi {
   status(signal?: AbortSignal): Promise<SyncStatus>
   peers(signal?: AbortSignal): Promise<readonly Peer[]>
   health(signal?: AbortSignal): Promise<HealthReport>
-  links(signal?: AbortSignal): Promise<readonly LinkRow[]>
+  links(signal?: AbortSignal): Promise<Links>
   transitions(signal?: AbortSignal): Promise<readonly Transition[]>
   history(query: HistoryQuery, signal?: AbortSignal): Promise<History>
   page(query: StateQuery, signal?: AbortSignal): Promise<StatePage>
@@ -104,9 +108,16 @@ const chartSeries = 'mode,lag,latency,writes,errors'
 /** A daemon answers in milliseconds; after this long a retry is worth more than waiting. */
 const timeoutMs = 8000
 
+/** Empty pages in a row, of ten thousand deleted keys each, before the next one is left to the viewer. */
+const emptyMax = 20
+
+/** What a header can carry; of anything else a browser makes no request. */
+const sendable = /^[\t\x20-\x7E\x80-\xFF]*$/
+
 const link: Shape = { state: 'string', rtt_ms: nullable('number'), last_error: nullable('string') }
 const shapes = {
   status: {
+    timestamp: nullable('number'),
     sync_mode: 'string',
     mode: 'string',
     phase: 'string',
@@ -192,7 +203,7 @@ export function createNodeApi(baseUrl: string): NodeApi {
   return {
     status: signal => get(paths.status, shapes.status, signal),
     peers: async signal => (await get<{ peers: Peer[] }>(paths.peers, shapes.peers, signal)).peers,
-    links: async signal => (await get<{ rows: LinkRow[] }>(paths.links, shapes.links, signal)).rows,
+    links: signal => get(paths.links, shapes.links, signal),
     health: signal => get(paths.health, shapes.health, signal),
     transitions: async signal =>
       (await get<{ transitions: Transition[] }>(paths.transitions, shapes.transitions, signal)).transitions,
@@ -201,29 +212,42 @@ export function createNodeApi(baseUrl: string): NodeApi {
       const query = new URLSearchParams({ series: chartSeries, ...span })
       return get(`${paths.history}?${query.toString()}`, shapes.history, signal)
     },
-    page: async ({ prefix, cursor, limit }, signal) => {
-      const query = new URLSearchParams({ limit: String(limit) })
-      if (prefix !== '') query.set('prefix', prefix)
-      if (cursor !== undefined) query.set('cursor', cursor)
-      const answer = await get<ListedState>(`${paths.state}?${query.toString()}`, shapes.page, signal)
-      return {
-        entries: Object.entries(answer.state),
-        keyCount: answer.entry_count,
-        nodeId: answer.public_key,
-        nextCursor: answer.next_cursor ?? undefined,
-        damagedKeys: answer.damaged_keys ?? [],
-      }
-    },
+    page: (query, signal) => readPage(query, path => get(path, shapes.page, signal)),
     // As a query: a URL path cannot carry every key.
     key: (key, signal) => get(`${paths.state}?${new URLSearchParams({ key })}`, shapes.key, signal),
     proofUrl: key => `${base}${paths.state}?${new URLSearchParams({ key, proof: 'true' })}`,
     switchMode: async (mode, forText, token) => {
+      if (token !== undefined && !sendable.test(token))
+        throw failure('UNAUTHORIZED', 'no token can be like this', 401, undefined)
       const query = new URLSearchParams({ mode })
       if (forText !== undefined) query.set('for', forText)
       const headers: Record<string, string> = token === undefined ? {} : { 'x-lattice-token': token }
       const path = `${paths.switchMode}?${query.toString()}`
       return (await ask(base, path, shapes.switchMode, { method: 'POST', headers })) as SwitchReceipt
     },
+  }
+}
+
+/**
+ * Reads on while nothing is found: a node ends its page where thousands of keys in a row are deleted ones,
+ * and beyond them there may be others.
+ */
+async function readPage(
+  { prefix, cursor, limit }: StateQuery,
+  get: (path: string) => Promise<ListedState>,
+): Promise<StatePage> {
+  const damagedKeys = new Set<string>()
+  for (let next = cursor, tried = 1; ; tried += 1) {
+    const query = new URLSearchParams({ limit: String(limit) })
+    if (prefix !== '') query.set('prefix', prefix)
+    if (next !== undefined) query.set('cursor', next)
+    const answer = await get(`${paths.state}?${query.toString()}`)
+    for (const key of answer.damaged_keys ?? []) damagedKeys.add(key)
+    next = answer.next_cursor ?? undefined
+    const entries = Object.entries(answer.state)
+    if (entries.length === 0 && next !== undefined && tried < emptyMax) continue
+    const { entry_count: keyCount, public_key: nodeId } = answer
+    return { entries, keyCount, nodeId, nextCursor: next, damagedKeys: [...damagedKeys] }
   }
 }
 
@@ -242,16 +266,17 @@ async function ask(
       ...init,
       headers: { accept: 'application/json', ...init.headers },
       credentials: 'same-origin',
-      redirect: 'error',
+      redirect: 'manual',
       cache: 'no-store',
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     })
-    text = await response.text()
+    text = isRedirect(response) ? '' : await response.text()
   } catch (cause) {
     if (signal?.aborted === true) throw failure('ABORTED', 'the call was cancelled', 0, cause)
     if (limit.aborted) throw failure('TIMEOUT', 'no answer in time', 0, cause)
     throw failure('UNREACHABLE', 'the node cannot be reached', 0, cause)
   }
+  if (isRedirect(response)) throw failure('UNEXPECTED_ANSWER', 'a redirect', redirectStatus, undefined)
   const body = parsed(text)
   const type = response.headers.get('content-type') ?? ''
   if (type.startsWith(problemType) && isObject(body)) throw problemOf(response, body)
@@ -259,6 +284,11 @@ async function ask(
   if (!areFields(body, shape))
     throw failure('UNEXPECTED_ANSWER', `HTTP ${response.status}`, response.status, undefined)
   return body
+}
+
+/** No node sends anybody elsewhere; what asks for a login does. A browser tells no more of it than that. */
+function isRedirect({ type, status }: Response): boolean {
+  return type === 'opaqueredirect' || (status >= 300 && status < 400)
 }
 
 function parsed(text: string): unknown {

@@ -9,6 +9,7 @@ import { ModeControl } from './mode-control.tsx'
 import { Moment } from './moment.tsx'
 import { createNodeApi, eventsPath } from './node-api.ts'
 import type { NodeApi } from './node-api.ts'
+import { ClockAhead, useClockAhead } from './node-clock.ts'
 import { NodeTable } from './node-table.tsx'
 import { PageHeader } from './page-header.tsx'
 import type { Reading } from './poller.ts'
@@ -33,6 +34,7 @@ export function Page({ baseUrl }: { readonly baseUrl: string }): ReactElement {
   const live = useLiveEvents(baseUrl.replace(/\/+$/, '') + eventsPath, reading.refresh)
   const [theme, chooseTheme] = useTheme()
   const { data, stale, error } = reading
+  const aheadMs = useClockAhead(data?.status, reading.receivedWall)
   const verdict = useMemo(() => (data === undefined ? undefined : verdictOf(data)), [data])
   const shown = shownVerdict(verdict, stale, error !== undefined)
   const name = data === undefined ? '' : visible(data.health.name, 64)
@@ -44,27 +46,30 @@ export function Page({ baseUrl }: { readonly baseUrl: string }): ReactElement {
   return (
     <div className={`lat-root lat-theme-${theme} page`} data-stale={stale}>
       <PageHeader name={name} reading={reading} live={live} theme={theme} chooseTheme={chooseTheme} />
-      <main className="page-main">
-        <section className={`page-verdict lat-${shown.state}`} aria-label={texts.page.verdict}>
-          <StateMark state={shown.state} />
-          <div>
-            <p role="status" className="lat-sentence">
-              {shown.sentence}
-            </p>
-            {data === undefined ? null : (
-              <p className="lat-soft">
-                {visible(data.status.status_text, 200)}, {texts.page.since} <Moment at={data.status.since} />
+      <ClockAhead value={aheadMs}>
+        <main className="page-main">
+          <section className={`page-verdict lat-${shown.state}`} aria-label={texts.page.verdict}>
+            <StateMark state={shown.state} />
+            <div>
+              <p role="status" className="lat-sentence">
+                {shown.sentence}
               </p>
-            )}
-          </div>
-        </section>
-        <FailureBanner {...reading} />
-        {data === undefined ? (
-          <p className="page-skeleton">{texts.page.waiting}</p>
-        ) : (
-          <Parts api={api} data={data} reading={reading} theme={theme} />
-        )}
-      </main>
+              {data === undefined ? null : (
+                <p className="lat-soft">
+                  {visible(data.status.status_text, 200)}, {texts.page.since}{' '}
+                  <Moment at={data.status.since} />
+                </p>
+              )}
+            </div>
+          </section>
+          <FailureBanner {...reading} />
+          {data === undefined ? (
+            <p className="page-skeleton">{texts.page.waiting}</p>
+          ) : (
+            <Parts api={api} data={data} reading={reading} theme={theme} />
+          )}
+        </main>
+      </ClockAhead>
     </div>
   )
 }
@@ -86,7 +91,7 @@ function Parts(props: {
   readonly theme: string
 }): ReactElement {
   const { api, data, reading, theme } = props
-  const { status, peers, health, transitions, linkRows } = data
+  const { status, peers, health, transitions, links } = data
   return (
     <>
       <div className="page-columns">
@@ -106,7 +111,7 @@ function Parts(props: {
           </section>
           <section className="page-card" aria-labelledby="page-links">
             <h2 id="page-links">{texts.page.links}</h2>
-            <LinkMatrix ownName={visible(health.name, 64)} peers={peers} rows={linkRows} />
+            <LinkMatrix ownName={visible(health.name, 64)} peers={peers} links={links} />
           </section>
           <section className="page-card" aria-labelledby="page-changes">
             <h2 id="page-changes">{texts.page.changes}</h2>
@@ -120,7 +125,13 @@ function Parts(props: {
       </section>
       <section className="page-card" aria-labelledby="page-state">
         <h2 id="page-state">{texts.page.state}</h2>
-        <StateBrowser api={api} root={status.merkle_root} ownName={health.name} peers={peers} />
+        <StateBrowser
+          api={api}
+          root={status.merkle_root}
+          renewedWall={reading.receivedWall ?? 0}
+          ownName={health.name}
+          peers={peers}
+        />
       </section>
     </>
   )

@@ -1,11 +1,13 @@
 /** The replicated state, page by page: search by prefix, and everything known of one key on demand. */
-import { useEffect, useId, useState } from 'react'
+import { useCallback, useEffect, useId, useState } from 'react'
 import type { ReactElement } from 'react'
 import { readFailureWords } from './failure-words.ts'
 import { KeyDetails } from './key-details.tsx'
 import type { NodeApi, Peer, StatePage } from './node-api.ts'
 import { texts } from './texts.ts'
-import { shortHex, valueLine, visible } from './visible-text.ts'
+import { useAnswer } from './use-answer.ts'
+import type { Answered } from './use-answer.ts'
+import { shortHex, valueLine, visibleName } from './visible-text.ts'
 
 /** Keys on one page: about a screen. */
 const pageKeys = 20
@@ -24,6 +26,8 @@ interface Props {
   readonly api: NodeApi
   /** Merkle root of the node: another root means another state. */
   readonly root: string
+  /** When the page was last renewed: what failed is asked again then. */
+  readonly renewedWall: number
   readonly ownName: string
   readonly peers: readonly Peer[]
 }
@@ -38,35 +42,77 @@ function useRested(text: string, ms: number): string {
   return rested
 }
 
-interface Loaded {
-  readonly page: StatePage | undefined
+/** What a page was asked for. */
+interface Place {
+  readonly prefix: string
+  /** Of this page and those before it, but for the first, which needs none. */
+  readonly cursors: readonly string[]
+}
+
+interface PlacedPage extends StatePage {
+  readonly place: Place
+}
+
+/** Damage may be mended without another root. */
+const mayPass = ({ answer, error }: Answered<PlacedPage>): boolean =>
+  error !== undefined || (answer?.damagedKeys ?? []).length > 0
+
+/** The page at `place`, and whether it is this one that has come, not yet one asked for before. */
+function usePage(
+  { api, root, renewedWall }: Props,
+  place: Place,
+): { readonly page: PlacedPage | undefined; readonly isThere: boolean; readonly error: unknown } {
+  const { prefix, cursors } = place
+  const ask = useCallback(
+    async (signal: AbortSignal) => {
+      const page = await api.page({ prefix, cursor: cursors.at(-1), limit: pageKeys }, signal)
+      return { ...page, place: { prefix, cursors } }
+    },
+    // Another root is another state.
+    [api, prefix, cursors, root],
+  )
+  const { answer, error } = useAnswer(ask, renewedWall, mayPass)
+  const isThere = answer?.place.prefix === prefix && answer.place.cursors.length === cursors.length
+  // While a page is on its way the one before it stays; where it does not come, that one is no answer.
+  return { page: isThere || error === undefined ? answer : undefined, isThere, error }
+}
+
+const firstPage: readonly string[] = []
+
+interface Pages extends PagingProps {
+  readonly page: PlacedPage | undefined
   readonly error: unknown
 }
 
-function usePage(api: NodeApi, prefix: string, cursor: string | undefined, root: string): Loaded {
-  const [loaded, setLoaded] = useState<Loaded>({ page: undefined, error: undefined })
-  useEffect(() => {
-    const asking = new AbortController()
-    api.page({ prefix, cursor, limit: pageKeys }, asking.signal).then(
-      page => setLoaded({ page, error: undefined }),
-      (error: unknown) => {
-        if (!asking.signal.aborted) setLoaded(({ page }) => ({ page, error }))
-      },
-    )
-    return () => asking.abort()
-  }, [api, prefix, cursor, root])
-  return loaded
+/** The pages of one search, one at a time. */
+function usePages(props: Props, prefix: string): Pages {
+  const [turned, turnTo] = useState<Place>({ prefix, cursors: firstPage })
+  const place = turned.prefix === prefix ? turned : { prefix, cursors: firstPage }
+  if (place !== turned) turnTo(place)
+  const { cursors } = place
+  const { page, isThere, error } = usePage(props, place)
+  const nextCursor = page?.nextCursor
+  const goOn = (cursor: string): void => {
+    // The page that is shown knows the next one, but not the one after a page on its way.
+    if (isThere) turnTo({ prefix, cursors: [...cursors, cursor] })
+  }
+  return {
+    page,
+    error,
+    number: (page?.place.cursors ?? cursors).length + 1,
+    onPrevious: cursors.length === 0 ? undefined : () => turnTo({ prefix, cursors: cursors.slice(0, -1) }),
+    onNext: nextCursor === undefined ? undefined : () => goOn(nextCursor),
+  }
 }
 
 /** Search, table, paging. */
-export function StateBrowser({ api, root, ownName, peers }: Props): ReactElement {
+export function StateBrowser(props: Props): ReactElement {
+  const { api, root, renewedWall, ownName, peers } = props
   const id = useId()
   const [typed, setTyped] = useState('')
-  const [cursors, setCursors] = useState<readonly string[]>([])
   const [open, setOpen] = useState<string>()
   const prefix = useRested(typed, typingMs)
-  const { page, error } = usePage(api, prefix, cursors.at(-1), root)
-  const nextCursor = page?.nextCursor
+  const { page, error, ...paging } = usePages(props, prefix)
   return (
     <div>
       <div className="page-state-head">
@@ -78,10 +124,7 @@ export function StateBrowser({ api, root, ownName, peers }: Props): ReactElement
             value={typed}
             autoComplete="off"
             spellCheck={false}
-            onChange={event => {
-              setTyped(event.target.value)
-              setCursors([])
-            }}
+            onChange={event => setTyped(event.target.value)}
           />
         </p>
         <p className="lat-soft">
@@ -97,42 +140,54 @@ export function StateBrowser({ api, root, ownName, peers }: Props): ReactElement
           open={open}
           onToggle={key => setOpen(key === open ? undefined : key)}
           details={key => (
-            <KeyDetails api={api} keyText={key} root={root} nameOf={namesOf(page, ownName, peers)} />
+            <KeyDetails
+              api={api}
+              keyText={key}
+              root={root}
+              renewedWall={renewedWall}
+              nameOf={namesOf(page, ownName, peers)}
+            />
           )}
         />
       )}
-      <Paging
-        number={cursors.length + 1}
-        onPrevious={cursors.length === 0 ? undefined : () => setCursors(cursors.slice(0, -1))}
-        onNext={nextCursor === undefined ? undefined : () => setCursors([...cursors, nextCursor])}
-      />
+      <Paging {...paging} />
     </div>
   )
 }
 
 function DamagedKeys({ keys }: { readonly keys: readonly string[] }): ReactElement | null {
   if (keys.length === 0) return null
-  const names = keys.slice(0, damagedMax).map(key => visible(key, keyCharsMax))
+  const names = keys.slice(0, damagedMax).map(key => visibleName(key, keyCharsMax))
   const more = keys.length > damagedMax ? [texts.state.more(keys.length - damagedMax)] : []
   return <p className="lat-banner">{texts.state.damaged([...names, ...more].join(', '))}</p>
 }
 
-function Paging(props: {
+interface PagingProps {
   readonly number: number
   readonly onPrevious: (() => void) | undefined
   readonly onNext: (() => void) | undefined
-}): ReactElement {
-  const { number, onPrevious, onNext } = props
+}
+
+function Paging({ number, onPrevious, onNext }: PagingProps): ReactElement {
   return (
     <p className="lat-row page-paging">
-      <button type="button" className="lat-button" disabled={onPrevious === undefined} onClick={onPrevious}>
-        {texts.state.previous}
-      </button>
-      <button type="button" className="lat-button" disabled={onNext === undefined} onClick={onNext}>
-        {texts.state.next}
-      </button>
+      <TurnButton label={texts.state.previous} onTurn={onPrevious} />
+      <TurnButton label={texts.state.next} onTurn={onNext} />
       <span className="lat-soft">{texts.state.page(number)}</span>
     </p>
+  )
+}
+
+/** Where it leads nowhere it is marked so, not disabled: that would take the focus from it. */
+function TurnButton(props: {
+  readonly label: string
+  readonly onTurn: (() => void) | undefined
+}): ReactElement {
+  const { label, onTurn } = props
+  return (
+    <button type="button" className="lat-button" aria-disabled={onTurn === undefined} onClick={onTurn}>
+      {label}
+    </button>
   )
 }
 
@@ -146,13 +201,17 @@ function namesOf(
 }
 
 function KeyTable(props: {
-  readonly page: StatePage
+  readonly page: PlacedPage
   readonly open: string | undefined
   readonly onToggle: (key: string) => void
   readonly details: (key: string) => ReactElement
 }): ReactElement | null {
   const { page, open, onToggle, details } = props
-  if (page.entries.length === 0) return page.damagedKeys.length > 0 ? null : <p>{texts.state.none}</p>
+  if (page.entries.length === 0) {
+    const { none: never, noneLeft, noneYet } = texts.state
+    const none = page.nextCursor !== undefined ? noneYet : page.place.cursors.length > 0 ? noneLeft : never
+    return page.damagedKeys.length > 0 ? null : <p>{none}</p>
+  }
   return (
     <table role="table" className="page-table page-keys">
       <thead role="rowgroup">
@@ -194,7 +253,7 @@ function KeyRow(props: {
       <tr role="row">
         <th role="rowheader" scope="row">
           <button type="button" className="page-key" aria-expanded={open} onClick={() => onToggle(keyText)}>
-            <bdi>{visible(keyText, keyCharsMax)}</bdi>
+            <bdi>{visibleName(keyText, keyCharsMax)}</bdi>
           </button>
         </th>
         <td role="cell">

@@ -3,9 +3,9 @@
  */
 import type { ReactElement } from 'react'
 import type { Transition } from './node-api.ts'
+import { useNodeNow } from './node-clock.ts'
 import { phaseWords, texts, triggerWords, wordOf } from './texts.ts'
 import { clockWords, spanWords } from './time-words.ts'
-import { useNow } from './use-poll.ts'
 import { visible } from './visible-text.ts'
 
 /** As many as fit beside the rest; REST has more. */
@@ -20,7 +20,7 @@ export function TransitionList({
 }: {
   readonly transitions: readonly Transition[]
 }): ReactElement {
-  const now = useNow(tickMs)
+  const now = useNodeNow(tickMs)
   const shown = transitions.slice(-shownMax).reverse()
   return (
     <div>

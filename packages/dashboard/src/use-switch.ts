@@ -1,6 +1,8 @@
 /** A switch of the sync mode on its way: busy, refused, done, and how to take it back. */
-import { useEffect, useState } from 'react'
+import { useContext, useEffect, useState } from 'react'
+import { wantsToken } from './failure-words.ts'
 import type { Mode, NodeApi, SyncStatus } from './node-api.ts'
+import { ClockAhead } from './node-clock.ts'
 
 /** How long a switch can be taken back by one press (experience U4). */
 const undoMs = 10_000
@@ -17,6 +19,8 @@ export interface Switch {
   /** Takes the last switch back; undefined once the time for that is over. */
   readonly takeBack: (() => void) | undefined
   readonly hasToken: boolean
+  /** The node has asked for a token: from then on one can be typed. */
+  readonly asksToken: boolean
   /** The token as typed by the viewer; lives in memory only. */
   readonly typedToken: string
   readonly typeToken: (text: string) => void
@@ -27,9 +31,9 @@ interface Target {
   readonly forText: string | undefined
 }
 
-/** What a switch back has to ask for, at the moment of the switch. */
-function targetOf(status: SyncStatus): Target {
-  const leftMs = status.forced_until === null ? Number.NaN : Date.parse(status.forced_until) - Date.now()
+/** What a switch back has to ask for, at the moment of the switch: `now` at the node. */
+function targetOf(status: SyncStatus, now: number): Target {
+  const leftMs = status.forced_until === null ? Number.NaN : Date.parse(status.forced_until) - now
   const limited = status.mode !== 'auto' && !Number.isNaN(leftMs)
   return { mode: status.mode, forText: limited ? `${Math.max(1, Math.round(leftMs / 1000))}s` : undefined }
 }
@@ -43,8 +47,10 @@ export function useSwitch(options: {
   readonly onDone: (mode: Mode) => void
 }): Switch {
   const { api, status, onSwitched, onDone } = options
+  const aheadMs = useContext(ClockAhead)
   const [busy, setBusy] = useState<Mode>()
   const [error, setError] = useState<unknown>()
+  const [asksToken, setAsksToken] = useState(false)
   const [typedToken, typeToken] = useState('')
   const [back, setBack] = useState<Target>()
   const token = typedToken === '' ? options.token : typedToken
@@ -66,17 +72,19 @@ export function useSwitch(options: {
       onSwitched()
     } catch (failure) {
       setError(failure)
+      if (wantsToken(failure)) setAsksToken(true)
     } finally {
       setBusy(undefined)
     }
   }
   return {
-    to: (mode, forText) => void ask({ mode, forText }, targetOf(status)),
+    to: (mode, forText) => void ask({ mode, forText }, targetOf(status, Date.now() + aheadMs)),
     busy,
     error,
     forgetError: () => setError(undefined),
     takeBack: back === undefined ? undefined : () => void ask(back, undefined),
     hasToken: token !== undefined,
+    asksToken,
     typedToken,
     typeToken,
   }

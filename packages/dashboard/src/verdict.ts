@@ -56,9 +56,13 @@ const said = texts.verdict
 export function verdictOf(facts: Facts): Verdict {
   const { status, peers, health } = facts
   if (health?.overall === 'unhealthy') return { state: 'down', sentence: said.unwell(clause(health.reason)) }
-  if (peers.length === 0) return { state: 'degraded', sentence: said.alone }
   const lost = peers.filter(peer => peer.path === 'none')
-  if (lost.length === peers.length) return isolated(peers)
+  const trouble = troubleOf(facts, lost.length > 0)
+  if (peers.length === 0) {
+    const sentence = trouble === undefined ? said.alone : said.both(said.alone, trouble)
+    return { state: 'degraded', sentence }
+  }
+  if (lost.length === peers.length) return isolated(peers, trouble)
   const using = usingWords(status)
   if (lost.length > 0) {
     const all = peers.length + 1
@@ -67,25 +71,40 @@ export function verdictOf(facts: Facts): Verdict {
     const [state, missing] = lost.every(peer => peer.asleep === true)
       ? (['asleep', said.asleep] as const)
       : (['degraded', said.lost] as const)
-    return { state, sentence: said.both(missing(all - lost.length, all, names), using) }
+    const first = missing(all - lost.length, all, names)
+    if (trouble !== undefined) return { state: 'degraded', sentence: said.both(first, trouble) }
+    return { state, sentence: said.both(first, using) }
   }
-  const grave = status.warnings.find(({ severity }) => severity === 'high')
-  if (grave !== undefined)
-    return { state: 'degraded', sentence: said.both(said.grave(clause(grave.title)), using) }
-  const trouble = ownParts
-    .map(part => health?.components?.[part])
-    .find(part => part?.status === 'degraded' || part?.status === 'unhealthy')
-  if (trouble !== undefined)
-    return { state: 'degraded', sentence: said.both(said.look(clause(trouble.reason)), using) }
+  if (trouble !== undefined) return { state: 'degraded', sentence: said.both(trouble, using) }
   return { state: carrierState(status), sentence: said.both(agreement(peers), using) }
 }
 
-function isolated(peers: readonly Peer[]): Verdict {
-  if (peers.every(peer => peer.last_seen === null)) return { state: 'down', sentence: said.nobodyYet }
-  if (peers.every(peer => peer.asleep === true)) return { state: 'asleep', sentence: said.allAsleep }
-  if (peers.every(peer => peer.asleep === true || sleepsOnSpace(peer)))
-    return { state: 'asleep', sentence: said.spacesSilent }
-  return { state: 'down', sentence: said.nobody }
+/**
+ * What is grave here, or the trouble of a part of this node. `isApart`: some nodes are missing, so what
+ * warns of that is nothing new.
+ */
+function troubleOf({ status, health }: Facts, isApart: boolean): string | undefined {
+  const grave = status.warnings.find(
+    ({ severity, impactsConnectivity }) => severity === 'high' && !(isApart && impactsConnectivity),
+  )
+  if (grave !== undefined) return said.grave(clause(grave.title))
+  const part = ownParts
+    .map(each => health?.components?.[each])
+    .find(each => each?.status === 'degraded' || each?.status === 'unhealthy')
+  return part === undefined ? undefined : said.look(clause(part.reason))
+}
+
+/** Nobody is reached. With trouble here, nothing is said of reads and writes: it may be that they fail. */
+function isolated(peers: readonly Peer[], trouble: string | undefined): Verdict {
+  const asleep = trouble === undefined ? 'asleep' : 'degraded'
+  const say = (state: StateName, what: string): Verdict => ({
+    state,
+    sentence: said.both(what, trouble ?? said.works),
+  })
+  if (peers.every(peer => peer.last_seen === null)) return say('down', said.nobodyYet)
+  if (peers.every(peer => peer.asleep === true)) return say(asleep, said.allAsleep)
+  if (peers.every(peer => peer.asleep === true || sleepsOnSpace(peer))) return say(asleep, said.spacesSilent)
+  return say('down', said.nobody)
 }
 
 function agreement(peers: readonly Peer[]): string {

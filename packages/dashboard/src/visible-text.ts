@@ -19,6 +19,18 @@ export function visible(text: string, charsMax = Number.POSITIVE_INFINITY): stri
   return cut.replaceAll(unseen, character => `⟨U+${hex(character)}⟩`).replaceAll(stacked, '$1…')
 }
 
+/**
+ * Blanks that a page swallows or that look like another one: a space at either end or after another space,
+ * every other kind of space, and letters that have no ink.
+ */
+const blank = /^ |(?<= ) | $|[^\P{Zs} ]|[\u115F\u1160\u3164\uFFA0\u2800]/gu
+
+/** The same for a name: two that differ never look the same for a blank. */
+export function visibleName(text: string, charsMax = Number.POSITIVE_INFINITY): string {
+  const cut = text.length > charsMax ? `${text.slice(0, charsMax)}…` : text
+  return visible(cut.replaceAll(blank, character => `⟨U+${hex(character)}⟩`))
+}
+
 function hex(character: string): string {
   return (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')
 }

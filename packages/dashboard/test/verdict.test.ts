@@ -33,8 +33,8 @@ function peer(over: Partial<Peer> = {}): Peer {
 
 type Warning = Facts['status']['warnings'][number]
 
-function warning(severity: Warning['severity']): Warning {
-  const rest = { dependsOn: [], impactsConnectivity: false, timeToVisible: 0, etag: '', since: now, text: '' }
+function warning(severity: Warning['severity'], impactsConnectivity = false): Warning {
+  const rest = { dependsOn: [], impactsConnectivity, timeToVisible: 0, etag: '', since: now, text: '' }
   return { code: 'any', title: `About ${severity}`, severity, primaryAction: { label: '' }, ...rest }
 }
 
@@ -144,6 +144,36 @@ describe('the verdict', () => {
       facts([peer()], { warnings: [warning('medium')] }),
       'p2p',
       'Both nodes agree. Auto is using peer-to-peer.',
+    ],
+    [
+      'something grave while a node sleeps',
+      facts([peer({ name: 'node1', path: 'none', asleep: true }), peer()], { warnings: [warning('high')] }),
+      'degraded',
+      '2 of 3 nodes are connected; asleep: node1. About high.',
+    ],
+    [
+      'something grave while nobody answers',
+      facts([peer({ path: 'none' })], { warnings: [warning('high', true), warning('high')] }),
+      'down',
+      'No other node answers. About high.',
+    ],
+    [
+      'nobody answers, and that is all',
+      facts([peer({ path: 'none' })], { warnings: [warning('high', true)] }),
+      'down',
+      'No other node answers. Local reads and writes work.',
+    ],
+    [
+      'something grave while all others sleep',
+      facts([peer({ path: 'none', asleep: true })], { warnings: [warning('high')] }),
+      'degraded',
+      'The other nodes are asleep. About high.',
+    ],
+    [
+      'something grave at a node that is alone',
+      facts([], { warnings: [warning('high')] }),
+      'degraded',
+      'This node is alone: it knows no other nodes. About high.',
     ],
     ['alone', facts([]), 'degraded', 'This node is alone: it knows no other nodes.'],
   ]

@@ -5,10 +5,10 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { areFields, listOf, nullable } from '../src/answer-shape.ts'
-import { readFailureWords, switchFailureWords } from '../src/failure-words.ts'
+import { readFailureWords, switchFailureWords, wantsToken } from '../src/failure-words.ts'
 import { safeUrl } from '../src/safe-url.ts'
 import { agoWords, spanWords, tripWords } from '../src/time-words.ts'
-import { shortHex, valueBlock, valueLine, visible } from '../src/visible-text.ts'
+import { shortHex, valueBlock, valueLine, visible, visibleName } from '../src/visible-text.ts'
 
 describe('text from elsewhere', () => {
   it('spells out what hides or reverses', () => {
@@ -37,6 +37,15 @@ describe('text from elsewhere', () => {
     expect(visible('a'.repeat(1000), 10)).toBe(`${'a'.repeat(10)}…`)
     expect(valueLine({ a: 'b'.repeat(1e6) }, 20).length).toBeLessThan(30)
     expect(shortHex('9f'.repeat(32))).toBe('9f9f9f…9f9f')
+  })
+
+  it('as a name tells every blank from every other', () => {
+    const names = ['a b', ' a b', 'a b ', 'a  b', 'a   b', 'a\u00A0b', 'a\u2003b', 'a\u3164b', 'ab']
+    const shown = names.map(name => visibleName(name))
+    expect(shown[0]).toBe('a b')
+    expect(shown[1]).toBe('⟨U+0020⟩a b')
+    expect(new Set(shown.map(text => text.trim().replaceAll(/[\s\u3164]+/g, ' '))).size).toBe(names.length)
+    expect(visibleName(' \u202E'.repeat(50), 4)).toBe('⟨U+0020⟩⟨U+202E⟩ ⟨U+202E⟩…')
   })
 
   it('becomes a link only as a web address', () => {
@@ -82,8 +91,19 @@ describe('failures', () => {
   it('say what to do', () => {
     expect(readFailureWords({ code: 'UNREACHABLE' })).toContain('cannot be reached')
     expect(readFailureWords({ code: 'UNEXPECTED_ANSWER', status: 503 })).toContain('starting')
+    expect(readFailureWords({ code: 'NOT_READY', status: 503 })).toContain('starting')
+    expect(readFailureWords({ code: 'ENTRY_DAMAGED', status: 503 })).toContain('damaged on the disk')
+    const busy = { code: 'OVERLOADED', status: 503, message: 'too many callers' }
+    expect(readFailureWords(busy)).toBe('The node reports an error: too many callers')
     expect(switchFailureWords({ status: 401 }, false)).toContain('needs its admin token')
     expect(switchFailureWords({ status: 401 }, true)).toContain('does not accept')
+    // Whatever stands in front of the node knows no admin token.
+    for (const status of [302, 401, 403]) {
+      const login = { code: 'UNEXPECTED_ANSWER', status }
+      expect(readFailureWords(login)).toContain('asks for a login')
+      expect(switchFailureWords(login, true)).toContain('asks for a login')
+      expect(wantsToken(login)).toBe(false)
+    }
     expect(switchFailureWords({ code: 'MODE_IMPOSSIBLE', status: 409 }, true)).toContain('turned off')
     expect(switchFailureWords(undefined, true)).not.toBe('')
   })

@@ -7,6 +7,7 @@ import {
   phaseSchema,
   requestedModeSchema,
   rootSchema,
+  secondsSchema,
   syncModeSchema,
   versionSchema,
 } from './scalars.ts'
@@ -39,6 +40,7 @@ const transferSchema = z.object({ entries: z.int().min(0), of: z.int().min(0) })
 /** `GET /api/lattice/p2p/status`. */
 export const p2pStatusSchema = z.object({
   success: z.literal(true),
+  timestamp: secondsSchema.optional().describe('now, by the clock that dates all moments here; Unix seconds'),
   enabled: z.boolean(),
   started: z.boolean(),
   libp2p_available: z.boolean(),
@@ -170,6 +172,7 @@ export const peersSchema = z.object({
 export const linksSchema = z.object({
   success: z.literal(true),
   asked_at: momentSchema,
+  node_id: nodeIdSchema.optional().describe('this node, as the others name it'),
   rows: z
     .array(
       z.object({

@@ -66,8 +66,9 @@ async function rowOf(
 export function mountLinks(mount: Mount, { node, peer, clock }: LinkOptions): void {
   let round: { readonly mono: number; readonly answer: Promise<unknown> } | undefined
   const askAll = async (wall: number): Promise<unknown> => {
-    const rows = node.status().peers.map(each => rowOf(each, peer(each.nodeId).url))
-    return { success: true, asked_at: moment(wall), rows: await Promise.all(rows) }
+    const { nodeId, peers } = node.status()
+    const rows = peers.map(each => rowOf(each, peer(each.nodeId).url))
+    return { success: true, asked_at: moment(wall), node_id: nodeId, rows: await Promise.all(rows) }
   }
   mount(routes.getLinks, async (_input, _request, response) => {
     const { mono, wall } = clock.now()

@@ -6,16 +6,17 @@ import { warningShape } from './warnings.ts'
 import type { Warnings } from './warnings.ts'
 import { moment, momentOrNull, peerShape, statusText, transitionShape } from './shapes.ts'
 
-type P2pOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'config' | 'p2p' | 'peer'> & {
+type P2pOptions = Pick<HttpAppOptions, 'node' | 'identity' | 'config' | 'clock' | 'p2p' | 'peer'> & {
   readonly warnings: Warnings
 }
 
-function p2pStatus({ node, config, p2p, warnings }: P2pOptions): Record<string, unknown> {
+function p2pStatus({ node, config, clock, p2p, warnings }: P2pOptions): Record<string, unknown> {
   const status = node.status()
   const lung = p2p()
   const transfer = status.peers.find(peer => peer.transfer !== undefined)?.transfer
   return {
     success: true,
+    timestamp: Math.floor(clock.now().wall / 1000),
     enabled: lung.enabled,
     started: lung.started,
     libp2p_available: lung.available,
