@@ -59,7 +59,7 @@ it('who writes while it stops is told what became of the write: kept, or not eve
   expect(openLoneRuntime(signer, { store }).runtime.read('till')?.value).toBe(6)
 })
 
-it('what a store that fails has told last is the status still, and such a store calls for a new one', async () => {
+it('a store that fails leaves the status that was told last, and calls for a new one', async () => {
   const store = createMemoryStore()
   const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
   const remedies: string[] = []
