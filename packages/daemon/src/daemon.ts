@@ -87,6 +87,7 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   opened.defer(() => stateDir.release())
   const storeExists = Object.values(storeFiles).some(name => existsSync(join(stateDir.path, name)))
   const identity = openIdentity({ stateDir: stateDir.path, configured: config.nodePrivkeyHex, storeExists })
+  opened.defer(() => identity.release())
   const token = openAdminToken(stateDir.path, config.adminToken)
   let mode = (): string | undefined => undefined
   const log = openLog(input, token, () => mode())

@@ -12,6 +12,7 @@ import {
   LatticeError,
   type AddressStatus,
   type Effect,
+  type Entry,
   type Event,
   type Inbox,
   type KeyProof,
@@ -24,6 +25,7 @@ import {
   type PathKind,
   type RequestedMode,
   type Scan,
+  type Version,
 } from '@lattice/core'
 import { Admission } from './admission.ts'
 import { Alarm } from './alarm.ts'
@@ -59,6 +61,7 @@ export class Runtime implements LatticeNode {
   #stopped = false
   #stopping = false
   #persisting: Promise<void> = Promise.resolve()
+  #told: NodeStatus | undefined
   readonly #rest = new AtRest()
 
   constructor(parts: RuntimeParts) {
@@ -69,7 +72,7 @@ export class Runtime implements LatticeNode {
     this.#signing = new BatchSigner(parts)
     const { hash, verifier, log } = parts
     const authors = authorsOf(parts)
-    const isNews = this.#engine.replica.isNews.bind(this.#engine.replica)
+    const isNews = this.#isNews.bind(this)
     this.#admission = new Admission({ hash, verifier, log, isNews, knows: author => authors.has(author) })
     this.#transports = new Transports(parts)
   }
@@ -114,7 +117,7 @@ export class Runtime implements LatticeNode {
     const entries = await this.#admission.verify(signed)
     if (entries.length > 0) this.#dispatch({ type: 'readmit', entries })
     await this.#drained()
-    return !this.#stopped && !entries.some(entry => this.#engine.replica.isNews(entry))
+    return !this.#stopped && !entries.some(entry => this.#isNews(entry))
   }
 
   diskMeasured(freeBytes: number, totalBytes: number): void {
@@ -139,8 +142,15 @@ export class Runtime implements LatticeNode {
     return this.#rest.wait(look)
   }
 
+  /** Of a store that fails what it told last: those who ask from time to time are not to end the process. */
   status(): NodeStatus {
-    return this.#engine.status(this.#parts.clock.now())
+    try {
+      return (this.#told = this.#engine.status(this.#parts.clock.now()))
+    } catch (error) {
+      this.#distrust(error)
+      if (!this.#stopped || this.#told === undefined) throw error
+      return this.#told
+    }
   }
 
   async switchMode(mode: RequestedMode, options: SwitchOptions = {}): Promise<NodeStatus> {
@@ -210,6 +220,11 @@ export class Runtime implements LatticeNode {
     } finally {
       signal.removeEventListener('abort', gone)
     }
+  }
+
+  /** Asked before the engine hears of an entry: a store that fails is no bug then either. */
+  #isNews(entry: Entry, settled?: Version): boolean {
+    return this.#look(() => this.#engine.replica.isNews(entry, settled))
   }
 
   /** Reads for somebody outside the engine; damage that this finds is the engine's business at once. */

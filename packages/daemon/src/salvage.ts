@@ -61,11 +61,18 @@ async function salvageOne(path: string, parts: SalvageParts): Promise<void> {
   }
 }
 
-/** Offers a page until the disk has taken it; false once it is to stop. */
+/**
+ * Offers a page until the disk has taken it; false once it is to stop. A store that fails says nothing of
+ * what is salvaged: it is replaced, and the next start goes on.
+ */
 async function takeIn(page: readonly Uint8Array[], parts: SalvageParts): Promise<boolean> {
-  const { readmit, signal } = parts
+  const { readmit, log, signal } = parts
+  const failed = (error: unknown): false => {
+    log.warn(`rows of the damaged database could not be taken in: ${sentence(error)}`, { code: 'SALVAGE' })
+    return false
+  }
   while (!signal.aborted) {
-    if (await readmit(page)) return true
+    if (await readmit(page).catch(failed)) return true
     await pause(parts.retryMs ?? retryMs, undefined, { signal }).catch(() => undefined)
   }
   return false

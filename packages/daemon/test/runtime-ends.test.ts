@@ -1,12 +1,25 @@
 /** How a runtime ends: by a stop, a store that fails, a bug; and what those are told who wait for it. */
 import { expect, it } from '@jest/globals'
-import { LatticeError, type Batch } from '@lattice/core'
+import {
+  encodeMessage,
+  encodeValue,
+  LatticeError,
+  signEntry,
+  versionAt,
+  type Batch,
+  type Inbox,
+  type Transport,
+} from '@lattice/core'
 import { createMemoryStore } from '@lattice/core/testing'
-import { identityFromSeed } from '../src/host/identity.ts'
+import { sha256 } from '../src/host/crypto.ts'
+import { identityFromSeed, type Identity } from '../src/host/identity.ts'
 import { startChild } from './fixtures/child.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
 
 const put = (key: string, value: number) => [{ op: 'put', key, value }] as const
+const gone = (): never => {
+  throw new LatticeError('STORE_CORRUPT', 'a page is gone')
+}
 const increment = (key: string, by: number) => [{ op: 'increment', key, by }] as const
 
 it('who looks at rest while a store fails amid a commit is answered once that is over', async () => {
@@ -17,9 +30,6 @@ it('who looks at rest while a store fails amid a commit is answered once that is
   const { runtime } = openLoneRuntime(signer, { store, onDistrust: () => undefined })
   await runtime.start()
   const refused = expect(runtime.write(put('a', 1))).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
-  const gone = (): never => {
-    throw new LatticeError('STORE_CORRUPT', 'a page is gone')
-  }
   Object.assign(store, { slots: gone })
   expect(() => runtime.read('b')).toThrow('a page is gone')
   await refused
@@ -49,6 +59,45 @@ it('who writes while it stops is told what became of the write: kept, or not eve
   expect(openLoneRuntime(signer, { store }).runtime.read('till')?.value).toBe(6)
 })
 
+it('a store that fails leaves the status that was told last, and calls for a new one', async () => {
+  const store = createMemoryStore()
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const remedies: string[] = []
+  const onDistrust = (_: string, remedy: string): void => void remedies.push(remedy)
+  const { runtime } = openLoneRuntime(signer, { store, onDistrust })
+  await runtime.start()
+  await runtime.write(put('a', 1))
+  const before = runtime.status()
+  Object.assign(store, { facts: gone })
+  expect(runtime.status()).toEqual(before)
+  expect(runtime.status()).toEqual(before)
+  expect(remedies).toEqual(['check'])
+})
+
+it('an announce that meets a store that fails calls for a new one, and is no bug', async () => {
+  const store = createMemoryStore()
+  const [{ signer }, peer] = [1, 2].map(byte =>
+    identityFromSeed(new Uint8Array(32).fill(byte), 'configured'),
+  ) as [Identity, Identity]
+  const [remedies, inboxes] = [[] as string[], [] as Inbox[]]
+  const onDistrust = (_: string, remedy: string): void => void remedies.push(remedy)
+  const http = { kind: 'http', start: async (inbox: Inbox) => void inboxes.push(inbox) }
+  const { runtime, complaints } = openLoneRuntime(signer, {
+    store,
+    onDistrust,
+    members: new Set([peer.nodeId]),
+    transports: [http as unknown as Transport],
+  })
+  await runtime.start()
+  await runtime.write(put('a', 1))
+  Object.assign(store, { at: gone })
+  const content = { key: 'a', slot: '', value: encodeValue(2), base: 0n, version: versionAt(Date.now()) }
+  const { bytes } = signEntry(content, peer.signer, sha256)
+  inboxes[0]?.announced(peer.nodeId, encodeMessage({ entries: [bytes] }, peer.nodeId))
+  await new Promise(resolve => setImmediate(resolve))
+  expect([remedies, complaints]).toEqual([['check'], []])
+})
+
 it('a listener that meets a store that fails calls for a new one, and is no bug', async () => {
   const store = createMemoryStore()
   const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
@@ -56,9 +105,6 @@ it('a listener that meets a store that fails calls for a new one, and is no bug'
   const onDistrust = (_: string, remedy: string): void => void remedies.push(remedy)
   const { runtime, complaints } = openLoneRuntime(signer, { store, onDistrust })
   await runtime.start()
-  const gone = (): never => {
-    throw new LatticeError('STORE_CORRUPT', 'a page is gone')
-  }
   runtime.subscribe(event => {
     if (event.kind !== 'change') return
     Object.assign(store, { slots: gone })

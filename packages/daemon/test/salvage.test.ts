@@ -86,6 +86,17 @@ it('goes on with the next start where a stop cut it off, and is over once all ha
   expect([found.size, unreadAsides(directory)]).toEqual([rowCount, []])
 })
 
+it('goes on with the next start where the store that takes the rows in fails', async () => {
+  setAside(path, directory, Date.now())
+  const stop = new AbortController()
+  const readmit = async (): Promise<boolean> => {
+    setImmediate(() => stop.abort())
+    throw new Error('a page is gone')
+  }
+  await salvage({ directory, log, signal: stop.signal, readmit })
+  expect(unreadAsides(directory)).toHaveLength(1)
+})
+
 it('offers again what the disk has refused', async () => {
   setAside(path, directory, Date.now())
   const found = new Set<string>()

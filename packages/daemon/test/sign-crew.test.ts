@@ -1,6 +1,7 @@
 /** Signatures made in threads are those made here, and nothing is lost with a thread. */
 import { randomBytes } from 'node:crypto'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { Worker } from 'node:worker_threads'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import {
   entrySignature,
   parseEntry,
@@ -37,6 +38,17 @@ describe('the signing threads', () => {
     answers.forEach((signatures, at) =>
       expect(signatures?.map(hex)).toEqual(batches[at]?.map(message => hex(signer.sign(message)))),
     )
+  })
+
+  it('end with the daemon that had them', async () => {
+    const own = identityFromSeed(new Uint8Array(32).fill(9), 'configured')
+    const threads = jest.spyOn(Worker.prototype, 'terminate')
+    await own.signer.signMany?.(messagesOf(32))
+    await own.release()
+    expect(threads.mock.contexts.length).toBeGreaterThan(0)
+    for (const thread of threads.mock.contexts) expect((thread as Worker).threadId).toBe(-1)
+    expect(await own.signer.signMany?.(messagesOf(1))).toHaveLength(1)
+    await own.release()
   })
 
   it('who waits for a thread that dies is told', async () => {

@@ -1,7 +1,9 @@
 /** Snapshots outside the state: whole or not used, verified on the way in, kept few (experience §2). */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { createMemoryStore, createVirtualClock } from '@lattice/core/testing'
 
 import { silentLog } from '../src/host/log.ts'
@@ -194,4 +196,19 @@ it('one that takes too long lets go of the state, and is told', async () => {
   await keepSnapshots({ ...parts, log, root, freeze }, allThere).take()
   expect([heldAtOnce, place.kept()]).toEqual([[false], []])
   expect(errors).toEqual([expect.stringMatching(/more than an hour$/)])
+})
+
+it('a stop waits for no directory that hangs, and lets go of the state', async () => {
+  const store = createMemoryStore()
+  await put(store, one, large)
+  // Who opens a pipe for writing waits until somebody reads.
+  const pipe = join(place.directory, `snap-${store.lastSeq}.part`)
+  execFileSync('mkfifo', [pipe])
+  const held = { ...frozenState(store), [Symbol.dispose]: jest.fn() }
+  const parts = { directory: place.directory, intervalMs, node: one.nodeId, store }
+  const clock = createVirtualClock()
+  const [root, freeze] = [() => rootOf(store), () => Promise.resolve(held)]
+  await keepSnapshots({ ...parts, clock, log: silentLog, root, freeze }, allThere).stop()
+  expect(held[Symbol.dispose]).toHaveBeenCalled()
+  await readFile(pipe)
 })

@@ -3,7 +3,7 @@
  * event loop is not held up and pays for one message each way instead of one item.
  *
  * They start with the first request, keep no process alive while they owe nothing, and are replaced when they
- * die.
+ * die. Whoever needs them no more ends them: nothing else does.
  */
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
@@ -63,6 +63,11 @@ export class Crew<Request, Answer> {
     duties.push(duty)
     worker.ref()
     return duty.promise
+  }
+
+  /** Ends the threads; who waits for one is told. A later request starts them again. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#hands.values()].map(async ({ worker }) => worker.terminate()))
   }
 
   #start(thread: number): Hand<Answer> {

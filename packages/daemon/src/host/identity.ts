@@ -30,6 +30,8 @@ export interface Identity {
   /** 32-byte Ed25519 public key. */
   readonly publicKey: Uint8Array
   readonly signer: Signer
+  /** Ends the threads that sign: each daemon of a process has its own. */
+  readonly release: () => Promise<void>
   /** generated: made by this very call. */
   readonly source: 'configured' | 'file' | 'generated'
 }
@@ -75,7 +77,9 @@ export function identityFromSeed(seed: Uint8Array, source: Identity['source']): 
     sign: createSign(seed),
     signMany: (messages: readonly Uint8Array[]) => crew.sign(messages),
   })
-  return { nodeId, peerId: peerIdFromNodeId(nodeId), seed: new Uint8Array(seed), publicKey, signer, source }
+  const peerId = peerIdFromNodeId(nodeId)
+  const release = crew.end.bind(crew)
+  return { nodeId, peerId, seed: new Uint8Array(seed), publicKey, signer, release, source }
 }
 
 /** Makes `seed` the key of a node that has none yet. Throws IDENTITY_INVALID, STATE_DIR_UNUSABLE. */

@@ -18,6 +18,11 @@ export class SignCrew {
     this.#crew = new Crew({ script: 'sign-thread', workerData })
   }
 
+  /** Ends the threads. */
+  end(): Promise<void> {
+    return this.#crew.end()
+  }
+
   /** One signature per message, in order. Rejects if a thread dies over it. */
   sign(messages: readonly Uint8Array[]): Promise<readonly Uint8Array[]> {
     return this.#crew.share(messages, shareMin, async (share, thread) => {

@@ -81,8 +81,8 @@ export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }:
     return running
   }
   const takeOne = async (): Promise<void> => {
-    if (parts.root() === kept || parts.store.lastSeq === 0) return
     try {
+      if (parts.root() === kept || parts.store.lastSeq === 0) return
       await fs.mkdir(parts.directory, { recursive: true, mode: 0o700 })
       if (!hasSetAside) await setAside(parts, mayLack)
       hasSetAside = true
@@ -103,14 +103,19 @@ export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }:
     take,
     stop: async () => {
       cancel?.()
-      const late = setTimeout(
-        () => stopped.abort(new Error('the stop has no more time for it')),
-        lastWithinMs,
-      )
+      const late = Promise.withResolvers<void>()
+      const timer = setTimeout(() => {
+        stopped.abort(new Error('the stop has no more time for it'))
+        late.resolve()
+      }, lastWithinMs)
       // One under way may have begun before the last write.
-      await running
-      await take()
-      clearTimeout(late)
+      const last = async (): Promise<void> => {
+        await running
+        await take()
+      }
+      // A directory that hangs is left alone: nothing more of the state is needed for it.
+      await Promise.race([last(), late.promise])
+      clearTimeout(timer)
       cancel?.()
     },
   }
