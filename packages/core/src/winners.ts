@@ -125,8 +125,12 @@ export class Winners<T extends Staged> {
   /** The same of a key that is kept, unless that takes a look at all of it. */
   #followed(key: string, staged: ReadonlyMap<string, T> = new Map()): KeySummary | undefined {
     let summary = this.kept(key)
-    for (const { slot, entry } of staged.values())
-      summary = summary && follow(summary, this.committedEntry(key, slot), entry)
+    for (const { slot, path, entry } of staged.values()) {
+      const old = this.committedEntry(key, slot)
+      // Where the staged row is durable already, the one before it has gone and tells nothing any more.
+      if (summary === undefined || (old === undefined && this.#trie.get(path) !== undefined)) return undefined
+      summary = follow(summary, old, entry)
+    }
     return summary
   }
 
