@@ -1,25 +1,13 @@
 /** A browser whose clock is an hour off: what the node dates is told by the clock of the node. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { Browser, Page } from 'playwright-core'
-import { launchBrowser, openPage } from '../browser.ts'
+import { describe, expect, it } from '@jest/globals'
+import type { Page } from 'playwright-core'
 import { eventually } from '../eventually.ts'
 import { lostPeer, peer, wellAnswers } from '../scripted-answers.ts'
-import { ScriptedNode } from '../scripted-node.ts'
+import { scriptedPagesForTests } from '../scripted-page.ts'
 
 const hourMs = 3_600_000
-const node = new ScriptedNode(wellAnswers())
-let browser: Browser
-let url: string
-
-beforeAll(async () => {
-  browser = await launchBrowser()
-  url = await node.listen()
-}, 30_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await node.close()
-})
+const pages = scriptedPagesForTests()
+const { node } = pages
 
 /** Opens the page where it is `offMs` later than at the node, which is forced to HTTP for half an hour more. */
 async function openAt(offMs: number): Promise<Page> {
@@ -37,9 +25,9 @@ async function openAt(offMs: number): Promise<Page> {
     },
     peers: [peer(1), lostPeer(3)],
   }
-  const { page } = await openPage(browser, [url])
+  const { page } = await pages.open()
   await page.clock.install({ time: now + offMs })
-  await page.goto(url)
+  await page.goto(pages.url)
   await page.locator('.chart-canvas').first().waitFor()
   return page
 }

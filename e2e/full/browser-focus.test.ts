@@ -1,31 +1,20 @@
 /** Whoever uses the keyboard keeps the place: what goes away, or can do no more, hands the focus on. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Browser, Page } from 'playwright-core'
-import { launchBrowser, openPage } from '../browser.ts'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Page } from 'playwright-core'
 import { eventually } from '../eventually.ts'
 import { wellAnswers } from '../scripted-answers.ts'
-import { ScriptedNode } from '../scripted-node.ts'
+import { scriptedPagesForTests } from '../scripted-page.ts'
 
 const keys = Array.from({ length: 25 }, (_, index) => [`key/${String(index).padStart(2, '0')}`, index])
-const node = new ScriptedNode({ ...wellAnswers(), state: Object.fromEntries(keys) as Record<string, number> })
-let browser: Browser
-let url: string
+const pages = scriptedPagesForTests()
+const { node } = pages
+node.answers = { ...wellAnswers(), state: Object.fromEntries(keys) as Record<string, number> }
 let page: Page
 
-beforeAll(async () => {
-  browser = await launchBrowser()
-  url = await node.listen()
-}, 30_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await node.close()
-})
-
 beforeEach(async () => {
-  ;({ page } = await openPage(browser, [url]))
+  ;({ page } = await pages.open())
   await page.clock.install()
-  await page.goto(url)
+  await page.goto(pages.url)
   await page.locator('.page-key').first().waitFor()
 })
 

@@ -1,32 +1,20 @@
 /**
  * What stands between page and node: logins of somebody else, and tokens that cannot be sent.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Browser, Page } from 'playwright-core'
-import { launchBrowser, openPage } from '../browser.ts'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Page } from 'playwright-core'
 import { eventually } from '../eventually.ts'
 import { wellAnswers } from '../scripted-answers.ts'
-import { ScriptedNode } from '../scripted-node.ts'
+import { scriptedPagesForTests } from '../scripted-page.ts'
 
-const node = new ScriptedNode(wellAnswers())
-let browser: Browser
-let url: string
+const pages = scriptedPagesForTests()
+const { node } = pages
 let page: Page
-
-beforeAll(async () => {
-  browser = await launchBrowser()
-  url = await node.listen()
-}, 30_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await node.close()
-})
 
 beforeEach(async () => {
   node.answers = wellAnswers()
-  ;({ page } = await openPage(browser, [url]))
-  await page.goto(url)
+  ;({ page } = await pages.open())
+  await page.goto(pages.url)
   await page.locator('.page-key').first().waitFor()
 })
 

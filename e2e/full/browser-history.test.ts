@@ -1,31 +1,19 @@
 /**
  * The charts: their tables hold exactly what the node said, by mouse and keyboard, and failures have words.
  */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { Browser, Page } from 'playwright-core'
-import { launchBrowser, openPage } from '../browser.ts'
+import { describe, expect, it } from '@jest/globals'
+import type { Page } from 'playwright-core'
 import { eventually } from '../eventually.ts'
 import { wellAnswers } from '../scripted-answers.ts'
 import { scriptedSeries } from '../scripted-history.ts'
-import { ScriptedNode } from '../scripted-node.ts'
+import { scriptedPagesForTests } from '../scripted-page.ts'
 
-const node = new ScriptedNode(wellAnswers())
-let browser: Browser
-let url: string
-
-beforeAll(async () => {
-  browser = await launchBrowser()
-  url = await node.listen()
-}, 30_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await node.close()
-})
+const pages = scriptedPagesForTests()
+const { node } = pages
 
 async function open(timezoneId = 'UTC'): Promise<{ page: Page; complaints: readonly string[] }> {
-  const opened = await openPage(browser, [url], { timezoneId })
-  await opened.page.goto(url)
+  const opened = await pages.open({ timezoneId })
+  await opened.page.goto(pages.url)
   await opened.page.locator('.chart-canvas canvas').nth(3).waitFor()
   return opened
 }
@@ -125,16 +113,16 @@ describe('the charts', () => {
   })
 
   it('that cannot be read, or loaded, leave the page whole and say so', async () => {
-    const { page } = await openPage(browser, [url])
+    const { page } = await pages.open()
     await page.route('**/metrics/history**', route => route.fulfill({ status: 503, body: '' }))
-    await page.goto(url)
+    await page.goto(pages.url)
     const section = page.locator('[aria-labelledby=page-history]')
     await eventually('it says so', async () =>
       (await section.textContent())?.includes('starting or stopping'),
     )
     await page.unrouteAll()
     await page.route('**/history-charts-*.js', route => route.fulfill({ status: 404, body: '' }))
-    await page.goto(url)
+    await page.goto(pages.url)
     await eventually('it says so', async () =>
       (await section.textContent())?.includes('could not be loaded; load the page again'),
     )
@@ -155,8 +143,8 @@ describe('a hostile node', () => {
       e: Array.from({ length: 100_000 }, () => ({ a: [1] })),
     }
     node.say({ ...wellAnswers(), state })
-    const { page, complaints } = await openPage(browser, [url])
-    await page.goto(url)
+    const { page, complaints } = await pages.open()
+    await page.goto(pages.url)
     const keys = page.locator('.page-key')
     await eventually('the keys are listed', async () => (await keys.count()) === 5)
     for (const index of [1, 2, 3, 4]) {

@@ -1,30 +1,18 @@
 /** The state on the page, key by key: what it says stays true through trouble, haste and lookalikes. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import type { Browser, Page, Route } from 'playwright-core'
-import { launchBrowser, openPage } from '../browser.ts'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Page, Route } from 'playwright-core'
 import { eventually } from '../eventually.ts'
 import { wellAnswers } from '../scripted-answers.ts'
-import { ScriptedNode } from '../scripted-node.ts'
+import { scriptedPagesForTests } from '../scripted-page.ts'
 
-const node = new ScriptedNode(wellAnswers())
-let browser: Browser
-let url: string
+const pages = scriptedPagesForTests()
+const { node } = pages
 let page: Page
-
-beforeAll(async () => {
-  browser = await launchBrowser()
-  url = await node.listen()
-}, 30_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await node.close()
-})
 
 beforeEach(async () => {
   node.outage = undefined
   node.answers = wellAnswers()
-  ;({ page } = await openPage(browser, [url]))
+  ;({ page } = await pages.open())
 })
 
 afterEach(() => page.context().close())
@@ -32,7 +20,7 @@ afterEach(() => page.context().close())
 /** Opens the page on a state of these keys. */
 async function open(keys: readonly string[]): Promise<void> {
   node.answers = { ...wellAnswers(), state: Object.fromEntries(keys.map((key, index) => [key, index])) }
-  await page.goto(url)
+  await page.goto(pages.url)
   await page.locator('.page-key').first().waitFor()
 }
 

@@ -1,11 +1,11 @@
 /** Each of the six states of the dashboard: told apart without colour, open to everybody, at every width. */
 import { AxeBuilder } from '@axe-core/playwright'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import type { Browser, Page } from 'playwright-core'
-import { launchBrowser, openPage, stateOf, verdictOf } from '../browser.ts'
+import { describe, expect, it } from '@jest/globals'
+import type { Page } from 'playwright-core'
+import { stateOf, verdictOf } from '../browser.ts'
 import { eventually } from '../eventually.ts'
 import { answersByState, peer, wellAnswers } from '../scripted-answers.ts'
-import { ScriptedNode } from '../scripted-node.ts'
+import { scriptedPagesForTests } from '../scripted-page.ts'
 
 const themes = ['light', 'dark'] as const
 const states = ['p2p', 'http', 'degraded', 'down', 'asleep', 'unknown'] as const
@@ -18,19 +18,8 @@ const words = {
   unknown: 'Unknown',
 }
 
-const node = new ScriptedNode(wellAnswers())
-let browser: Browser
-let url: string
-
-beforeAll(async () => {
-  browser = await launchBrowser()
-  url = await node.listen()
-}, 30_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await node.close()
-})
+const pages = scriptedPagesForTests()
+const { node } = pages
 
 /** Opens the page in one state; `unknown` is a node that has fallen silent. */
 async function inState(
@@ -39,9 +28,9 @@ async function inState(
 ): Promise<{ page: Page; complaints: readonly string[] }> {
   node.outage = undefined
   node.answers = state === 'unknown' ? wellAnswers() : answersByState()[state]
-  const opened = await openPage(browser, [url], options)
+  const opened = await pages.open(options)
   await opened.page.clock.install()
-  await opened.page.goto(url)
+  await opened.page.goto(pages.url)
   await opened.page.locator('.page-keys').waitFor()
   if (state === 'unknown') {
     node.outage = 503
@@ -195,9 +184,9 @@ describe('attention', () => {
   it('follows by polling where events do not get through', async () => {
     node.outage = undefined
     node.answers = wellAnswers()
-    const { page } = await openPage(browser, [url])
+    const { page } = await pages.open()
     await page.route('**/api/lattice/events', route => route.abort())
-    await page.goto(url)
+    await page.goto(pages.url)
     await eventually('all is well', async () => (await stateOf(page)) === 'p2p')
     expect(await page.locator('[data-live=false]').textContent()).toBe('every 5 s')
     node.answers = answersByState().degraded

@@ -5,6 +5,7 @@ import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/t
 import { KeptSummaries } from '../src/kept-summaries.ts'
 import { summaryOf } from '../src/key-summary.ts'
 import { elementSlot } from '../src/slot.ts'
+import { storedEntry } from '../src/winners.ts'
 import { alice, bob, sha256 } from './crypto.ts'
 import { saidByFacts, saidByRows } from './key-facts.ts'
 import { commit, entryOf, openReplica, write, type TestReplica } from './replicas.ts'
@@ -67,6 +68,23 @@ describe('a key with many slots', () => {
     expect(reads()).toBeLessThan(200)
     expect(elementsOf(node)).toHaveLength(50)
     expect(saidByFacts(node)).toEqual(saidByRows(node))
+  })
+
+  it('is not followed from a row that has gone from the store and not yet from the trie', async () => {
+    const node = openReplica()
+    node.replica.propose(20n, new Map([[alice.nodeId, node.store.incarnation]]))
+    const others = Array.from({ length: 99 }, (_, at) => foreign(`element ${at}`, true, at, 9n))
+    node.replica.offer([...others, foreign('x', true, 200, 3n)], 'p2p', testWall)
+    await commit(node)
+    // The only entry that remembers as little as 3 gives way, and is durable before the replica knows.
+    node.replica.offer([foreign('x', true, 300, 9n)], 'p2p', testWall)
+    await node.store.commit(node.replica.seal())
+    node.replica.write([add('new')], testWall + 1)
+    node.replica.committed()
+    await commit(node)
+    const slot = elementSlot(encodeValue('new'), sha256)
+    const row = node.store.slots('set').find(each => each.slot === slot)
+    expect(row && storedEntry(row).base).toBe(9n)
   })
 
   it('counts as its rows say whichever entry of a transaction its signature makes the greatest', async () => {
