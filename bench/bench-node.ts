@@ -13,6 +13,7 @@ import {
   type NodeId,
   type Store,
   type Transport,
+  type Version,
 } from '@lattice/core'
 import {
   createVerifier,
@@ -36,17 +37,26 @@ export function createDirectory(): { readonly path: string; [Symbol.dispose](): 
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
+/** The version of every entry that is filled in by hand: a fixed past, since keys are all different. */
+export const pastVersion: Version = 1_690_000_000_000n << 16n
+
 /**
- * The facts that the replica keeps with every commit, for a store filled by hand with `keys` registers: how
- * many keys can be read, and that nothing ends. Without them a start counts everything.
+ * The facts that the replica keeps with every commit, for a store filled by hand with `keys` registers of
+ * `pastVersion`: how many keys can be read, that nothing ends, and the clock. Without them a start looks at
+ * every row.
  */
-export function countsOf(keys: number): Map<string, Uint8Array> {
-  const keyCount = Buffer.alloc(8)
-  keyCount.writeBigUInt64BE(BigInt(keys))
+export function factsOf(keys: number): Map<string, Uint8Array> {
   return new Map([
-    ['keys', keyCount],
-    ['endings', Buffer.alloc(8)],
+    ['keys', uint64(BigInt(keys))],
+    ['endings', uint64(0n)],
+    ['clock', uint64(pastVersion)],
   ])
+}
+
+function uint64(value: bigint): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(value)
+  return bytes
 }
 
 /** What a node is made of; the rest is as in the daemon. */

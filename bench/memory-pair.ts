@@ -16,7 +16,6 @@ import {
   type NodeId,
   type Store,
   type Verifier,
-  type Version,
 } from '@lattice/core'
 import {
   createMemoryImage,
@@ -26,7 +25,7 @@ import {
   type VirtualClock,
 } from '@lattice/core/testing'
 import { Runtime, sha256, type Identity } from '@lattice/daemon'
-import { countsOf, createIdentity } from './bench-node.ts'
+import { createIdentity, factsOf, pastVersion } from './bench-node.ts'
 import { countFrames, type FrameLog } from './frame-counter.ts'
 import { emptyNursery } from './nursery.ts'
 import { seededRandom } from './seeded-random.ts'
@@ -46,10 +45,8 @@ export type SignedRow = Omit<NewRow, 'seq'>
 
 /** Signs `count` registers with random keys and values. */
 export function signRows(author: Identity, count: number): SignedRow[] {
-  // A fixed past: versions only have to differ in nothing, keys are all different.
-  const version: Version = 1_690_000_000_000n << 16n
   return randomKeys(count, keyBytes).map(key => {
-    const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version }
+    const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version: pastVersion }
     return rowOf(signEntry(content, author.signer, sha256), 0, sha256)
   })
 }
@@ -146,7 +143,7 @@ async function passTime(clock: VirtualClock, ms: number): Promise<void> {
 async function filledStore(index: 0 | 1, rows: readonly SignedRow[]): Promise<Store> {
   const store = createMemoryStore({ image: createMemoryImage(`00000000000000a${index}` as Incarnation) })
   const numbered = rows.map((row, at) => ({ ...row, seq: at + 1 }))
-  if (numbered.length > 0) await store.commit({ rows: numbered, facts: countsOf(rows.length) })
+  if (numbered.length > 0) await store.commit({ rows: numbered, facts: factsOf(rows.length) })
   return store
 }
 

@@ -10,9 +10,9 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { encodeValue, rowOf, signEntry, type Signer, type Version } from '@lattice/core'
+import { encodeValue, rowOf, signEntry, type Signer } from '@lattice/core'
 import { openSqliteStore, sha256 } from '@lattice/daemon'
-import { countsOf, createDirectory, createIdentity } from './bench-node.ts'
+import { createDirectory, createIdentity, factsOf, pastVersion } from './bench-node.ts'
 import { print, progress, readNumbers, readOptions, round, verdict, type Cell } from './report.ts'
 import { measureSets } from './set-elements.ts'
 import type { ScaleSample } from './scale-subject.ts'
@@ -28,15 +28,14 @@ async function fill(directory: string, count: number): Promise<void> {
   const store = await openSqliteStore(directory)
   // Zeros in place of signatures: as long, and a million of them take no minute.
   const signer: Signer = { nodeId: createIdentity().nodeId, sign: () => new Uint8Array(64) }
-  const version: Version = 1_690_000_000_000n << 16n
   const open: Promise<void>[] = []
   for (let seq = 0; seq < count; seq += rowsPerCommit) {
     progress(`scale: filling ${seq} of ${count}`)
     const rows = randomKeys(Math.min(rowsPerCommit, count - seq), 40).map((key, at) => {
-      const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version }
+      const content = { key, slot: '', value: encodeValue(randomValue()), base: 0n, version: pastVersion }
       return rowOf(signEntry(content, signer, sha256), seq + at + 1, sha256)
     })
-    open.push(store.commit({ rows, facts: countsOf(seq + rows.length) }))
+    open.push(store.commit({ rows, facts: factsOf(seq + rows.length) }))
     if (open.length >= commitsAhead) await open.shift()
   }
   await Promise.all(open)

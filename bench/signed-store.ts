@@ -1,6 +1,6 @@
 /** Stores to start nodes on: filled through the store's own writer, every entry truly signed. */
 import { openSqliteStore, type Identity } from '@lattice/daemon'
-import { countsOf } from './bench-node.ts'
+import { factsOf } from './bench-node.ts'
 import { signRows } from './memory-pair.ts'
 import { progress } from './report.ts'
 
@@ -27,7 +27,7 @@ export async function fillSigned(directory: string, author: Identity, count: num
       bytes += row.bytes.length
       keys.push(row.key)
     }
-    await store.commit({ rows, facts: countsOf(seq + rows.length) })
+    await store.commit({ rows, facts: factsOf(seq + rows.length) })
   }
   await store.close()
   return { bytes, keys }
