@@ -1,5 +1,18 @@
 /** The history: what its figures mean, that it never outgrows its cap, and that its file may vanish. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -165,6 +178,14 @@ describe('the file', () => {
     file.close()
   })
 
+  it('keeps what it has while the clock has fallen back to the beginning of time', () => {
+    const file = new HistoryFile(path, 8 * mib)
+    file.append([sample(start, { keys: 2 })], start)
+    file.append([sample(minuteMs, { keys: 2 })], minuteMs)
+    expect(pointsOf(file, 'keys', start, start + minuteMs).points).toHaveLength(1)
+    file.close()
+  })
+
   const harms: Readonly<Record<string, () => void>> = {
     'overwritten with noise': () => writeFileSync(path, Buffer.alloc(100_000, 0x5a)),
     deleted: () => rmSync(path),
@@ -264,6 +285,30 @@ describe('a node', () => {
     rmSync(path, { recursive: true })
     const { series } = await history.read(query)
     expect(series.get('keys')).toHaveLength(14)
+    await history.stop()
+  })
+
+  it('holds ten minutes of samples and no more while its disk hangs', async () => {
+    const clock = createVirtualClock(start)
+    const failures: string[] = []
+    // A pipe without a reader: to open it takes until there is one.
+    execFileSync('mkfifo', [path])
+    const history = keepHistory({
+      path,
+      bytesMax: 8 * mib,
+      clock,
+      sample: () => new Map([['keys', 1]]),
+      onFailure: message => failures.push(message),
+    })
+    pass(clock, 600)
+    renameSync(path, join(directory, 'pipe'))
+    const reader = openSync(join(directory, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK)
+    const query = { families: ['keys'], from: start, to: clock.now().wall + 1, stepMs: 1 }
+    const { series } = await history.read(query)
+    closeSync(reader)
+    expect(failures).toEqual([])
+    // The six that were on their way when it began to hang, too.
+    expect(series.get('keys')).toHaveLength(66)
     await history.stop()
   })
 

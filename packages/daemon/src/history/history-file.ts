@@ -44,6 +44,9 @@ const seriesMax = 65_536
 /** A bucket later than this much from now was written while the clock was wrong. */
 const futureMsMax = 86_400_000
 
+/** Nobody had this program before: a clock that says so is wrong itself, as after a start without a battery. */
+const earliestNow = Date.UTC(2026, 0, 1)
+
 /** Of all buckets, what makes room when the cap is met before the ages are. */
 const yieldedShare = 1 / 8
 
@@ -258,7 +261,8 @@ function numberOf({ database, idOf, nameOf }: Opened, name: string): number {
 }
 
 function prune(database: DatabaseSync, { stepMs, bucketsMax }: Tier, now: number): void {
-  database.prepare('DELETE FROM bucket WHERE step = ? AND at > ?').run(stepMs, now + futureMsMax)
+  if (now >= earliestNow)
+    database.prepare('DELETE FROM bucket WHERE step = ? AND at > ?').run(stepMs, now + futureMsMax)
   database
     .prepare(
       'DELETE FROM bucket WHERE step = ?1 AND at <= ' +

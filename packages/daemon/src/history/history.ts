@@ -38,7 +38,7 @@ const sampleMs = tiers[0]?.stepMs ?? 10_000
 /** Samples handed over at once: a minute, which is what a killed process loses. */
 const batchSamples = 6
 
-/** Samples held while the file cannot be written: ten minutes, then the oldest go. */
+/** Samples held while the file cannot be written or its disk hangs: ten minutes, then the oldest go. */
 const heldSamplesMax = 60
 
 /** Readers that wait at the same time; a reading takes some milliseconds. */
@@ -57,7 +57,8 @@ export function keepHistory(options: HistoryOptions): History {
   let last = clock.now()
   let cancel = (): void => {}
 
-  const handOver = async (): Promise<void> => {
+  let handing: Promise<void> | undefined
+  const send = async (): Promise<void> => {
     const samples = held
     held = []
     if (samples.length === 0) return
@@ -68,10 +69,17 @@ export function keepHistory(options: HistoryOptions): History {
     if (!failing) options.onFailure(reply.message)
     failing = true
   }
+  /** One at a time: behind a disk that hangs none queue up. */
+  const handOver = (): Promise<void> => (handing ??= send().finally(() => (handing = undefined)))
+  const handAllOver = async (): Promise<void> => {
+    await handing
+    await handOver()
+  }
   const tick = (): void => {
     const now = clock.now()
     held.push({ at: now.wall, values: options.sample((now.mono - last.mono) / 1000) })
     last = now
+    held = held.slice(-heldSamplesMax)
     if (held.length >= batchSamples) void handOver()
     arm()
   }
@@ -86,7 +94,7 @@ export function keepHistory(options: HistoryOptions): History {
       if (readers >= readersMax) throw new LatticeError('OVERLOADED', 'too many readers of the history')
       readers += 1
       try {
-        await handOver()
+        await handAllOver()
         const reply = await thread.ask({ kind: 'read', query: { ...query, now: clock.now().wall } })
         if (reply.kind === 'found') return reply.reading
         const why = reply.kind === 'failed' ? reply.message : reply.kind
@@ -99,7 +107,7 @@ export function keepHistory(options: HistoryOptions): History {
       cancel()
       const late = AbortSignal.timeout(stopMsMax)
       await Promise.race([
-        handOver().then(() => thread.close()),
+        handAllOver().then(() => thread.close()),
         new Promise(resolve => late.addEventListener('abort', resolve, { once: true })),
       ])
     },
