@@ -220,14 +220,13 @@ export class Intake {
 
   /**
    * A peer has applied more of ours than there is: the disk was put back to an old copy, which may hold what
-   * has ended since. Believed once, because it is only said; a refused commit takes that back.
+   * has ended since. Believed once, because it is only said.
    */
   #beginAnew(peer: Peer, acked: Cursor): void {
-    const { replica, commits, tell } = this.#parts
+    const { replica, tell } = this.#parts
     if (this.#isOld) return
     this.#isOld = true
     replica.recover()
-    commits.whenSettled(durable => (this.#isOld = durable))
     const message =
       'a peer has applied more than this store holds: it is an old copy, and learns what has ended'
     const fields = { peer: peer.id, applied: acked.seq, held: replica.committedSeq }

@@ -302,6 +302,7 @@ export class Replica {
       this.quarantine.seal(rows).isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))
     if (isBlurred) this.keys.doubt()
     const facts = new Map(this.batches.forming.facts).set(clockFact, uintToBytes(this.#sealedClock))
+    if (this.#recovering) facts.set(amnesiaFact, new Uint8Array(0))
     const { least } = this.deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
@@ -330,13 +331,13 @@ export class Replica {
     return done
   }
 
-  /** The sealed batch was refused by the disk: forgets it and everything that was built on it. */
+  /** The sealed batch was refused: forgets it and all that was built on it, but not that it must recover. */
   aborted(): void {
     this.batches.aborted(this.#committedSeq)
     this.#winners.clear()
     this.deferred.aborted()
     this.#horizon = this.#committedHorizon
-    this.#recovering = this.#hasLost()
+    this.#recovering ||= this.#hasLost()
   }
 
   #offerOne(entry: VerifiedEntry, origin: Origin, wall: number, settled: Version): Verdict {
