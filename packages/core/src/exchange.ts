@@ -14,7 +14,7 @@ import {
   type Descent,
 } from './descent.ts'
 import { parseEntry, writtenBy } from './entry.ts'
-import { horizonKey, knowsEnded } from './horizon.ts'
+import { horizonKey, vouchedHorizon } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import { entriesNamed, locatorBytes, readRows, rowsAfter, type RowsQuery } from './journal.ts'
 import { leafDigest, pathOf, type Leaf } from './merkle.ts'
@@ -182,8 +182,7 @@ export class Composer {
 
   /** Whether a leaf that a peer lacks has not ended; drops it if it has. */
   #isOurs(leaf: Leaf, peer: Peer | undefined): boolean {
-    const { replica } = this.#parts
-    return !knowsEnded(peer?.stated, replica.horizon) || replica.disown([leaf]).length > 0
+    return this.#parts.replica.disown([leaf], vouchedHorizon(peer?.stated)).length > 0
   }
 
   #withheld({ id }: Peer): Uint8Array[] {

@@ -13,7 +13,7 @@ import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
-import { knowsEnded, vouchedHorizon } from './horizon.ts'
+import { vouchedHorizon } from './horizon.ts'
 import { continues, covers, type Cursor } from './journal.ts'
 import { compareNodesMax, descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
@@ -315,8 +315,8 @@ export class Intake {
     if (askedDescent === undefined && answer.want === undefined) return
     const { composer, replica } = this.#parts
     const next = composer.continueDescent(askedDescent ?? wantsOnly, answer)
-    const knowsBetter = knowsEnded(peer.stated, replica.horizon)
-    peer.descent = next && knowsBetter ? { ...next, push: replica.disown(next.push) } : next
+    const vouched = vouchedHorizon(peer.stated)
+    peer.descent = next && { ...next, push: replica.disown(next.push, vouched) }
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])
       if (peer.descent.fromRoot || (askedDescent === undefined && wants !== peer.servedWants)) peer.progress++

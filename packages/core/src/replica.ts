@@ -240,17 +240,17 @@ export class Replica {
   }
 
   /**
-   * Drops leaves with the forming batch that a settled, undamaged peer does not have, those at or below the
-   * horizon: all while recovering, else those of damaged keys, which may have lost the delete that silenced
-   * them. Returns the others.
+   * Drops leaves with the forming batch that a peer does not have, if the horizon it vouches for is not below
+   * ours: those at or below ours, all while recovering, else those of damaged keys, which may have lost the
+   * delete that silenced them. Returns the others.
    */
-  disown(leaves: readonly Leaf[]): readonly Leaf[] {
-    if (this.#vouches) return leaves
+  disown(leaves: readonly Leaf[], vouched: Version): readonly Leaf[] {
+    if (this.#vouches || vouched === 0n || vouched < this.#horizon) return leaves
     return leaves.filter(leaf => {
       const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
       if (!this.#recovering && !this.quarantine.isDamaged(row.key)) return true
-      this.batches.forming.disowned.push(row)
+      this.batches.forming.disowned.set(row.seq, row)
       if (row.seq === this.#committedSeq) this.repeatHorizon()
       return false
     })
@@ -392,7 +392,7 @@ export class Replica {
     const staged = this.batches.forming.rows.filter(row => this.#winners.isStaged(row))
     const horizon = staged.find(row => row.key === horizonKey)?.entry.version
     const due = horizon === undefined ? [] : this.keys.keysDue(horizon)
-    const { disowned } = this.batches.forming
+    const disowned = [...this.batches.forming.disowned.values()]
     const parts = { staged, disowned, newest: this.#committedSeq, horizon, due, quarantine: this.quarantine }
     return changesOf({ ...parts, winners: this.#winners })
   }
