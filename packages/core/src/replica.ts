@@ -369,6 +369,7 @@ export class Replica {
   #stage(row: StagedRow): void {
     this.batches.forming.rows.push(row)
     this.#winners.stage(row)
+    if (this.quarantine.isDamaged(row.key)) this.#winners.lookAgain(row.key)
     if (row.key === horizonKey) this.#adopt(row.entry)
   }
 

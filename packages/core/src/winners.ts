@@ -47,6 +47,11 @@ export class Winners<T extends Staged> {
     this.#staged.set(row.key, slots.set(row.slot, row))
   }
 
+  /** Something of a key is damaged, or comes back: what was told of it before tells nothing any more. */
+  lookAgain(key: string): void {
+    this.#joined.delete(key)
+  }
+
   /** A batch is durable: it becomes visible in the trie. */
   committed({ rows, drops, keys }: Omit<Changes<T>, 'stillborn'>): void {
     for (const { key, slot } of drops) {
