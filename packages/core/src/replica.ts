@@ -307,7 +307,7 @@ export class Replica {
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
     // Which entry of a transaction is the greatest, and so stays, only its signature tells.
-    this.batches.close({ keys, rows, drops }, () => this.keys.seal(keys, this.quarantine, facts))
+    this.batches.close({ keys, rows, drops }, this.keys.closed(keys, this.quarantine, facts))
   }
 
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
