@@ -120,7 +120,8 @@ export class Replica {
 
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
-    return this.#vouches ? this.deferred.floor(this.#committedClock) : 0n
+    const deletesOf = this.#winners.latestDelete.bind(this.#winners)
+    return this.#vouches ? this.deferred.floor(this.#committedClock, deletesOf) : 0n
   }
 
   /** Nothing is lost here, and nothing is left of what has ended elsewhere. */
@@ -298,9 +299,8 @@ export class Replica {
     const { keys, rows, stillborn, drops } = this.#changes()
     for (const row of stillborn) this.#winners.unstage(row)
     this.#sealedClock = this.#clock.highWater
-    const isBlurred =
-      this.quarantine.seal(rows).isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))
-    if (isBlurred) this.keys.doubt()
+    const { isBlurred } = this.quarantine.seal(rows)
+    if (isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))) this.keys.doubt()
     const facts = new Map(this.batches.forming.facts).set(clockFact, uintToBytes(this.#sealedClock))
     if (this.#recovering) facts.set(amnesiaFact, new Uint8Array(0))
     const { least } = this.deferred
