@@ -8,7 +8,7 @@ import { noteBrought, noteLoss } from './bulk.ts'
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
-import { wantsOnly } from './descent.ts'
+import { wantsOnly, type Sift } from './descent.ts'
 import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
@@ -314,9 +314,10 @@ export class Intake {
     if (peer.descent !== askedDescent) return
     if (askedDescent === undefined && answer.want === undefined) return
     const { composer, replica } = this.#parts
-    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer)
     const vouched = vouchedHorizon(peer.stated)
-    peer.descent = next && { ...next, push: replica.disown(next.push, vouched) }
+    const sift: Sift = leaves => replica.disown(leaves, vouched)
+    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, sift)
+    peer.descent = next
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])
       if (peer.descent.fromRoot || (askedDescent === undefined && wants !== peer.servedWants)) peer.progress++
