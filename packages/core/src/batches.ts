@@ -10,7 +10,7 @@ export interface Forming {
   readonly rows: StagedRow[]
   readonly facts: Map<string, Uint8Array | undefined>
   /** Committed rows to be dropped, because those who know better do not have them. */
-  readonly disowned: Row[]
+  readonly disowned: Map<Sequence, Row>
 }
 
 interface Sealed {
@@ -45,7 +45,7 @@ export class Batches {
   /** Whether that is anything. */
   get hasForming(): boolean {
     const { rows, facts, disowned } = this.#forming
-    return rows.length > 0 || facts.size > 0 || disowned.length > 0
+    return rows.length > 0 || facts.size > 0 || disowned.size > 0
   }
 
   /** Whether a closed batch waits for its verdict. */
@@ -105,5 +105,5 @@ export class Batches {
 }
 
 function emptyForming(): Forming {
-  return { rows: [], facts: new Map(), disowned: [] }
+  return { rows: [], facts: new Map(), disowned: new Map() }
 }

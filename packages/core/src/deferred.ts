@@ -3,7 +3,8 @@
  *
  * Cursors pass them, although no row holds them. So the least version that waits is a fact before a cursor
  * moves: after a restart, which loses what waits, the cursors are worth nothing. And no delete may end that
- * silences what waits: nothing would be left to silence it with.
+ * silences what waits: nothing would be left to silence it with. Those of other keys may, however long it
+ * waits: a clock can be ahead for ever.
  */
 import { toHex } from './bytes.ts'
 import { compareEntries, type Entry, type VerifiedEntry } from './entry.ts'
@@ -26,14 +27,17 @@ export const waitingFact = 'waiting'
 /** What a refused commit has given back is tried again after this: the disk may be full for hours. */
 const againMs = 10_000
 
+/** Keys looked at, whether they were deleted, for each word on how far this node is; of more all count. */
+const keysLookedMax = 100
+
 /** Keeps what waits, so many per author. */
 export class Deferred {
   readonly #waiting = new Map<NodeId, Map<string, Waiting>>()
   /** Wall time at which the first of them is due; never later than that. */
   #firstDueWall = Number.POSITIVE_INFINITY
   #least: Version | undefined
-  /** Least base of those that a delete can silence, until all of them have durable rows. */
-  #leastBase: Version | undefined
+  /** Least base of those let go that a delete can silence: nobody knows their keys any more. */
+  #letGoBase: Version | undefined
   #sealed: Version | undefined
   #durable: Version | undefined
   /** Some found no room and were let go; nobody says any more which. */
@@ -57,11 +61,29 @@ export class Deferred {
 
   /**
    * Up to where a node whose clock stands at `clock` holds what it was told of, and all deletes may end: only
-   * below what waits, and those only that it was written under. Never 0 for that, which says more.
+   * below what waits, and where its key was deleted, only those that it was written under. Never 0 for that,
+   * which says more.
+   * @param deletesOf version of the latest delete of a key
    */
-  floor(clock: Version): Version {
-    const [least = clock + 1n, base = clock] = [this.#least, this.#leastBase]
-    return [least - 1n, base > 0n ? base : 1n].reduce((a, b) => (a < b ? a : b), clock)
+  floor(clock: Version, deletesOf: (key: string) => Version): Version {
+    const [least = clock + 1n, letGo = clock] = [this.#least, this.#letGoBase]
+    const bases = [...this.#bases()]
+    const isLate = ([key, base]: [string, Version]): boolean => deletesOf(key) > base
+    const late = bases.length > keysLookedMax ? bases : bases.filter(isLate)
+    const bounds = [letGo, ...late.map(([, base]) => base)].map(base => (base > 0n ? base : 1n))
+    return bounds.reduce(lesser, lesser(clock, least - 1n))
+  }
+
+  /** The keys for which something has no durable row that a delete can silence, with its least base. */
+  #bases(): Map<string, Version> {
+    const bases = new Map<string, Version>()
+    const waiting = [...this.#waiting.values()].map(entries => entries.values())
+    for (const list of [...waiting, this.#sealedTaken, this.#taken])
+      for (const { entry } of list) {
+        const { key, slot, base } = entry
+        if (slot !== wholeKey) bases.set(key, lesser(base, bases.get(key) ?? base))
+      }
+    return bases
   }
 
   /** Whether the least version still has to become a fact. */
@@ -82,10 +104,7 @@ export class Deferred {
 
   /** Keeps an entry; the oldest of its author goes where there are too many. */
   add(entry: VerifiedEntry, origin: Origin): void {
-    const { version, slot, base } = entry
-    if (this.#least === undefined || version < this.#least) this.#least = version
-    const isSilenceable = slot !== wholeKey
-    if (isSilenceable && (this.#leastBase === undefined || base < this.#leastBase)) this.#leastBase = base
+    if (this.#least === undefined || entry.version < this.#least) this.#least = entry.version
     this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
     const waiting = this.#waiting.get(entry.author) ?? new Map<string, Waiting>()
     this.#waiting.set(entry.author, waiting)
@@ -94,7 +113,9 @@ export class Deferred {
     for (const [digest, oldest] of waiting) {
       if (waiting.size <= deferredPerAuthorMax && bytes <= deferredBytesPerAuthorMax) return
       waiting.delete(digest)
-      bytes -= oldest.entry.bytes.length
+      const { base, slot, bytes: size } = oldest.entry
+      bytes -= size.length
+      if (slot !== wholeKey) this.#letGoBase = lesser(base, this.#letGoBase ?? base)
       this.#hasLetGo = true
       this.#agreed.clear()
     }
@@ -148,7 +169,7 @@ export class Deferred {
   committed(): void {
     this.#durable = this.#sealed
     this.#sealedTaken = []
-    if ((this.#sealed ?? this.#least) === undefined && this.#taken.length === 0) this.#leastBase = undefined
+    if ((this.#sealed ?? this.#least) === undefined) this.#letGoBase = undefined
   }
 
   /** What was taken out is in no row: it waits on, since cursors have passed it. */
@@ -160,6 +181,10 @@ export class Deferred {
     for (const { entry, origin } of back) this.add(entry, origin)
     this.#firstDueWall = Math.min(firstDueWall, this.#takenWall + againMs)
   }
+}
+
+function lesser(a: Version, b: Version): Version {
+  return a < b ? a : b
 }
 
 /** When an entry may be taken in: from the future in its time, a horizon once it is old enough. */

@@ -110,8 +110,16 @@ export function beginDescent(trie: MerkleTrie, roots: string, digestBytes: numbe
   return { ...wantsOnly, fromRoot: true, roots, digestBytes, next: openDescent(trie, digestBytes) }
 }
 
+/** Of leaves that a peer lacks those that have not ended; the others are given up. */
+export type Sift = (leaves: readonly Leaf[]) => readonly Leaf[]
+
 /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
-export function continueDescent(trie: MerkleTrie, descent: Descent, answer: Message): Descent | undefined {
+export function continueDescent(
+  trie: MerkleTrie,
+  descent: Descent,
+  answer: Message,
+  sift: Sift = leaves => leaves,
+): Descent | undefined {
   const { digestBytes, fromRoot, roots, next } = descent
   const theirs = answer.compare?.summaries ?? []
   const [asked, told] = [next?.summaries ?? [], descent.told ?? next?.summaries.length ?? 0]
@@ -129,6 +137,7 @@ export function continueDescent(trie: MerkleTrie, descent: Descent, answer: Mess
   // What a peer has wanted after rows and did not get, it wants again if it can take it.
   const push = fromRoot ? descent.push.slice(descent.pushed ?? descent.push.length) : []
   push.push(...wantedLeaves(trie, answer.want ?? [], frameEntriesMax))
+  const lacked = [...push]
   const step = compareStep(trie, { digestBytes, summaries: heard }, room, leaf => push.push(leaf) > 0)
   const rest = heard.slice(step.read, step.read + restMax)
   const isDone = first.length + rest.length + step.summaries.length === 0
@@ -148,7 +157,7 @@ export function continueDescent(trie: MerkleTrie, descent: Descent, answer: Mess
     next: summaries.length === 0 ? undefined : { digestBytes, summaries },
     rest,
     unanswered: held.slice(again.length),
-    push: push.slice(0, pushMax),
+    push: withoutEnded(push, [...lacked, ...step.apart], sift).slice(0, pushMax),
     want,
   }
 }
@@ -172,16 +181,13 @@ export function tellStep(descent: Descent, bytes: number): Pick<Message, 'compar
   return { compare: { digestBytes, summaries }, ...(isWide ? { reads: compareNodesRead } : {}) }
 }
 
-/**
- * The answer to a step of a peer that reads so much: what of it fits these bytes.
- * @param isOurs whether a leaf that the peer lacks is to be sent; otherwise it has ended
- */
+/** The answer to a step of a peer that reads so much: what of it fits these bytes. */
 export function answerStep(
   trie: MerkleTrie,
   rows: CheckedRows,
   compare: Compare,
   { reads, bytes }: { reads: number | undefined; bytes: number },
-  isOurs: (leaf: Leaf) => boolean = () => true,
+  sift: Sift = leaves => leaves,
 ): { sections: Message; want: readonly Want[]; entries: readonly Uint8Array[] } {
   const isWide = reads !== undefined
   const room = isWide ? wideRoom(nodesRead(reads)) : narrowRoom()
@@ -189,28 +195,36 @@ export function answerStep(
   const leaves: Leaf[] = []
   const entries: Uint8Array[] = []
   const take = (leaf: Leaf): boolean => {
-    if (!isOurs(leaf)) return true
     const entry = rows.bytesOf(leaf)
     const size = entry === undefined ? 0 : bytesInFrame(entry, entries.at(-1))
     if (size > room.bytes) return false
     room.bytes -= size
     if (entry !== undefined) entries.push(entry)
-    return true
+    return leaves.push(leaf) > 0
   }
-  const step = compareStep(
-    trie,
-    compare,
-    room,
-    isWide ? take : leaf => !isOurs(leaf) || leaves.push(leaf) > 0,
-  )
-  const { read, summaries, want } = step
-  if (!isWide) entries.push(...rows.bytesOfAll(leaves, bytes - stepBytes(summaries, want)).entries)
+  const step = compareStep(trie, compare, room, isWide ? take : leaf => leaves.push(leaf) > 0)
+  const { read, summaries, want, apart } = step
+  const ours = withoutEnded(leaves, apart, sift)
+  const isRead = isWide && ours === leaves
+  const left = isRead ? entries : rows.bytesOfAll(ours, bytes - stepBytes(summaries, want)).entries
   const sections = {
     ...(summaries.length === 0 ? {} : { compare: { digestBytes: compare.digestBytes, summaries } }),
     ...(isWide ? { reads: compareNodesRead } : {}),
     ...(isWide && read < compare.summaries.length ? { answered: read } : {}),
   }
-  return { sections, want, entries }
+  return { sections, want, entries: left }
+}
+
+/**
+ * Without what has ended of the leaves that a peer lacks. Where something of the peer's is wanted as well, it
+ * may be the successor: what ours is shows once that has come.
+ */
+function withoutEnded(leaves: readonly Leaf[], apart: readonly Leaf[], sift: Sift): readonly Leaf[] {
+  const left = sift(apart)
+  if (left.length === apart.length) return leaves
+  const kept = new Set(left)
+  const ended = new Set(apart.filter(leaf => !kept.has(leaf)))
+  return leaves.filter(leaf => !ended.has(leaf))
 }
 
 /**

@@ -12,12 +12,13 @@ import {
   stepShare,
   tellStep,
   type Descent,
+  type Sift,
 } from './descent.ts'
 import { parseEntry, writtenBy } from './entry.ts'
-import { horizonKey, knowsEnded } from './horizon.ts'
+import { horizonKey, vouchedHorizon } from './horizon.ts'
 import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import { entriesNamed, locatorBytes, readRows, rowsAfter, type RowsQuery } from './journal.ts'
-import { leafDigest, pathOf, type Leaf } from './merkle.ts'
+import { leafDigest, pathOf } from './merkle.ts'
 import type { Ack, Beat, Info, Message, Rows, Want } from './message.ts'
 import type { Link, Peer } from './peers.ts'
 import type { Hash, Store } from './ports.ts'
@@ -168,7 +169,9 @@ export class Composer {
     }
     if (compare !== undefined) {
       const space = { reads: request.reads, bytes: room }
-      const step = answerStep(replica.trie, replica.rows, compare, space, leaf => this.#isOurs(leaf, peer))
+      const vouched = vouchedHorizon(peer?.stated)
+      const sift: Sift = leaves => replica.disown(leaves, vouched)
+      const step = answerStep(replica.trie, replica.rows, compare, space, sift)
       Object.assign(message, step.sections)
       want.push(...step.want)
       entries.push(...step.entries)
@@ -178,12 +181,6 @@ export class Composer {
     if (entries.length > 0) message.entries = entries
     if (want.length > 0) message.want = want.slice(0, nodesRead(request.reads))
     return withFirst(first, message)
-  }
-
-  /** Whether a leaf that a peer lacks has not ended; drops it if it has. */
-  #isOurs(leaf: Leaf, peer: Peer | undefined): boolean {
-    const { replica } = this.#parts
-    return !knowsEnded(peer?.stated, replica.horizon) || replica.disown([leaf]).length > 0
   }
 
   #withheld({ id }: Peer): Uint8Array[] {
@@ -212,8 +209,8 @@ export class Composer {
   }
 
   /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
-  continueDescent(descent: Descent, answer: Message): Descent | undefined {
-    return continueDescent(this.#parts.replica.trie, descent, answer)
+  continueDescent(descent: Descent, answer: Message, sift?: Sift): Descent | undefined {
+    return continueDescent(this.#parts.replica.trie, descent, answer, sift)
   }
 
   /** Whether the rows after a position were all written by `author`, and are not too many to look at. */

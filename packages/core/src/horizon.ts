@@ -51,9 +51,3 @@ export function holdersOf(entry: Pick<Entry, 'slot' | 'value' | 'base'>): Holder
 export function vouchedHorizon(report: HorizonReport | undefined): Version {
   return report === undefined || report.floor === 0n ? 0n : report.settled
 }
-
-/** Whether what a node that reports this does without, at or below `horizon`, has ended. */
-export function knowsEnded(report: HorizonReport | undefined, horizon: Version): boolean {
-  const vouched = vouchedHorizon(report)
-  return vouched > 0n && vouched >= horizon
-}

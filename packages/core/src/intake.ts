@@ -8,12 +8,12 @@ import { noteBrought, noteLoss } from './bulk.ts'
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
-import { wantsOnly } from './descent.ts'
+import { wantsOnly, type Sift } from './descent.ts'
 import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
-import { knowsEnded, vouchedHorizon } from './horizon.ts'
+import { vouchedHorizon } from './horizon.ts'
 import { continues, covers, type Cursor } from './journal.ts'
 import { compareNodesMax, descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
@@ -220,14 +220,13 @@ export class Intake {
 
   /**
    * A peer has applied more of ours than there is: the disk was put back to an old copy, which may hold what
-   * has ended since. Believed once, because it is only said; a refused commit takes that back.
+   * has ended since. Believed once, because it is only said.
    */
   #beginAnew(peer: Peer, acked: Cursor): void {
-    const { replica, commits, tell } = this.#parts
+    const { replica, tell } = this.#parts
     if (this.#isOld) return
     this.#isOld = true
     replica.recover()
-    commits.whenSettled(durable => (this.#isOld = durable))
     const message =
       'a peer has applied more than this store holds: it is an old copy, and learns what has ended'
     const fields = { peer: peer.id, applied: acked.seq, held: replica.committedSeq }
@@ -315,9 +314,10 @@ export class Intake {
     if (peer.descent !== askedDescent) return
     if (askedDescent === undefined && answer.want === undefined) return
     const { composer, replica } = this.#parts
-    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer)
-    const knowsBetter = knowsEnded(peer.stated, replica.horizon)
-    peer.descent = next && knowsBetter ? { ...next, push: replica.disown(next.push) } : next
+    const vouched = vouchedHorizon(peer.stated)
+    const sift: Sift = leaves => replica.disown(leaves, vouched)
+    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, sift)
+    peer.descent = next
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])
       if (peer.descent.fromRoot || (askedDescent === undefined && wants !== peer.servedWants)) peer.progress++

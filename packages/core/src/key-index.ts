@@ -100,6 +100,18 @@ export class KeyIndex {
   }
 
   /**
+   * A batch is closed that makes these changes: gives the facts that go with it once it is signed. What of
+   * them is found damaged meanwhile counts in neither way.
+   */
+  closed(changes: readonly KeyChange[], quarantine: DamagedKeys, others: Facts): () => Facts {
+    const whole = changes.filter(({ key }) => !quarantine.isDamaged(key))
+    return () => {
+      if (whole.some(({ key }) => quarantine.isDamaged(key))) this.doubt()
+      return this.seal(changes, quarantine, others)
+    }
+  }
+
+  /**
    * The facts that go with a commit that makes these changes, and `others`.
    * @param quarantine where something of a key is lost, nobody knows what it counts for, only when it is due
    */

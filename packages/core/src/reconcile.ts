@@ -80,6 +80,8 @@ export interface Step {
   readonly read: number
   readonly summaries: readonly Summary[]
   readonly want: readonly Want[]
+  /** Of the leaves pushed, those where nothing of the other side is wanted that may take their places. */
+  readonly apart: readonly Leaf[]
 }
 
 /** Takes a leaf that the other side lacks; false where there is no room for it. */
@@ -96,21 +98,28 @@ export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
  * @param push takes the leaves that the other side lacks
  */
 export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, push: Push): Step {
-  const [summaries, want]: [Summary[], Want[]] = [[], []]
+  const [summaries, want, apart]: [Summary[], Want[], Leaf[]] = [[], [], []]
   let [read, leaves, isCut] = [0, 0, false]
-  const pushed = (leaf: Place): boolean => {
-    isCut = leaves >= room.leaves || !push(trie.leafAt(leaf))
-    if (!isCut) leaves++
-    return !isCut
+  let given: Leaf[] = []
+  const pushed = (place: Place): boolean => {
+    const leaf = trie.leafAt(place)
+    isCut = leaves >= room.leaves || !push(leaf)
+    if (isCut) return false
+    given.push(leaf)
+    leaves++
+    return true
   }
   for (const summary of theirs.summaries) {
     if (isFull(summaries.length, room) || leaves >= room.leaves) break
+    given = []
     if (summary.bitmap !== undefined) {
       const told = compareBranch(trie, summary, theirs.digestBytes, pushed)
+      apart.push(...given)
       room.bytes -= stepBytes(told)
       summaries.push(...told)
     } else {
       const all = compareLeaves(trie, summary, pushed)
+      if (all.length === 0) apart.push(...given)
       const lacking = all.slice(0, isCut ? 0 : room.leaves - leaves)
       isCut ||= lacking.length < all.length
       leaves += lacking.length
@@ -123,7 +132,7 @@ export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, p
     if (isCut && read > 0) break
     read++
   }
-  return { read, summaries, want }
+  return { read, summaries, want, apart }
 }
 
 /** Of summaries or wants, the first ones that fit. */

@@ -120,7 +120,8 @@ export class Replica {
 
   /** This node writes nothing at or below this any more, and holds what it was told of there. */
   get floor(): Version {
-    return this.#vouches ? this.deferred.floor(this.#committedClock) : 0n
+    const deletesOf = this.#winners.latestDelete.bind(this.#winners)
+    return this.#vouches ? this.deferred.floor(this.#committedClock, deletesOf) : 0n
   }
 
   /** Nothing is lost here, and nothing is left of what has ended elsewhere. */
@@ -240,17 +241,17 @@ export class Replica {
   }
 
   /**
-   * Drops leaves with the forming batch that a settled, undamaged peer does not have, those at or below the
-   * horizon: all while recovering, else those of damaged keys, which may have lost the delete that silenced
-   * them. Returns the others.
+   * Drops leaves with the forming batch that a peer does not have, if the horizon it vouches for is not below
+   * ours: those at or below ours, all while recovering, else those of damaged keys, which may have lost the
+   * delete that silenced them. Returns the others.
    */
-  disown(leaves: readonly Leaf[]): readonly Leaf[] {
-    if (this.#vouches) return leaves
+  disown(leaves: readonly Leaf[], vouched: Version): readonly Leaf[] {
+    if (this.#vouches || vouched === 0n || vouched < this.#horizon) return leaves
     return leaves.filter(leaf => {
       const row = this.rows.at(leaf)
       if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
       if (!this.#recovering && !this.quarantine.isDamaged(row.key)) return true
-      this.batches.forming.disowned.push(row)
+      this.batches.forming.disowned.set(row.seq, row)
       if (row.seq === this.#committedSeq) this.repeatHorizon()
       return false
     })
@@ -298,15 +299,15 @@ export class Replica {
     const { keys, rows, stillborn, drops } = this.#changes()
     for (const row of stillborn) this.#winners.unstage(row)
     this.#sealedClock = this.#clock.highWater
-    const isBlurred =
-      this.quarantine.seal(rows).isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))
-    if (isBlurred) this.keys.doubt()
+    const { isBlurred } = this.quarantine.seal(rows)
+    if (isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))) this.keys.doubt()
     const facts = new Map(this.batches.forming.facts).set(clockFact, uintToBytes(this.#sealedClock))
+    if (this.#recovering) facts.set(amnesiaFact, new Uint8Array(0))
     const { least } = this.deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
     // Which entry of a transaction is the greatest, and so stays, only its signature tells.
-    this.batches.close({ keys, rows, drops }, () => this.keys.seal(keys, this.quarantine, facts))
+    this.batches.close({ keys, rows, drops }, this.keys.closed(keys, this.quarantine, facts))
   }
 
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
@@ -330,13 +331,13 @@ export class Replica {
     return done
   }
 
-  /** The sealed batch was refused by the disk: forgets it and everything that was built on it. */
+  /** The sealed batch was refused: forgets it and all that was built on it, but not that it must recover. */
   aborted(): void {
     this.batches.aborted(this.#committedSeq)
     this.#winners.clear()
     this.deferred.aborted()
     this.#horizon = this.#committedHorizon
-    this.#recovering = this.#hasLost()
+    this.#recovering ||= this.#hasLost()
   }
 
   #offerOne(entry: VerifiedEntry, origin: Origin, wall: number, settled: Version): Verdict {
@@ -368,6 +369,7 @@ export class Replica {
   #stage(row: StagedRow): void {
     this.batches.forming.rows.push(row)
     this.#winners.stage(row)
+    if (this.quarantine.isDamaged(row.key)) this.#winners.lookAgain(row.key)
     if (row.key === horizonKey) this.#adopt(row.entry)
   }
 
@@ -391,7 +393,7 @@ export class Replica {
     const staged = this.batches.forming.rows.filter(row => this.#winners.isStaged(row))
     const horizon = staged.find(row => row.key === horizonKey)?.entry.version
     const due = horizon === undefined ? [] : this.keys.keysDue(horizon)
-    const { disowned } = this.batches.forming
+    const disowned = [...this.batches.forming.disowned.values()]
     const parts = { staged, disowned, newest: this.#committedSeq, horizon, due, quarantine: this.quarantine }
     return changesOf({ ...parts, winners: this.#winners })
   }

@@ -8,8 +8,10 @@ import { KeptSummaries, slotsMin } from './kept-summaries.ts'
 import { follow, summaryOf, type KeySummary } from './key-summary.ts'
 import { keyPathNibbles, leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, NewRow, Row } from './ports.ts'
+import { floorOf } from './reading.ts'
+import { wholeKey } from './slot.ts'
 import type { Origin, StagedRow } from './staged.ts'
-import type { Sequence } from './units.ts'
+import type { Sequence, Version } from './units.ts'
 
 /** A row that may be staged. */
 interface Staged extends NewRow {
@@ -45,6 +47,11 @@ export class Winners<T extends Staged> {
     else this.#joined.set(row.key, next)
     const slots = this.#staged.get(row.key) ?? new Map<string, T>()
     this.#staged.set(row.key, slots.set(row.slot, row))
+  }
+
+  /** Something of a key is damaged, or comes back: what was told of it before tells nothing any more. */
+  lookAgain(key: string): void {
+    this.#joined.delete(key)
   }
 
   /** A batch is durable: it becomes visible in the trie. */
@@ -97,6 +104,12 @@ export class Winners<T extends Staged> {
     const leaf = this.#trie.get(pathOf(key, slot, this.#hash, this.keyHash(key)))
     const row = leaf && this.#rows.at(leaf, key)
     return row && storedEntry(row)
+  }
+
+  /** Version of the latest delete of a key, also of one that a register was written over; 0 if none. */
+  latestDelete(key: string): Version {
+    const whole = this.current(key, wholeKey)
+    return whole === undefined ? 0n : floorOf([whole])
   }
 
   /** The row to stage for an entry, with its place in the trie. */

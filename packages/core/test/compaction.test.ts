@@ -311,7 +311,7 @@ describe('the horizon', () => {
     const lacking = [...away.replica.trie.leaves(new Uint8Array(0), 0)].filter(
       leaf => settled.replica.trie.get(leaf.path) === undefined,
     )
-    const left = away.replica.disown(lacking)
+    const left = away.replica.disown(lacking, settled.replica.settledHorizon)
     expect(left).toHaveLength(1)
     await commit(away)
     await give(away, settled)
@@ -363,7 +363,8 @@ describe('a horizon over damage', () => {
   it('is over once a peer that has lost nothing does without what is left', async () => {
     const { settled, damaged } = await damagedSet('')
     damaged.replica.quarantine.take(() => [alice.nodeId])
-    const left = damaged.replica.disown([...damaged.replica.trie.leaves(new Uint8Array(0), 0)])
+    const leaves = [...damaged.replica.trie.leaves(new Uint8Array(0), 0)]
+    const left = damaged.replica.disown(leaves, settled.replica.settledHorizon)
     await commit(damaged)
     expect([left.length, rootOf(damaged)]).toEqual([1, rootOf(settled)])
     damaged.replica.quarantine.agreed([alice.nodeId])

@@ -1,9 +1,12 @@
 /** A member that was away while deletes ended drops what has ended, wherever its journal stands. */
 import { expect, it } from '@jest/globals'
-import { versionAt } from '@lattice/core'
+import { versionAt, type Version } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { Composer } from '../src/exchange.ts'
+import { createPeer } from '../src/peers.ts'
+import { openDescent } from '../src/reconcile.ts'
 import { storedEntry } from '../src/winners.ts'
-import { alice, bob, carol } from './crypto.ts'
+import { alice, bob, carol, sha256 } from './crypto.ts'
 import { commit, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
 
 const laterWall = testWall + 3_600_000
@@ -32,11 +35,39 @@ it('also where that is the newest row, and nobody writes any more', async () => 
   const lacking = [...away.replica.trie.leaves(new Uint8Array(0), 0)].filter(
     ({ path }) => settled.replica.trie.get(path) === undefined,
   )
-  expect([lacking.length, away.replica.disown(lacking)]).toEqual([1, []])
+  const vouched = settled.replica.settledHorizon
+  expect([lacking.length, away.replica.disown(lacking, vouched)]).toEqual([1, []])
   const before = away.store.lastSeq
   await commit(away)
   expect(rootOf(away)).toBe(rootOf(settled))
   expect(away.store.lastSeq).toBeGreaterThan(before)
   away.replica.recovered(settled.replica.settledHorizon)
   expect(away.replica.isRecovering).toBe(false)
+})
+
+it('but not for one that knows of no more than the horizon before that', async () => {
+  const [settled, away] = [alice, carol].map((signer, at) =>
+    openReplica(signer, createMemoryStore({ incarnation: life(at + 1) })),
+  ) as [TestReplica, TestReplica]
+  const [first, second] = [versionAt(testWall), versionAt(testWall + 5_000)]
+  away.replica.propose(first, new Map([[carol.nodeId, life(2)]]))
+  await commit(away)
+  await write(away, [{ op: 'put', key: 'alive', value: 1 }], testWall + 1_000)
+  settled.replica.propose(second, new Map([[alice.nodeId, life(1)]]))
+  await commit(settled)
+  away.replica.offer(settled.store.after(0, 9).map(storedEntry), 'p2p', laterWall)
+  expect([away.replica.isRecovering, away.replica.horizon]).toEqual([true, first])
+
+  const info = { name: 'away', role: 'node', software: 'test' }
+  const composer = new Composer({ self: carol.nodeId, info, hash: sha256, ...away })
+  const compare = openDescent(openReplica().replica.trie, 4)
+  const given = (vouched: Version): number => {
+    const peer = createPeer(bob.nodeId, undefined, 0)
+    peer.stated = { settled: vouched, floor: versionAt(laterWall) }
+    return composer.answer({ compare }, peer).entries?.length ?? 0
+  }
+  // The old horizon and what was written after it.
+  expect(given(first)).toBe(2)
+  expect(given(second)).toBe(1)
+  expect([...away.replica.batches.forming.disowned.values()].map(({ key }) => key)).toEqual(['alive'])
 })

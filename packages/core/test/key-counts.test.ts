@@ -1,11 +1,12 @@
 /** What the store remembers of keys beside their rows is what the rows say, whatever was written together. */
 import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { versionAt, type Operation } from '@lattice/core'
+import { versionAt, type Batch, type Operation, type Row } from '@lattice/core'
 import { anyOperation, createMemoryStore, runsFromEnvironment, testWall } from '@lattice/core/testing'
+import { storedEntry } from '../src/winners.ts'
 import { alice } from './crypto.ts'
 import { saidByFacts, saidByRows } from './key-facts.ts'
-import { openReplica } from './replicas.ts'
+import { commit, openReplica, write } from './replicas.ts'
 
 const operation = fc
   .tuple(anyOperation, fc.constantFrom('a', 'b', 'c'))
@@ -45,6 +46,27 @@ it('through transactions of several elements, refused commits, restarts and hori
     }
   })
   await fc.assert(property, { numRuns, seed })
+})
+
+it('is told anew after a start where damage was found once a batch was closed, and not yet handed out', async () => {
+  const node = openReplica()
+  const { replica, store } = node
+  await write(node, [{ op: 'add', key: 'k', element: 1 }])
+  await write(node, [{ op: 'delete', key: 'k' }])
+  replica.write([{ op: 'put', key: 'k', value: 1 }], testWall)
+  replica.close()
+  const row = store.slots('k').find(({ slot }) => slot !== '') as Row
+  const lost = storedEntry(row)
+  Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
+  expect(replica.rows.slots('k')).toHaveLength(1)
+  await store.commit(replica.batches.take() as Batch)
+  replica.committed()
+  replica.quarantine.take()
+  replica.offer([lost], 'p2p', testWall)
+  await commit(node)
+  expect(replica.read('k')?.value).toBe(1)
+  const again = openReplica(alice, createMemoryStore({ image: store.image }))
+  expect(saidByFacts(again)).toEqual(saidByRows(again))
 })
 
 it('is told anew where nothing counts them, however much was said before', async () => {

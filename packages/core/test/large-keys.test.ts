@@ -1,6 +1,6 @@
 /** Keys with many slots: what is remembered of them is what their rows say, whatever happens to them. */
 import { describe, expect, it, jest } from '@jest/globals'
-import { encodeValue, versionAt, type Operation, type VerifiedEntry } from '@lattice/core'
+import { encodeValue, versionAt, type Operation, type Row, type VerifiedEntry } from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { KeptSummaries } from '../src/kept-summaries.ts'
 import { summaryOf } from '../src/key-summary.ts'
@@ -84,6 +84,33 @@ describe('a key with many slots', () => {
     await commit(node)
     const slot = elementSlot(encodeValue('new'), sha256)
     const row = node.store.slots('set').find(each => each.slot === slot)
+    expect(row && storedEntry(row).base).toBe(9n)
+  })
+
+  it('is not followed from a row that was damaged and gave way before that batch was on the disk', async () => {
+    const node = openReplica()
+    const { replica, store } = node
+    replica.propose(20n, new Map([[alice.nodeId, store.incarnation]]))
+    const others = Array.from({ length: 99 }, (_, at) => foreign(`element ${at}`, true, at, 9n))
+    const later = ['z', 'y', 'x'].map((name, at) => foreign(name, true, (20 + at) * 65_536, 9n))
+    const [z, y, x] = later as [VerifiedEntry, VerifiedEntry, VerifiedEntry]
+    replica.offer([...others, foreign('x', true, 200, 3n)], 'p2p', testWall)
+    await commit(node)
+    replica.offer([z], 'p2p', testWall + 10)
+    expect(() => replica.write([{ op: 'put', key: 'set', value: 1 }], testWall + 10)).toThrow('is a set')
+    // The only entry that remembers as little as 3 is lost, and a later one takes its place.
+    const lost = store.slots('set').find(({ slot }) => slot === x.slot) as Row
+    Object.assign(lost, { bytes: lost.bytes.map(byte => byte ^ 1) })
+    expect([replica.rows.slots('set').length, replica.quarantine.take().length]).toEqual([99, 1])
+    replica.offer([x], 'p2p', testWall + 10)
+    await store.commit(replica.seal())
+    replica.offer([y], 'p2p', testWall + 10)
+    replica.committed()
+    expect(replica.quarantine.places).toEqual([])
+    replica.write([add('new')], testWall + 30)
+    await commit(node)
+    const slot = elementSlot(encodeValue('new'), sha256)
+    const row = store.slots('set').find(each => each.slot === slot)
     expect(row && storedEntry(row).base).toBe(9n)
   })
 

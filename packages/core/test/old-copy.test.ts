@@ -1,6 +1,7 @@
 /** A disk was put back to an old copy whose node has written nothing since: no words of its own show it. */
 import { expect, it } from '@jest/globals'
 import {
+  LatticeError,
   versionAt,
   vouchedHorizon,
   type Effect,
@@ -35,10 +36,18 @@ async function oldCopy(): Promise<MemoryStore> {
   return copy.store
 }
 
+interface Asked {
+  readonly engine: Engine
+  readonly store: MemoryStore
+  readonly effects: Effect[]
+  /** The same question, or with another word on what is acknowledged. */
+  readonly again: (ack?: object) => Promise<void>
+}
+
+const refused: Event = { type: 'commit-failed', error: new LatticeError('STORE_FULL') }
+
 /** Alice is asked by bob, who has acknowledged so much of hers; his horizon comes along. */
-async function asked(
-  acked: number,
-): Promise<{ engine: Engine; effects: Effect[]; again: () => Promise<void> }> {
+async function asked(acked: number, isFull = false): Promise<Asked> {
   const [node, store] = [await settled(), await oldCopy()]
   const engine = openEngine(store)
   const rows = node.store.after(0, 9).map(storedEntry)
@@ -50,18 +59,21 @@ async function asked(
     entries: rows.map(({ bytes }) => bytes),
   }
   const effects: Effect[] = []
-  let now = 0
+  let [now, hasRoom] = [0, !isFull]
   const step = async (event: Event): Promise<void> => {
     for (const effect of engine.step(event, { mono: ++now, wall })) {
       effects.push(effect)
       if (effect.type !== 'persist') continue
-      await store.commit(effect.batch)
-      await step({ type: 'committed' })
+      if (hasRoom) await store.commit(effect.batch)
+      await step(hasRoom ? { type: 'committed' } : refused)
     }
   }
   const ask = { type: 'request', id: 1, path: 'http', peer: bob.nodeId, message, entries: rows } as const
   await step(ask)
-  return { engine, effects, again: () => step(ask) }
+  hasRoom = true
+  const { ack: said, ...rest } = message
+  const again = (ack: object = { ack: said }): Promise<void> => step({ ...ask, message: { ...rest, ...ack } })
+  return { engine, store, effects, again }
 }
 
 it('learns that it is one from what was acknowledged, and vouches for nothing yet', async () => {
@@ -80,6 +92,21 @@ it('does so once: whoever says it again holds up nothing', async () => {
   engine.replica.recovered()
   await again()
   expect(engine.replica.isRecovering).toBe(false)
+})
+
+it('knows so also where the disk refuses to keep it, and nobody says it again', async () => {
+  const { engine, again } = await asked(9, true)
+  expect([engine.replica.horizon, engine.replica.isRecovering]).toEqual([0n, true])
+  // Bob has seen meanwhile that his cursor is beyond the end, and has forgotten it.
+  await again({})
+  expect([engine.replica.horizon, engine.replica.isRecovering]).toEqual([horizon, true])
+  expect(engine.replica.settledHorizon).toBe(0n)
+})
+
+it('still knows it after a restart, once the disk has taken anything', async () => {
+  const { store, again } = await asked(9, true)
+  await again({})
+  expect(openReplica(alice, store).replica.isRecovering).toBe(true)
 })
 
 it('is none where no more was acknowledged than it holds', async () => {

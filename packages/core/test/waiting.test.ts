@@ -1,12 +1,21 @@
 /** An entry from the future waits in memory alone: no delete that silences it may end before it is here. */
 import { beforeEach, expect, it } from '@jest/globals'
-import { defaultParams, futureToleranceMs, type KeyReading, type NodeId } from '@lattice/core'
+import {
+  counterSlot,
+  defaultParams,
+  encodeValue,
+  futureToleranceMs,
+  type KeyReading,
+  type NodeId,
+  type VerifiedEntry,
+} from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { Compaction } from '../src/compaction.ts'
+import { deferredPerAuthorMax } from '../src/limits.ts'
 import { createPeer, type Peer } from '../src/peers.ts'
 import { storedEntry } from '../src/winners.ts'
 import { alice, bob } from './crypto.ts'
-import { commit, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
+import { commit, entryOf, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
 
 /** As short as it may be. */
 const tombstoneRetentionMs = 660_000
@@ -93,11 +102,72 @@ it('what an acknowledgement that came without a word on that has reached may sti
   expect(await proposes()).toBe(true)
 })
 
+it('what waits of a key that nobody has deleted holds back no delete of others', async () => {
+  const fresh = openReplica(bob, createMemoryStore({ incarnation: life(2) }))
+  await give(one, fresh, aheadWall)
+  await write(fresh, [{ op: 'increment', key: 'never', by: 1 }], aheadWall)
+  expect(await give(fresh, one, horizonWall)).toContain('deferred')
+  hears(fresh)
+  expect(await proposes()).toBe(true)
+  expect(one.replica.retryDeferred(aheadWall)).toBe(1)
+  await commit(one)
+  expect(one.replica.read('never')?.value).toBe(1)
+})
+
+/** Counted by the clock that is ahead, so many times, each time under the key of its number. */
+function counted(times: number, keyOf: (at: number) => string): VerifiedEntry[] {
+  const slot = counterSlot(bob.nodeId, life(2))
+  const first = (aheadWall - testWall) * 65_536
+  return Array.from({ length: times }, (_, at) =>
+    entryOf({ tick: first + at, key: keyOf(at), slot, value: encodeValue(at) }, bob),
+  )
+}
+
+it.each([
+  [100, false],
+  [101, true],
+])('what waits of %d keys that nobody has deleted holds back all: %s', async (keys, isHeld) => {
+  one.replica.offer(
+    counted(keys, at => `never ${at}`),
+    'p2p',
+    horizonWall,
+  )
+  await commit(one)
+  expect(one.replica.floor).toBe(isHeld ? 1n : one.replica.highWater)
+})
+
+it('what found no room to wait holds back all until nothing of it can be missed', async () => {
+  one.replica.offer(
+    counted(deferredPerAuthorMax + 1, at => (at === 0 ? 'let go' : 'never')),
+    'p2p',
+    horizonWall,
+  )
+  await commit(one)
+  expect(one.replica.floor).toBe(1n)
+  one.replica.retryDeferred(aheadWall)
+  await commit(one)
+  expect(one.replica.floor).toBe(1n)
+  one.replica.deferred.agreedWith(bob.nodeId, [bob.nodeId])
+  one.replica.retryDeferred(aheadWall)
+  await commit(one)
+  expect(one.replica.floor).toBe(one.replica.highWater)
+})
+
+it('what is taken in now holds back deletes of its key until it is on the disk', async () => {
+  await give(ahead, one, horizonWall)
+  one.replica.retryDeferred(aheadWall)
+  expect(one.replica.floor).toBe(1n)
+  const batch = one.replica.seal()
+  expect(one.replica.floor).toBe(1n)
+  await one.store.commit(batch)
+  one.replica.committed()
+  expect(one.replica.floor).toBe(one.replica.highWater)
+})
+
 it('what was written under a delete holds back none that is not later', async () => {
   const fresh = openReplica(bob)
   await give(one, fresh, aheadWall)
   await write(fresh, [{ op: 'increment', key: 'n', by: 1 }], aheadWall)
   await give(fresh, one, horizonWall)
-  const [gone] = one.store.slots('n').map(storedEntry)
-  expect(one.replica.floor).toBe(gone?.version)
+  expect(one.replica.floor).toBe(one.replica.highWater)
 })
