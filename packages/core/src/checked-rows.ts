@@ -169,12 +169,13 @@ export class CheckedRows {
     const rows = store.after(seq, limit)
     const next = rows.length < limit ? undefined : rows.at(-1)?.seq
     const beside = this.#leavesOnDisk(seq, next)
-    const [damaged, unvouched]: [Row[], Uint8Array[]] = [[], []]
+    const damaged: Pick<Row, 'seq' | 'key'>[] = []
+    const unvouched: Uint8Array[] = []
     for (const row of rows) {
       const leaf = beside.get(row.seq)
       beside.delete(row.seq)
       if (this.#isIntact(row) && (row.seq > committedSeq() || this.#isLeafOf(row, leaf))) continue
-      damaged.push(row)
+      damaged.push({ seq: row.seq, key: row.key })
       unvouched.push(row.bytes)
       if (leaf !== undefined && this.#parts.trie.get(leaf.path)?.seq === row.seq) this.at(leaf)
     }

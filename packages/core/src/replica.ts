@@ -391,7 +391,7 @@ export class Replica {
 
   #changes(): Changes<StagedRow> {
     const staged = this.batches.forming.rows.filter(row => this.#winners.isStaged(row))
-    const horizon = staged.find(row => row.key === horizonKey)?.entry.version
+    const horizon = staged.find(row => row.key === horizonKey && row.origin !== 'copy')?.entry.version
     const due = horizon === undefined ? [] : this.keys.keysDue(horizon)
     const disowned = [...this.batches.forming.disowned.values()]
     const parts = { staged, disowned, newest: this.#committedSeq, horizon, due, quarantine: this.quarantine }

@@ -5,8 +5,11 @@ import type { KeyChange } from './key-index.ts'
 import type { NewRow } from './ports.ts'
 import type { PathKind } from './units.ts'
 
-/** Where an entry came from; `disk`: found on this node's disk, where it lay without anything to vouch for it. */
-export type Origin = PathKind | 'local' | 'disk'
+/**
+ * Where an entry came from. `disk`: found on this node's disk, where it lay without anything to vouch for it.
+ * `copy`: a whole state as it once stood, whose horizon had ended there what it ends.
+ */
+export type Origin = PathKind | 'local' | 'disk' | 'copy'
 
 /**
  * What became of an offered entry. `held`: known already, or beaten by what we have. `ended`: at or below the

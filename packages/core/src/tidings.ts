@@ -31,7 +31,7 @@ function changeOf(row: StagedRow): NodeEvent {
     deleted: slot === '' && value === undefined,
     version,
     author,
-    via: row.origin === 'disk' ? 'local' : row.origin,
+    via: row.origin === 'disk' || row.origin === 'copy' ? 'local' : row.origin,
   }
 }
 

@@ -386,7 +386,10 @@ describe('a scan', () => {
     node.store.image.rows.get(3)
     const rows = node.store.after(0, 9).filter(({ seq }) => seq !== 3)
     Object.assign(node.store, { after: () => rows, at: (seq: number) => rows.find(row => row.seq === seq) })
-    expect(node.replica.rows.scan(0, 10).damaged).toEqual([{ ...rows[0] }, { seq: 3, key: '?' }])
+    expect(node.replica.rows.scan(0, 10).damaged).toEqual([
+      { seq: 1, key: 'a' },
+      { seq: 3, key: '?' },
+    ])
     const lost = node.replica.quarantine.take().map(({ seq }) => seq)
     expect(lost).toEqual([1, 3])
   })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Replica, toHex, type Operation } from '@lattice/core'
+import { Replica, toHex, versionAt, type Operation } from '@lattice/core'
 import { openBackup, restoreStore, writeBackup } from '../src/backup/index.ts'
 import { putInPlace } from '../src/backup/restore-backup.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
@@ -96,6 +96,26 @@ describe('a backup', () => {
   it('comes back whole although its node wrote while its clock was a year ahead', async () => {
     const root = await fill(mixed, Date.now() + yearMs)
     expect((await backUp()).root).toBe(root)
+    expect(await restoredRoot()).toBe(root)
+  })
+
+  it('comes back whole with what counts no more only since the horizon came, and has not ended yet', async () => {
+    const [then, now] = [Date.now() - yearMs, Date.now()]
+    const store = await openSqliteStore(stateDir)
+    const replica = new Replica({ store, hash: sha256, signer, trusted: new Set([nodeId]) })
+    const commit = async (): Promise<void> => {
+      await store.commit(replica.seal())
+      replica.committed()
+    }
+    replica.write([{ op: 'remove', key: 's', element: 'gone' }], then)
+    await commit()
+    replica.propose(versionAt(then + 1), new Map([[nodeId, store.incarnation]]))
+    await commit()
+    replica.write([{ op: 'add', key: 's', element: 'later' }], now)
+    await commit()
+    await store.close()
+    const { root } = await backUp()
+    expect(root).toBe(toHex(replica.trie.root()))
     expect(await restoredRoot()).toBe(root)
   })
 

@@ -78,6 +78,36 @@ describe('lattice verify-proof', () => {
     expect(stdout).toMatch(reason)
   })
 
+  const answerOf = (said: object): Record<string, unknown> => {
+    const read = { key: 'key 7', value: 7, version: '0000000000000001', author: id, type: 'register' }
+    return { success: true, ...read, proof, ...said }
+  }
+  const refusal = { success: false, code: 'KEY_NOT_FOUND', type: '/docs#KEY_NOT_FOUND' }
+
+  it.each<[string, () => unknown]>([
+    ['a key', () => answerOf({})],
+    ['a key, as it was kept by lattice get', () => ({ key: 'key 7', found: true, proof })],
+    ['no key', () => ({ ...refusal, proof: absent })],
+  ])('takes an answer that says the same as its proof: of %s', async (_, answer) => {
+    expect((await check(answer())).code).toBe(0)
+  })
+
+  it.each<[string, () => unknown]>([
+    ['key', () => answerOf({ key: 'key 8' })],
+    ['value', () => answerOf({ value: 8 })],
+    ['value', () => answerOf({ value: '\ud800' })],
+    ['version', () => answerOf({ version: '0000000000000002' })],
+    ['author', () => answerOf({ author: 'ab'.repeat(32) })],
+    ['type', () => answerOf({ type: 'counter' })],
+    ['key, value, version, author, type', () => answerOf({ proof: absent })],
+    ['found', () => ({ ...refusal, proof })],
+    ['found', () => ({ key: 'nobody', found: true, proof: absent })],
+  ])('refuses an answer that says otherwise than its proof: %s (%#)', async (names, answer) => {
+    const { code, stdout } = await check(answer())
+    const said = `the answer around it says otherwise: ${names}`
+    expect([code, JSON.parse(stdout)]).toEqual([1, expect.objectContaining({ ok: false, problems: [said] })])
+  })
+
   it('refuses an entry that its author did not sign', async () => {
     const forged = signEntry(
       { key: 'key 7', slot: '', value: encodeValue(8), base: 0n, version: 2n },

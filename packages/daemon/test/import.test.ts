@@ -134,6 +134,23 @@ describe('an import', () => {
 })
 
 describe('lattice import', () => {
+  it('--dry-run says what would be written, and not that it was', async () => {
+    const world = await startWorld()
+    const run = (...more: string[]): Promise<Outcome> =>
+      runInProcess(['import', '-', '--dry-run', ...more], {
+        cwd: '/',
+        stdin: '{"key":"a","type":"register","value":1}\n',
+        env: { LATTICE_URL: world.url, LATTICE_ADMIN_TOKEN: token },
+      })
+    try {
+      expect((await run()).stdout).toBe('1 keys would be written, 0 as wanted already\n')
+      expect(JSON.parse((await run('--json')).stdout)).toMatchObject({ dry_run: true, written: 1 })
+      expect(world.node.read('a')).toBeUndefined()
+    } finally {
+      await world.close()
+    }
+  })
+
   it('finds a counter that is too far off before it writes anything', async () => {
     const world = await startWorld()
     const most = Number.MAX_SAFE_INTEGER

@@ -45,8 +45,9 @@ export const registerImport: Register = (program, { io, run }) => {
       const present = await presentKeys(session)
       const plan = planImport(source.keys, present, options.replace === true)
       refuseUnfit(plan)
-      const root = options.dryRun === true ? null : await apply(plan, session, io)
-      tell(io, session, { plan, root, source })
+      const isRehearsed = options.dryRun === true
+      const root = isRehearsed ? null : await apply(plan, session, io)
+      tell(io, session, { plan, root, source, isRehearsed })
       return exitCodes.ok
     }),
   )
@@ -129,14 +130,21 @@ async function apply(plan: ImportPlan, session: Session, io: CliIo): Promise<str
   })
 }
 
-function tell(
-  io: CliIo,
-  session: Session,
-  { plan, root, source }: { plan: ImportPlan; root: string | null; source: Source },
-): void {
+interface Outcome {
+  readonly plan: ImportPlan
+  readonly root: string | null
+  readonly source: Source
+  /** Nothing was written. */
+  readonly isRehearsed: boolean
+}
+
+function tell(io: CliIo, session: Session, { plan, root, source, isRehearsed }: Outcome): void {
   const { writtenKeys, unchangedKeys, transactions } = plan
   const counts = { written: writtenKeys, unchanged: unchangedKeys, transactions: transactions.length }
-  if (session.json)
-    printJson(io, { schema: 'lattice.import/v1', ...counts, merkle_root: root, ...source.facts })
-  else print(io, `${writtenKeys} keys written, ${unchangedKeys} as wanted already`)
+  const facts = { dry_run: isRehearsed, ...counts, merkle_root: root, ...source.facts }
+  if (session.json) printJson(io, { schema: 'lattice.import/v1', ...facts })
+  else {
+    const done = isRehearsed ? 'keys would be written' : 'keys written'
+    print(io, `${writtenKeys} ${done}, ${unchangedKeys} as wanted already`)
+  }
 }

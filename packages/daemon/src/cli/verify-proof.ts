@@ -3,7 +3,8 @@
  * it says. Offline: needs no daemon, and no key but those whose word is to count.
  */
 import { keyProofOf, keyProofSchema, type SignedKeyProof } from '@lattice/api'
-import { checkProof, isUnsound, type NodeId, type ProvenKey } from '@lattice/core'
+import { checkProof, encodeValue, isLatticeError, isUnsound, toHex } from '@lattice/core'
+import type { JsonValue, NodeId, ProvenKey } from '@lattice/core'
 import type { Command } from 'commander'
 
 import { createVerifier, sha256 } from '../host/crypto.ts'
@@ -26,11 +27,11 @@ export const registerVerifyProof: Register = (program, { io, run }) => {
   command.action(
     run(async (file: string, options: { root?: string; json?: boolean }, self: Command) => {
       const text = await readInput(io, file)
-      const proof = findProof(parseDocument(file, text))
+      const kept = findProof(parseDocument(file, text))
       const loaded = loadNeeded(self, io, ['TRUSTED_KEYS', 'FORMER_KEYS'])
       const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
       const former = loaded.lookup('FORMER_KEYS') ?? []
-      const verdict = await judge(proof, { trusted, former, root: options.root })
+      const verdict = await judge(kept, { trusted, former, root: options.root })
       if (options.json === true) printJson(io, { schema: 'lattice.verify-proof/v1', ...documentOf(verdict) })
       else print(io, ...linesOf(verdict, painter(io)))
       return verdict.problems.length === 0 ? exitCodes.ok : exitCodes.failed
@@ -46,11 +47,17 @@ function parseDocument(file: string, text: string): unknown {
   }
 }
 
+/** A proof, and what the answer that it came in says beside it: whoever keeps the two believes both. */
+interface KeptProof {
+  readonly proof: SignedKeyProof
+  readonly beside: Readonly<Record<string, unknown>>
+}
+
 /** The proof itself, or the `proof` member of the answer it came in. */
-function findProof(document: unknown): SignedKeyProof {
+function findProof(document: unknown): KeptProof {
   const wrapped = typeof document === 'object' && document !== null && 'proof' in document
   const parsed = keyProofSchema.safeParse(wrapped ? document.proof : document)
-  if (parsed.success) return parsed.data
+  if (parsed.success) return { proof: parsed.data, beside: wrapped ? { ...document } : {} }
   const [issue] = parsed.error.issues
   const where = issue === undefined ? '' : `: ${issue.path.join('.') || 'document'}: ${issue.message}`
   throw new CliError(exitCodes.failed, `this is no proof of the form lattice.proof/v1${where}`, {
@@ -68,7 +75,7 @@ interface Verdict {
 }
 
 async function judge(
-  proof: SignedKeyProof,
+  { proof, beside }: KeptProof,
   wanted: { trusted: readonly NodeId[]; former: readonly NodeId[]; root: string | undefined },
 ): Promise<Verdict> {
   const verifier = createVerifier()
@@ -86,6 +93,8 @@ async function judge(
     if (result.root !== proof.merkle_root) problems.push(`it leads to the root ${result.root}`)
     const good = await verifier.verify(result.signatures)
     if (!good.every(Boolean)) problems.push('an entry is not signed by its author')
+    const others = contradictions(beside, proof.key, result.reading)
+    if (others.length > 0) problems.push(`the answer around it says otherwise: ${others.join(', ')}`)
   }
   const { trusted, former } = wanted
   // A member of the past still counts as the author of what it wrote, never as the signer of a root.
@@ -93,6 +102,37 @@ async function judge(
   for (const id of trusted.length === 0 ? [] : new Set([signer, ...authors]))
     if (!trusted.includes(id)) problems.push(`${id} is not among the trusted keys`)
   return { proof, proven, problems, checkedAgainstTrusted: trusted.length > 0 }
+}
+
+/** Names of the members beside a proof that say what it does not. */
+function contradictions(
+  beside: KeptProof['beside'],
+  key: string,
+  reading: ProvenKey['reading'],
+): readonly string[] {
+  // A refusal says of the key that it is not there; its other members are about itself.
+  const said: typeof beside = beside['success'] === false ? { found: false } : beside
+  const version = reading === undefined ? undefined : hex(reading.version)
+  const { value, type, author } = reading ?? {}
+  const proven = { key, found: reading !== undefined, value, version, author, type }
+  return Object.entries(proven)
+    .filter(([name, is]) => Object.hasOwn(said, name) && !isSame(said[name], is))
+    .map(([name]) => name)
+}
+
+/** Whether two values are one to a node, whatever the order of their members. */
+function isSame(said: unknown, is: JsonValue | undefined): boolean {
+  if (is === undefined) return false
+  try {
+    return toHex(encodeValue(said as JsonValue)) === toHex(encodeValue(is))
+  } catch (error) {
+    if (isLatticeError(error)) return false
+    throw error
+  }
+}
+
+function hex(version: bigint): string {
+  return version.toString(16).padStart(16, '0')
 }
 
 function documentOf({ proof, proven, problems, checkedAgainstTrusted }: Verdict): Record<string, unknown> {
@@ -103,7 +143,7 @@ function documentOf({ proof, proven, problems, checkedAgainstTrusted }: Verdict)
     exists: problems.length === 0 ? reading !== undefined : null,
     value: reading?.value ?? null,
     type: reading?.type ?? null,
-    version: reading === undefined ? null : reading.version.toString(16).padStart(16, '0'),
+    version: reading === undefined ? null : hex(reading.version),
     author: reading?.author ?? null,
     merkle_root: proof.merkle_root,
     signed_by: proof.public_key,

@@ -159,7 +159,7 @@ export async function fillFromSnapshot(
       continue
     }
     const verified = await verify(part as readonly Uint8Array[], parts)
-    const verdicts = replica.offer(verified, 'http', anyWall)
+    const verdicts = replica.offer(verified, 'copy', anyWall)
     entries += verdicts.filter(verdict => verdict === 'staged').length
     refused += part.length - verified.length
     tell((read += part.length))
