@@ -16,14 +16,15 @@ import { calling, openSession, withRemote } from './session.ts'
 /** Adds the command. */
 export const registerExport: Register = (program, { io, run }) => {
   const command = withRemote(program.command('export [file]'), 'export')
-    .description('write every key with its type and value to a file, or to standard output')
+    .description('write every key with its type and value to a file; - or none is standard output')
     .option('--prefix <prefix>', 'only keys that start with this')
     .addHelpText(
       'after',
       '\nA file that exists is replaced, as a whole or not at all.\n\nExample:\n  $ lattice export ledger.jsonl',
     )
   command.action(
-    run(async (file: string | undefined, options: { prefix?: string }, self: Command) => {
+    run(async (given: string | undefined, options: { prefix?: string }, self: Command) => {
+      const file = given === '-' ? undefined : given
       const session = openSession(self, io, 0)
       const step = stepper(io, session.json || file === undefined)
       const text = await step('read the state', async tell => {

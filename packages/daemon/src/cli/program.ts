@@ -140,6 +140,7 @@ async function runProgram(
     return exitCodes.ok
   }
   try {
+    refuseUnknownTopic(program, argv)
     await program.parseAsync([...argv], { from: 'user' })
     return outcome.code
   } catch (error) {
@@ -151,6 +152,13 @@ async function runProgram(
     report(error, io.form !== undefined || argv.includes('--json'), io)
     return exitCodeOf(error)
   }
+}
+
+/** commander shows all of the help for it, and says no word of why. */
+function refuseUnknownTopic(program: Command, [verb, topic]: readonly string[]): void {
+  const isKnown = program.commands.some(command => command.name() === topic)
+  if (verb !== 'help' || topic === undefined || isKnown || /^(help$|-)/.test(topic)) return
+  program.error(`error: unknown command '${topic}'`)
 }
 
 function usage(program: Command, argv: readonly string[], io: CliIo): number {
