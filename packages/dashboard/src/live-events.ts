@@ -54,7 +54,7 @@ async function readStream(
   told: { readonly onSign: () => void; readonly onNews: () => void },
 ): Promise<void> {
   const response = await fetch(url, { signal, cache: 'no-store', headers: { Accept: 'text/event-stream' } })
-  const isStream = response.headers.get('Content-Type')?.startsWith('text/event-stream') === true
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
   if (!response.ok || !isStream || response.body === null) throw new Error('this is no stream of events')
   told.onSign()
   told.onNews()
