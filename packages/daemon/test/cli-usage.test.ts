@@ -47,6 +47,18 @@ describe('a URL', () => {
   })
 })
 
+it('L2: with --json wrong usage is told as a document, too', async () => {
+  for (const [words, message, hint] of [
+    ['get', "missing required argument 'key'", 'lattice help get'],
+    ['status --frob', "unknown option '--frob'", 'lattice help status'],
+    ['frobnicate', "unknown command 'frobnicate'", 'lattice help'],
+  ] as const) {
+    const { code, stdout } = await lattice(...words.split(' '), '--json')
+    const error = { message: expect.stringContaining(message), code: null, hint }
+    expect([code, JSON.parse(stdout)]).toEqual([64, { schema: 'lattice.error/v1', error }])
+  }
+})
+
 it('check takes a node with peer only', async () => {
   const { code, stderr } = await lattice('check', 'health', 'node2')
   expect([code, stderr]).toEqual([64, expect.stringContaining('lattice check peer node2')])
@@ -89,6 +101,9 @@ it('export takes - for standard output, as import does for standard input', asyn
   server.answers.exportState = line as never
   const { code, stdout } = await lattice('export', '-')
   expect([code, stdout, existsSync(join(home, '-'))]).toEqual([0, `${JSON.stringify(line)}\n`, false])
+  writeFileSync(join(home, 'file'), '')
+  const below = join(home, 'file', 'below')
+  expect((await lattice('export', below)).stderr).toBe(`error: ${below} cannot be written (ENOTDIR)\n`)
 })
 
 describe('backup', () => {
