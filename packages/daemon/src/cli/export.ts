@@ -54,7 +54,7 @@ async function writeWhole(path: string, text: string): Promise<void> {
     await writeFile(aside, text, { mode: 0o600, flag: 'wx', flush: true })
     await rename(aside, path)
   } catch (error) {
-    // Somebody else's file of that name is not ours to remove; where nothing can be looked at, nothing was left.
+    // Not ours to remove where it was there before; where nothing can be looked at, nothing was left.
     if (codeOf(error) !== 'EEXIST') await rm(aside, { force: true }).catch(() => undefined)
     throw new CliError(exitCodes.failed, `${path} cannot be written (${codeOf(error)})`)
   }
