@@ -138,7 +138,7 @@ export function modeDocument(): string {
 
 The mode says which path a node asks and sends over first. It never decides whether data arrives: both lungs
 always accept, paths are chosen per peer, and a write that P2P does not deliver within \`HEDGE_AFTER\` goes over HTTP
-too, whatever the mode says.
+too, unless the operator has forced a path.
 
 ## Phases
 

@@ -194,6 +194,22 @@ describe('attention', () => {
     await page.context().close()
   })
 
+  it('a stream of events that dies without a word is live no longer, and is opened anew', async () => {
+    node.outage = undefined
+    node.answers = wellAnswers()
+    const { page } = await pages.open()
+    await page.clock.install()
+    await page.goto(pages.url)
+    const pace = page.locator('[data-live]')
+    await eventually('it is live', async () => (await pace.textContent()) === 'live')
+    await page.clock.fastForward(41_000)
+    await eventually('it polls', async () => (await pace.textContent()) === 'every 5 s')
+    await page.clock.fastForward(21_000)
+    await eventually('it is live again', async () => (await pace.textContent()) === 'live')
+    expect(await pace.getAttribute('data-live')).toBe('true')
+    await page.context().close()
+  })
+
   it('an answer of something else becomes words, not a broken page', async () => {
     const { page, complaints } = await inState('p2p', { colorScheme: 'light' })
     node.outage = 200

@@ -167,9 +167,14 @@ export interface Transport {
   addresses(peer: NodeId): readonly AddressStatus[]
 }
 
-/** One address of a peer, and why it does not work if it does not. */
+/**
+ * One address of a peer, and why it does not work if it does not. Neither `answered` nor `lastError`: nobody
+ * has tried it yet.
+ */
 export interface AddressStatus {
   readonly address: string
+  /** The peer was reached there, and nothing has failed there since. */
+  readonly answered?: true
   readonly lastError?: string
   /** When the TLS certificate last shown there ends, in Unix ms; only of certificates that were accepted. */
   readonly certificateEndsWall?: number

@@ -4,9 +4,9 @@
  * An existing directory is never changed, only checked: STATE_DIR may point at something that is not ours.
  */
 import * as fs from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { LatticeError, isLatticeError } from '@lattice/core'
-import { codeOf } from './host/private-file.ts'
+import { makeDirectory } from './host/directory.ts'
 import { acquireStateDirLock, type StateDirLock } from './state-dir-lock.ts'
 
 /** An exclusive hold on a state directory. */
@@ -37,7 +37,7 @@ export function openStateDir(path: string): StateDir {
 
 function prepare(path: string): string {
   try {
-    createDirectory(resolve(path))
+    makeDirectory(resolve(path), 0o700)
     const directory = fs.realpathSync(path)
     const why = refusal(directory, fs.statSync(directory))
     if (why !== undefined) throw new LatticeError('STATE_DIR_UNUSABLE', why)
@@ -50,21 +50,9 @@ function prepare(path: string): string {
   }
 }
 
-/**
- * Not `recursive`: that loops for ever where mkdir answers ENOENT below an existing directory, as in /proc.
- */
-function createDirectory(path: string): void {
-  if (fs.existsSync(path)) return
-  const parent = dirname(path)
-  if (parent !== path) createDirectory(parent)
-  try {
-    fs.mkdirSync(path, { mode: 0o700 })
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
-  }
-}
-
-function refusal(directory: string, { uid, mode }: fs.Stats): string | undefined {
+function refusal(directory: string, stats: fs.Stats): string | undefined {
+  const { uid, mode } = stats
+  if (!stats.isDirectory()) return `${directory} is not a directory`
   const user = process.geteuid?.()
   if (user !== undefined && uid !== user) {
     return `${directory} belongs to user ${uid}, this process runs as user ${user}; run it as that user, or chown it`

@@ -118,12 +118,13 @@ describe('status and peers', () => {
   })
 
   it('ends with 2 when degraded and 1 when unhealthy', async () => {
-    for (const [overall, expected] of [
-      ['degraded', 2],
-      ['unhealthy', 1],
+    for (const [overall, expected, own] of [
+      ['degraded', 2, '! degraded'],
+      ['unhealthy', 1, '✗ unhealthy'],
     ] as const) {
       answers.getHealthReport = { ...healthy(url).getHealthReport, overall } as never
-      expect((await lattice(['status'])).code).toBe(expected)
+      const { code, stdout } = await lattice(['status'])
+      expect([code, /^node1 \* +\w+ +(.*?) +this node/m.exec(stdout)?.[1]]).toEqual([expected, own])
     }
   })
 

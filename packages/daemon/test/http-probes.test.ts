@@ -153,9 +153,23 @@ describe('the scrub', () => {
     expect(report.rows_checked).toBeLessThan(300)
   })
 
-  it('an empty store has nothing to match', async () => {
-    check = createIntegrityCheck({ node: nodeOf(0), clock: testClock() })
-    expect((await check.run()).reason).toBe('the store held no rows when it was checked')
+  it('an empty store has nothing to check, and is looked at again by itself and whenever somebody asks', async () => {
+    const clock = testClock()
+    const due: number[] = []
+    const { alarm } = clock
+    clock.alarm = (at, callback) => {
+      due.push(at - clock.now().mono)
+      return alarm.call(clock, at, callback)
+    }
+    let held = nodeOf(0)
+    const node = { ...held, scan: (after: number, limit: number): Scan => held.scan(after, limit) }
+    check = createIntegrityCheck({ node, clock })
+    expect((await check.run()).reason).toBe('nothing to check yet: the last look found no rows')
+    expect(due.at(-1)).toBe(60_000)
+    held = nodeOf(3)
+    check.request()
+    expect(await check.run()).toMatchObject({ rows_checked: 3, reason: 'all 3 rows match their digests' })
+    expect(due.at(-1)).toBe(6 * 3_600_000)
   })
 
   it('a store that cannot be read is corrupt, with the reason, told to the operator', async () => {

@@ -191,6 +191,15 @@ describe('F5: lattice invite and join', () => {
     expect(readFileSync(path('b.env'), 'utf8')).toBe(text)
   })
 
+  it('a file that is no UTF-8 is not changed: it would be written back as another text', async () => {
+    const latin1 = Buffer.from('# n\xf3 dois\nLATTICE_NODE_NAME=b\n', 'latin1')
+    writeFileSync(path('b.env'), latin1)
+    const lasting = writeToken({ ...said, expires: 4_000_000_000 }, one.signer)
+    const { code, stderr } = await lattice('join', lasting, '--no-answer', '--config', path('b.env'))
+    expect([code, stderr]).toEqual([78, expect.stringContaining('not UTF-8')])
+    expect(readFileSync(path('b.env'))).toEqual(latin1)
+  })
+
   it('--dry-run shows the plan and writes nothing', async () => {
     file('b.env', ...fresh('b', 8002))
     const text = readFileSync(path('b.env'), 'utf8')

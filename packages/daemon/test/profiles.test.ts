@@ -120,6 +120,22 @@ describe('F4: lattice init', () => {
     expect(loaded.config).toMatchObject({ nodeName: 'node9', httpPort: 8123, holdDownMs: 20_000 })
   })
 
+  it('says where the unit keeps the state whatever the file says, if that is elsewhere', async () => {
+    const init = (profile: string, ...more: string[]) =>
+      lattice('init', '--profile', profile, '--force', ...more)
+    const told = await init('server', '--state-dir', 'mine')
+    expect(told.stdout).toMatch(
+      /^STATE_DIR mine is for a start by hand: .*lattice.service .*\/var\/lib\/lattice/m,
+    )
+    expect(JSON.parse((await init('backup', '--state-dir', '/srv/x', '--json')).stdout)).toMatchObject({
+      notes: [expect.stringContaining('STATE_DIR /srv/x')],
+    })
+    const silent = [await init('server'), await init('server', '--state-dir', '/var/lib/lattice/')]
+    silent.push(await init('local', '--state-dir', 'mine'))
+    for (const { code, stdout } of silent)
+      expect([code, stdout]).toEqual([0, expect.not.stringMatching('by hand')])
+  })
+
   it('values that a file would read as a comment or a quote are read back as they were given', async () => {
     const given = ['--state-dir', `/srv/it's #1`, '--p2p-topic', '#ours', '--snapshot-dir', '"/srv" "b"']
     expect((await lattice('init', '--profile', 'local', ...given)).code).toBe(0)

@@ -111,6 +111,7 @@ describe('state directory', () => {
         message: expect.stringContaining(at.slice(0, 5)),
       })
     }
+    expect(refused(join(root, 'file'))).toMatchObject({ message: `${join(root, 'file')} is not a directory` })
   })
 
   it('is refused when it belongs to another user', () => {

@@ -13,7 +13,11 @@ const spacingMs = 2500
  */
 const retryMs = 10_000
 
-const eventNames = ['mode', 'peer', 'change', 'alert', 'resync'] as const
+/**
+ * A stream that has brought nothing for this long is dead, whoever still holds its connection open: the node
+ * gives a sign of life every 15 s.
+ */
+const silenceMsMax = 40_000
 
 /** Lets the first call through at once and later ones at most every `spacing` ms; the last is never lost. */
 export function spaced(
@@ -41,50 +45,78 @@ export function spaced(
 }
 
 /**
- * Calls `onNews` when the node at `url` has news, while the page is seen. Says whether the stream is open.
+ * Reads the stream at `url` to its end. `onSign`: something has come, if only a sign of life; `onNews`: an
+ * event. Read by hand, since an EventSource tells nobody of the signs of life.
+ */
+async function readStream(
+  url: string,
+  signal: AbortSignal,
+  told: { readonly onSign: () => void; readonly onNews: () => void },
+): Promise<void> {
+  const response = await fetch(url, { signal, cache: 'no-store', headers: { Accept: 'text/event-stream' } })
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true
+  if (!response.ok || !isStream || response.body === null) throw new Error('this is no stream of events')
+  told.onSign()
+  told.onNews()
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  let line = ''
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    told.onSign()
+    const lines = (line + piece.value).split('\n')
+    line = (lines.pop() ?? '').slice(0, eventField.length)
+    if (lines.some(each => each.startsWith(eventField))) told.onNews()
+  }
+}
+
+const eventField = 'event:'
+
+/**
+ * Calls `onNews` when the node at `url` has news, while the page is seen. Says whether the stream is alive.
  */
 export function useLiveEvents(url: string, onNews: () => void): boolean {
-  const [open, setOpen] = useState(false)
+  const [alive, setAlive] = useState(false)
   const latest = useRef(onNews)
   useEffect(() => {
     latest.current = onNews
   }, [onNews])
   useEffect(() => {
     const news = spaced(() => latest.current(), spacingMs)
-    let source: EventSource | undefined
-    let retry: ReturnType<typeof setTimeout> | undefined
-    const close = (): void => {
-      clearTimeout(retry)
-      source?.close()
-      source = undefined
-      setOpen(false)
-    }
+    let end = (): void => undefined
     const connect = (): void => {
-      close()
+      end()
       if (document.hidden) return
-      const stream = new EventSource(url)
-      source = stream
+      const stream = new AbortController()
       let opened = false
-      stream.addEventListener('open', () => {
-        opened = true
-        setOpen(true)
-        news.call()
-      })
-      stream.addEventListener('error', () => {
+      end = () => {
+        end = () => undefined
+        clearTimeout(timer)
+        stream.abort()
+        setAlive(false)
+      }
+      const lost = (): void => {
+        if (stream.signal.aborted) return
+        end()
         // A stream that is cut is news as well: the node may be gone.
         if (opened) news.call()
-        close()
-        retry = setTimeout(connect, retryMs * (1 + Math.random()))
-      })
-      for (const name of eventNames) stream.addEventListener(name, news.call)
+        const retry = setTimeout(connect, retryMs * (1 + Math.random()))
+        end = () => clearTimeout(retry)
+      }
+      let timer = setTimeout(lost, silenceMsMax)
+      const onSign = (): void => {
+        opened = true
+        setAlive(true)
+        clearTimeout(timer)
+        timer = setTimeout(lost, silenceMsMax)
+      }
+      void readStream(url, stream.signal, { onSign, onNews: news.call }).then(lost, lost)
     }
     connect()
     document.addEventListener('visibilitychange', connect)
     return () => {
       document.removeEventListener('visibilitychange', connect)
       news.cancel()
-      close()
+      end()
     }
   }, [url])
-  return open
+  return alive
 }

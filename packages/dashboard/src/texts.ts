@@ -27,11 +27,9 @@ export const modeNames: Readonly<Record<Mode, string>> = {
 
 /** What each mode means for the one who chooses it. */
 export const modeHelp: Readonly<Record<Mode, string>> = {
-  auto:
-    'Recommended. Uses peer-to-peer and falls back to HTTP by itself; ' +
-    'returns when P2P has proved itself for 15 s.',
+  auto: 'Recommended. Uses peer-to-peer and falls back to HTTP by itself; returns when P2P has proved itself.',
   p2p: 'Changes arrive at once; if peers cannot be reached, syncing stops.',
-  http: 'Polls every 10 s; works through any proxy; slower.',
+  http: 'Asks the other nodes again and again; works through any proxy; slower.',
 }
 
 /** What is given up by forcing a mode. */

@@ -92,8 +92,9 @@ export class Places {
   /** The candidates of `peer` with their last errors. */
   statuses(peer: NodeId): readonly AddressStatus[] {
     return this.candidates(peer).map(url => {
-      const lastError = this.#at(url)?.lastError
-      return { address: url, ...(lastError === undefined ? {} : { lastError }) }
+      const { lastError, resident } = this.#at(url) ?? {}
+      if (lastError !== undefined) return { address: url, lastError }
+      return resident === peer ? { address: url, answered: true } : { address: url }
     })
   }
 

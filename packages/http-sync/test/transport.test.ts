@@ -166,7 +166,9 @@ describe('who answers', () => {
 
   it('a failed request alone takes no peer down', async () => {
     const { a, b, heardByA } = await openPair()
+    expect(a.transport.addresses(b.nodeId)).toContainEqual({ address: b.url })
     await a.transport.connect(b.nodeId, patience())
+    expect(a.transport.addresses(b.nodeId)).toEqual([{ address: b.url, answered: true }])
     await closeServer(b.server)
     const failure = await failureOf(a.transport.request(b.nodeId, frame, patience()))
     expect([failure.code, heardByA.down]).toEqual(['PEER_UNREACHABLE', []])

@@ -27,6 +27,8 @@ export class Dialer {
   readonly #learnt = new Map<NodeId, readonly string[]>()
   /** By address with peer id. */
   readonly #failures = new Map<string, Failure>()
+  /** Where a dial has succeeded, and nothing has failed since. */
+  readonly #answered = new Set<string>()
   #failureCount = 0
 
   /** `configured`: multiaddrs that end in the peer's own id, per peer. */
@@ -42,21 +44,26 @@ export class Dialer {
     const before = this.#learnt.get(peer) ?? []
     const kept = [...new Set(complete)].slice(0, learntMax)
     this.#learnt.set(peer, kept)
-    for (const gone of before) if (!this.#known(peer).includes(gone)) this.#failures.delete(gone)
+    for (const gone of before.filter(each => !this.#known(peer).includes(each))) {
+      this.#failures.delete(gone)
+      this.#answered.delete(gone)
+    }
   }
 
   /** Known addresses of a peer with the last error of each. */
   addresses(peer: NodeId): readonly AddressStatus[] {
     return this.#known(peer).map(address => {
       const failure = this.#failures.get(address)
-      return failure === undefined ? { address } : { address, lastError: failure.error.message }
+      if (failure !== undefined) return { address, lastError: failure.error.message }
+      return this.#answered.has(address) ? { address, answered: true } : { address }
     })
   }
 
   /** Notes why a connection over `address` did not last; inbound ones come from addresses nobody can dial. */
   failed(peer: NodeId, address: string, error: LatticeError): void {
-    if (this.#known(peer).includes(address))
-      this.#failures.set(address, { error, order: this.#failureCount++ })
+    if (!this.#known(peer).includes(address)) return
+    this.#answered.delete(address)
+    this.#failures.set(address, { error, order: this.#failureCount++ })
   }
 
   /** A connection stands, whoever dialled it: what went wrong before is over. */
@@ -77,6 +84,7 @@ export class Dialer {
         const target = multiaddr(address)
         await withWebSocketCause(target, () => node.dial(target, { signal }))
         this.connected(peer)
+        this.#answered.add(address)
         return
       } catch (error) {
         const failure = translate(error, signal)

@@ -87,6 +87,11 @@ describe('the last error of an address', () => {
     await caller.transport.start(inbox)
     await caller.transport.connect(early.nodeId, soon())
     expect([...(await caller.transport.request(early.nodeId, Uint8Array.of(1), soon()))]).toEqual([1])
-    for (const each of transport.addresses(late.nodeId)) expect(each).not.toHaveProperty('lastError')
+    // The address by which it was dialled has answered; of its own it has proven none.
+    expect(caller.transport.addresses(early.nodeId)).toContainEqual({
+      address: expect.stringContaining(address),
+      answered: true,
+    })
+    for (const each of transport.addresses(late.nodeId)) expect(Object.keys(each)).toEqual(['address'])
   })
 })

@@ -157,7 +157,15 @@ export const peerSchema = z.object({
   ahead: z.int().nullable().describe('commits of this node that the peer has not acknowledged'),
   links: z.object({ p2p: linkSchema, http: linkSchema }),
   addresses: z.array(
-    z.object({ path: z.enum(['p2p', 'http']), address: z.string(), last_error: z.string().nullable() }),
+    z.object({
+      path: z.enum(['p2p', 'http']),
+      address: z.string(),
+      answered: z
+        .boolean()
+        .optional()
+        .describe('the peer was reached there and nothing has failed since; without an error: not tried'),
+      last_error: z.string().nullable(),
+    }),
   ),
 })
 

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 
 import type { Command } from 'commander'
 
-import { openBackup, writeBackup, type Manifest } from '../backup/index.ts'
+import { openBackup, storeFilesIn, writeBackup, type Manifest } from '../backup/index.ts'
 import { settingNames, settingOf, showValue } from '../config/index.ts'
 import type { Loaded } from '../config/index.ts'
 import { createVerifier } from '../host/crypto.ts'
@@ -42,7 +42,11 @@ export const registerBackup: Register = (program, { io, run }) => {
     run(async (file: string, options: Options, self: Command) => {
       const loaded = loadFrom(self, io)
       const { stateDir, configured } = identitySettings(loaded, io.cwd)
-      const keep = keepOf(options.keep)
+      const keep = keepOf(options.keep, resolve(io.cwd, file))
+      if (storeFilesIn(stateDir).length === 0)
+        throw new CliError(exitCodes.config, `${stateDir} holds no store that this user can see`, {
+          hint: 'name it with --state-dir or --config, as at the start of the daemon',
+        })
       const identity = openIdentity({ stateDir, configured, storeExists: true })
       const name = loaded.lookup('NODE_NAME') ?? 'node'
       const path = targetOf(resolve(io.cwd, file), name)
@@ -102,10 +106,14 @@ export function passphraseOf(file: string | undefined, io: CliIo): string | unde
 /** scrypt makes guessing slow, not hopeless. */
 const passphraseMin = 12
 
-function keepOf(text: string | undefined): number | undefined {
+function keepOf(text: string | undefined, path: string): number | undefined {
   if (text === undefined) return undefined
-  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
-  throw new CliError(exitCodes.usage, `--keep takes a whole number from 1 on, not "${text}"`)
+  if (!/^[1-9]\d{0,3}$/.test(text))
+    throw new CliError(exitCodes.usage, `--keep takes a whole number from 1 on, not "${text}"`)
+  if (isDirectory(path)) return Number(text)
+  throw new CliError(exitCodes.usage, `--keep is for a directory, and ${path} is none`, {
+    hint: `mkdir -p ${path}, or leave --keep out`,
+  })
 }
 
 function targetOf(path: string, name: string): string {
@@ -131,7 +139,6 @@ async function writing<T>(path: string, body: () => Promise<T>): Promise<T> {
 }
 
 async function forgetOld(directory: string, name: string, keep: number): Promise<readonly string[]> {
-  if (!isDirectory(directory)) return []
   const old = (await backupsIn(directory, name)).slice(0, -keep)
   await Promise.all(old.map(each => rm(each)))
   return old

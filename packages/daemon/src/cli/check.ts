@@ -33,6 +33,10 @@ export const registerCheck: Register = (program, { io, run }) => {
     )
   command.action(
     run(async (name: CheckName, node: string | undefined, options: CheckOptions, self: Command) => {
+      if (node !== undefined && name !== 'peer')
+        throw new CliError(exitCodes.usage, `check ${name} is about the node that is asked, not "${node}"`, {
+          hint: `lattice check peer ${node}, or lattice check ${name} --url URL`,
+        })
       const asked = limitsOf(name, options)
       const limits = { ...asked, ...(node === undefined ? {} : { node }) }
       const finding = await look(name, limits, options, self, io)

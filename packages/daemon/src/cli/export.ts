@@ -16,14 +16,15 @@ import { calling, openSession, withRemote } from './session.ts'
 /** Adds the command. */
 export const registerExport: Register = (program, { io, run }) => {
   const command = withRemote(program.command('export [file]'), 'export')
-    .description('write every key with its type and value to a file, or to standard output')
+    .description('write every key with its type and value to a file; - or none is standard output')
     .option('--prefix <prefix>', 'only keys that start with this')
     .addHelpText(
       'after',
       '\nA file that exists is replaced, as a whole or not at all.\n\nExample:\n  $ lattice export ledger.jsonl',
     )
   command.action(
-    run(async (file: string | undefined, options: { prefix?: string }, self: Command) => {
+    run(async (given: string | undefined, options: { prefix?: string }, self: Command) => {
+      const file = given === '-' ? undefined : given
       const session = openSession(self, io, 0)
       const step = stepper(io, session.json || file === undefined)
       const text = await step('read the state', async tell => {
@@ -53,8 +54,8 @@ async function writeWhole(path: string, text: string): Promise<void> {
     await writeFile(aside, text, { mode: 0o600, flag: 'wx', flush: true })
     await rename(aside, path)
   } catch (error) {
-    // Somebody else's file of that name is not ours to remove.
-    if (codeOf(error) !== 'EEXIST') await rm(aside, { force: true })
+    // Not ours to remove where it was there before; where nothing can be looked at, nothing was left.
+    if (codeOf(error) !== 'EEXIST') await rm(aside, { force: true }).catch(() => undefined)
     throw new CliError(exitCodes.failed, `${path} cannot be written (${codeOf(error)})`)
   }
 }

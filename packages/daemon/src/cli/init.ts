@@ -1,7 +1,7 @@
 /**
  * `lattice init`: a commented configuration for the place a node runs in, with what else that place needs.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
 import { Option } from 'commander'
@@ -9,6 +9,8 @@ import type { Command } from 'commander'
 
 import { formatProblem } from '../config/index.ts'
 import { deployFile } from '../host/deploy-files.ts'
+import { makeDirectory } from '../host/directory.ts'
+import { codeOf } from '../host/private-file.ts'
 import { profileNames, profileText, type ProfileName } from '../profiles/index.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { print, printJson } from './io.ts'
@@ -51,9 +53,13 @@ export const registerInit: Register = (program, { io, run }) => {
       const files: readonly WrittenFile[] = [[path, text], ...companions(options.profile, out)]
       writeAll(files, options.force === true)
       const names = files.map(([name]) => name)
+      const notes = notesOn(files, given.STATE_DIR)
       if (options.json === true)
-        printJson(io, { schema: 'lattice.init/v1', profile: options.profile, files: names })
-      else print(io, ...names.map(name => `wrote ${name}`), '', ...nextSteps(options.profile, path))
+        printJson(io, { schema: 'lattice.init/v1', profile: options.profile, files: names, notes })
+      else {
+        const said = [...notes, ...nextSteps(options.profile, path)]
+        print(io, ...names.map(name => `wrote ${name}`), '', ...said)
+      }
       return exitCodes.ok
     }),
   )
@@ -91,10 +97,25 @@ function writeAll(files: readonly WrittenFile[], force: boolean): void {
     )
   }
   for (const [path, text] of files) {
-    mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, text, { flag: force ? 'w' : 'wx' })
+    try {
+      makeDirectory(dirname(path), 0o777)
+      writeFileSync(path, text, { flag: force ? 'w' : 'wx' })
+    } catch (error) {
+      throw new CliError(exitCodes.failed, `${path} cannot be written (${codeOf(error)})`)
+    }
   }
 }
+
+/** The unit sets STATE_DIR in the environment of the daemon, which wins over the file that was written. */
+function notesOn(files: readonly WrittenFile[], stateDir: string | undefined): readonly string[] {
+  const unit = files.find(([, text]) => text.includes(`LATTICE_STATE_DIR=%S/${unitStateDirectory}`))
+  const there = `/var/lib/${unitStateDirectory}`
+  if (unit === undefined || stateDir === undefined || resolve('/', stateDir) === there) return []
+  return [`STATE_DIR ${stateDir} is for a start by hand: as a service by ${unit[0]} the node uses ${there}.`]
+}
+
+/** As the unit has it, below the directory of systemd for state. */
+const unitStateDirectory = 'lattice'
 
 function nextSteps(profile: ProfileName, path: string): readonly string[] {
   const check = `Next: lattice config validate ${path}`

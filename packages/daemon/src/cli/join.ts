@@ -14,6 +14,7 @@ import { prefix } from '../config/legacy.ts'
 import { fingerprint, readToken, type Invitation } from '../federation-token.ts'
 import { sentence } from '../failure.ts'
 import { peerIdFromNodeId } from '../host/peer-id.ts'
+import { codeOf } from '../host/private-file.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { invite, reachablePlaces, type Invited } from './invite.ts'
 import { painter, print, printJson, visible } from './io.ts'
@@ -78,8 +79,11 @@ function configPath(options: JoinOptions, io: CliIo): string {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    // Read as if it were UTF-8, other text would be written back as something else.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path))
   } catch (error) {
+    if (codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA')
+      throw refused(`${path} is not UTF-8, and is not changed`, 'save the file as UTF-8')
     throw refused(`${path}: ${sentence(error)}`)
   }
 }

@@ -71,7 +71,7 @@ function registerPut(program: Command, { io, run }: CommandContext): void {
     run(async (key: string, given: string, options: Conditions & { string?: boolean }, self: Command) => {
       const session = openSession(self, io)
       const text = given === '-' ? await readInput(io, '-') : given
-      const value = options.string === true ? text : parseJson(text)
+      const value = options.string === true ? text : parseValue(text)
       const receipt = await calling(session, client =>
         client.putKey({ params: { key }, body: value, ...conditions(options) }),
       )
@@ -115,12 +115,16 @@ function tellReceipt(
   return exitCodes.ok
 }
 
-/** A JSON text from a user; ends the command as a usage error when it is none. */
-export function parseJson(text: string): JsonValue {
+function parseValue(text: string): JsonValue {
+  const hint = 'quote strings (\'"hello"\'), or add --string for a plain text'
+  return parseJson(text, 'the value is not JSON', hint)
+}
+
+/** A JSON text from a user; ends the command as a usage error, in the given words, when it is none. */
+export function parseJson(text: string, message: string, hint: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue
   } catch {
-    const hint = 'quote strings (\'"hello"\'), or add --string for a plain text'
-    throw new CliError(exitCodes.usage, 'the value is not JSON', { hint })
+    throw new CliError(exitCodes.usage, message, { hint })
   }
 }

@@ -85,6 +85,7 @@ const environmentRows = [
   ['LATTICE_CONFIG', 'configuration file, as with --config'],
   ['LATTICE_…', 'every setting of lattice.env(5)'],
   ['NO_COLOR', 'no colour, whatever the terminal'],
+  ['FORCE_COLOR', 'colour without a terminal, too'],
 ] as const
 
 const serviceText =

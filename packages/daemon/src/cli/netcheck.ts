@@ -97,7 +97,14 @@ interface Tried {
   readonly node: string
   readonly path: 'p2p' | 'http'
   readonly address: string
+  readonly answered?: boolean | undefined
   readonly last_error: string | null
+}
+
+/** What the daemon knows of an address: while another one works, it may never have tried this one. */
+function judgeTried({ answered, last_error: error }: Tried): readonly [Outcome, text: string] {
+  if (error !== null) return ['failed', error]
+  return answered === true ? ['ok', 'reached'] : ['not tested', 'not tried by the daemon so far']
 }
 
 /** How the daemon itself fares, which dials as this node: wrong keys show only there. */
@@ -145,13 +152,17 @@ function report({ ways, outbound, daemon, machine }: Findings, paint: Paint): re
   }
   if (daemon === undefined) lines.push('', 'No daemon answers here: its own dials were not looked at.')
   else if (daemon.length > 0) {
-    const rows = daemon.map(({ node, path, address, last_error: error }) => [
-      `  ${error === null ? paint('green', '✓') : paint('red', '✗')}`,
-      visible(node),
-      path,
-      visible(address),
-      visible(error ?? 'no error'),
-    ])
+    const rows = daemon.map(tried => {
+      const [outcome, text] = judgeTried(tried)
+      const [mark, style] = marks[outcome]
+      return [
+        `  ${paint(style, mark)}`,
+        visible(tried.node),
+        tried.path,
+        visible(tried.address),
+        visible(text),
+      ]
+    })
     lines.push('', 'As the daemon has tried them:', ...table(rows))
   }
   const ports = outbound.map(({ port, outcome, text }) => [

@@ -97,5 +97,5 @@ function everyOf(command: Command): number | undefined {
 
 function outputOption(text: readonly TextForm[]): Option {
   const forms = [...text, ...documentForms]
-  return new Option('-o, --output <form>', `another form of the answer: ${forms.join(', ')}`).choices(forms)
+  return new Option('-o, --output <form>', 'another form of the answer').choices(forms)
 }

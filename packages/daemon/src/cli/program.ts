@@ -140,10 +140,12 @@ async function runProgram(
     return exitCodes.ok
   }
   try {
+    refuseUnknownTopic(program, argv)
     await program.parseAsync([...argv], { from: 'user' })
     return outcome.code
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : usage(program, argv, io)
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.ok : usage(program, argv, error, io)
     if (io.signal.aborted) {
       io.stderr.write('interrupted\n')
       return exitCodes.failed
@@ -153,9 +155,22 @@ async function runProgram(
   }
 }
 
-function usage(program: Command, argv: readonly string[], io: CliIo): number {
+/** commander shows all of the help for it, and says no word of why. */
+function refuseUnknownTopic(program: Command, [verb, topic]: readonly string[]): void {
+  const isKnown = program.commands.some(command => command.name() === topic)
+  if (verb !== 'help' || topic === undefined || isKnown || /^(help$|-)/.test(topic)) return
+  program.error(`error: unknown command '${topic}'`)
+}
+
+/** commander has told people what is wrong already. */
+function usage(program: Command, argv: readonly string[], error: CommanderError, io: CliIo): number {
   const command = program.commands.find(each => each.name() === argv[0])
-  io.stderr.write(`See lattice help${command === undefined ? '' : ` ${command.name()}`}.\n`)
+  const help = `lattice help${command === undefined ? '' : ` ${command.name()}`}`
+  if (argv.includes('--json')) {
+    const message = error.message.replace(/^error: /, '')
+    printJson(io, { schema: 'lattice.error/v1', error: { message, code: null, hint: help } })
+  }
+  io.stderr.write(`See ${help}.\n`)
   return exitCodes.usage
 }
 

@@ -69,13 +69,19 @@ export function interruptible(interrupted: AbortSignal): typeof fetch {
 
 /** A base URL typed by a user; ends the command as a usage error when it is none. */
 export function parseUrl(text: string): string {
-  const full = /^https?:\/\//i.test(text) ? text : `http://${text}`
-  if (!URL.canParse(full)) {
-    throw new CliError(exitCodes.usage, `"${text}" is not a URL`, {
-      hint: 'write one like http://127.0.0.1:8000',
-    })
-  }
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  const url = URL.canParse(full) ? new URL(full) : undefined
+  if (url === undefined) throw noBaseUrl(`"${text}" is not a URL`)
+  // Neither is told back: it may be a secret.
+  if (url.username !== '' || url.password !== '')
+    throw noBaseUrl(`a URL with a user name or password (…@${url.host}) cannot be used`)
+  if (!/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
+    throw noBaseUrl(`"${text}" is not the base URL of a daemon`)
   return full.replace(/\/+$/, '')
+}
+
+function noBaseUrl(message: string): CliError {
+  return new CliError(exitCodes.usage, message, { hint: 'write one like http://127.0.0.1:8000' })
 }
 
 /**

@@ -118,12 +118,17 @@ function verdict({ peers, health }: Facts): string {
 
 const carrier = { P2P: 'using p2p', HTTP: 'using http', NONE: 'no path' } as const
 
+function ownState(overall: Facts['health']['overall'], paint: Paint): string {
+  if (overall === 'healthy') return paint('green', '✓ ok')
+  return overall === 'degraded' ? paint('yellow', '! degraded') : paint('red', '✗ unhealthy')
+}
+
 function nodeTable(facts: Facts, { paint, wide }: Omit<Look, 'url'>, nowWall: number): readonly string[] {
   const { health } = facts
   const own = [
     `${visible(health.name)} *`,
     visible(health.role),
-    paint('green', '✓ ok'),
+    ownState(health.overall, paint),
     'this node',
     '–',
     '–',

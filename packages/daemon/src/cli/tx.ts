@@ -20,6 +20,8 @@ OPERATIONS is a JSON array, @FILE or - for standard input. Each operation is one
 Example:
   $ lattice tx '[{"op":"increment","key":"alice","by":-5},{"op":"increment","key":"bob","by":5}]'`
 
+const hint = '`lattice help tx` shows the operations'
+
 /** Adds the command. */
 export const registerTx: Register = (program, { io, run }) => {
   const command = withRemote(program.command('tx <operations>'), 'tx')
@@ -29,7 +31,7 @@ export const registerTx: Register = (program, { io, run }) => {
   command.action(
     run(async (given: string, options: { idempotencyKey?: string }, self: Command) => {
       const session = openSession(self, io)
-      const document = parseJson(await textOf(given, io))
+      const document = parseJson(await textOf(given, io), 'the operations are not JSON', hint)
       const parsed = transactionSchema.safeParse(
         Array.isArray(document) ? { operations: document } : document,
       )
@@ -37,9 +39,7 @@ export const registerTx: Register = (program, { io, run }) => {
         const faults = parsed.error.issues.map(
           ({ path, message }) => `${path.join('.') || 'transaction'}: ${message}`,
         )
-        throw new CliError(exitCodes.usage, faults.join('\n'), {
-          hint: '`lattice help tx` shows the operations',
-        })
+        throw new CliError(exitCodes.usage, faults.join('\n'), { hint })
       }
       const idempotencyKey = options.idempotencyKey ?? randomUUID()
       const { success: _, ...receipt } = await calling(session, client =>

@@ -2,11 +2,11 @@
  * What `lattice up` starts: N nodes on this machine with their own ports, directories and identities, who
  * trust each other and know where the others are before the first one runs.
  */
-import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
 
+import { makeDirectory } from '../host/directory.ts'
 import { openIdentity } from '../host/identity.ts'
 import type { Identity } from '../host/identity.ts'
 
@@ -61,7 +61,7 @@ export async function planNodes(
   const drafts = Array.from({ length: choice.count }, (_, index) => {
     const name = `node${index + 1}`
     const stateDir = join(choice.directory, name)
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+    makeDirectory(stateDir, 0o700)
     const identity = openIdentity({ stateDir })
     const p2pAddress = `/ip4/127.0.0.1/tcp/${p2p[index]}/p2p/${identity.peerId}`
     const url = `http://127.0.0.1:${http[index]}`

@@ -157,7 +157,9 @@ function headline({ nodes, equal_roots: equal }: FederationReport): string {
   const states = nodes.map(
     node => `${visible(nameOf(node))} ${node.health ?? 'silent'} ${node.sync_mode ?? '–'}`,
   )
-  return `${equal ? 'same state' : 'different states'}; ${states.join(', ')}`
+  const isKnown = nodes.every(node => node.merkle_root !== null)
+  const verdict = equal ? 'same state' : isKnown ? 'different states' : 'states not all known'
+  return `${verdict}; ${states.join(', ')}`
 }
 
 function count(tally: Tally, last: FederationReport | undefined, report: FederationReport): void {

@@ -1,7 +1,7 @@
 /**
  * The scrub: reads every row of the store again and checks it as any read would, and the leaf beside it too.
  *
- * What it finds is quarantined and fetched again by the engine. Runs in the background in slices, a fifth of
+ * What it finds is quarantined and fetched again by the engine. Runs in the background in slices, a tenth of
  * the time and 8 MiB/s at most, and keeps the last result: health answers never wait for it. It walks in
  * commit order up to the row that was the newest when it began, so that it ends however much is written
  * meanwhile; superseded rows are simply gone.
@@ -51,10 +51,13 @@ const pauseMsMin = 20
 /** Of large rows, as many as a slow disk reads without being kept busy: 8 MiB/s. */
 const bytesPerMsMax = (8 * 1024 ** 2) / 1000
 
-/** A result younger than this is not asked for again by `request`. */
+/** A result younger than this is not asked for again by `request`, unless it says nothing. */
 const freshMs = 60_000
 
 const intervalMsDefault = 6 * 3_600_000
+
+/** Until the next run after one that found no rows: it costs nothing, and rows may come at any time. */
+const emptyIntervalMs = 60_000
 
 /** Damaged rows named in a report. */
 const namedMax = 20
@@ -71,6 +74,11 @@ interface Finished {
   readonly mono: number
   readonly wall: number
   readonly durationMs: number
+}
+
+/** Whether a run ended well and still says nothing of the rows that there are now. */
+function foundNothing({ progress, failure }: Finished): boolean {
+  return progress.checked === 0 && failure === undefined
 }
 
 function tally(progress: Progress, { rowCount, damaged }: Scan): void {
@@ -111,7 +119,7 @@ function reportOf(
 function reasonOf({ checked, corrupt }: Progress, lost: number, isChecked: boolean): string {
   if (lost > 0) return `${lost} damaged ${lost === 1 ? 'entry waits' : 'entries wait'} to be fetched again`
   if (!isChecked) return 'the first check has not ended yet'
-  if (checked === 0) return 'the store held no rows when it was checked'
+  if (checked === 0) return 'nothing to check yet: the last look found no rows'
   return corrupt > 0
     ? `${corrupt} of ${checked} rows were damaged, and all are mended`
     : `all ${checked} rows match their digests`
@@ -136,11 +144,9 @@ class Scrub implements IntegrityCheck {
   }
 
   request(): void {
-    const age =
-      this.#finished === undefined
-        ? Number.POSITIVE_INFINITY
-        : this.#options.clock.now().mono - this.#finished.mono
-    if (this.#running === undefined && age >= freshMs) void this.run()
+    const last = this.#finished
+    const isFresh = last !== undefined && this.#options.clock.now().mono - last.mono < freshMs
+    if (this.#running === undefined && (!isFresh || foundNothing(last))) void this.run()
   }
 
   run(): Promise<IntegrityReport> {
@@ -172,7 +178,8 @@ class Scrub implements IntegrityCheck {
     if (this.#stopped) return this.last()
     const { mono, wall } = clock.now()
     this.#finished = { progress, failure, mono, wall, durationMs: mono - begin.mono }
-    this.#cancelAlarm = clock.alarm(mono + intervalMs, () => void this.run())
+    const restMs = foundNothing(this.#finished) ? Math.min(emptyIntervalMs, intervalMs) : intervalMs
+    this.#cancelAlarm = clock.alarm(mono + restMs, () => void this.run())
     if (failure !== undefined) onFailure?.(failure)
     return this.last()
   }

@@ -5,6 +5,7 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { randomBytes } from 'node:crypto'
+import { makeDirectory } from './directory.ts'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = fs.constants
 // Far beyond any key or token; keeps a wrong path (a database, a device) from being slurped.
@@ -43,7 +44,7 @@ export function readPrivateFile(path: string): PrivateFile {
  */
 export function createPrivateFile(path: string, text: string): boolean {
   const directory = dirname(path)
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeDirectory(directory, 0o700)
   const aside = join(directory, `.${randomBytes(8).toString('hex')}.new`)
   const descriptor = fs.openSync(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {

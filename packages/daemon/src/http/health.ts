@@ -176,6 +176,7 @@ export function mountHealth(mount: Mount, options: HealthOptions): void {
     })
   })
   mount(routes.getIntegrity, (_input, _request, response) => {
+    integrity?.request?.()
     const last = integrity?.last() ?? {
       status: 'healthy',
       checked: false,
@@ -192,7 +193,6 @@ export function mountHealth(mount: Mount, options: HealthOptions): void {
       healed: 0,
       reason: 'this node keeps nothing on a disk',
     }
-    integrity?.request?.()
     const { status, ...rest } = last
     response.json({ status, merkle_root: node.status().root, ...rest })
   })

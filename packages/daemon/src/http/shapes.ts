@@ -57,9 +57,10 @@ export function peerShape(peer: PeerStatus, info: PeerInfo, ownRoot: string): Pe
     behind: peer.behind ?? null,
     ahead: peer.ahead ?? null,
     links: { p2p: linkShape(p2p), http: linkShape(http) },
-    addresses: info.addresses.map(({ path, address, lastError }) => ({
+    addresses: info.addresses.map(({ path, address, answered, lastError }) => ({
       path,
       address,
+      answered: answered === true,
       last_error: lastError ?? null,
     })),
   }

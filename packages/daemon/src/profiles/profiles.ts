@@ -163,6 +163,8 @@ const secretWords =
   'STATE_DIR. To bring your own, set LATTICE_NODE_PRIVKEY_HEX and LATTICE_ADMIN_TOKEN in the environment, or ' +
   'LATTICE_NODE_PRIVKEY_HEX_FILE and LATTICE_ADMIN_TOKEN_FILE to files, or use systemd credentials of these names.'
 
+const unitWords = 'As a service the node uses /var/lib/lattice whatever stands here: the unit sets it.'
+
 const spaceSecretWords =
   'The disk of a Space is lost at every restart, so the identity must come from outside. Set the Space secrets ' +
   'LATTICE_NODE_PRIVKEY_HEX (openssl rand -hex 32) and LATTICE_ADMIN_TOKEN (openssl rand -base64 32). Never as ' +
@@ -182,7 +184,8 @@ function state(name: ProfileName): TemplateSection {
   }
   const directory = { server: '/var/lib/lattice', backup: '/var/lib/lattice', local: './data/node1' }
   const value = name === 'staging' ? '/var/lib/lattice-staging' : directory[name]
-  return { title: 'State and secrets', text: secretWords, lines: [{ name: 'STATE_DIR', value }] }
+  const unit = name === 'server' || name === 'backup' ? { why: unitWords } : {}
+  return { title: 'State and secrets', text: secretWords, lines: [{ name: 'STATE_DIR', value, ...unit }] }
 }
 
 const pace: TemplateSection = {
