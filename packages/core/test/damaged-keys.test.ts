@@ -1,7 +1,7 @@
 /** Which keys a node says that it lacks, so that no answer over many keys passes for whole. */
 import { expect, it } from '@jest/globals'
 import { pathOf, versionAt, type Leaf, type Row } from '@lattice/core'
-import { testWall } from '@lattice/core/testing'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { alice, sha256 } from './crypto.ts'
 import { commit, life, openReplica, write, type TestReplica } from './replicas.ts'
 
@@ -39,6 +39,23 @@ it('each key with something damaged is told once, from the read that finds it, a
   await commit(node)
   const restarted = openReplica(alice, node.store)
   expect(told(restarted.replica)).toEqual(['b', 's'])
+})
+
+it('also after a restart where the disk refused the commit that was to remember it', async () => {
+  const node = await filled()
+  const { replica, store } = node
+  const leaf = replica.trie.get(pathOf('b', '', sha256)) as Leaf
+  flip(node, 'b')
+  replica.read('b')
+  replica.quarantine.take()
+  replica.seal()
+  replica.aborted()
+  expect(replica.hasForming).toBe(false)
+  await write(node, [{ op: 'put', key: 'a', value: 3 }])
+  // The disk loses the rest of it as well.
+  store.image.rows.delete(leaf.seq)
+  const restarted = openReplica(alice, createMemoryStore({ image: store.image }))
+  expect([told(restarted.replica), restarted.replica.quarantine.isDamaged('b')]).toEqual([['b'], true])
 })
 
 it('a name that the damage took is told as undefined', async () => {
