@@ -64,9 +64,9 @@ export class Deferred {
     return [least - 1n, base > 0n ? base : 1n].reduce((a, b) => (a < b ? a : b), clock)
   }
 
-  /** Whether the least version still has to become a fact. */
+  /** Whether it still has to become a fact that some wait. */
   get isUnsaid(): boolean {
-    return this.#least !== undefined && (this.#durable === undefined || this.#durable > this.#least)
+    return this.#least !== undefined && this.#durable === undefined
   }
 
   /** Whether this very entry waits. */
