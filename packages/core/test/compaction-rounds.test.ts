@@ -1,6 +1,6 @@
 /** What must be so of every member before a horizon is set: with any one of these missing, none is. */
 import { beforeEach, expect, it } from '@jest/globals'
-import { defaultParams, versionAt, type NodeId } from '@lattice/core'
+import { defaultParams, futureToleranceMs, versionAt, type NodeId } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { Compaction } from '../src/compaction.ts'
 import { holdersOf } from '../src/horizon.ts'
@@ -80,6 +80,15 @@ it.each<[string, (peer: Peer) => void]>([
   expect(proposes()).toBe(false)
 })
 
+it('a horizon is older than clocks may differ by, however short the retention', async () => {
+  const { replica, store } = one
+  const params = { ...defaultParams, tombstoneRetentionMs: 0 }
+  compaction = new Compaction({ params, self: alice.nodeId, store, replica }, mono)
+  expect(proposes()).toBe(true)
+  await commit(one)
+  expect(replica.horizon).toBe(versionAt(wall - futureToleranceMs))
+})
+
 it('not while this node lacks something itself, also where that shows between the rounds', async () => {
   for (const peer of peers.values()) peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq - 1 }
   expect(proposes(1)).toBe(false)
@@ -88,6 +97,26 @@ it('not while this node lacks something itself, also where that shows between th
   Object.assign(row ?? {}, { bytes: row?.bytes.map(byte => byte ^ 1) })
   expect(one.replica.read('clock')).toBeUndefined()
   expect(proposes()).toBe(false)
+})
+
+it.each<[string, boolean, (peer: Peer) => void]>([
+  ['all goes on as it was', true, () => {}],
+  ['a member has lost something', false, peer => (peer.stated = { settled: last, floor: 0n })],
+  ['a member begins anew, and has all that is here', false, peer => change(peer, { incarnation: life(9) })],
+])('in the midst of the second round %s: %s', async (_, isSet, spoil) => {
+  const all = [...peers.values()]
+  const acknowledge = (seq: number): void => {
+    for (const peer of all) peer.statedAcked = { incarnation: life(1), seq }
+  }
+  const { store } = one
+  acknowledge(store.lastSeq - 1)
+  expect(proposes(1)).toBe(false)
+  acknowledge(store.lastSeq)
+  await write(one, [{ op: 'put', key: 'clock', value: 2 }], wall)
+  expect(proposes(1)).toBe(false)
+  acknowledge(store.lastSeq)
+  spoil(peers.get(bob.nodeId) as Peer)
+  expect(proposes()).toBe(isSet)
 })
 
 it('what was told in the first round must have been applied everywhere by the second', () => {

@@ -61,6 +61,15 @@ describe.each([
     expect(() => replica.write([increment], testWall)).toThrow('damaged')
   })
 
+  it('what the commit brings is not served where the disk has changed it', async () => {
+    const node = openReplica()
+    node.replica.write([{ op: 'put', key: 'a', value: 'new' }], testWall)
+    await node.store.commit(node.replica.seal())
+    const [row] = node.store.slots('a')
+    Object.assign(row ?? {}, { bytes: row?.bytes.map((byte, at) => (at === 47 ? byte ^ 1 : byte)) })
+    expect(node.replica.read('a')).toBeUndefined()
+  })
+
   it('what the commit supersedes is not damaged', async () => {
     const node = openReplica()
     await write(node, [increment, { op: 'put', key: 'a', value: 1 }])

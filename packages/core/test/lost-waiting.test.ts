@@ -37,6 +37,7 @@ it.each([
   const operations = [{ op: 'put', key: 'k', value: 1 }] as const
   await step({ type: 'write', id: 1, operations, conditions: {} })
   expect(store.fact(cursorFact(bob.nodeId))).toBeUndefined()
+  expect(store.fact('waiting') !== undefined).toBe(isRefused)
   const acks = asked.map(effect => (effect.type === 'ask' ? effect.message.standing?.ack : 0))
   expect(acks.length).toBeGreaterThan(0)
   expect(acks.filter(ack => ack !== undefined)).toEqual([])
