@@ -1,5 +1,7 @@
 /** The batch that is forming, and the one that is closed and on its way to the disk. */
+import { toHex } from './bytes.ts'
 import { assert } from './errors.ts'
+import type { Leaf } from './merkle.ts'
 import type { Batch, NewRow, Row } from './ports.ts'
 import type { Signing } from './signing.ts'
 import type { Committed, StagedRow } from './staged.ts'
@@ -26,6 +28,8 @@ export class Batches {
   readonly #signing: Signing
   #forming = emptyForming()
   #sealed: Sealed | undefined
+  /** Paths of what the closed batch supersedes, and sequences of what it drops, once somebody has asked. */
+  #leaving: ReadonlySet<string | Sequence> | undefined
   #isTaken = false
   /** Rows of the closed batch that have been handed out. */
   #prepared = 0
@@ -53,6 +57,14 @@ export class Batches {
     return this.#sealed !== undefined
   }
 
+  /** Whether the closed batch takes the row of this leaf away, for another one or for none. */
+  isLeaving({ path, seq }: Pick<Leaf, 'path' | 'seq'>): boolean {
+    if (this.#sealed === undefined) return false
+    const { rows, drops } = this.#sealed.changes
+    this.#leaving ??= new Set([...rows.map(row => toHex(row.path)), ...drops.map(row => row.seq)])
+    return this.#leaving.has(seq) || this.#leaving.has(toHex(path))
+  }
+
   /** The place of the next row in the commit order. */
   nextSeq(): Sequence {
     return this.#nextSeq++
@@ -62,6 +74,7 @@ export class Batches {
   close(changes: Committed, facts: () => Batch['facts']): void {
     this.#signing.close()
     this.#sealed = { changes, facts }
+    this.#leaving = undefined
     this.#isTaken = false
     this.#prepared = 0
     this.#forming = emptyForming()

@@ -47,8 +47,8 @@ export interface CheckedRowsParts {
   readonly trie: MerkleTrie
   /** Newest sequence that the trie covers. */
   readonly committedSeq: () => Sequence
-  /** Whether a batch is on its way to the disk: a row may then be gone because it has a successor. */
-  readonly isCommitting: () => boolean
+  /** Whether the batch on its way to the disk takes the row of this leaf away: it may have gone already. */
+  readonly isLeaving: (leaf: Pick<Leaf, 'path' | 'seq'>) => boolean
 }
 
 /** Reads rows, checked. */
@@ -89,10 +89,12 @@ export class CheckedRows {
 
   /** The intact rows of one key, in no particular order. */
   slots(key: string): readonly Row[] {
-    const { store, trie, hash, isCommitting } = this.#parts
+    const { store, trie, hash, committedSeq } = this.#parts
     const rows = store.slots(key).filter(row => row.key === key && this.#isIntact(row))
     const keyPath = hash(toUtf8(key))
-    if (isCommitting() || trie.countUnder(keyPath, keyPathNibbles) === rows.length) return rows
+    // Those that are durable already, but not in the trie yet, stand in for none that is missing.
+    const known = rows.reduce((count, { seq }) => count + Number(seq <= committedSeq()), 0)
+    if (trie.countUnder(keyPath, keyPathNibbles) === known) return rows
     const seen = new Set(rows.map(row => row.seq))
     const others = [...trie.leaves(keyPath, keyPathNibbles)].filter(leaf => !seen.has(leaf.seq))
     return [...rows, ...others.flatMap(leaf => this.at(leaf, key) ?? [])]
@@ -100,7 +102,7 @@ export class CheckedRows {
 
   /** The row of a leaf; undefined if it is damaged, or has been superseded meanwhile. */
   at(leaf: Leaf, key?: string): Row | undefined {
-    const { store, trie, isCommitting } = this.#parts
+    const { store, trie, isLeaving } = this.#parts
     const row = store.at(leaf.seq)
     const path = row && this.#pathOf(row)
     const isItsRow = path !== undefined && equalBytes(path, leaf.path)
@@ -108,7 +110,7 @@ export class CheckedRows {
     // A descent keeps leaves from step to step: another one may stand there by now, and this row has gone.
     if (trie.get(leaf.path)?.seq !== leaf.seq) return undefined
     if (row !== undefined && !isItsRow && this.#isSound(row)) this.#noteStray(leaf, row)
-    else if (row !== undefined || !isCommitting()) this.#note(leaf, key ?? row?.key)
+    else if (row !== undefined || !isLeaving(leaf)) this.#note(leaf, key ?? row?.key)
     return undefined
   }
 
@@ -206,12 +208,12 @@ export class CheckedRows {
 
   /** Whether the leaf on the disk is that of an intact row; one that is not makes the place doubtful. */
   #isLeafOf(row: Row, found: Leaf | undefined): boolean {
-    const { hash, trie, store, isCommitting } = this.#parts
+    const { hash, trie, store, isLeaving } = this.#parts
     const leaf = trie.get(pathOf(row.key, row.slot, hash))
     if (leaf === undefined) return false
     if (found && equalBytes(found.path, leaf.path) && equalBytes(found.digest, leaf.digest)) return true
     // A successor has come to the disk between the two reads.
-    if (isCommitting() && store.at(row.seq) === undefined) return true
+    if (isLeaving(leaf) && store.at(row.seq) === undefined) return true
     this.#note(leaf, row.key)
     return false
   }
@@ -219,7 +221,7 @@ export class CheckedRows {
   /** Whether the row of a leaf on the disk is missing, although the trie counts on it. */
   #isGone({ path, seq }: Leaf): boolean {
     const leaf = this.#parts.trie.get(path)
-    return leaf?.seq === seq && this.at(leaf) === undefined && !this.#parts.isCommitting()
+    return leaf?.seq === seq && this.at(leaf) === undefined && !this.#parts.isLeaving(leaf)
   }
 
   /** Whether key, slot, digest and bytes of a row belong together: only what vouches for it is lost. */

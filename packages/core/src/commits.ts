@@ -101,9 +101,9 @@ export class CommitPipeline {
     }
   }
 
-  /** Persists a cursor with the forming batch, if there is one or will be one anyway. */
-  stageCursor(node: NodeId, cursor: Cursor): void {
-    this.#replica.stageFact(cursorFact(node), encodeCursor(cursor))
+  /** Persists a cursor with the forming batch, or that there is none. */
+  stageCursor(node: NodeId, cursor: Cursor | undefined): void {
+    this.#replica.stageFact(cursorFact(node), cursor && encodeCursor(cursor))
   }
 
   /** Runs `call` when everything staged so far is durable or refused; at once where nothing is under way. */

@@ -86,9 +86,9 @@ export class Deferred {
     return bases
   }
 
-  /** Whether the least version still has to become a fact. */
+  /** Whether it still has to become a fact that some wait. */
   get isUnsaid(): boolean {
-    return this.#least !== undefined && (this.#durable === undefined || this.#durable > this.#least)
+    return this.#least !== undefined && this.#durable === undefined
   }
 
   /** Whether this very entry waits. */

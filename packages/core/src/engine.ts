@@ -249,10 +249,7 @@ export class Engine {
   }
 
   #stageCursors(ids: Iterable<NodeId>): void {
-    for (const id of ids) {
-      const cursor = this.#peers.get(id)?.cursor
-      if (cursor !== undefined) this.#commits.stageCursor(id, cursor)
-    }
+    for (const id of ids) this.#commits.stageCursor(id, this.#peers.get(id)?.cursor)
   }
 
   #committed(at: Instant): void {

@@ -101,10 +101,19 @@ export class Composer {
     return {
       beat: this.beat(at, peer),
       ...(cursor === undefined ? {} : { ack: cursor }),
-      ...this.#horizonReport(),
+      ...this.horizonReport(),
       ...(introduce ? { info: this.#parts.info } : {}),
       ...(withheld.length === 0 ? {} : { entries: withheld }),
     }
+  }
+
+  /**
+   * What stands for a greeting in the middle of a descent: what is lost here has not ended, and what was kept
+   * here at or below the horizon may be taken.
+   */
+  horizonReport(): Pick<Message, 'horizon'> {
+    const { horizon, settledHorizon: settled, floor, keys, isRecovering } = this.#parts.replica
+    return horizon === 0n && keys.endingCount === 0 && !isRecovering ? {} : { horizon: { settled, floor } }
   }
 
   /** The sections of a request: what the peer lacks, what we lack, the next step of the descent. */
@@ -185,12 +194,6 @@ export class Composer {
 
   #withheld({ id }: Peer): Uint8Array[] {
     return fitting(this.#parts.replica.deferred.of(id), withheldBytesMax, ({ bytes }) => bytes)
-  }
-
-  #horizonReport(): Pick<Message, 'horizon'> {
-    const { replica } = this.#parts
-    if (replica.horizon === 0n && replica.keys.endingCount === 0) return {}
-    return { horizon: { settled: replica.settledHorizon, floor: replica.floor } }
   }
 
   /** The horizon, for a peer that has not applied it: it must be there before what has survived it. */

@@ -113,8 +113,10 @@ export class Intake {
     }
     if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
     // Announces carry cursors of all, and travel through others' hands.
-    const isDirect = message.beat !== undefined && message.acks === undefined
-    if (isDirect) peer.stated = message.horizon
+    const isAnnounce = message.acks !== undefined
+    const isDirect = message.beat !== undefined && !isAnnounce
+    // The steps of a descent say no more of their sender than this.
+    if (isDirect || (message.horizon !== undefined && !isAnnounce)) peer.stated = message.horizon
     this.compareRoots(peer, at)
     if (isDirect) peer.statedAcked = peer.acked
     // From here on the peer has told what waits there of our own writing: it comes with the introduction.

@@ -332,11 +332,11 @@ export class Outbox {
         ? {}
         : composer.ask(peer, { push: how.push, pull, descend: isWork })
     const positions = sections.rows ?? sections.pull ?? peer.fetch
-    // In the middle of a descent nobody cares how the other stands.
+    // In the middle of a descent nobody cares how the other stands, but for what has ended.
     const isStep = version > 1 && sections.compare !== undefined && positions === undefined
     // Who a peer is matters to people only, and can wait until the first words are over.
     const introduce = peer.info === undefined && peer.known !== undefined
-    const greeting = isStep ? {} : composer.greeting(peer, at, introduce)
+    const greeting = isStep ? composer.horizonReport() : composer.greeting(peer, at, introduce)
     const message = followedBy(greeting, { ...sections, ...(waitMs === undefined ? {} : { waitMs }) })
     const id = this.#nextId++
     this.#asks.set(id, {

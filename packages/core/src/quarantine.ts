@@ -59,6 +59,10 @@ export class Quarantine {
   readonly #parts: QuarantineParts
   readonly #places = new Map<string, Place>()
   readonly #fresh: Place[] = []
+  /** Facts that are not durable: a refused commit takes them with it, and they go with the next one. */
+  readonly #unsaid = new Map<string, Uint8Array | undefined>()
+  /** Those of them that the sealed batch holds. */
+  #sealed: ReadonlyMap<string, Uint8Array | undefined> = new Map()
   #healed = 0
   /** Places that the sealed batch frees. */
   #freed: readonly Place[] = []
@@ -147,9 +151,11 @@ export class Quarantine {
    * `isBlurred`: the rows change what a damaged key reads as, and nobody knows how.
    */
   seal(rows: readonly Incoming[]): { readonly isBlurred: boolean } {
+    for (const [name, value] of this.#unsaid) this.#parts.stageFact(name, value)
+    this.#sealed = new Map(this.#unsaid)
     this.#freed = this.#freedBy(rows)
     if (this.#places.size === 0) return { isBlurred: false }
-    this.#stageRemoval(this.#freed)
+    for (const { path } of this.#freed) this.#parts.stageFact(factOf(path), undefined)
     const returned = new Set(this.#freed.map(({ leaf }) => toHex(leaf)))
     const others = rows.filter(({ leaf }) => !returned.has(toHex(leaf)))
     return { isBlurred: others.some(({ entry }) => this.isDamaged(entry.key)) }
@@ -157,6 +163,7 @@ export class Quarantine {
 
   /** That batch is durable: what was lost in the places it frees is back, or counts no more. */
   committed(): void {
+    for (const [name, value] of this.#sealed) if (this.#unsaid.get(name) === value) this.#unsaid.delete(name)
     this.#free(this.#freed)
   }
 
@@ -172,7 +179,7 @@ export class Quarantine {
     const settled = this.places.filter(
       ({ holders, clock }) => holders.length > 0 && holders.every(mark => marks.has(mark)) && isPast(clock),
     )
-    this.#stageRemoval(settled)
+    for (const { path } of settled) this.#say(factOf(path), undefined)
     this.#free(settled)
     return settled.length > 0
   }
@@ -199,8 +206,9 @@ export class Quarantine {
     })
   }
 
-  #stageRemoval(places: readonly Damage[]): void {
-    for (const { path } of places) this.#parts.stageFact(factOf(path), undefined)
+  #say(name: string, value: Uint8Array | undefined): void {
+    this.#unsaid.set(name, value)
+    this.#parts.stageFact(name, value)
   }
 
   #absorb(): void {
@@ -216,7 +224,7 @@ export class Quarantine {
 
   #keep(place: Place): Place {
     this.#places.set(toHex(place.path), place)
-    this.#parts.stageFact(factOf(place.path), encode(place))
+    this.#say(factOf(place.path), encode(place))
     return place
   }
 

@@ -82,8 +82,8 @@ export class Replica {
     this.#clock = clockOf(store, hash)
     this.trie = new MerkleTrie(hash, store.leaves())
     const { trie } = this
-    const committing = { committedSeq: () => this.#committedSeq, isCommitting: () => this.isCommitting }
-    this.rows = new CheckedRows({ store, hash, trie, ...committing })
+    const isLeaving: Batches['isLeaving'] = leaf => this.batches.isLeaving(leaf)
+    this.rows = new CheckedRows({ store, hash, trie, committedSeq: () => this.#committedSeq, isLeaving })
     const stageFact = this.stageFact.bind(this)
     const clock = (): Version => this.#clock.highWater
     this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, clock, stageFact })

@@ -66,7 +66,9 @@ export class Responder {
     for (const { id, peer, request, manner, holdUntil, settled } of this.#held.values()) {
       if (!settled || (at.mono < holdUntil && !hasNewsFor(peer))) continue
       this.#held.delete(id)
-      const greeting = manner.greets ? this.#composer.greeting(peer, at, request.info !== undefined) : {}
+      const greeting: Message = manner.greets
+        ? this.#composer.greeting(peer, at, request.info !== undefined)
+        : this.#composer.horizonReport()
       const work = this.#composer.answer(withoutDescent(request, peer, own), peer, greeting.entries)
       const message = followedBy(greeting, work)
       effects.push({ type: 'reply', id, message: this.#phrase(message, peer, manner, request) })

@@ -87,6 +87,18 @@ describe('a short message', () => {
     expect(spellOut(sent, receiver, undefined)).toEqual({ message: { beat }, isForeign: false })
   })
 
+  it('of acknowledgements tells each receiver those of its present life', () => {
+    const acks = [life(1), life(2)].flatMap((incarnation, seq) =>
+      [bob, carol].map(({ nodeId: node }) => ({ node, incarnation, seq })),
+    )
+    const who: Acquaintance = { self: alice.nodeId, own: life(5), theirs: undefined }
+    const sent = carried(abbreviate({ acks }, who, { inFull: true }))
+    const receiver: Acquaintance = { self: bob.nodeId, own: life(2), theirs: life(5) }
+    expect(spellOut(sent, receiver, undefined).message.acks).toEqual([
+      { node: bob.nodeId, incarnation: life(2), seq: 1 },
+    ])
+  })
+
   it('that speaks of "the same root" means the one that was asked with, and nothing without a question', () => {
     const root = new Uint8Array(32).fill(5)
     const beat = { incarnation: life(1), seq: 9, root, count: 1, wall: 1, heardMs: {} }

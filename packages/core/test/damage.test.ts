@@ -77,6 +77,7 @@ describe('a damaged row', () => {
     const bytes = (node.store.slots('b')[0] as Row).bytes
     damage(node, 'b', columns[column] as (row: Row) => Partial<Row>)
     expect(replica.read('b')).toBeUndefined()
+    expect(() => replica.prove('b')).toThrow('damaged')
     expect([replica.quarantine.isDamaged('b'), replica.quarantine.isDamaged('a')]).toEqual([true, false])
     expect(replica.rows.after(0, 10).map(row => row.key)).toEqual(['a', 'c'])
     expect(
@@ -232,6 +233,8 @@ describe('the quarantine', () => {
 
   it('does not end by an older entry, which would be a resurrection; a later one ends it', async () => {
     const node = await lostDelete([])
+    await join(node, [entryOf({ tick: 9, value: encodeValue('risen') }, carol)])
+    expect(node.replica.quarantine.isDamaged('k')).toBe(true)
     await join(node, [entryOf({ tick: 10, value: encodeValue('new') }, bob)])
     expect(node.replica.read('k')?.value).toBe('new')
     expect([node.replica.quarantine.places, node.replica.quarantine.healed]).toEqual([[], 1])
@@ -263,6 +266,7 @@ describe('the quarantine', () => {
     const entry = { ...entryAt(node, 'b'), version: node.replica.read('b')?.version as bigint }
     damageBytes(node, 'b')
     node.replica.read('b')
+    expect(node.replica.floor).toBe(0n)
     node.replica.quarantine.take()
     expect(node.replica.floor).toBe(0n)
     await join(node, [entry])

@@ -1,9 +1,9 @@
 /** Which keys a node says that it lacks, so that no answer over many keys passes for whole. */
 import { expect, it } from '@jest/globals'
 import { pathOf, versionAt, type Leaf, type Row } from '@lattice/core'
-import { testWall } from '@lattice/core/testing'
-import { alice, sha256 } from './crypto.ts'
-import { commit, life, openReplica, write, type TestReplica } from './replicas.ts'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { alice, bob, sha256 } from './crypto.ts'
+import { commit, entryOf, life, openReplica, write, type TestReplica } from './replicas.ts'
 
 const flip = ({ store }: TestReplica, key: string, slot = 0): void => {
   const row = store.slots(key)[slot] as Row
@@ -41,10 +41,35 @@ it('each key with something damaged is told once, from the read that finds it, a
   expect(told(restarted.replica)).toEqual(['b', 's'])
 })
 
+it('also after a restart where the disk refused the commit that was to remember it', async () => {
+  const node = await filled()
+  const { replica, store } = node
+  const leaf = replica.trie.get(pathOf('b', '', sha256)) as Leaf
+  flip(node, 'b')
+  replica.read('b')
+  replica.quarantine.take()
+  replica.seal()
+  replica.aborted()
+  expect(replica.hasForming).toBe(false)
+  await write(node, [{ op: 'put', key: 'a', value: 3 }])
+  // The disk loses the rest of it as well.
+  store.image.rows.delete(leaf.seq)
+  const restarted = openReplica(alice, createMemoryStore({ image: store.image }))
+  expect([told(restarted.replica), restarted.replica.quarantine.isDamaged('b')]).toEqual([['b'], true])
+})
+
 it('a name that the damage took is told as undefined', async () => {
   const { replica, store } = await filled()
   const leaf = replica.trie.get(pathOf('b', '', sha256)) as Leaf
   store.image.rows.delete(leaf.seq)
+  replica.rows.at(leaf)
+  expect(replica.quarantine.damagedKeys).toStrictEqual([undefined])
+})
+
+it('and so is one that the damage has changed', async () => {
+  const { replica, store } = await filled()
+  const leaf = replica.trie.get(pathOf('b', '', sha256)) as Leaf
+  Object.assign(store.image.rows.get(leaf.seq) ?? {}, { key: 'a' })
   replica.rows.at(leaf)
   expect(replica.quarantine.damagedKeys).toStrictEqual([undefined])
 })
@@ -66,4 +91,17 @@ it('the horizon is no key of the state', async () => {
   const leaf = node.replica.trie.get(pathOf('\u0000horizon', '', sha256)) as Leaf
   expect(node.replica.rows.at(leaf)).toBeUndefined()
   expect([node.replica.rows.hasFound, node.replica.quarantine.damagedKeys]).toStrictEqual([true, []])
+})
+
+it('a delete by another node gives back nothing that was lost beside it', async () => {
+  const node = await filled()
+  for (const slot of [0, 1]) flip(node, 's', slot)
+  const { replica } = node
+  replica.read('s')
+  replica.quarantine.take()
+  replica.offer([entryOf({ key: 's', tick: 9 }, bob)], 'p2p', testWall)
+  await commit(node)
+  expect([replica.quarantine.places.length, replica.read('s')]).toEqual([2, undefined])
+  await write(node, [{ op: 'delete', key: 's' }], testWall + 1)
+  expect(replica.quarantine.places).toEqual([])
 })

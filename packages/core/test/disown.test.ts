@@ -1,4 +1,4 @@
-/** A member that was away while deletes ended drops what has ended, wherever its journal stands. */
+/** A member that was away while deletes ended drops what has ended, wherever its journal stands; no more. */
 import { expect, it } from '@jest/globals'
 import { versionAt, type Version } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
@@ -70,4 +70,26 @@ it('but not for one that knows of no more than the horizon before that', async (
   expect(given(first)).toBe(2)
   expect(given(second)).toBe(1)
   expect([...away.replica.batches.forming.disowned.values()].map(({ key }) => key)).toEqual(['alive'])
+})
+
+it('but never the horizon itself, which gives way to a later one only', async () => {
+  const away = openReplica(carol, createMemoryStore({ incarnation: life(3) }))
+  await write(away, [{ op: 'put', key: 'old', value: 1 }])
+  away.replica.propose(versionAt(testWall + 5_000), new Map([[alice.nodeId, life(1)]]))
+  await commit(away)
+  const left = away.replica.disown([...away.replica.trie.leaves(new Uint8Array(0), 0)], versionAt(testWall + 5_000))
+  expect(left.map(leaf => away.replica.rows.at(leaf)?.key)).toEqual(['\u0000horizon'])
+})
+
+it('nor what is sound, where a node has merely lost something else', async () => {
+  const node = openReplica(carol, createMemoryStore({ incarnation: life(3) }))
+  for (const key of ['lost', 'sound']) await write(node, [{ op: 'put', key, value: 1 }])
+  node.replica.propose(versionAt(testWall + 5_000), new Map([[carol.nodeId, life(3)]]))
+  await commit(node)
+  const row = node.store.slots('lost')[0]
+  Object.assign(row ?? {}, { bytes: row?.bytes.map(byte => byte ^ 1) })
+  expect(node.replica.read('lost')).toBeUndefined()
+  node.replica.quarantine.take()
+  const leaves = [...node.replica.trie.leaves(new Uint8Array(0), 0)]
+  expect(node.replica.disown(leaves, versionAt(testWall + 5_000))).toEqual(leaves)
 })

@@ -38,7 +38,8 @@ export interface PairedEngine {
 }
 
 /** What differs between the two. */
-export type PairedPlan = Pick<PairedEngine, 'signer' | 'aheadMs' | 'dials'>
+export type PairedPlan = Pick<PairedEngine, 'signer' | 'aheadMs' | 'dials'> &
+  Partial<Pick<PairedEngine, 'store'>>
 
 interface Post {
   readonly at: number
@@ -131,7 +132,7 @@ export class EnginePair {
 const places: readonly Place[] = [0, 1]
 
 function open(plan: PairedPlan, seed: number): PairedEngine {
-  const store = createMemoryStore()
+  const { store = createMemoryStore() } = plan
   const engine = new Engine({
     info: { name: `node${seed}`, role: 'node', software: 'test' },
     store,

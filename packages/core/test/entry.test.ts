@@ -24,9 +24,12 @@ import {
   versionAt,
   type EntryContent,
   type Incarnation,
+  type NodeId,
   type Signer,
 } from '@lattice/core'
 import { anyContent, anyEntry, anyKey, assertProperty, testWall } from '@lattice/core/testing'
+import { horizonContent } from '../src/horizon.ts'
+import { membersMax } from '../src/limits.ts'
 import { alice, bob, carol, sha256, verifies } from './crypto.ts'
 
 const version = versionAt(testWall)
@@ -196,7 +199,7 @@ describe('soundness of an entry', () => {
       `${counter}00`,
       counter.slice(0, -2),
     ])
-      expect(takes({ slot })).toBe(false)
+      for (const value of [one, undefined]) expect(takes({ slot, value })).toBe(false)
   })
 
   it('the base is not newer than the entry, and a delete of the whole key has none', () => {
@@ -210,6 +213,16 @@ describe('soundness of an entry', () => {
     expect(takes({ version: 0n })).toBe(false)
     expect(takes({ version: 1n })).toBe(true)
     expect(takes({ version: 2n ** 64n - 1n })).toBe(true)
+  })
+
+  it('a horizon has a version, and names as many members as a federation has at most', () => {
+    const names = (count: number): Map<NodeId, Incarnation> =>
+      new Map(
+        Array.from({ length: count }, (_, at) => [at.toString(16).padStart(64, '0') as NodeId, incarnation]),
+      )
+    expect(takes(horizonContent(version, names(membersMax)))).toBe(true)
+    expect(takes(horizonContent(version, names(membersMax + 1)))).toBe(false)
+    expect(takes(horizonContent(0n, names(1)))).toBe(false)
   })
 
   it('flags have one spelling: unknown bits, a base of zero and a tombstone with a value are refused', () => {

@@ -1,10 +1,10 @@
-/** What is read of a journal for one frame, however large its rows are. */
+/** What is read of a journal for one frame, and where rows go on. */
 import { describe, expect, it } from '@jest/globals'
 import { encodeValue } from '@lattice/core'
-import { readRows, type RowsQuery } from '../src/journal.ts'
+import { continues, covers, entriesNamed, readRows, type RowsQuery } from '../src/journal.ts'
 import type { Rows } from '../src/message.ts'
 import { alice, carol, sha256 } from './crypto.ts'
-import { entryOf, joined, type TestReplica } from './replicas.ts'
+import { entryOf, joined, life, type TestReplica } from './replicas.ts'
 
 const kib = 1024
 const mib = 1024 * kib
@@ -56,4 +56,54 @@ describe('rows of 100 KiB', () => {
     expect(told.reduce((sum, { rows }) => sum + rows.locators.length, 0)).toBe(rowCount)
     expect(Math.max(...told.map(({ bytesRead }) => bytesRead))).toBeLessThan(bytesMax)
   })
+})
+
+it('rows go on at or before the cursor, and at the front where the journal is another one', () => {
+  const cursor = { incarnation: life(1), seq: 5 }
+  const goOn = (number: number, after: number): boolean =>
+    continues(cursor, { incarnation: life(number), after })
+  expect([goOn(1, 4), goOn(1, 5), goOn(1, 6)]).toEqual([true, true, false])
+  expect([goOn(2, 0), goOn(2, 1), continues(undefined, { incarnation: life(1), after: 1 })]).toEqual([
+    true,
+    false,
+    false,
+  ])
+  const covered = (number: number, seq: number): boolean => covers(cursor, { incarnation: life(number), seq })
+  expect([covered(1, 5), covered(1, 6), covered(2, 5)]).toEqual([true, false, false])
+})
+
+it('rows beyond the end that is told are left out', async () => {
+  const { replica } = await joined([1, 2, 3].map(tick => entryOf({ tick, key: `k${tick}` }, carol)))
+  const query = { after: 0, upTo: 2, bytesMax: kib, locateOthers: false }
+  const rows = readRows(replica.rows, replica.trie, sha256, alice.nodeId, query)
+  expect([rows.entries.length, rows.upTo]).toEqual([2, 2])
+})
+
+it('a transaction is not cut where it fits a frame, and its rows are told with it', async () => {
+  const ticks = [1, 2, 2, 2]
+  const { replica } = await joined(ticks.map((tick, at) => entryOf({ tick, key: `k${at}` }, carol)))
+  const size = replica.rows.after(0, 1)[0]?.bytes.length ?? 0
+  const query = { upTo: 4, bytesMax: 3 * size, locateOthers: false }
+  const tell = (after: number): Rows =>
+    readRows(replica.rows, replica.trie, sha256, alice.nodeId, { ...query, after })
+  expect([tell(0), tell(1)].map(({ entries, upTo }) => [entries.length, upTo])).toEqual([
+    [1, 1],
+    [3, 4],
+  ])
+})
+
+it('entries of different authors at one version are no transaction', async () => {
+  const entries = [1, 2, 2].map((tick, at) => entryOf({ tick, key: `k${at}` }, at < 2 ? carol : alice))
+  const { replica } = await joined(entries)
+  const query = { after: 0, upTo: 3, bytesMax: 250, locateOthers: false }
+  expect(readRows(replica.rows, replica.trie, sha256, alice.nodeId, query).entries).toHaveLength(2)
+})
+
+it('an entry is recognised by all its bytes', () => {
+  const { bytes } = entryOf({ tick: 1, value })
+  const named = entriesNamed([bytes])
+  expect([
+    named.has(bytes.slice()),
+    named.has(bytes.map((byte, at) => (at === 40 ? byte ^ 1 : byte))),
+  ]).toEqual([true, false])
 })

@@ -4,7 +4,7 @@ import { admit, parseEntry, pathOf, type Entry, type Leaf, type NewRow, type Ope
 import { testWall } from '@lattice/core/testing'
 import type { Intake } from '../src/intake.ts'
 import { StoreCare } from '../src/store-care.ts'
-import { sha256 } from './crypto.ts'
+import { bob, sha256 } from './crypto.ts'
 import { commit, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
 
 const put = (key: string, value: string): Operation => ({ op: 'put', key, value })
@@ -101,6 +101,17 @@ describe('a leaf on the disk that is damaged', () => {
     expect([rootOf(node), node.replica.quarantine.places]).toEqual([root, []])
   })
 
+  it('in its place, is noted once, with who is known to have had it, however often it is read', async () => {
+    const before = await filled()
+    misplaceLeaf(before, 2)
+    const { replica } = openReplica(undefined, before.store)
+    replica.read('b')
+    expect(replica.quarantine.take(() => [bob.nodeId])).toHaveLength(1)
+    replica.read('b')
+    expect(replica.quarantine.take()).toEqual([])
+    expect(replica.quarantine.places.map(({ holders }) => holders.length)).toEqual([1])
+  })
+
   it('does not let a counter begin anew that is missing from the trie alone', async () => {
     const before = await filled()
     misplaceLeaf(before, 4)
@@ -120,4 +131,24 @@ describe('a leaf on the disk that is damaged', () => {
     expect([node.replica.read('b'), node.replica.quarantine.isDamaged('b')]).toEqual([undefined, true])
     expect(node.replica.read('c')?.value).toBe('three')
   })
+})
+
+it('a row of which only the slot is damaged is mended from its bytes', async () => {
+  const node = await filled()
+  const root = rootOf(node)
+  damage(node, 2, () => ({ slot: '02ff' }))
+  expect(node.replica.read('b')).toBeUndefined()
+  await scrub(node)
+  expect([rootOf(node), node.replica.quarantine.places, node.replica.read('b')?.value]).toEqual([
+    root,
+    [],
+    'two',
+  ])
+})
+
+it('a sound row of another key is not served for a key that the index of places has mixed up with it', async () => {
+  const { replica, store } = await filled()
+  const slots = store.slots.bind(store)
+  Object.assign(store, { slots: (key: string) => slots(key === 'b' ? 'c' : key) })
+  expect(['b', 'c'].map(key => replica.read(key)?.value)).toEqual(['two', 'three'])
 })

@@ -1,12 +1,13 @@
 /** What a horizon has left over ends where it keeps roots apart. */
 import { expect, it } from '@jest/globals'
-import { defaultParams, versionAt, type Operation } from '@lattice/core'
+import { defaultParams, elementSlot, encodeValue, versionAt } from '@lattice/core'
+import type { Operation, VerifiedEntry } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { Compaction } from '../src/compaction.ts'
 import { createPeer } from '../src/peers.ts'
 import { storedEntry } from '../src/winners.ts'
-import { alice, bob } from './crypto.ts'
-import { commit, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
+import { alice, bob, sha256 } from './crypto.ts'
+import { commit, entryOf, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
 
 const laterWall = testWall + 3_600_000
 
@@ -85,4 +86,23 @@ it('also what counts no more only since then, and has ended where the horizon ca
   await commit(first)
   expect(rootOf(first)).toBe(rootOf(second))
   expect([first, second].map(({ replica }) => replica.read('set')?.value)).toEqual([['later'], ['later']])
+})
+
+it('what ends with the commit that was to bring it leaves nothing behind', async () => {
+  const node = openReplica(alice, createMemoryStore({ incarnation: life(1) }))
+  const element = (name: string, tick: number, isThere: boolean): VerifiedEntry => {
+    const bytes = encodeValue(name)
+    const slot = elementSlot(bytes, sha256)
+    return entryOf({ key: 'set', tick, slot, value: isThere ? bytes : undefined }, bob)
+  }
+  node.replica.offer([element('gone', 2, false), element('kept', 9, true)], 'p2p', laterWall)
+  const horizon = versionAt(testWall) + 5n
+  node.replica.propose(horizon, new Map([[alice.nodeId, life(1)]]))
+  await commit(node)
+  expect(node.store.slots('set')).toHaveLength(1)
+  // Nothing stands in its place, so that what a settled node has there is news.
+  const older = element('gone', 1, true)
+  expect(node.replica.offer([older], 'p2p', laterWall, horizon)).toEqual(['staged'])
+  await commit(node)
+  expect(node.replica.read('set')?.value).toEqual(['gone', 'kept'])
 })

@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals'
 import type { Effect, Event, Incarnation } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { cursorFact, decodeCursor } from '../src/journal.ts'
+import { isOvertaken } from '../src/peers.ts'
 import { bob } from './crypto.ts'
 import { openEngine } from './engines.ts'
 
@@ -52,4 +53,16 @@ it('of a new life is taken for what it says', async () => {
     { life: next, seq: 3, wall: testWall + 1 },
   ]
   expect(await cursorAfter(announces)).toEqual({ incarnation: next, seq: 3 })
+})
+
+it.each([
+  ['of this life, of as much as is known', 'b', 500, 0, false],
+  ['of this life, of less', 'b', 499, 1, true],
+  ['of another life, later', 'a', 3, 1, false],
+  ['of another life, of the same moment', 'a', 3, 0, true],
+])('is overtaken or not: %s', (_, digit, seq, laterMs, isOver) => {
+  const root = new Uint8Array(32)
+  const known = { at: 0, incarnation: life('b'), seq: 500, root: '', count: 1, wall: testWall }
+  const beat = { incarnation: life(digit), seq, root, count: 1, wall: testWall + laterMs, heardMs: {} }
+  expect([isOvertaken(beat, known), isOvertaken(beat, undefined)]).toEqual([isOver, false])
 })

@@ -4,6 +4,7 @@
 import { describe, expect, it } from '@jest/globals'
 import {
   encodeValue,
+  futureToleranceMs,
   versionAt,
   type Effect,
   type Incarnation,
@@ -103,6 +104,17 @@ describe('counting after a start', () => {
     await write(node, [increment])
     await commit(node)
     expect([slotsOf(store).length, node.replica.read('n')?.value]).toEqual([2, 4])
+  })
+
+  it('stays provisional while a total of its own waits here for its time', async () => {
+    const { store } = openReplica(alice, createMemoryStore({ incarnation }))
+    const parts = { store, hash: sha256, signer: alice, trusted: everybody, provisionalLife: life(9) }
+    const node = { store, replica: new Replica(parts) }
+    const ahead = { tick: 2 * futureToleranceMs * 65_536, key: 'n', value: encodeValue(7) }
+    node.replica.offer([entryOf({ ...ahead, slot: counterSlot(self, incarnation) })], 'http', testWall)
+    node.replica.countOn()
+    await write(node, [increment])
+    expect(slotsOf(store)).toEqual([counterSlot(self, life(9))])
   })
 
   it('is provisional until every other member has agreed: one of them alone may hold a later total', () => {

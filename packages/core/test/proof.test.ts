@@ -5,6 +5,7 @@ import {
   checkProof,
   encodeValue,
   isUnsound,
+  leafDigest,
   MerkleTrie,
   pathOf,
   proofEntriesMax,
@@ -191,6 +192,40 @@ describe('a forged proof', () => {
       if (neighbour !== undefined) expect(rootOf({ ...held, entries: [], neighbour })).not.toBe(parts.root)
     }
     expect(rootOf({ ...held, entries: [] })).not.toBe(parts.root)
+  })
+
+  it('cannot deny a key with the branch of its own slots, where the trie goes on below the key', () => {
+    const nibble = ({ key, slot }: Entry): number => (pathOf(key, slot, sha256)[32] as number) >> 4
+    // A target ends where its slots begin, and would go on with 0.
+    const slots = Array.from({ length: 40 }, (_, value) => element('pair', value)).filter(nibble)
+    const pair = [...new Map(slots.map(slot => [nibble(slot), slot])).values()].slice(0, 2)
+    const own = world([...many, ...pair])
+    const proof = proofOf('pair', own)
+    const children = Object.fromEntries(
+      pair.map(slot => {
+        const path = pathOf(slot.key, slot.slot, sha256)
+        return [nibble(slot).toString(16), toHex(leafDigest(path, slot.digest, sha256))]
+      }),
+    )
+    const branches = [...proof.branches, { depth: 64, count: 2, children }]
+    expect(rootOf(proof)).toBe(own.root)
+    expect(rootOf({ ...proof, entries: [], branches })).not.toBe(own.root)
+  })
+
+  it('cannot show a value of before beside the present one', () => {
+    const before = toHex(register('key 7', 3).bytes)
+    for (const entries of [[before, ...proofOf('key 7', parts).entries], [before]])
+      expect(rootOf({ ...proofOf('key 7', parts), entries })).not.toBe(parts.root)
+  })
+
+  it('cannot give a key that is absent the entries of its neighbour', () => {
+    const beside = proofs.flatMap(proof => {
+      const path = proof.neighbour !== undefined && 'leaf' in proof.neighbour && proof.neighbour.leaf.path
+      const entry = many.find(({ key, slot }) => toHex(pathOf(key, slot, sha256)) === path)
+      return entry === undefined ? [] : [{ ...proof, entries: [toHex(entry.bytes)], neighbour: undefined }]
+    })
+    expect(beside).not.toEqual([])
+    for (const { neighbour: _, ...forged } of beside) expect(rootOf(forged)).not.toBe(parts.root)
   })
 
   it('with numbers and names of any kind throws nothing', () => {

@@ -108,6 +108,12 @@ it.each([
   expect(engine.status(at).clonedWall).toBe(clonedWall)
 })
 
+it('where nobody is left to agree, nobody has agreed', async () => {
+  const engine = await openAway(new Set([alice.nodeId]))
+  engine.step({ type: 'tick' }, { mono: 1, wall: laterWall })
+  expect(engine.replica.isRecovering).toBe(true)
+})
+
 it('a horizon that is repeated does not begin a recovery that is over', async () => {
   const store = createMemoryStore({ image: (await awayStore(usualHorizon)).image })
   const away = openReplica(alice, store)
@@ -116,4 +122,13 @@ it('a horizon that is repeated does not begin a recovery that is over', async ()
   away.replica.repeatHorizon()
   await commit(away)
   expect([away.replica.isRecovering, openReplica(alice, store).replica.isRecovering]).toEqual([false, false])
+})
+
+it('who has begun anew since a horizon named it was not there for it', async () => {
+  const anew = openReplica(alice, createMemoryStore({ incarnation: life(2) }))
+  anew.replica.propose(usualHorizon, new Map([[alice.nodeId, life(1)]]))
+  expect(anew.replica.isRecovering).toBe(true)
+  const there = openReplica(alice, createMemoryStore({ incarnation: life(1) }))
+  there.replica.propose(usualHorizon, new Map([[alice.nodeId, life(1)]]))
+  expect(there.replica.isRecovering).toBe(false)
 })

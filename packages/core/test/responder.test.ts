@@ -37,3 +37,14 @@ it('entries that are on their way to the disk already are not acknowledged befor
   expect(step({ type: 'committed' })).not.toContain('reply')
   expect(step({ type: 'committed' })).toContain('reply')
 })
+
+it('nor those that are in the very commit under way', () => {
+  const engine = openEngine()
+  const step = (event: Event): Effect['type'][] =>
+    engine.step(event, { mono: 1, wall: testWall + 1 }).map(({ type }) => type)
+  const entry = entryOf({ key: 'other', tick: 1 }, bob)
+  const message = { entries: [entry.bytes] }
+  expect(step({ type: 'announced', peer: bob.nodeId, message, entries: [entry] })).toContain('persist')
+  expect(step({ ...asked, id: 4, message, entries: [] })).not.toContain('reply')
+  expect(step({ type: 'committed' })).toContain('reply')
+})

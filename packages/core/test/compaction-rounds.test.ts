@@ -1,0 +1,131 @@
+/** What must be so of every member before a horizon is set: with any one of these missing, none is. */
+import { beforeEach, expect, it } from '@jest/globals'
+import { defaultParams, futureToleranceMs, versionAt, type NodeId } from '@lattice/core'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { Compaction } from '../src/compaction.ts'
+import { holdersOf } from '../src/horizon.ts'
+import { createPeer, type Known, type Peer } from '../src/peers.ts'
+import { storedEntry } from '../src/winners.ts'
+import { alice, bob, carol } from './crypto.ts'
+import { commit, life, openReplica, write } from './replicas.ts'
+
+const tombstoneRetentionMs = 3_600_000
+const dayMs = 86_400_000
+/** The last horizon lies a day back, so that the next one is due in any case. */
+const last = versionAt(testWall - dayMs)
+const wall = testWall + dayMs
+
+let one = openReplica(alice)
+let peers: Map<NodeId, Peer>
+let compaction: Compaction
+let mono = 0
+
+function ready(id: NodeId, number: number): Peer {
+  const position = { incarnation: life(number), seq: 5 }
+  const peer = createPeer(id, position, 0)
+  peer.known = { ...position, at: 0, count: 9, wall, root: 'another' }
+  peer.stated = { settled: last, floor: versionAt(wall) }
+  peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq }
+  return peer
+}
+
+/** Looks so many times; whether a horizon is set then. */
+function proposes(looks = 5): boolean {
+  for (let look = 0; look < looks && !one.replica.hasForming; look++)
+    compaction.step(peers, undefined, { mono: (mono += 60_000), wall })
+  return one.replica.hasForming
+}
+
+function change(peer: Peer, known: Partial<Known>): void {
+  peer.known = { ...(peer.known as Known), ...known }
+}
+
+beforeEach(async () => {
+  one = openReplica(alice, createMemoryStore({ incarnation: life(1) }))
+  one.replica.propose(last, new Map([[alice.nodeId, life(1)]]))
+  await commit(one)
+  await write(one, [{ op: 'delete', key: 'gone' }])
+  await write(one, [{ op: 'put', key: 'clock', value: 1 }], wall)
+  peers = new Map([bob, carol].map(({ nodeId }, at) => [nodeId, ready(nodeId, at + 2)]))
+  const { replica, store } = one
+  const params = { ...defaultParams, tombstoneRetentionMs }
+  compaction = new Compaction({ params, self: alice.nodeId, store, replica }, mono)
+})
+
+it('with all of it a horizon is set, and names all members in their lives', async () => {
+  expect(proposes()).toBe(true)
+  await commit(one)
+  expect(one.replica.horizon).toBe(versionAt(wall - tombstoneRetentionMs))
+  const [row] = one.store.slots('\u0000horizon')
+  const holders = row && holdersOf(storedEntry(row))
+  expect(holders).toEqual(new Map([alice, bob, carol].map(({ nodeId }, at) => [nodeId, life(at + 1)])))
+})
+
+it.each<[string, (peer: Peer) => void]>([
+  ['has not been heard of', peer => (peer.known = undefined)],
+  ['says nothing of horizons', peer => (peer.stated = undefined)],
+  ['has not applied the last one', peer => (peer.stated = { settled: last - 1n, floor: versionAt(wall) })],
+  ['has applied a later one', peer => (peer.stated = { settled: last + 1n, floor: versionAt(wall) })],
+  ['has lost something', peer => (peer.stated = { settled: last, floor: 0n })],
+  ['has begun anew', peer => change(peer, { incarnation: life(9) })],
+  ['has told of more than is applied here', peer => change(peer, { seq: 6 })],
+  [
+    'has not applied all that is here',
+    peer => (peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq - 1 }),
+  ],
+  ['has applied a former life', peer => (peer.statedAcked = { incarnation: life(8), seq: 99 })],
+  ['has a clock that is far behind', peer => change(peer, { wall: testWall - 1 })],
+])('not while a member %s', (_, spoil) => {
+  spoil(peers.get(carol.nodeId) as Peer)
+  expect(proposes()).toBe(false)
+})
+
+it('a horizon is older than clocks may differ by, however short the retention', async () => {
+  const { replica, store } = one
+  const params = { ...defaultParams, tombstoneRetentionMs: 0 }
+  compaction = new Compaction({ params, self: alice.nodeId, store, replica }, mono)
+  expect(proposes()).toBe(true)
+  await commit(one)
+  expect(replica.horizon).toBe(versionAt(wall - futureToleranceMs))
+})
+
+it('not while this node lacks something itself, also where that shows between the rounds', async () => {
+  for (const peer of peers.values()) peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq - 1 }
+  expect(proposes(1)).toBe(false)
+  for (const peer of peers.values()) peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq }
+  const row = one.store.slots('clock')[0]
+  Object.assign(row ?? {}, { bytes: row?.bytes.map(byte => byte ^ 1) })
+  expect(one.replica.read('clock')).toBeUndefined()
+  expect(proposes()).toBe(false)
+})
+
+it.each<[string, boolean, (peer: Peer) => void]>([
+  ['all goes on as it was', true, () => {}],
+  ['a member has lost something', false, peer => (peer.stated = { settled: last, floor: 0n })],
+  ['a member begins anew, and has all that is here', false, peer => change(peer, { incarnation: life(9) })],
+])('in the midst of the second round %s: %s', async (_, isSet, spoil) => {
+  const all = [...peers.values()]
+  const acknowledge = (seq: number): void => {
+    for (const peer of all) peer.statedAcked = { incarnation: life(1), seq }
+  }
+  const { store } = one
+  acknowledge(store.lastSeq - 1)
+  expect(proposes(1)).toBe(false)
+  acknowledge(store.lastSeq)
+  await write(one, [{ op: 'put', key: 'clock', value: 2 }], wall)
+  expect(proposes(1)).toBe(false)
+  acknowledge(store.lastSeq)
+  spoil(peers.get(bob.nodeId) as Peer)
+  expect(proposes()).toBe(isSet)
+})
+
+it('what was told in the first round must have been applied everywhere by the second', () => {
+  const peer = peers.get(bob.nodeId) as Peer
+  peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq - 1 }
+  expect(proposes(2)).toBe(false)
+  peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq }
+  change(peer, { seq: 6 })
+  expect(proposes()).toBe(false)
+  peer.cursor = { incarnation: life(2), seq: 6 }
+  expect(proposes()).toBe(true)
+})

@@ -1,0 +1,99 @@
+/** A request that is repeated is applied once, and answered only for what the disk holds. */
+import { beforeEach, expect, it } from '@jest/globals'
+import { LatticeError, type Effect, type Operation } from '@lattice/core'
+import { testWall } from '@lattice/core/testing'
+import { CommitPipeline } from '../src/commits.ts'
+import { sha256 } from './crypto.ts'
+import { openReplica, type TestReplica } from './replicas.ts'
+
+const increment: Operation = { op: 'increment', key: 'n', by: 1 }
+const dayMs = 86_400_000
+
+let node: TestReplica
+let commits: CommitPipeline
+let id = 0
+
+/** The request, at once or refused at once; what is told of it. */
+function request(operations: readonly Operation[] = [increment], wall = testWall): Effect[] {
+  const conditions = { idempotencyKey: 'retry' }
+  return commits.write({ type: 'write', id: ++id, operations, conditions }, wall, () => undefined)
+}
+
+/** What is on its way to the disk, if anything is. */
+function persists(): (Effect & { type: 'persist' }) | undefined {
+  return commits.pump(() => '').find(effect => effect.type === 'persist')
+}
+
+/** The disk takes all there is; what is told meanwhile. */
+async function settle(): Promise<Effect[]> {
+  const told: Effect[] = []
+  for (;;) {
+    const effects = commits.pump(() => '')
+    told.push(...effects)
+    const persist = effects.find(effect => effect.type === 'persist')
+    if (persist === undefined) return told
+    await node.store.commit(persist.batch)
+    told.push(...commits.committed(() => '').effects)
+  }
+}
+
+const counted = (): unknown => node.replica.read('n')?.value
+
+beforeEach(() => {
+  node = openReplica()
+  commits = new CommitPipeline(node.replica, node.store, sha256)
+})
+
+it.each([
+  ['in the batch that is forming', 'forming'],
+  ['in the batch on its way to the disk', 'sealed'],
+  ['on the disk', 'durable'],
+])('once, where the first is %s', async (_, where) => {
+  expect(request()).toEqual([])
+  const sealed = where === 'sealed' ? persists() : undefined
+  const first = where === 'durable' ? await settle() : []
+  expect(request()).toEqual([])
+  if (sealed !== undefined) {
+    await node.store.commit(sealed.batch)
+    first.push(...commits.committed(() => '').effects)
+  }
+  const answers = [...first, ...(await settle())]
+  const [one, other] = answers.filter(effect => effect.type === 'written')
+  expect([one?.id, other?.id, one?.version]).toEqual([id - 1, id, other?.version])
+  expect(counted()).toBe(1)
+})
+
+it('anew, where the disk has refused the first, whether it was on its way or forming behind', async () => {
+  node.replica.write([{ op: 'put', key: 'other', value: 1 }], testWall)
+  persists()
+  request()
+  commits.failed(new LatticeError('STORE_FULL'))
+  request()
+  persists()
+  commits.failed(new LatticeError('STORE_FULL'))
+  expect(counted()).toBeUndefined()
+  request()
+  const answers = (await settle()).filter(({ type }) => type === 'written')
+  expect([answers.length, counted()]).toEqual([1, 1])
+})
+
+it('never for other operations under the same name', async () => {
+  request()
+  await settle()
+  expect(request([{ ...increment, by: 2 }])).toMatchObject([
+    { type: 'write-refused', error: { code: 'IDEMPOTENCY_CONFLICT' } },
+  ])
+})
+
+it('for a day', async () => {
+  request()
+  await settle()
+  const later = async (ms: number, mono: number): Promise<unknown> => {
+    commits.forget({ mono, wall: testWall + ms })
+    await settle()
+    request([increment], testWall + ms)
+    await settle()
+    return counted()
+  }
+  expect([await later(dayMs, dayMs), await later(dayMs + 1, 2 * dayMs)]).toEqual([1, 2])
+})
