@@ -113,6 +113,7 @@ async function rawPeer(): Promise<RawPeer> {
     listen: [],
     announce: [],
     advertised: () => true,
+    heard: () => {},
     topic,
   })
   await raw.start()
