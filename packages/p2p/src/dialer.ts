@@ -3,7 +3,8 @@
  *
  * Known are the configured bootstrap addresses, and what trusted peers told through identify and the private
  * DHT. The address that failed or came longest ago goes first, so that a try cut short by its signal still
- * gives every address its turn. When and how often to try is the engine's business, for ever (reliability §1.1).
+ * gives every address its turn. When and how often to try is the engine's business, for ever (reliability
+ * §1.1).
  */
 import { LatticeError, type AddressStatus, type NodeId } from '@lattice/core'
 import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
