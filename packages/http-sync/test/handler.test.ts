@@ -43,7 +43,7 @@ async function open(wallOffsetMs = 0) {
   })
   handler.start(inbox)
   const { life } = problemOf(await handler.handle(signed({ nonce: 'A'.repeat(22) })))
-  const draft = (parts: Draft = {}): SyncRequest => signed({ nonce: freshNonce(life), ...parts })
+  const draft = (parts: Draft = {}): Whole => signed({ nonce: freshNonce(life), ...parts })
   return { handler, calls, clock, inbox, draft, life }
 }
 
@@ -64,8 +64,11 @@ function nowS(): number {
   return Math.floor(Date.now() / 1000)
 }
 
+/** A request whose body is there. */
+type Whole = SyncRequest & { readonly body: Uint8Array }
+
 /** A correctly signed request. */
-function signed(parts: Draft): SyncRequest {
+function signed(parts: Draft): Whole {
   const { body = frame, purpose = 'request', dest = server.nodeId } = parts
   const digest = contentDigest(hash, body)
   const contentType = contentTypes[purpose]
@@ -95,6 +98,46 @@ function isSigned(request: SyncRequest, answer: SyncResponse): boolean {
   )
   return claim?.nodeId === server.nodeId && verifySignature(claim.nodeId, claim.message, claim.signature)
 }
+
+describe('a body', () => {
+  const unread = async (): Promise<Uint8Array> => {
+    throw new Error('the body was asked for')
+  }
+
+  it('is not received where its head says already that it will be refused', async () => {
+    const { handler, draft } = await open()
+    const used = draft()
+    expect(outcome(await handler.handle(used))).toBe('200')
+    const forged = withHeader(draft(), 'signature', `s=:${Buffer.alloc(64, 1).toString('base64')}:`)
+    const refused = [used, forged, draft({ signer: newSigner() }), draft({ dest: caller.nodeId })]
+    const outcomes: string[] = []
+    for (const request of refused) outcomes.push(outcome(await handler.handle({ ...request, body: unread })))
+    expect(outcomes).toEqual([
+      '401 REPLAYED',
+      '401 SIGNATURE_INVALID',
+      '401 NOT_TRUSTED',
+      '421 PEER_MISMATCH',
+    ])
+  })
+
+  it('is received once from a member, 64 at a time', async () => {
+    const { handler, calls, draft } = await open()
+    const arriving = Promise.withResolvers<Uint8Array>()
+    let received = 0
+    const body = (): Promise<Uint8Array> => {
+      received++
+      return arriving.promise
+    }
+    const all = Array.from({ length: 100 }, () => handler.handle({ ...draft(), body }))
+    expect(received).toBe(64)
+    arriving.resolve(frame)
+    const outcomes = (await Promise.all(all)).map(outcome)
+    expect(outcomes.filter(each => each === '200')).toHaveLength(64)
+    expect(outcomes.filter(each => each === '503 OVERLOADED')).toHaveLength(36)
+    expect(calls).toHaveLength(64)
+    expect(outcome(await handler.handle(draft()))).toBe('200')
+  })
+})
 
 describe('an accepted request', () => {
   it('is served in the name of its signer, and the answer is signed for it', async () => {
@@ -140,7 +183,7 @@ describe('an accepted request', () => {
 })
 
 describe('a refused request', () => {
-  const edits: ReadonlyArray<readonly [string, string, (request: SyncRequest) => SyncRequest]> = [
+  const edits: ReadonlyArray<readonly [string, string, (request: Whole) => SyncRequest]> = [
     ['another path', '404 NOT_FOUND', r => ({ ...r, path: '/sync/v2' })],
     ['another method', '405 METHOD_NOT_ALLOWED', r => ({ ...r, method: 'PUT' })],
     ['an added query', '401 SIGNATURE_INVALID', r => ({ ...r, query: '?a=1' })],
@@ -382,7 +425,7 @@ function withHeader(request: SyncRequest, name: string, value: string | undefine
   return { ...request, headers }
 }
 
-function changeByte(request: SyncRequest, name: string, at: number, flip: number): SyncRequest {
+function changeByte(request: Whole, name: string, at: number, flip: number): SyncRequest {
   if (name === 'body') {
     const body = request.body.slice()
     const place = at % body.length
