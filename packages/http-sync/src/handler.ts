@@ -2,9 +2,10 @@
  * Answers `POST /sync/v1`. Owns no socket: whoever does calls `handle` with the raw body and sends what it
  * returns.
  *
- * Checks run from cheap to dear. The head is signed, and names the digest of the body: so a stranger's body is
- * not even received, and nothing looks at a member's before its digest holds. Every answer to a request that carries a signature is signed itself and bound to it, refusals too, so that the
- * caller knows who refused (reliability §5).
+ * Checks run from cheap to dear. The head is signed, and names the digest of the body: so a stranger's body
+ * is not even received, and nothing looks at a member's before its digest holds. Every answer to a request
+ * that carries a signature is signed itself and bound to it, refusals too, so that the caller knows who
+ * refused (reliability §5).
  */
 import {
   errorCatalog,

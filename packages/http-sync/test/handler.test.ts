@@ -1,143 +1,24 @@
 /** What the handler lets through and what it refuses, without a socket. */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { LatticeError, frameBytesMax, type Inbox, type NodeId } from '@lattice/core'
-import { encodeBase64Url } from '../src/base64.ts'
-import { contentTypes, type Headers, type Purpose } from '../src/frames.ts'
-import { SyncHandler, type SyncRequest, type SyncResponse } from '../src/handler.ts'
-import { ReplayCache, nonceFor } from '../src/replay-cache.ts'
-import { contentDigest, readResponseClaim, signRequest } from '../src/signatures.ts'
-import { hash, newClock, newSigner, random, verifySignature } from './harness.ts'
-
-const server = newSigner()
-const caller = newSigner()
-const never = new AbortController().signal
-const frame = Uint8Array.of(1, 2, 3, 4)
-
-interface Call {
-  readonly kind: 'serve' | 'announced'
-  readonly from: NodeId
-  readonly frame: Uint8Array
-}
-
-/** A running handler with an inbox that notes what arrives and answers the frame reversed. */
-async function open(wallOffsetMs = 0) {
-  const calls: Call[] = []
-  const clock = newClock(wallOffsetMs)
-  const inbox: Inbox = {
-    peerUp: () => {},
-    peerDown: () => {},
-    announced: (from, bytes) => void calls.push({ kind: 'announced', from, frame: bytes }),
-    serve: async (from, bytes) => {
-      calls.push({ kind: 'serve', from, frame: bytes })
-      return bytes.toReversed()
-    },
-  }
-  const handler = new SyncHandler({
-    signer: server,
-    verify: verifySignature,
-    hash,
-    trusted: new Set([caller.nodeId]),
-    clock,
-    random,
-  })
-  handler.start(inbox)
-  const { life } = problemOf(await handler.handle(signed({ nonce: 'A'.repeat(22) })))
-  const draft = (parts: Draft = {}): Whole => signed({ nonce: freshNonce(life), ...parts })
-  return { handler, calls, clock, inbox, draft, life }
-}
-
-interface Draft {
-  readonly body?: Uint8Array
-  readonly purpose?: Purpose
-  readonly createdS?: number
-  readonly nonce?: string
-  readonly dest?: NodeId
-  readonly signer?: typeof caller
-}
-
-function freshNonce(life: string): string {
-  return nonceFor(life, encodeBase64Url(random.bytes(16)))
-}
-
-function nowS(): number {
-  return Math.floor(Date.now() / 1000)
-}
-
-/** A request whose body is there. */
-type Whole = SyncRequest & { readonly body: Uint8Array }
-
-/** A correctly signed request. */
-function signed(parts: Draft): Whole {
-  const { body = frame, purpose = 'request', dest = server.nodeId } = parts
-  const digest = contentDigest(hash, body)
-  const contentType = contentTypes[purpose]
-  const head = { method: 'POST', path: '/sync/v1', query: '', contentDigest: digest, contentType, dest }
-  const stamp = { createdS: parts.createdS ?? nowS(), nonce: parts.nonce ?? '' }
-  const proof = signRequest(parts.signer ?? caller, head, stamp)
-  const headers = { 'content-type': contentType, 'content-digest': digest, 'x-node-dest': dest, ...proof }
-  return { method: 'POST', path: '/sync/v1', query: '', headers, body, signal: never }
-}
-
-function problemOf(answer: SyncResponse): { code: string; life: string; time: number; nonce: string } {
-  return JSON.parse(new TextDecoder().decode(answer.body)) as ReturnType<typeof problemOf>
-}
-
-function outcome(answer: SyncResponse): string {
-  return answer.status < 300 ? String(answer.status) : `${answer.status} ${problemOf(answer).code}`
-}
-
-/** Whether `answer` bears the server's signature over exactly this request. */
-function isSigned(request: SyncRequest, answer: SyncResponse): boolean {
-  const digest = answer.headers['content-digest'] ?? ''
-  if (digest !== contentDigest(hash, answer.body)) return false
-  const requestSignature = String(request.headers['signature'])
-  const claim = readResponseClaim(
-    { status: answer.status, contentDigest: digest, requestSignature },
-    answer.headers,
-  )
-  return claim?.nodeId === server.nodeId && verifySignature(claim.nodeId, claim.message, claim.signature)
-}
-
-describe('a body', () => {
-  const unread = async (): Promise<Uint8Array> => {
-    throw new Error('the body was asked for')
-  }
-
-  it('is not received where its head says already that it will be refused', async () => {
-    const { handler, draft } = await open()
-    const used = draft()
-    expect(outcome(await handler.handle(used))).toBe('200')
-    const forged = withHeader(draft(), 'signature', `s=:${Buffer.alloc(64, 1).toString('base64')}:`)
-    const refused = [used, forged, draft({ signer: newSigner() }), draft({ dest: caller.nodeId })]
-    const outcomes: string[] = []
-    for (const request of refused) outcomes.push(outcome(await handler.handle({ ...request, body: unread })))
-    expect(outcomes).toEqual([
-      '401 REPLAYED',
-      '401 SIGNATURE_INVALID',
-      '401 NOT_TRUSTED',
-      '421 PEER_MISMATCH',
-    ])
-  })
-
-  it('is received once from a member, 64 at a time', async () => {
-    const { handler, calls, draft } = await open()
-    const arriving = Promise.withResolvers<Uint8Array>()
-    let received = 0
-    const body = (): Promise<Uint8Array> => {
-      received++
-      return arriving.promise
-    }
-    const all = Array.from({ length: 100 }, () => handler.handle({ ...draft(), body }))
-    expect(received).toBe(64)
-    arriving.resolve(frame)
-    const outcomes = (await Promise.all(all)).map(outcome)
-    expect(outcomes.filter(each => each === '200')).toHaveLength(64)
-    expect(outcomes.filter(each => each === '503 OVERLOADED')).toHaveLength(36)
-    expect(calls).toHaveLength(64)
-    expect(outcome(await handler.handle(draft()))).toBe('200')
-  })
-})
+import { LatticeError, frameBytesMax } from '@lattice/core'
+import { contentTypes } from '../src/frames.ts'
+import type { SyncRequest } from '../src/handler.ts'
+import { ReplayCache } from '../src/replay-cache.ts'
+import { contentDigest } from '../src/signatures.ts'
+import { hash, newClock, newSigner } from './harness.ts'
+import {
+  type Whole,
+  caller,
+  frame,
+  isSigned,
+  nowS,
+  open,
+  outcome,
+  problemOf,
+  server,
+  withHeader,
+} from './handler-world.ts'
 
 describe('an accepted request', () => {
   it('is served in the name of its signer, and the answer is signed for it', async () => {
@@ -419,11 +300,6 @@ describe('the inbox behind it', () => {
     expect(outcome(await handler.handle(draft()))).toBe('503 NOT_READY')
   })
 })
-
-function withHeader(request: SyncRequest, name: string, value: string | undefined): SyncRequest {
-  const headers: Headers = { ...request.headers, [name]: value }
-  return { ...request, headers }
-}
 
 function changeByte(request: Whole, name: string, at: number, flip: number): SyncRequest {
   if (name === 'body') {
