@@ -9,6 +9,7 @@ import {
   decodeMessage,
   entrySignature,
   isMalformed,
+  LatticeError,
   parseEntry,
   vouchedHorizon,
   type Delivery,
@@ -21,6 +22,13 @@ import {
   type Verifier,
   type Version,
 } from '@lattice/core'
+
+/**
+ * Frames of one peer that are verified at once, of those that nobody here asked for: announces come forty in
+ * a burst, requests by twos and threes. A frame is taken at the speed of the network, and its signatures
+ * may take a hundred milliseconds, also where all of them are forged: what waits must not grow without end.
+ */
+const waitingMax = { announce: 64, request: 32 }
 
 /** What admission works with. */
 export interface AdmissionParts {
@@ -36,13 +44,46 @@ export interface AdmissionParts {
 /** Lets in what is well-formed, by a member, new and truly signed. */
 export class Admission {
   readonly #parts: AdmissionParts
+  /** Frames that are being verified, by kind and peer. */
+  readonly #waiting = new Map<string, number>()
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
   }
 
-  /** Reads a frame of `peer`. */
-  decode(frame: Uint8Array, peer: NodeId): Message | Malformed {
+  /**
+   * Reads and verifies an announce. Undefined where it is malformed, or one too many: what it says comes with
+   * the next exchange.
+   */
+  announced(frame: Uint8Array, peer: NodeId): Promise<Delivery> | undefined {
+    if (!this.#hasRoom('announce', peer)) return undefined
+    const message = this.#decode(frame, peer)
+    return isMalformed(message) ? undefined : this.#admitUnasked('announce', message, peer)
+  }
+
+  /** Reads and verifies a request. @throws LatticeError OVERLOADED */
+  async requested(frame: Uint8Array, peer: NodeId): Promise<Delivery | Malformed> {
+    if (!this.#hasRoom('request', peer)) throw new LatticeError('OVERLOADED')
+    const message = this.#decode(frame, peer)
+    return isMalformed(message) ? message : this.#admitUnasked('request', message, peer)
+  }
+
+  #hasRoom(kind: keyof typeof waitingMax, peer: NodeId): boolean {
+    return (this.#waiting.get(kind + peer) ?? 0) < waitingMax[kind]
+  }
+
+  async #admitUnasked(kind: keyof typeof waitingMax, message: Message, peer: NodeId): Promise<Delivery> {
+    const count = (by: 1 | -1): unknown =>
+      this.#waiting.set(kind + peer, (this.#waiting.get(kind + peer) ?? 0) + by)
+    count(1)
+    try {
+      return await this.admit(message, peer)
+    } finally {
+      count(-1)
+    }
+  }
+
+  #decode(frame: Uint8Array, peer: NodeId): Message | Malformed {
     const message = decodeMessage(frame, peer)
     if (isMalformed(message)) {
       this.#parts.log('warn', 'a malformed frame was dropped', { peer, reason: message.malformed })

@@ -11,6 +11,7 @@ import {
   isMalformed,
   LatticeError,
   type AddressStatus,
+  type Delivery,
   type Effect,
   type Entry,
   type Event,
@@ -188,22 +189,20 @@ export class Runtime implements LatticeNode {
       peerUp: peer => this.#dispatch({ type: 'peer-up', path, peer }),
       peerDown: (peer, reason) => this.#dispatch({ type: 'peer-down', path, peer, reason }),
       announced: (peer, frame) => {
-        const message = this.#admission.decode(frame, peer)
-        if (isMalformed(message)) return
-        const admitted = this.#admission.admit(message, peer)
-        this.#spawn(admitted.then(delivery => this.#dispatch({ type: 'announced', peer, ...delivery })))
+        const admitted = this.#admission.announced(frame, peer)
+        const tell = (delivery: Delivery): void => this.#dispatch({ type: 'announced', peer, ...delivery })
+        if (admitted !== undefined) this.#spawn(admitted.then(tell))
       },
       serve: (peer, frame, signal) => this.#serve(path, peer, frame, signal),
     }
   }
 
   async #serve(path: PathKind, peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const message = this.#admission.decode(frame, peer)
-    if (isMalformed(message)) {
-      if (message.version !== undefined) return encodeVersionAnswer()
-      throw new LatticeError('PEER_MALFORMED', message.malformed)
+    const delivery = await this.#admission.requested(frame, peer)
+    if ('malformed' in delivery) {
+      if (delivery.version !== undefined) return encodeVersionAnswer()
+      throw new LatticeError('PEER_MALFORMED', delivery.malformed)
     }
-    const delivery = await this.#admission.admit(message, peer)
     if (this.#stopped || signal.aborted) throw new LatticeError('NOT_READY', 'the node is stopping')
     const id = this.#nextId++
     const gone = (): void => {

@@ -1,6 +1,6 @@
 /** What is let in while a commit fails. */
-import { expect, it } from '@jest/globals'
-import { encodeValue, signEntry, versionAt } from '@lattice/core'
+import { describe, expect, it } from '@jest/globals'
+import { encodeMessage, encodeValue, signEntry, versionAt } from '@lattice/core'
 import { Admission } from '../src/admission.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
@@ -27,4 +27,56 @@ it('an entry is verified after all when the commit that was to bring it is refus
   })
   const { entries } = await admission.admit({ entries: signed }, nodeId)
   expect(entries.map(({ key }) => key).sort()).toEqual(['first', 'second'])
+})
+
+describe('frames that nobody asked for', () => {
+  const peer = identityFromSeed(Buffer.alloc(32, 8), 'generated')
+  const other = identityFromSeed(Buffer.alloc(32, 9), 'generated')
+  const content = { key: 'k', slot: '', value: encodeValue(1), base: 0n, version: versionAt(1) }
+  const { bytes } = signEntry(content, peer.signer, sha256)
+  const frame = encodeMessage({ entries: [bytes] })
+
+  /** One whose verifier has its hands full until it is told to go on. */
+  const busy = (): { admission: Admission; verifying: () => number; goOn: () => void } => {
+    const { verify } = createVerifier()
+    const open = Promise.withResolvers<void>()
+    let count = 0
+    const admission = new Admission({
+      hash: sha256,
+      verifier: {
+        verify: async items => {
+          count++
+          await open.promise
+          return verify(items)
+        },
+      },
+      knows: () => true,
+      isNews: () => !isDone,
+      log: () => undefined,
+    })
+    let isDone = false
+    const goOn = (): void => {
+      isDone = true
+      open.resolve()
+    }
+    return { admission, verifying: () => count, goOn }
+  }
+
+  it('wait for the verifier in bounded number, and each peer for itself', async () => {
+    const { admission, verifying, goOn } = busy()
+    const announces = Array.from({ length: 500 }, () => admission.announced(frame, peer.nodeId))
+    const requests = Array.from({ length: 500 }, () => admission.requested(frame, peer.nodeId))
+    const outcomes = Promise.allSettled(requests)
+    expect(verifying()).toBe(64 + 32)
+    const others = admission.announced(frame, other.nodeId)
+    expect(verifying()).toBe(64 + 32 + 1)
+    goOn()
+    expect(await others).toMatchObject({ entries: [{ key: 'k' }] })
+    expect(announces.filter(each => each !== undefined)).toHaveLength(64)
+    const refused = (await outcomes).filter(each => each.status === 'rejected')
+    expect(refused).toHaveLength(500 - 32)
+    expect(refused[0]).toMatchObject({ reason: { code: 'OVERLOADED' } })
+    await Promise.all(announces.filter(each => each !== undefined))
+    expect(admission.announced(frame, peer.nodeId)).toBeDefined()
+  })
 })

@@ -70,18 +70,24 @@ describe('POST /sync/v1', () => {
   const echo = async (request: SyncRequest): Promise<SyncAnswer> => ({
     status: 200,
     headers: { 'content-type': 'application/octet-stream', 'x-seen': request.query },
-    body: request.body,
+    body: await request.body(),
   })
 
   it('hands over the untouched bytes and sends back what it gets, with no header added', async () => {
     const seen: SyncRequest[] = []
-    const handle = (request: SyncRequest): Promise<SyncAnswer> => (seen.push(request), echo(request))
+    const bytes: number[] = []
+    const handle = async (request: SyncRequest): Promise<SyncAnswer> => {
+      seen.push(request)
+      const answer = await echo(request)
+      bytes.push(...answer.body)
+      return answer
+    }
     world = await startWorld({ syncHandler: { handle } })
     const body = new Uint8Array([0, 255, 123, 13, 10])
     const headers = { 'content-type': 'application/vnd.frame', 'X-Node-Dest': 'abc' }
     const answer = await world.ask(`${path}?a=%2F?b`, { method: 'POST', headers, body })
     expect(answer.status).toBe(200)
-    expect([...(seen[0]?.body ?? [])]).toEqual([...body])
+    expect(bytes).toEqual([...body])
     expect(seen[0]).toMatchObject({ method: 'POST', path, query: '?a=%2F?b' })
     expect(seen[0]?.headers).toMatchObject({ 'x-node-dest': 'abc', 'content-type': 'application/vnd.frame' })
     const sent = Object.keys(answer.headers).filter(
@@ -116,6 +122,16 @@ describe('POST /sync/v1', () => {
     await once(world.server.server, 'request')
     setImmediate(() => socket.destroy())
     await expect(gone).resolves.toBeUndefined()
+  })
+
+  it('answers without the body where the handler does not ask for it', async () => {
+    const refusal = { status: 401, headers: { 'content-length': '2' }, body: new Uint8Array([110, 111]) }
+    world = await startWorld({ syncHandler: { handle: () => Promise.resolve(refusal) } })
+    const socket = connect(world.port, '127.0.0.1').setEncoding('latin1')
+    socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\nonly this`)
+    const [answer] = (await once(socket, 'data')) as [string]
+    socket.destroy()
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /)
   })
 
   it('is 503 on a node without HTTP sync', async () => {

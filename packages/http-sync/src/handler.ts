@@ -2,9 +2,10 @@
  * Answers `POST /sync/v1`. Owns no socket: whoever does calls `handle` with the raw body and sends what it
  * returns.
  *
- * Checks run from cheap to dear, and nothing reads the body before its digest and signature hold. Every
- * answer to a request that carries a signature is signed itself and bound to it, refusals too, so that the
- * caller knows who refused (reliability §5).
+ * Checks run from cheap to dear. The head is signed, and names the digest of the body: so a stranger's body
+ * is not even received, and nothing looks at a member's before its digest holds. Every answer to a request
+ * that carries a signature is signed itself and bound to it, refusals too, so that the caller knows who
+ * refused (reliability §5).
  */
 import {
   errorCatalog,
@@ -47,6 +48,9 @@ export const nonceBytes = 16
 /** What a caller should wait when this node is starting or stopping: shorter than any start. */
 const notReadyRetryS = 1
 
+/** Requests of one member at once: as many as its client has connections. Each may have a full frame. */
+const openPerMemberMax = 64
+
 /** One HTTP request, its body as received. */
 export interface SyncRequest {
   readonly method: string
@@ -55,8 +59,8 @@ export interface SyncRequest {
   /** With its leading `?`; empty where there is none. */
   readonly query: string
   readonly headers: Headers
-  /** Raw: no decoder may have run, whatever `content-encoding` says. */
-  readonly body: Uint8Array
+  /** Raw: no decoder may have run, whatever `content-encoding` says. Or how to get it: once, if at all. */
+  readonly body: Uint8Array | (() => Promise<Uint8Array>)
   /** Fires when the client has gone. */
   readonly signal: AbortSignal
 }
@@ -97,6 +101,8 @@ interface Refusal {
 export class SyncHandler {
   readonly #options: SyncHandlerOptions
   readonly #replays: ReplayCache
+  /** Requests that are not answered yet, by member. */
+  readonly #open = new Map<NodeId, number>()
   #running: { readonly inbox: Inbox; readonly stopping: AbortController } | undefined
 
   constructor(options: SyncHandlerOptions) {
@@ -117,29 +123,49 @@ export class SyncHandler {
     running?.stopping.abort()
   }
 
-  /** Answers one request. Rejects only when the inbox failed with something that is no `LatticeError`. */
+  /**
+   * Answers one request. Rejects only when its body cannot be had, or the inbox failed with something that is
+   * no `LatticeError`.
+   */
   async handle(request: SyncRequest): Promise<SyncResponse> {
     const judged = this.#judge(request)
     if ('code' in judged) {
       this.#options.log?.('debug', `refused a sync request: ${judged.detail}`, { code: judged.code })
       return this.#refuse(request, judged)
     }
+    const { from } = judged
+    const open = this.#open.get(from) ?? 0
+    if (open >= openPerMemberMax) return this.#refuse(request, overloaded)
+    this.#open.set(from, open + 1)
+    try {
+      return await this.#take(request, judged)
+    } finally {
+      this.#open.set(from, (this.#open.get(from) ?? 1) - 1)
+    }
+  }
+
+  /** Receives the body of an accepted request, and passes it on. */
+  async #take(request: SyncRequest, { from, purpose }: Accepted): Promise<SyncResponse> {
+    const body = typeof request.body === 'function' ? await request.body() : request.body
+    if (headerOf(request.headers, 'content-digest') !== contentDigest(this.#options.hash, body))
+      return this.#refuse(request, unsigned('the body does not match its Content-Digest'))
     const running = this.#running
     if (running === undefined) return this.#refuse(request, notReady)
-    if (judged.purpose === 'request') return await this.#serve(request, judged.from, running)
-    if (judged.purpose === 'announce') running.inbox.announced(judged.from, request.body)
+    if (purpose === 'request') return await this.#serve(request, body, from, running)
+    if (purpose === 'announce') running.inbox.announced(from, body)
     return this.#answer(request, 204, {}, new Uint8Array())
   }
 
   async #serve(
     request: SyncRequest,
+    body: Uint8Array,
     from: NodeId,
     { inbox, stopping }: { readonly inbox: Inbox; readonly stopping: AbortController },
   ): Promise<SyncResponse> {
     const gone = AbortSignal.any([request.signal, stopping.signal])
     let frame: Uint8Array | undefined
     try {
-      frame = await unlessGone(() => inbox.serve(from, request.body, gone), gone)
+      frame = await unlessGone(() => inbox.serve(from, body, gone), gone)
     } catch (error) {
       if (!isLatticeError(error)) throw error
       // A frame nobody can read stays so, however often it is sent; everything else may pass.
@@ -166,7 +192,7 @@ export class SyncHandler {
         headers: { allow: 'POST' },
       }
     if (isEncoded(headers)) return unsupported('frames are not compressed; send no Content-Encoding')
-    if (body.length > frameBytesMax)
+    if (typeof body !== 'function' && body.length > frameBytesMax)
       return {
         status: 413,
         code: 'BODY_TOO_LARGE',
@@ -178,9 +204,9 @@ export class SyncHandler {
     return 'code' in claim ? claim : this.#admit(claim, purpose)
   }
 
-  /** Who sent this to us, exactly so; or what is wrong with it. */
+  /** Who sent this head to us, exactly so; or what is wrong with it. */
   #authenticate(request: SyncRequest): RequestClaim | Refusal {
-    const { hash, signer, trusted, verify } = this.#options
+    const { signer, trusted, verify } = this.#options
     const claim = claimOf(request)
     if (claim === undefined)
       return unsigned('Signature-Input and Signature are missing, or not of this profile')
@@ -196,8 +222,6 @@ export class SyncHandler {
         code: 'PEER_MISMATCH',
         detail: `this is node ${short(signer.nodeId)}…, not the one in X-Node-Dest`,
       }
-    if (headerOf(request.headers, 'content-digest') !== contentDigest(hash, request.body))
-      return unsigned('the body does not match its Content-Digest')
     if (!verify(claim.nodeId, claim.message, claim.signature)) return unsigned('the signature does not match')
     return claim
   }
@@ -248,6 +272,13 @@ const notReady: Refusal = {
   status: 503,
   code: 'NOT_READY',
   detail: 'this node is starting or stopping',
+  headers: { 'retry-after': String(notReadyRetryS) },
+}
+
+const overloaded: Refusal = {
+  status: 503,
+  code: 'OVERLOADED',
+  detail: `this node answers ${openPerMemberMax} requests of a member at once`,
   headers: { 'retry-after': String(notReadyRetryS) },
 }
 

@@ -1,100 +1,24 @@
 /** What the handler lets through and what it refuses, without a socket. */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { LatticeError, frameBytesMax, type Inbox, type NodeId } from '@lattice/core'
-import { encodeBase64Url } from '../src/base64.ts'
-import { contentTypes, type Headers, type Purpose } from '../src/frames.ts'
-import { SyncHandler, type SyncRequest, type SyncResponse } from '../src/handler.ts'
-import { ReplayCache, nonceFor } from '../src/replay-cache.ts'
-import { contentDigest, readResponseClaim, signRequest } from '../src/signatures.ts'
-import { hash, newClock, newSigner, random, verifySignature } from './harness.ts'
-
-const server = newSigner()
-const caller = newSigner()
-const never = new AbortController().signal
-const frame = Uint8Array.of(1, 2, 3, 4)
-
-interface Call {
-  readonly kind: 'serve' | 'announced'
-  readonly from: NodeId
-  readonly frame: Uint8Array
-}
-
-/** A running handler with an inbox that notes what arrives and answers the frame reversed. */
-async function open(wallOffsetMs = 0) {
-  const calls: Call[] = []
-  const clock = newClock(wallOffsetMs)
-  const inbox: Inbox = {
-    peerUp: () => {},
-    peerDown: () => {},
-    announced: (from, bytes) => void calls.push({ kind: 'announced', from, frame: bytes }),
-    serve: async (from, bytes) => {
-      calls.push({ kind: 'serve', from, frame: bytes })
-      return bytes.toReversed()
-    },
-  }
-  const handler = new SyncHandler({
-    signer: server,
-    verify: verifySignature,
-    hash,
-    trusted: new Set([caller.nodeId]),
-    clock,
-    random,
-  })
-  handler.start(inbox)
-  const { life } = problemOf(await handler.handle(signed({ nonce: 'A'.repeat(22) })))
-  const draft = (parts: Draft = {}): SyncRequest => signed({ nonce: freshNonce(life), ...parts })
-  return { handler, calls, clock, inbox, draft, life }
-}
-
-interface Draft {
-  readonly body?: Uint8Array
-  readonly purpose?: Purpose
-  readonly createdS?: number
-  readonly nonce?: string
-  readonly dest?: NodeId
-  readonly signer?: typeof caller
-}
-
-function freshNonce(life: string): string {
-  return nonceFor(life, encodeBase64Url(random.bytes(16)))
-}
-
-function nowS(): number {
-  return Math.floor(Date.now() / 1000)
-}
-
-/** A correctly signed request. */
-function signed(parts: Draft): SyncRequest {
-  const { body = frame, purpose = 'request', dest = server.nodeId } = parts
-  const digest = contentDigest(hash, body)
-  const contentType = contentTypes[purpose]
-  const head = { method: 'POST', path: '/sync/v1', query: '', contentDigest: digest, contentType, dest }
-  const stamp = { createdS: parts.createdS ?? nowS(), nonce: parts.nonce ?? '' }
-  const proof = signRequest(parts.signer ?? caller, head, stamp)
-  const headers = { 'content-type': contentType, 'content-digest': digest, 'x-node-dest': dest, ...proof }
-  return { method: 'POST', path: '/sync/v1', query: '', headers, body, signal: never }
-}
-
-function problemOf(answer: SyncResponse): { code: string; life: string; time: number; nonce: string } {
-  return JSON.parse(new TextDecoder().decode(answer.body)) as ReturnType<typeof problemOf>
-}
-
-function outcome(answer: SyncResponse): string {
-  return answer.status < 300 ? String(answer.status) : `${answer.status} ${problemOf(answer).code}`
-}
-
-/** Whether `answer` bears the server's signature over exactly this request. */
-function isSigned(request: SyncRequest, answer: SyncResponse): boolean {
-  const digest = answer.headers['content-digest'] ?? ''
-  if (digest !== contentDigest(hash, answer.body)) return false
-  const requestSignature = String(request.headers['signature'])
-  const claim = readResponseClaim(
-    { status: answer.status, contentDigest: digest, requestSignature },
-    answer.headers,
-  )
-  return claim?.nodeId === server.nodeId && verifySignature(claim.nodeId, claim.message, claim.signature)
-}
+import { LatticeError, frameBytesMax } from '@lattice/core'
+import { contentTypes } from '../src/frames.ts'
+import type { SyncRequest } from '../src/handler.ts'
+import { ReplayCache } from '../src/replay-cache.ts'
+import { contentDigest } from '../src/signatures.ts'
+import { hash, newClock, newSigner } from './harness.ts'
+import {
+  type Whole,
+  caller,
+  frame,
+  isSigned,
+  nowS,
+  open,
+  outcome,
+  problemOf,
+  server,
+  withHeader,
+} from './handler-world.ts'
 
 describe('an accepted request', () => {
   it('is served in the name of its signer, and the answer is signed for it', async () => {
@@ -140,7 +64,7 @@ describe('an accepted request', () => {
 })
 
 describe('a refused request', () => {
-  const edits: ReadonlyArray<readonly [string, string, (request: SyncRequest) => SyncRequest]> = [
+  const edits: ReadonlyArray<readonly [string, string, (request: Whole) => SyncRequest]> = [
     ['another path', '404 NOT_FOUND', r => ({ ...r, path: '/sync/v2' })],
     ['another method', '405 METHOD_NOT_ALLOWED', r => ({ ...r, method: 'PUT' })],
     ['an added query', '401 SIGNATURE_INVALID', r => ({ ...r, query: '?a=1' })],
@@ -377,12 +301,7 @@ describe('the inbox behind it', () => {
   })
 })
 
-function withHeader(request: SyncRequest, name: string, value: string | undefined): SyncRequest {
-  const headers: Headers = { ...request.headers, [name]: value }
-  return { ...request, headers }
-}
-
-function changeByte(request: SyncRequest, name: string, at: number, flip: number): SyncRequest {
+function changeByte(request: Whole, name: string, at: number, flip: number): SyncRequest {
   if (name === 'body') {
     const body = request.body.slice()
     const place = at % body.length

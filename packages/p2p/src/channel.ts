@@ -24,9 +24,9 @@ export interface Channel {
   send(kind: ExchangeKind, id: number, body: Uint8Array): Promise<void>
   /**
    * Calls `each` for every message until the stream ends, and resolves why it ended: PEER_MALFORMED is their
-   * fault.
+   * fault. What `each` returns is waited for: whoever sends on meanwhile is cut off at 4 MiB.
    */
-  receive(each: (message: ExchangeMessage) => void): Promise<unknown>
+  receive(each: (message: ExchangeMessage) => void | Promise<void>): Promise<unknown>
   /** Ends the stream after what is queued has been sent. */
   close(): void
   /** Ends the stream at once. */
@@ -50,7 +50,7 @@ export function createChannel(stream: Stream): Channel {
     sent.catch(() => {})
     return sent
   }
-  const receive = async (each: (message: ExchangeMessage) => void): Promise<unknown> => {
+  const receive: Channel['receive'] = async each => {
     for (;;) {
       let message: ExchangeMessage | undefined
       try {
@@ -59,7 +59,7 @@ export function createChannel(stream: Stream): Channel {
         return error
       }
       if (message === undefined) return new LatticeError('PEER_MALFORMED')
-      each(message)
+      await each(message)
     }
   }
   return {

@@ -2,59 +2,57 @@
  * One try to connect: every known address of a peer, one after the other.
  *
  * Known are the configured bootstrap addresses, and what trusted peers told through identify and the private
- * DHT. The address that failed longest ago goes first, so that a try cut short by its signal still gives
- * every address its turn. When and how often to try is the engine's business, for ever (reliability §1.1).
+ * DHT. The address that failed or came longest ago goes first, so that a try cut short by its signal still
+ * gives every address its turn. When and how often to try is the engine's business, for ever (reliability
+ * §1.1).
  */
 import { LatticeError, type AddressStatus, type NodeId } from '@lattice/core'
-import { multiaddr } from '@multiformats/multiaddr'
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
+import { isDialableClaim } from './addresses.ts'
+import { ownAddressesMax } from './discovery.ts'
 import type { P2pNode } from './node.ts'
 import { toPeerId } from './peer-id.ts'
 import { translate } from './translate.ts'
 import { withWebSocketCause } from './web-socket-cause.ts'
 
-/** Addresses kept per peer from what peers claim: a member has a few, a liar could name thousands. */
-const learntMax = 16
-
-interface Failure {
-  readonly error: LatticeError
-  /** Counts failures of this dialer: which came first. */
-  readonly order: number
-}
+/** Addresses kept per peer of what others say of it: they are tried, so a liar must not have many tries. */
+const rumouredMax = 4
 
 /** Addresses of peers, and what became of the last try of each. */
 export class Dialer {
   readonly #configured: ReadonlyMap<NodeId, readonly string[]>
   readonly #learnt = new Map<NodeId, readonly string[]>()
+  readonly #rumoured = new Map<NodeId, readonly string[]>()
   /** By address with peer id. */
-  readonly #failures = new Map<string, Failure>()
+  readonly #failures = new Map<string, LatticeError>()
   /** Where a dial has succeeded, and nothing has failed since. */
   readonly #answered = new Set<string>()
-  #failureCount = 0
+  /** When each failed last, or was new: counted, so that it tells which came first. */
+  readonly #turns = new Map<string, number>()
+  #turnCount = 0
 
   /** `configured`: multiaddrs that end in the peer's own id, per peer. */
   constructor(configured: ReadonlyMap<NodeId, readonly string[]>) {
     this.#configured = configured
   }
 
-  /** Replaces what is known of `peer` from others. Keeps the old addresses when there are no new ones. */
+  /** Replaces what `peer` has told of itself. Keeps the old addresses when there are no new ones. */
   learn(peer: NodeId, addresses: readonly string[]): void {
-    if (addresses.length === 0) return
-    const suffix = `/p2p/${toPeerId(peer).toString()}`
-    const complete = addresses.map(address => (address.endsWith(suffix) ? address : address + suffix))
-    const before = this.#learnt.get(peer) ?? []
-    const kept = [...new Set(complete)].slice(0, learntMax)
-    this.#learnt.set(peer, kept)
-    for (const gone of before.filter(each => !this.#known(peer).includes(each))) {
-      this.#failures.delete(gone)
-      this.#answered.delete(gone)
-    }
+    this.#replace(this.#learnt, peer, addresses.slice(0, ownAddressesMax))
+  }
+
+  /** Replaces what others have told of `peer`, in the same way. */
+  hear(peer: NodeId, addresses: readonly Multiaddr[]): void {
+    const usable = addresses.slice(0, ownAddressesMax).filter(isDialableClaim)
+    const told = usable.map(address => address.toString())
+    this.#replace(this.#rumoured, peer, told.slice(0, rumouredMax))
   }
 
   /** Known addresses of a peer with the last error of each. */
   addresses(peer: NodeId): readonly AddressStatus[] {
     return this.#known(peer).map(address => {
       const failure = this.#failures.get(address)
-      if (failure !== undefined) return { address, lastError: failure.error.message }
+      if (failure !== undefined) return { address, lastError: failure.message }
       return this.#answered.has(address) ? { address, answered: true } : { address }
     })
   }
@@ -63,12 +61,13 @@ export class Dialer {
   failed(peer: NodeId, address: string, error: LatticeError): void {
     if (!this.#known(peer).includes(address)) return
     this.#answered.delete(address)
-    this.#failures.set(address, { error, order: this.#failureCount++ })
+    this.#failures.set(address, error)
+    this.#turns.set(address, this.#turnCount++)
   }
 
   /** A connection stands, whoever dialled it: what went wrong before is over. */
   connected(peer: NodeId): void {
-    for (const address of this.#known(peer)) this.#failures.delete(address)
+    for (const address of this.#known(peer)) this.#forget(address)
   }
 
   /**
@@ -101,10 +100,7 @@ export class Dialer {
     if (node.getPeers().length === 0) throw new LatticeError('PEER_UNKNOWN')
     try {
       const { multiaddrs } = await node.peerRouting.findPeer(toPeerId(peer), { signal })
-      this.learn(
-        peer,
-        multiaddrs.map(address => address.toString()),
-      )
+      this.hear(peer, multiaddrs)
     } catch (cause) {
       throw signal.aborted
         ? new LatticeError('PEER_TIMEOUT', 'no peer told an address of this one in time', { cause })
@@ -112,13 +108,34 @@ export class Dialer {
     }
   }
 
-  #known(peer: NodeId): readonly string[] {
-    return [...new Set([...(this.#configured.get(peer) ?? []), ...(this.#learnt.get(peer) ?? [])])]
+  #replace(told: Map<NodeId, readonly string[]>, peer: NodeId, addresses: readonly string[]): void {
+    if (addresses.length === 0) return
+    const suffix = `/p2p/${toPeerId(peer).toString()}`
+    const complete = addresses.map(address => (address.endsWith(suffix) ? address : address + suffix))
+    const before = this.#known(peer)
+    told.set(peer, [...new Set(complete)])
+    const after = this.#known(peer)
+    for (const gone of before.filter(address => !after.includes(address))) {
+      this.#forget(gone)
+      this.#answered.delete(gone)
+    }
+    // Behind what is known longer: with ever new addresses a liar would have the first turn for ever.
+    for (const fresh of after) if (!before.includes(fresh)) this.#turns.set(fresh, this.#turnCount++)
   }
 
-  /** Never failed first, then by the time of the last failure. */
+  #forget(address: string): void {
+    this.#failures.delete(address)
+    this.#turns.delete(address)
+  }
+
+  #known(peer: NodeId): readonly string[] {
+    return [this.#configured, this.#learnt, this.#rumoured]
+      .flatMap(told => told.get(peer) ?? [])
+      .filter((address, index, all) => all.indexOf(address) === index)
+  }
+
   #inTurn(addresses: readonly string[]): readonly string[] {
-    const order = (address: string): number => this.#failures.get(address)?.order ?? -1
-    return [...addresses].sort((a, b) => order(a) - order(b))
+    const turn = (address: string): number => this.#turns.get(address) ?? -1
+    return [...addresses].sort((a, b) => turn(a) - turn(b))
   }
 }

@@ -9,6 +9,7 @@ import { LatticeError, frameBytesMax, type Inbox, type NodeId } from '@lattice/c
 import type { Connection, Stream } from '@libp2p/interface'
 import { Link } from './link.ts'
 import { toNodeId } from './peer-id.ts'
+import { Places } from './places.ts'
 import { Session } from './session.ts'
 
 /**
@@ -16,6 +17,12 @@ import { Session } from './session.ts'
  * races.
  */
 export const inboundStreamsMax = 4
+
+/**
+ * Requests of one peer served at once, on all its streams and connections: bounds its answers waiting in
+ * memory to 8 MiB.
+ */
+const servedMax = 32
 
 interface Slot {
   readonly connection: Connection
@@ -28,6 +35,7 @@ export class Exchange {
   readonly #serve: Inbox['serve']
   readonly #slots = new Map<NodeId, Slot>()
   readonly #sessions = new Set<Session>()
+  readonly #places = new Places({ perNetwork: servedMax, inAll: Number.POSITIVE_INFINITY })
   #stopped = false
 
   constructor(serve: Inbox['serve']) {
@@ -38,7 +46,9 @@ export class Exchange {
   readonly handler = (stream: Stream, connection: Connection): void => {
     const from = toNodeId(connection.remotePeer)
     if (from === undefined || this.#stopped) return stream.abort(new LatticeError('PEER_REFUSED'))
-    const session = new Session(stream, (frame, signal) => this.#serve(from, frame, signal))
+    const serve = (frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> =>
+      this.#serve(from, frame, signal)
+    const session = new Session(stream, serve, () => this.#places.take(from))
     this.#sessions.add(session)
     void session.ended.then(() => this.#sessions.delete(session))
   }

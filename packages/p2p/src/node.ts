@@ -6,9 +6,9 @@
  */
 import { noise } from '@chainsafe/libp2p-noise'
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
-import { identify, type Identify } from '@libp2p/identify'
+import type { Identify } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p, PrivateKey } from '@libp2p/interface'
-import { kadDHT, passthroughMapper, type KadDHT } from '@libp2p/kad-dht'
+import type { KadDHT } from '@libp2p/kad-dht'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { webSockets } from '@libp2p/websockets'
@@ -16,6 +16,7 @@ import { yamux } from '@libp2p/yamux'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { gossipOnTopic } from './announce.ts'
+import { boundedIdentify, lookUpDht, type Hearsay } from './discovery.ts'
 
 /** The services every node runs. */
 export interface Services extends Record<string, unknown> {
@@ -37,10 +38,9 @@ export interface NodeOptions {
   /** Whether a listen address is told to peers while `announce` is empty. */
   readonly advertised: (address: Multiaddr) => boolean
   readonly topic: string
+  /** Told of the addresses that neighbours name for others. */
+  readonly heard: Hearsay
 }
-
-/** Private prefix: this DHT never meets the public one. */
-const dhtProtocol = '/lattice/kad/1.0.0'
 
 /**
  * What a handshake may take, in milliseconds. It needs 2.5 round trips, so that this is enough at 1.6 s each;
@@ -81,9 +81,9 @@ export async function createNode(options: NodeOptions): Promise<P2pNode> {
     connectionGater: options.gater,
     connectionManager: connectionLimits,
     services: {
-      identify: identify(),
+      identify: boundedIdentify(),
       ping: ping(),
-      dht: kadDHT({ protocol: dhtProtocol, peerInfoMapper: passthroughMapper, clientMode: false }),
+      dht: lookUpDht(options.heard),
       pubsub: gossipOnTopic(options.topic),
     },
   })

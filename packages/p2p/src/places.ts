@@ -21,7 +21,10 @@ export class Places {
     this.#limits = limits
   }
 
-  /** Takes a place for an IP address; answers how to give it back, or nothing when all are taken. */
+  /**
+   * Takes a place for an IP address, or for a name without colons; answers how to give it back, or nothing
+   * when all are taken.
+   */
   take(address: string): (() => void) | undefined {
     const network = networkOf(address)
     const taken = this.#taken.get(network) ?? 0

@@ -9,8 +9,13 @@ import type { ExchangeMessage } from './message.ts'
 /** Answers one request; `signal` fires when the asker is gone. */
 export type Serve = (frame: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>
 
-/** Requests served at once on one stream: bounds the answers waiting in memory to 8 MiB per stream. */
-const servedMax = 32
+/** Takes a place for one more request; answers how to give it back, or nothing when all are taken. */
+export type TakePlace = () => (() => void) | undefined
+
+interface Open {
+  readonly controller: AbortController
+  readonly leave: () => void
+}
 
 /** One inbound stream being served. */
 export class Session {
@@ -18,12 +23,15 @@ export class Session {
   readonly ended: Promise<unknown>
   readonly #channel: Channel
   readonly #serve: Serve
-  readonly #open = new Map<number, AbortController>()
+  readonly #take: TakePlace
+  /** Requests whose answers are not there yet. */
+  readonly #open = new Map<number, Open>()
 
   /** Serves `stream` from now on. */
-  constructor(stream: Stream, serve: Serve) {
+  constructor(stream: Stream, serve: Serve, take: TakePlace) {
     this.#channel = createChannel(stream)
     this.#serve = serve
+    this.#take = take
     this.ended = this.#channel
       .receive(message => this.#received(message))
       .then(reason => this.#finish(reason))
@@ -31,15 +39,19 @@ export class Session {
 
   /** Stops serving: every signal fires, the stream ends. */
   abort(reason: LatticeError): void {
-    for (const controller of this.#open.values()) controller.abort(reason)
+    for (const { controller, leave } of this.#open.values()) {
+      controller.abort(reason)
+      leave()
+    }
     this.#open.clear()
     this.#channel.abort(reason)
   }
 
-  #received({ kind, id, body }: ExchangeMessage): void {
+  /** Where there is no place, nothing more is read before the asker has read that. */
+  #received({ kind, id, body }: ExchangeMessage): void | Promise<void> {
     switch (kind) {
       case 'request':
-        return void this.#answer(id, body)
+        return this.#enter(id, body)
       case 'abort':
         return this.#abandon(id)
       case 'answer':
@@ -50,29 +62,31 @@ export class Session {
     }
   }
 
-  async #answer(id: number, frame: Uint8Array): Promise<void> {
+  #enter(id: number, frame: Uint8Array): void | Promise<void> {
     if (this.#open.has(id)) return this.abort(new LatticeError('PEER_MALFORMED', 'request id used twice'))
-    if (this.#open.size >= servedMax) return this.#send('refused', id, Buffer.from('OVERLOADED'))
-    const controller = new AbortController()
-    this.#open.set(id, controller)
-    try {
-      const answer = await this.#serve(frame, controller.signal)
-      if (controller.signal.aborted) return
-      if (answer.length > frameBytesMax) await this.#send('refused', id, Buffer.from('BODY_TOO_LARGE'))
-      else await this.#send('answer', id, answer)
-    } catch (error) {
-      if (controller.signal.aborted) return
-      await this.#send('refused', id, Buffer.from(isLatticeError(error) ? error.code : ''))
-    } finally {
-      if (this.#open.get(id) === controller) this.#open.delete(id)
-    }
+    const leave = this.#take()
+    if (leave === undefined) return this.#send('refused', id, Buffer.from('OVERLOADED'))
+    const open = { controller: new AbortController(), leave }
+    this.#open.set(id, open)
+    void this.#answer(id, frame, open)
+  }
+
+  /** The place is held until the asker takes the answer: then even giving up does not make room. */
+  async #answer(id: number, frame: Uint8Array, open: Open): Promise<void> {
+    const { signal } = open.controller
+    const [kind, body] = await this.#serve(frame, signal).then(answerOf, refusalOf)
+    if (signal.aborted) return
+    if (this.#open.get(id) === open) this.#open.delete(id)
+    await this.#send(kind, id, body)
+    open.leave()
   }
 
   /** Makes room at once: what is still being computed for this request has nobody to go to. */
   #abandon(id: number): void {
-    const controller = this.#open.get(id)
+    const open = this.#open.get(id)
     this.#open.delete(id)
-    controller?.abort(new LatticeError('PEER_TIMEOUT', 'the asker gave up'))
+    open?.controller.abort(new LatticeError('PEER_TIMEOUT', 'the asker gave up'))
+    open?.leave()
   }
 
   /** A failure to send needs no handling here: the stream has ended, and `#finish` follows. */
@@ -86,4 +100,14 @@ export class Session {
     )
     return reason
   }
+}
+
+type Reply = readonly [kind: 'answer' | 'refused', body: Uint8Array]
+
+function answerOf(answer: Uint8Array): Reply {
+  return answer.length > frameBytesMax ? ['refused', Buffer.from('BODY_TOO_LARGE')] : ['answer', answer]
+}
+
+function refusalOf(error: unknown): Reply {
+  return ['refused', Buffer.from(isLatticeError(error) ? error.code : '')]
 }

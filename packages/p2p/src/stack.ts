@@ -1,7 +1,7 @@
 /**
  * One life of the libp2p stack: from start to stop, wired to its owner. A restart makes a new one.
  */
-import type { NodeId } from '@lattice/core'
+import { LatticeError, type NodeId } from '@lattice/core'
 import type { Connection, Listener } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { guardTopic, joinTopic, publish } from './announce.ts'
@@ -18,7 +18,10 @@ export interface StackEvents {
   disconnected(peer: NodeId): void
   /** One connection ended; `livedMs` since its handshake. */
   closed(peer: NodeId, address: string, livedMs: number): void
+  /** A peer has told its own addresses. */
   learnt(peer: NodeId, addresses: readonly string[]): void
+  /** A neighbour has told addresses of a peer, or of whom it calls so. */
+  rumoured(peer: NodeId, addresses: readonly Multiaddr[]): void
   heard(from: NodeId, frame: Uint8Array): void
   serve(from: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
 }
@@ -39,9 +42,15 @@ export interface Stack {
 /** Listener for upgrades handed over by the HTTP server; never told to peers. */
 const innerListen = '/ip4/127.0.0.1/tcp/0/ws'
 
+/**
+ * Connections of one peer at once: both sides may dial at the same time, and a third finds one of them dead.
+ * More only take the places of others.
+ */
+const connectionsPerPeerMax = 3
+
 /** Starts a stack. Rejects with PORT_IN_USE or P2P_UNAVAILABLE, with everything released. */
 export async function startStack(
-  options: Omit<NodeOptions, 'advertised'>,
+  options: Omit<NodeOptions, 'advertised' | 'heard'>,
   trusted: ReadonlySet<NodeId>,
   events: StackEvents,
 ): Promise<Stack> {
@@ -55,6 +64,10 @@ export async function startStack(
     ...options,
     listen: [...options.listen, innerListen],
     advertised: address => !isInner(address),
+    heard: (peerId, addresses) => {
+      const peer = toNodeId(peerId)
+      if (peer !== undefined && live) events.rumoured(peer, addresses)
+    },
   })
   const exchange = new Exchange(async (...request) => events.serve(...request))
   node.addEventListener('transport:listening', ({ detail }) => {
@@ -102,6 +115,12 @@ function wire(node: P2pNode, events: StackEvents, live: () => boolean): void {
   node.addEventListener('peer:disconnect', ({ detail }) => {
     const peer = toNodeId(detail)
     if (peer !== undefined && live()) events.disconnected(peer)
+  })
+  node.addEventListener('connection:open', ({ detail }) => {
+    const others = node.getConnections(detail.remotePeer).filter(each => each !== detail)
+    const oldestFirst = others.sort((a, b) => a.timeline.open - b.timeline.open)
+    for (const each of oldestFirst.slice(0, 1 - connectionsPerPeerMax))
+      each.abort(new LatticeError('PEER_REFUSED', 'the peer has newer connections'))
   })
   node.addEventListener('connection:close', ({ detail }) => {
     const peer = toNodeId(detail.remotePeer)

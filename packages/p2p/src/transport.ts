@@ -198,6 +198,9 @@ class Libp2pTransport implements P2pTransport {
         learnt: (peer, addresses) => {
           if (peer !== this.#nodeId && trusted.has(peer)) this.#dialer.learn(peer, addresses)
         },
+        rumoured: (peer, addresses) => {
+          if (peer !== this.#nodeId && trusted.has(peer)) this.#dialer.hear(peer, addresses)
+        },
         heard: (from, frame) => this.#inbox?.announced(from, frame),
         serve: async (from, frame, signal) => {
           if (this.#inbox === undefined) throw notRunning()

@@ -68,6 +68,53 @@ describe('a member that breaks the protocol', () => {
     expect(Buffer.from(refused?.body ?? []).toString()).toBe('OVERLOADED')
   })
 
+  it('has one share of room, on however many streams it asks', async () => {
+    const { raw, stream, hold } = await rawPeer()
+    hold()
+    const [first, second] = [lpStream(stream), lpStream(await open(raw))]
+    for (let id = 0; id < 32; id++) await first.write(encodeMessage('request', id, Uint8Array.of(1)))
+    // The answer to this says that all of them have arrived.
+    await first.write(encodeMessage('request', 32, Uint8Array.of(1)))
+    await first.read({ signal: AbortSignal.timeout(5000) })
+    await second.write(encodeMessage('request', 0, Uint8Array.of(1)))
+    expect(await nextOf(second)).toMatchObject({ kind: 'refused', id: 0 })
+  })
+
+  it('gets no room back for answers that it does not take, also where it gives them up', async () => {
+    const { stream, signals } = await rawPeer()
+    stream.pause()
+    const prefixed = lpStream(stream, { maxDataLength: messageBytesMax, maxBufferSize: 64 * messageBytesMax })
+    for (let id = 1; id <= 40; id++) {
+      await prefixed.write(encodeMessage('request', id, new Uint8Array(frameBytesMax).fill(id)))
+      for (let polls = 0; signals.length < id && id <= 32 && polls < 250; polls++)
+        await new Promise(resolve => setTimeout(resolve, 20))
+      await prefixed.write(encodeMessage('abort', id, new Uint8Array(0)))
+    }
+    stream.resume()
+    const kinds: unknown[] = []
+    for (let id = 1; id <= 33; id++) kinds.push((await nextOf(prefixed))?.kind)
+    expect(kinds).toEqual([...Array<string>(32).fill('answer'), 'refused'])
+  })
+
+  it('loses a stream on which it asks and asks, and reads no refusal', async () => {
+    const { stream, hold } = await rawPeer()
+    hold()
+    stream.pause()
+    const closed = new Promise(resolve => stream.addEventListener('close', resolve, { once: true }))
+    const prefixed = lpStream(stream)
+    const flood = async (): Promise<void> => {
+      for (let from = 0; from < 20_000; from += 1000)
+        await prefixed.writeV(
+          Array.from({ length: 1000 }, (_, at) => encodeMessage('request', from + at, noBody)),
+        )
+      for (let id = 20_000; id < 20_040; id++)
+        await prefixed.write(encodeMessage('request', id, new Uint8Array(frameBytesMax)))
+    }
+    await Promise.race([closed, flood().catch(() => {})])
+    await closed
+    expect(stream.status).not.toBe('open')
+  })
+
   it('gets no room back for requests it abandons without end', async () => {
     const { stream, hold, signals } = await rawPeer()
     hold()
@@ -83,6 +130,12 @@ describe('a member that breaks the protocol', () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([...Array<boolean>(100).fill(true), false])
   })
 })
+
+const noBody = new Uint8Array(0)
+
+async function nextOf(prefixed: ReturnType<typeof lpStream>): Promise<ReturnType<typeof decodeMessage>> {
+  return decodeMessage((await prefixed.read({ signal: AbortSignal.timeout(5000) })).subarray())
+}
 
 async function write(stream: Stream, bytes: Uint8Array): Promise<void> {
   await lpStream(stream).write(bytes)
@@ -113,6 +166,7 @@ async function rawPeer(): Promise<RawPeer> {
     listen: [],
     announce: [],
     advertised: () => true,
+    heard: () => {},
     topic,
   })
   await raw.start()

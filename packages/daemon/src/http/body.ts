@@ -38,6 +38,13 @@ function tooLarge(bytesMax: number): HttpProblem {
   })
 }
 
+/** Refuses a body that would be refused once it is read, as far as its head tells: 413 or 415. */
+export function refuseUnreadable(request: IncomingMessage, bytesMax: number): void {
+  refuseEncoded(request)
+  const announced = Number(request.headers['content-length'] ?? 0)
+  if (announced > bytesMax) throw tooLarge(bytesMax)
+}
+
 /**
  * Reads the whole body, at most `bytesMax`. Rejects with 413 or 415; the rest of a refused body is not read.
  */
@@ -45,9 +52,7 @@ export async function readBody(
   request: IncomingMessage,
   bytesMax: number = bodyBytesMax,
 ): Promise<Uint8Array> {
-  refuseEncoded(request)
-  const announced = Number(request.headers['content-length'] ?? 0)
-  if (announced > bytesMax) throw tooLarge(bytesMax)
+  refuseUnreadable(request, bytesMax)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0

@@ -71,7 +71,8 @@ export interface SyncRequest {
   readonly query: string
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  readonly body: Uint8Array
+  /** Receives the body, once: only for whom it is worth it. */
+  readonly body: () => Promise<Uint8Array>
   /** Fires when the asker is gone. */
   readonly signal: AbortSignal
 }

@@ -4,7 +4,7 @@
 import { routes } from '@lattice/api'
 import { frameBytesMax } from '@lattice/core'
 import type { Express } from 'express'
-import { readBody } from './body.ts'
+import { readBody, refuseUnreadable } from './body.ts'
 import type { SyncHandler } from './options.ts'
 import { HttpProblem } from './problems.ts'
 
@@ -13,6 +13,7 @@ export function mountPeerSync(app: Express, handler: SyncHandler | undefined): v
   app.post(routes.exchange.path, async (request, response) => {
     response.locals['route'] = routes.exchange.path
     if (handler === undefined) throw new HttpProblem('NOT_READY', 'this node takes no sync over HTTP')
+    refuseUnreadable(request, frameBytesMax)
     const gone = new AbortController()
     response.once('close', () => {
       if (!response.writableFinished) gone.abort()
@@ -23,7 +24,7 @@ export function mountPeerSync(app: Express, handler: SyncHandler | undefined): v
       path,
       query: query.length === 0 ? '' : `?${query.join('?')}`,
       headers: request.headers,
-      body: await readBody(request, frameBytesMax),
+      body: () => readBody(request, frameBytesMax),
       signal: gone.signal,
     })
     if (response.destroyed) return
