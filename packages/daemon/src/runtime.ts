@@ -37,7 +37,7 @@ import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } fro
 import type { RuntimeParts } from './runtime-parts.ts'
 import { readPage } from './state-page.ts'
 import { Transports } from './transports.ts'
-import type { LatticeNode, StatePage, SwitchOptions, WriteOptions, WriteReceipt } from './node.ts'
+import type { LatticeNode, PageQuery, StatePage, SwitchOptions, WriteOptions, WriteReceipt } from './node.ts'
 export type { RuntimeParts } from './runtime-parts.ts'
 
 type Waiting<T> = Pick<PromiseWithResolvers<T>, 'resolve' | 'reject'>
@@ -124,7 +124,7 @@ export class Runtime implements LatticeNode {
     this.#dispatch({ type: 'disk', freeBytes, totalBytes })
   }
 
-  list(query: { prefix: string; from: string; limit: number }): StatePage {
+  list(query: PageQuery): StatePage {
     return this.#look(() => readPage(this.#parts.store, this.#engine.replica, query))
   }
 
