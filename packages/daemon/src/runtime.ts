@@ -252,7 +252,7 @@ export class Runtime implements LatticeNode {
     this.#alarm.cancel()
     this.#deadlines.abortAll(why)
     for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(why)
-    this.#rest.come()
+    this.#rest.end(why)
   }
 
   #dispatch(event: Event): void {
