@@ -16,6 +16,7 @@ import type { Log } from './host/log.ts'
 import { peerIdFromNodeId } from './host/peer-id.ts'
 import { proxyHops } from './host/space.ts'
 import { extendStart } from './host/systemd.ts'
+import { Reloads } from './reload.ts'
 import { callerAddress } from './http/index.ts'
 import { serveWithSuccessors } from './successors.ts'
 
@@ -46,17 +47,23 @@ export async function runDaemon(
   }
   let current: Daemon | undefined
   // A terminal that closes ends what runs in it; a supervisor means "read your configuration again".
-  process.on('SIGHUP', () => (stdout.isTTY ? stop.abort() : void current?.reload(context.reload)))
+  const reloads = new Reloads({ config, loaded: context.loaded }, context.reload)
+  process.on('SIGHUP', () => (stdout.isTTY ? stop.abort() : reloads.ask()))
+  // However far a start has come: what it opens is made for sudden ends.
+  const endLate = (): void => void setTimeout(() => end(1), stopWithinMs).unref()
+  if (stop.signal.aborted) endLate()
+  else stop.signal.addEventListener('abort', endLate)
   const daemon = await serveWithSuccessors({
     start: async remedy => {
       // Of a successor systemd has heard already that it is ready, and expects its signs of life.
       using _moreTime = extendStart({ env, isAwaited: current === undefined })
-      const settings = current?.inForce() ?? { config, loaded: context.loaded }
+      const settings = reloads.starts()
       return await startDaemon({ ...settings, env, stdout, ...(remedy && { remedy }) }, parts)
     },
     onDaemon: next => {
       const isFirst = current === undefined
       current = next
+      reloads.serves(next)
       if (!isFirst) return
       process.on('unhandledRejection', reason => crash(current ?? next, reason))
       process.on('uncaughtException', error => crash(current ?? next, error))
@@ -64,12 +71,34 @@ export async function runDaemon(
     now: () => systemClock.now().mono,
     stop: stop.signal,
   })
-  const late = setTimeout(() => process.exit(1), stopWithinMs)
   await daemon.stop()
-  clearTimeout(late)
-  // libp2p leaves timers behind that would keep the process for another second.
-  setTimeout(() => process.exit(0), 50).unref()
+  endSoon()
   return 0
+}
+
+/** Looks at what is still done, this long apart, before a good end. */
+const lookAgain = { everyMs: 50, times: 20 }
+
+/** Ends the process well: libp2p leaves timers behind that would keep it for another second. */
+function endSoon(times = lookAgain.times): void {
+  setTimeout(() => (isWaited() && times > 0 ? endSoon(times - 1) : end(0)), lookAgain.everyMs).unref()
+}
+
+/**
+ * Ends the process. An exit waits for files and names that were asked for, and a directory that hangs never
+ * answers; a signal waits for nothing. To systemd SIGTERM is a good end, and SIGKILL is none.
+ */
+function end(code: 0 | 1): void {
+  const signal = code === 0 ? 'SIGTERM' : 'SIGKILL'
+  if (isWaited()) {
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  }
+  process.exit(code)
+}
+
+function isWaited(): boolean {
+  return process.getActiveResourcesInfo().some(name => /^(FSReq|GetAddrInfo|GetNameInfo)/.test(name))
 }
 
 function createLungs(config: Config, identity: Identity, verifier: SystemVerifier, log: Log): Lungs {
@@ -126,5 +155,5 @@ function obedient(p2p: Transport, log: Log): Transport {
 function crash({ log }: Daemon, reason: unknown): void {
   const stack = Error.isError(reason) ? (reason.stack ?? reason.message) : String(reason)
   log.error(`unexpected error: ${stack}`)
-  void log.flush().finally(() => process.exit(1))
+  void log.flush().finally(() => end(1))
 }

@@ -42,6 +42,16 @@ export interface WriteReceipt {
   readonly root: string
 }
 
+/** Which page of the state is wanted. */
+export interface PageQuery {
+  readonly prefix: string
+  readonly from: string
+  /** 1–1000. */
+  readonly limit: number
+  /** Asked of each key that goes on the page: whether it is the last one there. */
+  readonly isEnough?: (reading: KeyReading) => boolean
+}
+
 /** One page of the state, sorted by key. */
 export interface StatePage {
   readonly items: readonly KeyReading[]
@@ -59,8 +69,8 @@ export interface LatticeNode {
   prove(key: string): KeyProof | undefined
   /** What cannot be read because something of it is damaged on this node's disk, as far as that is known. */
   readonly quarantine: Pick<Replica['quarantine'], 'isDamaged' | 'damagedKeys'>
-  /** Keys ≥ `from` with `prefix`, sorted; `limit` 1–1000. */
-  list(query: { prefix: string; from: string; limit: number }): StatePage
+  /** Keys ≥ `from` with `prefix`, sorted. */
+  list(query: PageQuery): StatePage
   /** Applies all operations or none; resolves once durable. Rejects with a `LatticeError`. */
   write(operations: readonly Operation[], options?: WriteOptions): Promise<WriteReceipt>
   status(): NodeStatus

@@ -51,6 +51,42 @@ export interface Reloader {
   readonly inForce: () => InForce
 }
 
+/**
+ * Reloads of a process in which one daemon may follow another. One that is starting has read its settings
+ * already: what is asked for meanwhile it does once it serves.
+ */
+export class Reloads {
+  readonly #first: InForce
+  readonly #read: () => Loaded
+  #serving: Reloader | undefined
+  #isStarting = true
+  #isAsked = false
+
+  constructor(first: InForce, read: () => Loaded) {
+    this.#first = first
+    this.#read = read
+  }
+
+  /** A daemon starts, with these settings. */
+  starts(): InForce {
+    this.#isStarting = true
+    return this.#serving?.inForce() ?? this.#first
+  }
+
+  /** It serves from now on. */
+  serves(daemon: Reloader): void {
+    this.#serving = daemon
+    this.#isStarting = false
+    if (this.#isAsked) this.ask()
+  }
+
+  /** What a SIGHUP calls. */
+  ask(): void {
+    this.#isAsked = this.#isStarting
+    if (!this.#isStarting) this.#serving?.reload(this.#read)
+  }
+}
+
 /** What may change in a daemon while it runs. */
 export interface Reloadable {
   readonly started: InForce

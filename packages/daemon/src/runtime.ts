@@ -38,7 +38,7 @@ import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } fro
 import type { RuntimeParts } from './runtime-parts.ts'
 import { readPage } from './state-page.ts'
 import { Transports } from './transports.ts'
-import type { LatticeNode, StatePage, SwitchOptions, WriteOptions, WriteReceipt } from './node.ts'
+import type { LatticeNode, PageQuery, StatePage, SwitchOptions, WriteOptions, WriteReceipt } from './node.ts'
 export type { RuntimeParts } from './runtime-parts.ts'
 
 type Waiting<T> = Pick<PromiseWithResolvers<T>, 'resolve' | 'reject'>
@@ -125,7 +125,7 @@ export class Runtime implements LatticeNode {
     this.#dispatch({ type: 'disk', freeBytes, totalBytes })
   }
 
-  list(query: { prefix: string; from: string; limit: number }): StatePage {
+  list(query: PageQuery): StatePage {
     return this.#look(() => readPage(this.#parts.store, this.#engine.replica, query))
   }
 
@@ -251,7 +251,7 @@ export class Runtime implements LatticeNode {
     this.#alarm.cancel()
     this.#deadlines.abortAll(why)
     for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(why)
-    this.#rest.come()
+    this.#rest.end(why)
   }
 
   #dispatch(event: Event): void {

@@ -32,12 +32,19 @@ export interface SalvageParts {
   readonly retryMs?: number
 }
 
-/** Takes in what can be read of the databases that were moved aside and not read to their end yet. */
+/**
+ * Takes in what can be read of the databases that were moved aside and not read to their end yet. Never
+ * rejects: whatever the directory refuses, the next start tries again.
+ */
 export async function salvage(parts: SalvageParts): Promise<void> {
-  for (const path of unreadAsides(parts.directory)) {
-    await salvageOne(path, parts)
-    if (parts.signal.aborted) return
-    forgetUnread(path)
+  try {
+    for (const path of unreadAsides(parts.directory)) {
+      await salvageOne(path, parts)
+      if (parts.signal.aborted) return
+      forgetUnread(path)
+    }
+  } catch (error) {
+    parts.log.warn(`damaged databases are looked at again: ${sentence(error)}`, { code: 'SALVAGE' })
   }
 }
 

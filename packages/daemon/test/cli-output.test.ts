@@ -1,7 +1,10 @@
 /** L3: the form of an answer, colour and repetition, the same options on every command. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -140,6 +143,16 @@ describe('a reader that goes away', () => {
 
   it('ends a command that would go on without end', async () => {
     expect(await unread('status --watch 500ms', 'stdout')).toBe(0)
+  }, 30_000)
+
+  it('that cannot take the answer is a failure: a full disk', async () => {
+    const full = openSync('/dev/full', 'w')
+    const env = { PATH: process.env['PATH'] ?? '', LATTICE_URL: server.url }
+    const child = spawn(process.execPath, [script, 'status'], { env, stdio: ['ignore', full, 'pipe'] })
+    closeSync(full)
+    const ended: Promise<unknown[]> = once(child, 'exit')
+    expect(await text(child.stderr as Readable)).toContain('ENOSPC')
+    expect(await ended).toEqual([1, null])
   }, 30_000)
 
   it('of the errors changes no exit code', async () => {

@@ -1,6 +1,8 @@
 /** What strangers who read the whole state slowly can make a node hold: so much, and not for ever. */
-import { EventEmitter } from 'node:events'
-import { describe, expect, it } from '@jest/globals'
+import { EventEmitter, once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Response } from 'express'
 import { createSnapshots } from '../src/http/state-snapshot.ts'
 import type { Snapshots } from '../src/http/state-snapshot.ts'
@@ -68,9 +70,10 @@ describe('long answers that wait for their readers', () => {
 class Reader extends EventEmitter {
   #now = 0
   readonly #drainMs: number
+  readonly req = { socket: { destroy: (): void => undefined } }
+  readonly texts: string[] = []
   destroyed = false
-  chunks = 0
-  isComplete = false
+  writableFinished = false
 
   constructor(drainMs: number) {
     super()
@@ -79,8 +82,8 @@ class Reader extends EventEmitter {
 
   readonly now = (): number => this.#now
 
-  write(): boolean {
-    this.chunks += 1
+  write(text: string): boolean {
+    this.texts.push(text)
     setImmediate(() => {
       this.#now += this.#drainMs
       this.emit('drain')
@@ -88,8 +91,9 @@ class Reader extends EventEmitter {
     return false
   }
 
-  end(): void {
-    this.isComplete = true
+  end(text: string): void {
+    this.texts.push(text)
+    this.writableFinished = true
   }
 
   destroy(): void {
@@ -97,23 +101,95 @@ class Reader extends EventEmitter {
   }
 }
 
+const unframed = { before: '', between: '', after: '' }
+
 describe('a whole answer', () => {
-  const send = async (drainMs: number): Promise<Reader> => {
+  const send = async (drainMs: number, pieces: readonly string[]): Promise<Reader> => {
     const reader = new Reader(drainMs)
-    const pieces = Array.from({ length: 200 }, () => 'x'.repeat(64 * 1024))
-    const frame = { before: '', between: '', after: '' }
-    await sendPieces(reader as unknown as Response, pieces, frame, reader.now)
+    const patience = { nowMs: reader.now, stalledMs: 30_000 }
+    await sendPieces(reader as unknown as Response, pieces, unframed, patience)
     return reader
   }
+  const many = Array.from({ length: 200 }, () => 'x'.repeat(64 * 1024))
 
-  it('reaches a reader of 256 kbit/s', async () => {
-    const { chunks, isComplete, destroyed } = await send(2000)
-    expect({ chunks, isComplete, destroyed }).toEqual({ chunks: 200, isComplete: true, destroyed: false })
+  it.each([
+    ['many pieces', many],
+    ['one long piece', [many.join('')]],
+  ])('of %s reaches a reader of 256 kbit/s', async (_what, pieces) => {
+    const { texts, writableFinished, destroyed } = await send(2000, pieces)
+    expect({ writableFinished, destroyed }).toEqual({ writableFinished: true, destroyed: false })
+    expect(texts.map(({ length }) => length)).toEqual([...many.map(({ length }) => length), 0])
   })
 
   it('is not eked out: who never stalls but takes it at a tenth of that is cut off', async () => {
-    const { chunks, isComplete, destroyed } = await send(20_000)
-    expect({ isComplete, destroyed }).toEqual({ isComplete: false, destroyed: true })
-    expect(chunks).toBeLessThanOrEqual(3)
+    const { texts, writableFinished, destroyed } = await send(20_000, many)
+    expect({ writableFinished, destroyed }).toEqual({ writableFinished: false, destroyed: true })
+    expect(texts.length).toBeLessThanOrEqual(3)
+  })
+
+  it('has no character torn between two chunks', async () => {
+    const pieces = [`x${'😀'.repeat(100_000)}`, 'y']
+    const { texts } = await send(0, pieces)
+    expect(texts.filter(text => !text.isWellFormed())).toEqual([])
+    expect(texts.join('')).toBe(pieces.join(''))
+  })
+})
+
+describe('a reader on a socket', () => {
+  const long = 'x'.repeat(32 * 1024 * 1024)
+  const patience = { nowMs: () => performance.now(), stalledMs: 100 }
+  let server: Server
+  let reader: Socket
+  /** The next answer of the server, and what its caller is to be sent. */
+  let answering: PromiseWithResolvers<Response>
+
+  beforeEach(async () => {
+    answering = Promise.withResolvers()
+    server = createServer((request, response) => {
+      // What is asked first is never answered in whole.
+      if (request.url === '/first') response.write('a part')
+      else answering.resolve(response as Response)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    reader = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    reader.on('error', () => undefined)
+    await once(reader, 'connect')
+  })
+  afterEach(() => {
+    reader.destroy()
+    server.closeAllConnections()
+    server.close()
+  })
+  const ask = (...paths: readonly string[]): Promise<Response> => {
+    reader.write(paths.map(path => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
+    return answering.promise
+  }
+
+  it.each([
+    ['in the middle', [long, 'end'], unframed],
+    ['at the very end', ['begin'], { ...unframed, after: long }],
+  ])('that stalls %s is counted no longer', async (_where, pieces, frame) => {
+    const response = await ask('/')
+    const untaken = new UntakenAnswers()
+    untaken.admit(response, long.length)
+    const closed = once(response, 'close')
+    await sendPieces(response, pieces, frame, patience)
+    await closed
+    expect(() => untaken.admit(new EventEmitter() as Response, 2 * long.length)).not.toThrow()
+  })
+
+  it('that has gone by the time is not waited for', async () => {
+    const response = await ask('/')
+    reader.destroy()
+    await once(response, 'close')
+    await sendPieces(response, [long], unframed)
+    expect(response.headersSent).toBe(false)
+  })
+
+  it('loses the connection too where the answer stands behind another one', async () => {
+    const response = await ask('/first', '/second')
+    await sendPieces(response, [long], unframed, patience)
+    expect(response.req.socket.destroyed).toBe(true)
   })
 })

@@ -21,7 +21,7 @@ import type {
 } from '@lattice/core'
 import { createHttpApp, createHttpServer } from '../src/http/index.ts'
 import type { HttpAppOptions, HttpServer } from '../src/http/index.ts'
-import type { LatticeNode, StatePage, WriteOptions, WriteReceipt } from '../src/node.ts'
+import type { LatticeNode, PageQuery, StatePage, WriteOptions, WriteReceipt } from '../src/node.ts'
 
 interface Cell {
   readonly type: 'register' | 'counter' | 'set'
@@ -82,14 +82,14 @@ export class MemoryNode implements LatticeNode {
     throw new Error('no trie here: proofs are tested on real daemons')
   }
 
-  list({ prefix, from, limit }: { prefix: string; from: string; limit: number }): StatePage {
+  list({ prefix, from, limit, isEnough = () => false }: PageQuery): StatePage {
     this.beforePage()
     this.#sorted ??= [...this.#cells.keys()].sort(byUtf8)
     const start = firstAtLeast(this.#sorted, byUtf8(prefix, from) > 0 ? prefix : from)
     const found = this.#sorted.slice(start, start + limit + 1).filter(key => key.startsWith(prefix))
     const items = found.slice(0, limit).flatMap(key => this.read(key) ?? [])
-    const next = found[limit]
-    return next === undefined ? { items } : { items, next }
+    const end = items.findIndex(isEnough) + 1 || limit
+    return found[end] === undefined ? { items } : { items: items.slice(0, end), next: found[end] }
   }
 
   /** Writes at once, as a commit does. */

@@ -1,5 +1,6 @@
 /** Identity and admin token: made once, kept private, never replaced silently. */
 import { createPublicKey, verify } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -46,6 +47,15 @@ describe('identity', () => {
     const { uid, gid } = fs.statSync(stateDir)
     for (const name of ['identity.key', 'admin.token'])
       expect(fs.statSync(join(stateDir, name))).toMatchObject({ uid, gid, mode: 0o100600 })
+  })
+
+  it('of a root that may give no file away, as in containers, is made in its own directory', () => {
+    const [script, mayNot] = [join(import.meta.dirname, '../bin/lattice.js'), '--bounding-set=-chown']
+    fs.chownSync(stateDir, process.geteuid?.() ?? 0, process.geteuid?.() === 0 ? 4712 : -1)
+    const command = [process.execPath, script, 'id', '--state-dir', stateDir]
+    const [program = '', ...args] = process.geteuid?.() === 0 ? ['setpriv', mayNot, ...command] : command
+    execFileSync(program, args)
+    expect(fs.statSync(join(stateDir, 'identity.key')).mode & 0o777).toBe(0o600)
   })
 
   it('signs what its public key verifies', () => {

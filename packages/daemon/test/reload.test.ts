@@ -1,15 +1,15 @@
 /**
  * Reload: what may change while running does, the rest is named, and a wrong file changes nothing (row C7).
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 
 import { loadConfig, settingNames, settingOf } from '../src/config/index.ts'
 import { engineParams } from '../src/engine-params.ts'
 import { silentLog } from '../src/host/log.ts'
-import { reloaderOf, type InForce } from '../src/reload.ts'
+import { reloaderOf, Reloads, type InForce } from '../src/reload.ts'
 
 let directory = ''
 beforeEach(() => {
@@ -32,9 +32,10 @@ function reloader(started = start({})) {
   const levels: unknown[] = []
   const params = engineParams(started.config)
   const log = { ...silentLog, setLevel: (level: unknown) => void levels.push(level) }
-  const { reload, inForce } = reloaderOf({ started, log, params })
+  const daemon = reloaderOf({ started, log, params })
   const state = { LATTICE_STATE_DIR: directory }
-  return { levels, params, inForce, reload: (env: Env) => reload(() => load({ ...state, ...env })) }
+  const reload = (env: Env) => daemon.reload(() => load({ ...state, ...env }))
+  return { levels, params, inForce: daemon.inForce, reload, daemon }
 }
 
 it('C7: applies the reloadable set, names what needs a restart, and goes on naming it', () => {
@@ -73,6 +74,35 @@ it('what it applied holds for a daemon that follows in this process, and nothing
   const after = reloader(before.inForce())
   expect(after.params.pollIntervalMs).toBe(2000)
   expect(after.reload(env)).toMatchObject({ applied: [], needsRestart: ['LATTICE_HTTP_PORT'] })
+})
+
+describe('a reload while a daemon starts', () => {
+  const file = () => join(directory, 'reload.env')
+  const write = (level: string): void => writeFileSync(file(), `LATTICE_LOG_LEVEL=${level}\n`)
+  const read = () =>
+    loadConfig({
+      env: { LATTICE_ADMIN_TOKEN: 'first-token-of-mine', LATTICE_STATE_DIR: directory },
+      file: file(),
+    })
+  const outcome = (): unknown => JSON.parse(readFileSync(join(directory, 'reload.json'), 'utf8'))
+
+  it.each(['first', 'follows another'])('that is the one that %s is done once it serves', which => {
+    const reloads = new Reloads(start({}), read)
+    if (which !== 'first') reloads.serves(reloader(reloads.starts()).daemon)
+    const { daemon, levels } = reloader(reloads.starts())
+    write('debug')
+    reloads.ask()
+    expect(existsSync(join(directory, 'reload.json'))).toBe(false)
+    reloads.serves(daemon)
+    expect([levels, daemon.inForce().config.logLevel]).toEqual([['debug'], 'debug'])
+    expect(outcome()).toMatchObject({ applied: [{ name: 'LOG_LEVEL', from: 'info', to: 'debug' }] })
+    write('error')
+    reloads.ask()
+    expect(levels).toEqual(['debug', 'error'])
+    const next = reloader(reloads.starts())
+    reloads.serves(next.daemon)
+    expect([next.levels, next.inForce().config.logLevel]).toEqual([[], 'error'])
+  })
 })
 
 it('a configuration with problems, or one that is refused in production, changes nothing', () => {

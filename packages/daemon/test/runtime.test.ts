@@ -301,6 +301,21 @@ it('forgets answers to Idempotency-Keys that stand behind thousands of younger o
   await runtime.stop()
 })
 
+it('a page ends where it is enough, behind keys that were deleted, and the next one goes on there', async () => {
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const { runtime } = openLoneRuntime(signer)
+  await runtime.start()
+  for (const key of ['a', 'b', 'c', 'd', 'e']) await runtime.write(put(key, 1))
+  await runtime.write([{ op: 'delete', key: 'b' }])
+  await runtime.write([{ op: 'delete', key: 'd' }])
+  const isEnough = ({ key }: { readonly key: string }): boolean => key === 'c'
+  const page = runtime.list({ prefix: '', from: '', limit: 10, isEnough })
+  expect([page.items.map(({ key }) => key), page.next]).toEqual([['a', 'c'], 'd'])
+  const rest = runtime.list({ prefix: '', from: 'd', limit: 10, isEnough })
+  expect([rest.items.map(({ key }) => key), rest.next]).toEqual([['e'], undefined])
+  await runtime.stop()
+})
+
 it('a node without P2P leaves without complaint', async () => {
   const { runtime, complaints } = openLoneRuntime(
     identityFromSeed(new Uint8Array(32).fill(1), 'configured').signer,

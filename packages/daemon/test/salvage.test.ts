@@ -97,6 +97,16 @@ it('goes on with the next start where the store that takes the rows in fails', a
   expect(unreadAsides(directory)).toHaveLength(1)
 })
 
+it('is tried again where the directory refuses to forget it', async () => {
+  const mark = `${setAside(path, directory, Date.now())}.unread`
+  fs.rmSync(mark)
+  fs.mkdirSync(mark)
+  const found = new Set<string>()
+  const { signal } = new AbortController()
+  await salvage({ directory, log, signal, readmit: async page => takeIn(page, found) })
+  expect([found.size, unreadAsides(directory).length]).toEqual([rowCount, 1])
+})
+
 it('offers again what the disk has refused', async () => {
   setAside(path, directory, Date.now())
   const found = new Set<string>()

@@ -208,7 +208,13 @@ it('a stop waits for no directory that hangs, and lets go of the state', async (
   const parts = { directory: place.directory, intervalMs, node: one.nodeId, store }
   const clock = createVirtualClock()
   const [root, freeze] = [() => rootOf(store), () => Promise.resolve(held)]
-  await keepSnapshots({ ...parts, clock, log: silentLog, root, freeze }, allThere).stop()
+  const given = Promise.withResolvers<void>()
+  const log = { ...silentLog, error: () => given.resolve() }
+  const snapshots = keepSnapshots({ ...parts, clock, log, root, freeze }, allThere)
+  clock.ringNext(Number.POSITIVE_INFINITY)
+  await snapshots.stop()
   expect(held[Symbol.dispose]).toHaveBeenCalled()
-  await readFile(pipe)
+  await Promise.all([readFile(pipe), given.promise])
+  await new Promise(resolve => setImmediate(resolve))
+  expect(clock.ringNext(Number.POSITIVE_INFINITY)).toBe(false)
 })

@@ -49,9 +49,10 @@ export function createPrivateFile(path: string, text: string): boolean {
   const descriptor = fs.openSync(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
     fs.fchmodSync(descriptor, 0o600)
-    // Made by root on behalf of the service's user, who could not read it otherwise.
+    // Made by root on behalf of the service's user, who could not read it otherwise. In a directory of its
+    // own root needs no such right, and has none in some containers.
     const { uid, gid } = fs.statSync(directory)
-    if (process.geteuid?.() === 0) fs.fchownSync(descriptor, uid, gid)
+    if (process.geteuid?.() === 0 && uid !== 0) fs.fchownSync(descriptor, uid, gid)
     fs.writeFileSync(descriptor, text)
     fs.fsyncSync(descriptor)
     fs.linkSync(aside, path)

@@ -2,7 +2,7 @@
 import { routes } from '@lattice/api'
 import type { RouteRequest, Routes } from '@lattice/api'
 import { LatticeError } from '@lattice/core'
-import type { Operation } from '@lattice/core'
+import type { KeyReading, Operation } from '@lattice/core'
 import type { Request, Response } from 'express'
 import type { LatticeNode } from '../node.ts'
 import { isNotModified, tagText, versionText, writeOptions } from './conditions.ts'
@@ -21,9 +21,6 @@ const pageKeysDefault = 1000
 
 /** A page ends once it has this many characters, however few keys that are: the next one goes on there. */
 const pageCharsMax = 1024 * 1024
-
-/** Keys read before the length of the page is looked at again. */
-const pageSliceKeys = 16
 
 interface StateOptions extends Pick<HttpAppOptions, 'node' | 'identity' | 'clock'> {
   readonly untaken: UntakenAnswers
@@ -123,16 +120,13 @@ interface Page {
 function readMembers(node: LatticeNode, prefix: string, from: string, limit: number): Page {
   const members: string[] = []
   let chars = 0
-  let next: string | undefined = from
-  while (next !== undefined && members.length < limit && chars < pageCharsMax) {
-    const wanted = Math.min(pageSliceKeys, limit - members.length)
-    const slice = node.list({ prefix, from: next, limit: wanted })
-    const texts = slice.items.map(encodeMember)
-    members.push(...texts)
-    chars += texts.reduce((sum, { length }) => sum + length, 0)
-    next = slice.next
-    if (texts.length < wanted) break
+  const isEnough = (reading: KeyReading): boolean => {
+    const text = encodeMember(reading)
+    members.push(text)
+    chars += text.length
+    return chars >= pageCharsMax
   }
+  const { next } = node.list({ prefix, from, limit, isEnough })
   return { members, chars, next }
 }
 

@@ -17,27 +17,6 @@ const stalledReaderMs = 30_000
  */
 const charsPerMsMin = 32
 
-/** How much longer the reader of an answer may take before more is sent; 0 for one that is too slow. */
-function patienceMs(elapsedMs: number, sentChars: number): number {
-  const left = stalledReaderMs + sentChars / charsPerMsMin - elapsedMs
-  return Math.max(0, Math.min(stalledReaderMs, Math.floor(left)))
-}
-
-async function drained(response: Response, waitMs: number): Promise<void> {
-  if (waitMs === 0) return void response.destroy()
-  const stalled = AbortSignal.timeout(waitMs)
-  const gone = new AbortController()
-  const onClose = (): void => gone.abort()
-  response.once('close', onClose)
-  try {
-    await once(response, 'drain', { signal: AbortSignal.any([stalled, gone.signal]) })
-  } catch {
-    response.destroy()
-  } finally {
-    response.off('close', onClose)
-  }
-}
-
 /** Texts around and between the pieces. */
 export interface Frame {
   readonly before: string
@@ -45,29 +24,85 @@ export interface Frame {
   readonly after: string
 }
 
+/** How the time of a reader is told; tests have their own. */
+export interface Patience {
+  /** A monotonic clock. */
+  readonly nowMs: () => number
+  readonly stalledMs: number
+}
+
+const patient: Patience = { nowMs: () => performance.now(), stalledMs: stalledReaderMs }
+
 /**
- * Sends the pieces as they are, waiting whenever the reader is slower than we are, and ends the answer. A
- * reader that stalls or is too slow as a whole loses its connection. `nowMs` is a monotonic clock.
+ * Sends the pieces as they are, waiting whenever the reader is slower than we are, ends the answer, and
+ * resolves once a long one has been taken. A reader that stalls or is too slow as a whole loses its
+ * connection.
  */
 export async function sendPieces(
   response: Response,
   pieces: Iterable<string>,
-  { before, between, after }: Frame,
-  nowMs: () => number = () => performance.now(),
+  frame: Frame,
+  { nowMs, stalledMs }: Patience = patient,
 ): Promise<void> {
   const startMs = nowMs()
   let sentChars = 0
-  let chunk = before
+  const taken = (event: 'drain' | 'finish'): Promise<void> => {
+    const leftMs = stalledMs + sentChars / charsPerMsMin - (nowMs() - startMs)
+    return awaitReader(response, event, Math.max(0, Math.min(stalledMs, Math.floor(leftMs))))
+  }
+  for (const { text, isLast } of chunksOf(pieces, frame)) {
+    if (response.destroyed) return
+    sentChars += text.length
+    if (isLast) response.end(text)
+    else if (!response.write(text)) await taken('drain')
+  }
+  if (sentChars >= chunkChars && !response.writableFinished) await taken('finish')
+}
+
+/** Waits for the reader, who loses his connection once he has taken nothing for `waitMs`. */
+async function awaitReader(response: Response, event: 'drain' | 'finish', waitMs: number): Promise<void> {
+  if (response.destroyed) return
+  if (waitMs === 0) return cut(response)
+  const stalled = AbortSignal.timeout(waitMs)
+  const gone = new AbortController()
+  const onClose = (): void => gone.abort()
+  response.once('close', onClose)
+  try {
+    await once(response, event, { signal: AbortSignal.any([stalled, gone.signal]) })
+  } catch {
+    cut(response)
+  } finally {
+    response.off('close', onClose)
+  }
+}
+
+/** Also where the answer stands behind another one on its connection: nobody else would end that. */
+function cut(response: Response): void {
+  response.destroy()
+  response.req.socket.destroy()
+}
+
+/** The answer in chunks, however long its pieces are. */
+function* chunksOf(
+  pieces: Iterable<string>,
+  { before, between, after }: Frame,
+): Generator<{ readonly text: string; readonly isLast: boolean }> {
+  let rest = before
   let separator = ''
   for (const piece of pieces) {
-    chunk += separator + piece
+    rest += separator + piece
     separator = between
-    if (chunk.length < chunkChars) continue
-    const taken = response.write(chunk)
-    sentChars += chunk.length
-    chunk = ''
-    if (!taken) await drained(response, patienceMs(nowMs() - startMs, sentChars))
-    if (response.destroyed) return
+    while (rest.length >= chunkChars) {
+      const end = endOfChunk(rest)
+      yield { text: rest.slice(0, end), isLast: false }
+      rest = rest.slice(end)
+    }
   }
-  response.end(chunk + after)
+  yield { text: rest + after, isLast: true }
+}
+
+/** Two halves of a character are no UTF-8. */
+function endOfChunk(text: string): number {
+  const last = text.charCodeAt(chunkChars - 1)
+  return last >= 0xd800 && last < 0xdc00 ? chunkChars - 1 : chunkChars
 }

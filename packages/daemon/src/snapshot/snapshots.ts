@@ -82,7 +82,8 @@ export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }:
   }
   const takeOne = async (): Promise<void> => {
     try {
-      if (parts.root() === kept || parts.store.lastSeq === 0) return
+      // One that hung comes to its end behind the stop that did not wait for it.
+      if (stopped.signal.aborted || parts.root() === kept || parts.store.lastSeq === 0) return
       await fs.mkdir(parts.directory, { recursive: true, mode: 0o700 })
       if (!hasSetAside) await setAside(parts, mayLack)
       hasSetAside = true
@@ -96,6 +97,7 @@ export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }:
     }
   }
   const schedule = (): void => {
+    if (stopped.signal.aborted) return
     cancel = clock.alarm(clock.now().mono + intervalMs, () => void take().finally(schedule))
   }
   schedule()
