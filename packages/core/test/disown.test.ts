@@ -77,7 +77,10 @@ it('but never the horizon itself, which gives way to a later one only', async ()
   await write(away, [{ op: 'put', key: 'old', value: 1 }])
   away.replica.propose(versionAt(testWall + 5_000), new Map([[alice.nodeId, life(1)]]))
   await commit(away)
-  const left = away.replica.disown([...away.replica.trie.leaves(new Uint8Array(0), 0)], versionAt(testWall + 5_000))
+  const left = away.replica.disown(
+    [...away.replica.trie.leaves(new Uint8Array(0), 0)],
+    versionAt(testWall + 5_000),
+  )
   expect(left.map(leaf => away.replica.rows.at(leaf)?.key)).toEqual(['\u0000horizon'])
 })
 

@@ -44,7 +44,7 @@ const seriesMax = 65_536
 /** A bucket later than this much from now was written while the clock was wrong. */
 const futureMsMax = 86_400_000
 
-/** Nobody had this program before: a clock that says so is wrong itself, as after a start without a battery. */
+/** Nobody had this program before: a clock that says so is itself wrong, as one without a battery is. */
 const earliestNow = Date.UTC(2026, 0, 1)
 
 /** Of all buckets, what makes room when the cap is met before the ages are. */

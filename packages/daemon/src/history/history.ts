@@ -59,8 +59,7 @@ export function keepHistory(options: HistoryOptions): History {
 
   let handing: Promise<void> | undefined
   const send = async (): Promise<void> => {
-    const samples = held
-    held = []
+    const samples = held.splice(0)
     if (samples.length === 0) return
     const reply = await thread.ask({ kind: 'append', samples, now: clock.now().wall })
     if (reply.kind === 'appended') failing = false
@@ -77,9 +76,9 @@ export function keepHistory(options: HistoryOptions): History {
   }
   const tick = (): void => {
     const now = clock.now()
-    held.push({ at: now.wall, values: options.sample((now.mono - last.mono) / 1000) })
+    const taken = { at: now.wall, values: options.sample((now.mono - last.mono) / 1000) }
+    held = [...held, taken].slice(-heldSamplesMax)
     last = now
-    held = held.slice(-heldSamplesMax)
     if (held.length >= batchSamples) void handOver()
     arm()
   }
@@ -95,23 +94,25 @@ export function keepHistory(options: HistoryOptions): History {
       readers += 1
       try {
         await handAllOver()
-        const reply = await thread.ask({ kind: 'read', query: { ...query, now: clock.now().wall } })
-        if (reply.kind === 'found') return reply.reading
-        const why = reply.kind === 'failed' ? reply.message : reply.kind
-        throw new LatticeError('STORE_UNAVAILABLE', `the history cannot be read: ${why}`)
+        return await thread.read({ ...query, now: clock.now().wall })
       } finally {
         readers -= 1
       }
     },
     stop: async () => {
       cancel()
-      const late = AbortSignal.timeout(stopMsMax)
-      await Promise.race([
+      await atMost(
+        stopMsMax,
         handAllOver().then(() => thread.close()),
-        new Promise(resolve => late.addEventListener('abort', resolve, { once: true })),
-      ])
+      )
     },
   }
+}
+
+/** Waits for what is under way, but no longer than this. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  const late = AbortSignal.timeout(ms)
+  await Promise.race([work, new Promise(resolve => late.addEventListener('abort', resolve, { once: true }))])
 }
 
 /** The worker, started when it is needed and again after it has failed. */
@@ -131,6 +132,14 @@ class HistoryThread {
       this.#waiting.push(resolve)
       this.#worker.postMessage(request)
     })
+  }
+
+  /** @throws LatticeError STORE_UNAVAILABLE */
+  async read(query: HistoryQuery): Promise<HistoryReading> {
+    const reply = await this.ask({ kind: 'read', query })
+    if (reply.kind === 'found') return reply.reading
+    const why = reply.kind === 'failed' ? reply.message : reply.kind
+    throw new LatticeError('STORE_UNAVAILABLE', `the history cannot be read: ${why}`)
   }
 
   async close(): Promise<void> {
