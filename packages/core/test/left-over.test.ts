@@ -106,3 +106,14 @@ it('what ends with the commit that was to bring it leaves nothing behind', async
   await commit(node)
   expect(node.replica.read('set')?.value).toEqual(['gone', 'kept'])
 })
+
+it('a horizon ends what is due at it, and nothing above', async () => {
+  const node = openReplica(alice, createMemoryStore({ incarnation: life(1) }))
+  const deleted = await write(node, [{ op: 'delete', key: 'k' }])
+  const left = async (horizon: bigint): Promise<number> => {
+    node.replica.propose(horizon, new Map([[alice.nodeId, life(1)]]))
+    await commit(node)
+    return node.store.slots('k').length
+  }
+  expect([await left(deleted - 1n), await left(deleted)]).toEqual([1, 0])
+})
