@@ -120,7 +120,7 @@ describe('staging and commits', () => {
   it('nor what waits for its time, but 0 says that something is lost', async () => {
     const node = openReplica()
     const late = { tick: 2 * futureToleranceMs * 65_536, value: encodeValue(1) }
-    await write(node, [put('a', '1')])
+    await write(node, [{ op: 'delete', key: 'k' }])
     const proposer = openReplica(bob)
     const young = versionAt(testWall - 1)
     proposer.replica.propose(young, new Map([[bob.nodeId, proposer.store.incarnation]]))
@@ -306,7 +306,7 @@ describe('entries from the future', () => {
 
   it('hold the floor down until their rows are durable, though what was sealed before them says nothing', async () => {
     const node = openReplica()
-    await write(node, [put('a', '1')])
+    await write(node, [{ op: 'delete', key: 'k' }])
     node.replica.write([put('a', '2')], testWall)
     const batch = node.replica.seal()
     const slot = counterSlot(bob.nodeId, node.store.incarnation)
