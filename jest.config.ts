@@ -35,6 +35,7 @@ const config: Config = {
     {
       ...shared,
       displayName: 'unit',
+      setupFiles: ['<rootDir>/scripts/property-size.ts'],
       testMatch: [
         '<rootDir>/packages/*/test/**/*.test.ts',
         '<rootDir>/sim/**/*.test.ts',

@@ -45,7 +45,7 @@ const element = (
   return entryOf({ tick, slot: elementSlot(bytes, sha256), value: present ? bytes : undefined, base }, by)
 }
 
-const someEntries = fc.array(anyEntry([alice, bob, carol], sha256), { maxLength: 14, size: 'max' })
+const someEntries = fc.array(anyEntry([alice, bob, carol], sha256), { maxLength: 14 })
 
 /** Replays with FC_SEED, as `assertProperty` does, for properties that wait for commits. */
 async function assertAsync<Ts>(property: fc.IAsyncProperty<Ts>, runs: number): Promise<void> {

@@ -19,35 +19,32 @@ const step = fc.record({
 
 it('through transactions of several elements, refused commits, restarts and horizons', async () => {
   const { seed = 1, numRuns } = runsFromEnvironment(150)
-  const property = fc.asyncProperty(
-    fc.array(step, { minLength: 1, maxLength: 20, size: 'max' }),
-    async steps => {
-      let node = openReplica(alice, createMemoryStore())
-      const settle = async (isRefused: boolean): Promise<void> => {
-        if (isRefused) node.store.failNext()
-        const commit = node.store.commit(node.replica.seal())
-        await commit.then(
-          () => node.replica.committed(),
-          () => node.replica.aborted(),
-        )
-        expect(saidByFacts(node)).toEqual(saidByRows(node))
+  const property = fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 20 }), async steps => {
+    let node = openReplica(alice, createMemoryStore())
+    const settle = async (isRefused: boolean): Promise<void> => {
+      if (isRefused) node.store.failNext()
+      const commit = node.store.commit(node.replica.seal())
+      await commit.then(
+        () => node.replica.committed(),
+        () => node.replica.aborted(),
+      )
+      expect(saidByFacts(node)).toEqual(saidByRows(node))
+    }
+    let wall = testWall
+    for (const { operations, next } of steps) {
+      wall += 1_000
+      try {
+        node.replica.write(operations, wall)
+      } catch {
+        continue // a key of another type
       }
-      let wall = testWall
-      for (const { operations, next } of steps) {
-        wall += 1_000
-        try {
-          node.replica.write(operations, wall)
-        } catch {
-          continue // a key of another type
-        }
-        await settle(next === 'refusal')
-        if (next === 'restart') node = openReplica(alice, createMemoryStore({ image: node.store.image }))
-        if (next !== 'horizon') continue
-        node.replica.propose(versionAt(wall - 500), new Map([[alice.nodeId, node.store.incarnation]]))
-        await settle(false)
-      }
-    },
-  )
+      await settle(next === 'refusal')
+      if (next === 'restart') node = openReplica(alice, createMemoryStore({ image: node.store.image }))
+      if (next !== 'horizon') continue
+      node.replica.propose(versionAt(wall - 500), new Map([[alice.nodeId, node.store.incarnation]]))
+      await settle(false)
+    }
+  })
   await fc.assert(property, { numRuns, seed })
 })
 

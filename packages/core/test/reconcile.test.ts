@@ -43,7 +43,7 @@ const some = fc.array(
   fc
     .tuple(fc.nat(150), fc.nat(3), fc.constantFrom(ann, ben))
     .map(([key, tick, by]) => numberedEntry(key, tick, by)),
-  { maxLength: 150, size: 'max' },
+  { maxLength: 150 },
 )
 
 /** Numbers 0 … length − 1 in an order that depends on the seed alone. */

@@ -225,7 +225,7 @@ describe('the count of keys', () => {
       { weight: 1, arbitrary: fc.constant({ disk: 'fails' as const }) },
     )
     const { seed, numRuns } = runsFromEnvironment(150)
-    const property = fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async steps => {
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
       const node = openReplica()
       for (const each of steps) {
         if ('entry' in each) node.replica.offer([each.entry], 'p2p', testWall)
