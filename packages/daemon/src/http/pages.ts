@@ -17,6 +17,7 @@ export const styleSheet = `:root{color-scheme:light dark;
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;
 background:light-dark(#fff,#0f1720);color:light-dark(#1b2430,#e6ebf1)}
 a{color:light-dark(#0a5ba8,#79b8ff)}code,pre{font:.875rem/1.5 ui-monospace,monospace}
+code{overflow-wrap:anywhere}
 pre{background:var(--soft);border:1px solid var(--line);padding:.75rem;overflow-x:auto}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;
 vertical-align:top;border-bottom:1px solid var(--line);
