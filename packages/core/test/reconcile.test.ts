@@ -30,6 +30,7 @@ import {
   missingOf,
   narrowRoom,
   openDescent,
+  shortDigestBytes,
   stepBytes,
   wantedLeaves,
   type Step,
@@ -353,6 +354,21 @@ describe('a peer that lies', () => {
       }),
       100,
     )
+  })
+
+  it('is sent nothing that it holds, where the digests of two leaves begin alike', () => {
+    const seen = new Map<string, VerifiedEntry>()
+    for (let number = 0; ; number++) {
+      const one = numberedEntry(number, 0, ann)
+      const [leaf] = trieOf([one]).leaves(new Uint8Array(0), 0)
+      const start = toHex((leaf as Leaf).digest.subarray(0, shortDigestBytes))
+      const other = seen.get(start)
+      seen.set(start, one)
+      if (other === undefined) continue
+      const both = trieOf([one, other])
+      const step = stepOf(both, openDescent(both, shortDigestBytes))
+      return expect([step.push, step.want]).toEqual([[], []])
+    }
   })
 
   it('is never sent what lies under a child it has named, and always what lies beside', () => {
