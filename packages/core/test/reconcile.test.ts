@@ -147,6 +147,13 @@ describe('a descent', () => {
     expect(roundTrips).toBeGreaterThan(among.roundTrips)
   })
 
+  it('does not give up what found no room in a request, of which the peer may hold the successor', () => {
+    const trie = trieOf([numberedEntry(1, 0, ann)])
+    const push = [...trie.leaves(new Uint8Array(0), 0)]
+    const descent = { ...beginDescent(trie, '', shortDigestBytes), push, pushed: 0 }
+    expect(continueDescent(trie, descent, {}, () => [])?.push).toEqual(push)
+  })
+
   it('with full digests stays within the frame as well', () => {
     const a = trieOf(Array.from({ length: 6000 }, (_, key) => numberedEntry(key)))
     const b = trieOf(Array.from({ length: 6000 }, (_, key) => numberedEntry(key, 1, ben)))
