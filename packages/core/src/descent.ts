@@ -136,8 +136,8 @@ export function continueDescent(
   room.bytes -= stepBytes(first)
   // What a peer has wanted after rows and did not get, it wants again if it can take it.
   const push = fromRoot ? descent.push.slice(descent.pushed ?? descent.push.length) : []
-  push.push(...wantedLeaves(trie, answer.want ?? [], frameEntriesMax))
-  const lacked = [...push]
+  const lacked = wantedLeaves(trie, answer.want ?? [], frameEntriesMax)
+  push.push(...lacked)
   const step = compareStep(trie, { digestBytes, summaries: heard }, room, leaf => push.push(leaf) > 0)
   const rest = heard.slice(step.read, step.read + restMax)
   const isDone = first.length + rest.length + step.summaries.length === 0

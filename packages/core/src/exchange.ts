@@ -178,7 +178,7 @@ export class Composer {
     }
     if (compare !== undefined) {
       const space = { reads: request.reads, bytes: room }
-      const vouched = vouchedHorizon(peer?.stated)
+      const vouched = vouchedHorizon(request.horizon ?? peer?.stated)
       const sift: Sift = leaves => replica.disown(leaves, vouched)
       const step = answerStep(replica.trie, replica.rows, compare, space, sift)
       Object.assign(message, step.sections)

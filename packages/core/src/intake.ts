@@ -113,10 +113,9 @@ export class Intake {
     }
     if (message.beat !== undefined) this.#absorbBeat(peer, message.beat, at)
     // Announces carry cursors of all, and travel through others' hands.
-    const isAnnounce = message.acks !== undefined
-    const isDirect = message.beat !== undefined && !isAnnounce
-    // The steps of a descent say no more of their sender than this.
-    if (isDirect || (message.horizon !== undefined && !isAnnounce)) peer.stated = message.horizon
+    const isDirect = message.beat !== undefined && message.acks === undefined
+    // What a step of a descent says goes with no root and no acknowledgement: it is used for that step alone.
+    if (isDirect) Object.assign(peer, { stated: message.horizon, statedRoot: peer.known?.root })
     this.compareRoots(peer, at)
     if (isDirect) peer.statedAcked = peer.acked
     // From here on the peer has told what waits there of our own writing: it comes with the introduction.
@@ -201,12 +200,13 @@ export class Intake {
 
   /** Equal roots mean equal sets: whatever either has committed up to now, both hold. */
   compareRoots(peer: Peer, at: Instant): void {
-    const { known } = peer
+    const { known, stated, statedRoot } = peer
     const { store, replica } = this.#parts
-    if (known === undefined || known.root !== this.#parts.root()) return
+    const root = this.#parts.root()
+    if (statedRoot === root) replica.recovered(vouchedHorizon(stated))
+    if (known === undefined || known.root !== root) return
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
-    replica.recovered(vouchedHorizon(peer.stated))
     if (peer.info !== undefined && this.own.agreedWith(peer.id)) replica.countOn()
     peer.fillingSince = undefined
     peer.lastSyncWall = at.wall
@@ -316,7 +316,7 @@ export class Intake {
     if (peer.descent !== askedDescent) return
     if (askedDescent === undefined && answer.want === undefined) return
     const { composer, replica } = this.#parts
-    const vouched = vouchedHorizon(peer.stated)
+    const vouched = vouchedHorizon(answer.horizon ?? peer.stated)
     const sift: Sift = leaves => replica.disown(leaves, vouched)
     const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, sift)
     peer.descent = next

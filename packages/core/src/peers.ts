@@ -78,6 +78,8 @@ export interface Peer {
   knowsUs: boolean
   /** What its last direct message said about the compaction horizon. */
   stated: HorizonReport | undefined
+  /** Its root as it was when that was `stated`: what it vouches for is what it then held. */
+  statedRoot: string | undefined
   /** Everything of the peer up to here is applied and durable here. */
   cursor: Cursor | undefined
   /** Rows beyond a gap that are durable here: the cursor passes them once it gets there. */
@@ -145,6 +147,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     speaks: undefined,
     knowsUs: false,
     stated: undefined,
+    statedRoot: undefined,
     cursor,
     landed: [],
     acked: undefined,

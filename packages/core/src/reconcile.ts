@@ -334,16 +334,23 @@ function visitOutside(
   }
 }
 
-/** Pushes those of our leaves that are not listed; the places in the list of those that we lack. */
+/**
+ * Pushes those of our leaves that are not listed; the places in the list of those that we lack. Of two that
+ * begin alike none is pushed: the next descent tells them apart, and what is pushed may be given up as ended.
+ */
 function compareLeaves(
   trie: MerkleTrie,
   { prefix, length, digests }: Summary,
   push: (leaf: Place) => boolean,
 ): number[] {
   const size = digestSize(digests)
-  const lacking = placesByName(digests)
-  const see = (leaf: Place): boolean => lacking.delete(nameOf(trie.digestAt(leaf), 0, size)) || push(leaf)
-  trie.visit(trie.at(prefix, length), see)
+  const listed = placesByName(digests)
+  const lacking = new Map(listed)
+  trie.visit(trie.at(prefix, length), leaf => {
+    const name = nameOf(trie.digestAt(leaf), 0, size)
+    lacking.delete(name)
+    return listed.has(name) || push(leaf)
+  })
   return [...lacking.values()]
 }
 

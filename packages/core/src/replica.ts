@@ -118,10 +118,10 @@ export class Replica {
     return this.#recovering ? 0n : this.#committedHorizon
   }
 
-  /** This node writes nothing at or below this any more, and holds what it was told of there. */
+  /** This node writes nothing at or below this, and holds what it was told of; 0 if looking finds damage. */
   get floor(): Version {
-    const deletesOf = this.#winners.latestDelete.bind(this.#winners)
-    return this.#vouches ? this.deferred.floor(this.#committedClock, deletesOf) : 0n
+    const floor = this.deferred.floor(this.#committedClock, key => this.#winners.latestDelete(key))
+    return this.#vouches ? floor : 0n
   }
 
   /** Nothing is lost here, and nothing is left of what has ended elsewhere. */

@@ -1,6 +1,6 @@
 /** A member that was away while deletes ended drops what has ended, wherever its journal stands; no more. */
 import { expect, it } from '@jest/globals'
-import { versionAt, type Version } from '@lattice/core'
+import { versionAt, type HorizonReport, type Message, type Version } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { Composer } from '../src/exchange.ts'
 import { createPeer } from '../src/peers.ts'
@@ -61,13 +61,16 @@ it('but not for one that knows of no more than the horizon before that', async (
   const info = { name: 'away', role: 'node', software: 'test' }
   const composer = new Composer({ self: carol.nodeId, info, hash: sha256, ...away })
   const compare = openDescent(openReplica().replica.trie, 4)
-  const given = (vouched: Version): number => {
+  const reportOf = (settled: Version): HorizonReport => ({ settled, floor: versionAt(laterWall) })
+  const given = (vouched: Version, request: Message = {}): number => {
     const peer = createPeer(bob.nodeId, undefined, 0)
-    peer.stated = { settled: vouched, floor: versionAt(laterWall) }
-    return composer.answer({ compare }, peer).entries?.length ?? 0
+    peer.stated = reportOf(vouched)
+    return composer.answer({ compare, ...request }, peer).entries?.length ?? 0
   }
   // The old horizon and what was written after it.
   expect(given(first)).toBe(2)
+  // What it has said before counts for nothing beside what it says now.
+  expect(given(second, { horizon: reportOf(first) })).toBe(2)
   expect(given(second)).toBe(1)
   expect([...away.replica.batches.forming.disowned.values()].map(({ key }) => key)).toEqual(['alive'])
 })

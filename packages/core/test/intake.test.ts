@@ -87,6 +87,12 @@ describe('what a peer says of horizons', () => {
     expect([peer.stated, peer.statedAcked?.seq, peer.acked?.seq]).toEqual([direct.horizon, 1, 2])
   })
 
+  it('is not what a step of a descent says, which acknowledges nothing and may have been overtaken', () => {
+    hear(direct)
+    hear({ horizon: { settled: 0n, floor: 9n } })
+    expect([peer.stated, peer.statedAcked?.seq]).toEqual([direct.horizon, 1])
+  })
+
   it('is nothing yet where it has begun anew', () => {
     hear(direct)
     hear({ beat: beatOf(2, { incarnation: life(9) }), acks: [] })

@@ -30,6 +30,7 @@ import {
   missingOf,
   narrowRoom,
   openDescent,
+  shortDigestBytes,
   stepBytes,
   wantedLeaves,
   type Step,
@@ -144,6 +145,13 @@ describe('a descent', () => {
     const among = await makeEqual(c, d)
     expect([among.roundTrips, among.descents]).toEqual([4, 1])
     expect(roundTrips).toBeGreaterThan(among.roundTrips)
+  })
+
+  it('does not give up what found no room in a request, of which the peer may hold the successor', () => {
+    const trie = trieOf([numberedEntry(1, 0, ann)])
+    const push = [...trie.leaves(new Uint8Array(0), 0)]
+    const descent = { ...beginDescent(trie, '', shortDigestBytes), push, pushed: 0 }
+    expect(continueDescent(trie, descent, {}, () => [])?.push).toEqual(push)
   })
 
   it('with full digests stays within the frame as well', () => {
@@ -353,6 +361,21 @@ describe('a peer that lies', () => {
       }),
       100,
     )
+  })
+
+  it('is sent nothing that it holds, where the digests of two leaves begin alike', () => {
+    const seen = new Map<string, VerifiedEntry>()
+    for (let number = 0; ; number++) {
+      const one = numberedEntry(number, 0, ann)
+      const [leaf] = trieOf([one]).leaves(new Uint8Array(0), 0)
+      const start = toHex((leaf as Leaf).digest.subarray(0, shortDigestBytes))
+      const other = seen.get(start)
+      seen.set(start, one)
+      if (other === undefined) continue
+      const both = trieOf([one, other])
+      const step = stepOf(both, openDescent(both, shortDigestBytes))
+      return expect([step.push, step.want]).toEqual([[], []])
+    }
   })
 
   it('is never sent what lies under a child it has named, and always what lies beside', () => {

@@ -1,10 +1,11 @@
 /** When a node that has lost something, or was away while deletes ended, knows that nothing is left of it. */
-import { expect, it } from '@jest/globals'
+import { beforeEach, describe, expect, it } from '@jest/globals'
 import {
   encodeValue,
   futureToleranceMs,
   LatticeError,
   versionAt,
+  type Beat,
   type Engine,
   type Event,
   type Incarnation,
@@ -58,6 +59,42 @@ it.each([
     { mono: 1, wall: laterWall },
   )
   expect(engine.replica.isRecovering).toBe(isRecovering)
+})
+
+describe('what a peer vouches for is what it then holds', () => {
+  const report = { settled: usualHorizon, floor: usualHorizon }
+  let engine: Engine
+  let beat: Beat
+
+  beforeEach(async () => {
+    engine = await openAway()
+    const root = engine.replica.trie.root()
+    beat = { incarnation: life(11), seq: 1, count: 1, root, wall: laterWall, heardMs: {} }
+  })
+
+  /** Whether the node still recovers once it has been told this. */
+  function hears(mono: number, message: Message): boolean {
+    const from = { peer: bob.nodeId, path: 'http', message, entries: [] } as const
+    engine.step({ type: 'request', id: mono, ...from }, { mono, wall: laterWall })
+    return engine.replica.isRecovering
+  }
+
+  it('and not what it held while it recovered itself', () => {
+    expect(hears(1, { beat, horizon: { settled: 0n, floor: 0n } })).toBe(true)
+    // It has dropped what has ended since, and leads a descent.
+    expect(hears(2, { horizon: report })).toBe(true)
+    expect(hears(3, { beat, horizon: report })).toBe(false)
+  })
+
+  it('and not what it holds by now, as it announces', () => {
+    expect(hears(1, { beat: { ...beat, root: new Uint8Array(32) }, horizon: report })).toBe(true)
+    engine.step(
+      { type: 'announced', peer: bob.nodeId, message: { beat: { ...beat, seq: 2 }, acks: [] }, entries: [] },
+      { mono: 2, wall: laterWall },
+    )
+    expect(engine.replica.isRecovering).toBe(true)
+    expect(hears(3, { beat: { ...beat, seq: 2 }, horizon: report })).toBe(false)
+  })
 })
 
 it('a write before anybody was heard of does not end it', async () => {

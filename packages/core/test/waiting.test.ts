@@ -7,6 +7,7 @@ import {
   futureToleranceMs,
   type KeyReading,
   type NodeId,
+  type Row,
   type VerifiedEntry,
 } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
@@ -134,6 +135,13 @@ it.each([
   )
   await commit(one)
   expect(one.replica.floor).toBe(isHeld ? 1n : one.replica.highWater)
+})
+
+it('a damaged delete vouches for nothing, also where the look for it is what finds the damage', async () => {
+  await give(ahead, one, horizonWall)
+  const row = one.store.slots('n')[0] as Row
+  Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
+  expect(one.replica.floor).toBe(0n)
 })
 
 it('what found no room to wait holds back all until nothing of it can be missed', async () => {
