@@ -330,12 +330,12 @@ export class Runtime implements LatticeNode {
     this.#rest.isCommitting = true
     const refused = this.#parts.store.commit(effect.batch).then(() => undefined, storeFailureOf)
     this.#persisting = refused.then(error => {
-      this.#rest.committed(this.#stopped)
-      if (error === undefined) return this.#dispatch({ type: 'committed' })
-      if (error.code !== 'STORE_FULL')
+      if (error !== undefined && error.code !== 'STORE_FULL')
         this.#parts.log('error', 'the store refused a commit', { reason: error.message })
-      this.#dispatch({ type: 'commit-failed', error })
-      this.#distrust(error)
+      // Before anybody looks, or is told that nothing was kept.
+      if (this.#distrust(error)) return
+      this.#rest.committed(this.#stopped)
+      this.#dispatch(error === undefined ? { type: 'committed' } : { type: 'commit-failed', error })
     })
     this.#parts.pulse?.committing(this.#persisting)
   }

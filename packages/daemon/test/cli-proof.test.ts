@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import {
+  counterSlot,
+  elementSlot,
   encodeValue,
   MerkleTrie,
   pathOf,
@@ -12,6 +14,9 @@ import {
   signEntry,
   toHex,
   toUtf8,
+  valueDepthMax,
+  type Incarnation,
+  type JsonValue,
   type Signer,
 } from '@lattice/core'
 import { createKeys, sha256 } from './federation.ts'
@@ -22,12 +27,25 @@ const signer: Signer = { nodeId: id, sign: message => sign(null, message, privat
 const home = mkdtempSync(join(tmpdir(), 'lattice-proof-'))
 let proof: Record<string, unknown>
 let absent: Record<string, unknown>
+let proofOfCounter: Record<string, unknown>
+let proofOfSet: Record<string, unknown>
+
+/** Each as large or as deep as a value may be: the set is more than that. */
+const elements = ['a'.repeat(100_000), 'b'.repeat(100_000), nested(valueDepthMax)]
+
+function nested(depth: number): JsonValue {
+  return depth === 0 ? 0 : [nested(depth - 1)]
+}
 
 beforeAll(() => {
-  const entries = Array.from({ length: 40 }, (_, index) => {
-    const content = { key: `key ${index}`, slot: '', value: encodeValue(index), base: 0n, version: 1n }
-    return signEntry(content, signer, sha256)
-  })
+  const entryOf = (key: string, slot: string, value: JsonValue) =>
+    signEntry({ key, slot, value: encodeValue(value), base: 0n, version: 1n }, signer, sha256)
+  const lives = ['0', '1'].map(digit => digit.repeat(16) as Incarnation)
+  const entries = [
+    ...Array.from({ length: 40 }, (_, index) => entryOf(`key ${index}`, '', index)),
+    ...lives.map(life => entryOf('counter', counterSlot(id, life), Number.MAX_SAFE_INTEGER)),
+    ...elements.map(element => entryOf('set', elementSlot(encodeValue(element), sha256), element)),
+  ]
   const trie = new MerkleTrie(sha256)
   for (const [at, { key, slot, digest }] of entries.entries())
     trie.set(pathOf(key, slot, sha256), digest, at + 1)
@@ -46,6 +64,8 @@ beforeAll(() => {
   }
   proof = prove('key 7')
   absent = prove('nobody')
+  proofOfCounter = prove('counter')
+  proofOfSet = prove('set')
 })
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
@@ -88,6 +108,8 @@ describe('lattice verify-proof', () => {
     ['a key', () => answerOf({})],
     ['a key, as it was kept by lattice get', () => ({ key: 'key 7', found: true, proof })],
     ['no key', () => ({ ...refusal, proof: absent })],
+    ['a sum', () => ({ value: 2 * Number.MAX_SAFE_INTEGER, type: 'counter', proof: proofOfCounter })],
+    ['a set', () => ({ value: elements, type: 'set', proof: proofOfSet })],
   ])('takes an answer that says the same as its proof: of %s', async (_, answer) => {
     expect((await check(answer())).code).toBe(0)
   })
@@ -96,6 +118,7 @@ describe('lattice verify-proof', () => {
     ['key', () => answerOf({ key: 'key 8' })],
     ['value', () => answerOf({ value: 8 })],
     ['value', () => answerOf({ value: '\ud800' })],
+    ['value', () => ({ value: elements.slice(1), proof: proofOfSet })],
     ['version', () => answerOf({ version: '0000000000000002' })],
     ['author', () => answerOf({ author: 'ab'.repeat(32) })],
     ['type', () => answerOf({ type: 'counter' })],

@@ -134,6 +134,31 @@ describe('POST /sync/v1', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 401 /)
   })
 
+  it('ends no connection amid a body, which would lose the answer', async () => {
+    const refusal = { status: 401, headers: { 'content-length': '2' }, body: new Uint8Array([110, 111]) }
+    const called = Promise.withResolvers<void>()
+    const handle = async (): Promise<SyncAnswer> => {
+      called.resolve()
+      return refusal
+    }
+    world = await startWorld({ syncHandler: { handle } })
+    let wasReceived: boolean | undefined
+    world.server.server.on('request', (request, response) =>
+      response.once('finish', () => (wasReceived = request.complete)),
+    )
+    const socket = connect(world.port, '127.0.0.1').setEncoding('latin1')
+    const body = 'x'.repeat(frameBytesMax)
+    socket.write(`POST ${path} HTTP/1.0\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`)
+    await called.promise
+    for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
+    let answer = ''
+    socket.on('data', text => (answer += String(text)))
+    socket.write(body)
+    await once(socket, 'end')
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /)
+    expect(wasReceived).toBe(true)
+  })
+
   it('is 503 on a node without HTTP sync', async () => {
     world = await startWorld()
     const answer = await world.ask(path, { method: 'POST', body: 'x' })

@@ -44,6 +44,25 @@ it('who looks at rest is shown nothing once a store has failed: it may hold what
   await refused()
 })
 
+it('who looks at rest is shown nothing of a commit that failed with the store itself', async () => {
+  const store = createMemoryStore()
+  const commit = store.commit.bind(store)
+  const torn = async (batch: Batch): Promise<void> => {
+    await commit(batch)
+    throw new LatticeError('STORE_SUSPECT', 'nobody knows what is kept')
+  }
+  Object.assign(store, { commit: torn })
+  const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
+  const { runtime } = openLoneRuntime(signer, { store, onDistrust: () => undefined })
+  await runtime.start()
+  const written = expect(runtime.write(put('a', 1))).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+  const looked: unknown[] = []
+  const looking = runtime.atRest(() => looked.push([runtime.status().root, runtime.read('a')?.value]))
+  await expect(looking).rejects.toMatchObject({ code: 'STORE_SUSPECT' })
+  await written
+  expect(looked).toEqual([])
+})
+
 it('who writes while it stops is told what became of the write: kept, or not even tried', async () => {
   const [store, held] = [createMemoryStore(), Promise.withResolvers<void>()]
   const commit = store.commit.bind(store)

@@ -126,6 +126,9 @@ function wire(node: P2pNode, events: StackEvents, live: () => boolean): void {
     const peer = toNodeId(detail.remotePeer)
     const livedMs = (detail.timeline.close ?? Infinity) - detail.timeline.open
     if (peer !== undefined && live()) events.closed(peer, detail.remoteAddr.toString(), livedMs)
+    // gossipsub has one stream for each peer, and opens another only when a connection is identified.
+    const other = node.getConnections(detail.remotePeer).findLast(({ status }) => status === 'open')
+    if (other !== undefined && live()) node.services.identify.identify(other).catch(() => {})
   })
   node.addEventListener('peer:update', ({ detail: { peer: record } }) => {
     const peer = toNodeId(record.id)

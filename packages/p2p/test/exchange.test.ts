@@ -98,6 +98,28 @@ describe('a member that breaks the protocol', () => {
     expect(kind).toBe('refused')
   })
 
+  it('is cut off where it goes on asking and takes no refusal: none of them pile up here', async () => {
+    const { stream, hold, signals } = await rawPeer()
+    stream.pause()
+    const prefixed = lpStream(stream, { maxDataLength: messageBytesMax })
+    const ask = (id: number): Promise<void> =>
+      prefixed.write(encodeMessage('request', id, new Uint8Array(frameBytesMax).fill(1)))
+    const served = async (count: number): Promise<void> => {
+      for (let polls = 0; signals.length < count && polls < 250; polls++)
+        await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    // Answers for more than the window of a stream, then as many open requests as there are places.
+    for (let id = 1; id <= 8; id++) await ask(id)
+    await served(8)
+    hold()
+    for (let id = 9; id <= 40; id++) await ask(id)
+    const goesOn = async (): Promise<void> => {
+      for (let id = 41; id <= 300; id++) await ask(id)
+    }
+    await goesOn().catch(() => {})
+    expect(stream.status).toBe('reset')
+  })
+
   it('gets no room back for requests it abandons without end', async () => {
     const { stream, hold, signals } = await rawPeer()
     hold()

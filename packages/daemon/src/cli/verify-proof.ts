@@ -123,6 +123,9 @@ function contradictions(
 /** Whether two values are one to a node, whatever the order of their members. */
 function isSame(said: unknown, is: JsonValue | undefined): boolean {
   if (is === undefined) return false
+  // One by one: each element of a set is a value, and all of them may be more than one value may.
+  if (Array.isArray(said) && Array.isArray(is))
+    return said.length === is.length && is.every((each, at) => isSame(said[at], each))
   try {
     return toHex(encodeValue(said as JsonValue)) === toHex(encodeValue(is))
   } catch (error) {

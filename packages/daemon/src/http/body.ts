@@ -74,3 +74,12 @@ export async function readBody(
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
   })
 }
+
+/**
+ * Lets what is left of a body go by, unkept. A connection that is closed with bytes unread is reset, and the
+ * answer is lost with it: a proxy that keeps no connections says 502 to its caller then.
+ */
+export async function passOver(request: IncomingMessage): Promise<void> {
+  if (request.readableEnded || request.destroyed) return
+  await new Promise(resolve => request.once('end', resolve).once('close', resolve).resume())
+}

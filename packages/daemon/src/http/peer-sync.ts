@@ -4,7 +4,7 @@
 import { routes } from '@lattice/api'
 import { frameBytesMax } from '@lattice/core'
 import type { Express } from 'express'
-import { readBody, refuseUnreadable } from './body.ts'
+import { passOver, readBody, refuseUnreadable } from './body.ts'
 import type { SyncHandler } from './options.ts'
 import { HttpProblem } from './problems.ts'
 
@@ -27,6 +27,8 @@ export function mountPeerSync(app: Express, handler: SyncHandler | undefined): v
       body: () => readBody(request, frameBytesMax),
       signal: gone.signal,
     })
+    // On a kept connection Node does so behind the answer.
+    if (!response.shouldKeepAlive) await passOver(request)
     if (response.destroyed) return
     response.status(answer.status).set({ ...answer.headers })
     response.end(answer.body)
