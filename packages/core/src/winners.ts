@@ -32,6 +32,8 @@ export class Winners<T extends Staged> {
   readonly #joined = new Map<string, KeySummary>()
   readonly #staged = new Map<string, Map<string, T>>()
   readonly #keyHashes = new Map<string, Uint8Array>()
+  /** Latest deletes of keys as they were read last, and as nothing staged since can have made greater. */
+  readonly #deletes = new Map<string, Version>()
 
   constructor(rows: CheckedRows, trie: MerkleTrie, hash: Hash) {
     this.#rows = rows
@@ -41,6 +43,7 @@ export class Winners<T extends Staged> {
 
   /** Puts a row on top. */
   stage(row: T): void {
+    this.#deletes.delete(row.key)
     const joined = this.#joined.get(row.key)
     const next = joined && follow(joined, this.current(row.key, row.slot), row.entry)
     if (next === undefined) this.#joined.delete(row.key)
@@ -59,6 +62,7 @@ export class Winners<T extends Staged> {
     for (const { key, slot } of drops) {
       this.#trie.delete(pathOf(key, slot, this.#hash))
       this.#joined.delete(key)
+      this.#deletes.delete(key)
     }
     for (const row of rows) {
       this.#trie.setLeaf(row.path, row.leaf, row.seq)
@@ -70,6 +74,7 @@ export class Winners<T extends Staged> {
   /** Takes a row away again, unless another one is on top of it by now. */
   unstage(row: T): void {
     this.#takeOff(row)
+    this.#deletes.delete(row.key)
     this.#joined.delete(row.key)
   }
 
@@ -82,6 +87,7 @@ export class Winners<T extends Staged> {
   clear(): void {
     this.#staged.clear()
     this.#joined.clear()
+    this.#deletes.clear()
   }
 
   /** Hash of a key, remembered for a while: a batch needs it at three moments. */
@@ -106,10 +112,19 @@ export class Winners<T extends Staged> {
     return row && storedEntry(row)
   }
 
-  /** Version of the latest delete of a key, also of one that a register was written over; 0 if none. */
+  /**
+   * Version of the latest delete of a key, also of one that a register was written over; 0 if none. Asked with
+   * every greeting, of rows that may be large: what one has told is remembered.
+   */
   latestDelete(key: string): Version {
+    const known = this.#deletes.get(key)
+    if (known !== undefined) return known
     const whole = this.current(key, wholeKey)
-    return whole === undefined ? 0n : floorOf([whole])
+    if (whole === undefined) return 0n
+    if (this.#deletes.size >= keyHashesMax) this.#deletes.clear()
+    const deleted = floorOf([whole])
+    this.#deletes.set(key, deleted)
+    return deleted
   }
 
   /** The row to stage for an entry, with its place in the trie. */

@@ -1,5 +1,5 @@
 /** An entry from the future waits in memory alone: no delete that silences it may end before it is here. */
-import { beforeEach, expect, it } from '@jest/globals'
+import { beforeEach, expect, it, jest } from '@jest/globals'
 import {
   counterSlot,
   defaultParams,
@@ -123,6 +123,21 @@ function counted(times: number, keyOf: (at: number) => string): VerifiedEntry[] 
     entryOf({ tick: first + at, key: keyOf(at), slot, value: encodeValue(at) }, bob),
   )
 }
+
+it('what waits under a register is held against it once, and again when it is deleted', async () => {
+  await write(one, [{ op: 'put', key: 'large', value: 'x'.repeat(100_000) }], horizonWall)
+  one.replica.offer(
+    counted(1, () => 'large'),
+    'p2p',
+    horizonWall,
+  )
+  await commit(one)
+  const reads = jest.spyOn(one.store, 'at')
+  const floors = [one.replica.floor, one.replica.floor, one.replica.floor]
+  expect([reads.mock.calls.length, new Set(floors)]).toEqual([1, new Set([one.replica.highWater])])
+  await write(one, [{ op: 'delete', key: 'large' }], horizonWall)
+  expect(one.replica.floor).toBe(1n)
+})
 
 it.each([
   [100, false],
