@@ -113,8 +113,8 @@ export class Winners<T extends Staged> {
   }
 
   /**
-   * Version of the latest delete of a key, also of one that a register was written over; 0 if none. Asked with
-   * every greeting, of rows that may be large: what one has told is remembered.
+   * Version of the latest delete of a key, also of one that a register was written over; 0 if none. Asked
+   * with every greeting, of rows that may be large: what one has told is remembered.
    */
   latestDelete(key: string): Version {
     const known = this.#deletes.get(key)
