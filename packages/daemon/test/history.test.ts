@@ -21,7 +21,7 @@ import { createVirtualClock } from '@lattice/core/testing'
 import fc from 'fast-check'
 import { packBucket, unpackBucket } from '../src/history/bucket-bytes.ts'
 import { HistoryFile } from '../src/history/history-file.ts'
-import { keepHistory } from '../src/history/history.ts'
+import { keepHistory, type History } from '../src/history/history.ts'
 import { bucketsOf, bucketStart, joinFigures, resolutionFor, tiers, widen } from '../src/history/rollup.ts'
 import type { Figure, Sample } from '../src/history/rollup.ts'
 
@@ -229,6 +229,12 @@ describe('a node', () => {
     while (clock.ringNext(end));
   }
 
+  /** Keeps one figure that is always 1, and what is told of failures. */
+  function keepKeys(clock: ReturnType<typeof createVirtualClock>, failures: string[]): History {
+    const onFailure = (message: string): void => void failures.push(message)
+    return keepHistory({ path, bytesMax: 8 * mib, clock, sample: () => new Map([['keys', 1]]), onFailure })
+  }
+
   it('samples every ten seconds, and what was sampled survives a restart', async () => {
     const clock = createVirtualClock(start + 3_456)
     let calls = 0
@@ -269,13 +275,7 @@ describe('a node', () => {
     const clock = createVirtualClock(start)
     const failures: string[] = []
     mkdirSync(path)
-    const history = keepHistory({
-      path,
-      bytesMax: 8 * mib,
-      clock,
-      sample: () => new Map([['keys', 1]]),
-      onFailure: message => failures.push(message),
-    })
+    const history = keepKeys(clock, failures)
     pass(clock, 7)
     const query = { families: ['keys'], from: start, to: start + hourMs, stepMs: 1 }
     await expect(history.read(query)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
@@ -293,13 +293,7 @@ describe('a node', () => {
     const failures: string[] = []
     // A pipe without a reader: to open it takes until there is one.
     execFileSync('mkfifo', [path])
-    const history = keepHistory({
-      path,
-      bytesMax: 8 * mib,
-      clock,
-      sample: () => new Map([['keys', 1]]),
-      onFailure: message => failures.push(message),
-    })
+    const history = keepKeys(clock, failures)
     pass(clock, 600)
     renameSync(path, join(directory, 'pipe'))
     const reader = openSync(join(directory, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK)
