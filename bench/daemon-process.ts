@@ -17,6 +17,8 @@ export interface DaemonProcess {
   stop(): Promise<void>
 }
 
+/** As the systemd unit starts it. */
+const nodeFlags = ['--enable-source-maps', '--v8-pool-size=0']
 const script = fileURLToPath(new URL('../packages/daemon/bin/lattice.js', import.meta.url))
 
 /** Longest wait for a daemon to answer, and to end: far beyond both on a busy machine. */
@@ -66,8 +68,8 @@ export async function startDaemon(
   }
   const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const
   const profile = process.env['LATTICE_BENCH_PROFILE']
-  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const child = spawn(process.execPath, [...flags, script, 'start'], { env, stdio: [...stdio] })
+  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const child = spawn(process.execPath, [...nodeFlags, ...profiling, script, 'start'], { env, stdio: [...stdio] })
   const url = `http://127.0.0.1:${port}`
   await answers(url, child)
   const pid = child.pid as number

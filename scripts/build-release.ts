@@ -11,11 +11,12 @@ import { buildPackages, packageNames } from './build-packages.ts'
 import { root } from './tidy/tree.ts'
 
 const launcher = `#!/bin/sh
-# Runs the lattice command with the Node beside it, or else the one of the system.
+# Runs the lattice command with the Node beside it, or else the one of the system. As many threads for the
+# engine's garbage as there are processors besides the daemon's own: four, Node's default, crowd it out on two.
 here=$(dirname "$(readlink -f "$0")")
 node=$here/node
 [ -x "$node" ] || node=node
-exec "$node" --enable-source-maps "$here/../node_modules/@lattice/daemon/bin/lattice.js" "$@"
+exec "$node" --enable-source-maps --v8-pool-size=0 "$here/../node_modules/@lattice/daemon/bin/lattice.js" "$@"
 `
 
 /** Lays out a release in `out`, which is replaced. */

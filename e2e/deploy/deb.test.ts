@@ -60,7 +60,7 @@ it(
     await root.shell('bash -n /usr/share/bash-completion/completions/lattice')
     for (const file of ['man1/lattice.1.gz', 'man8/lattice.8.gz', 'man5/lattice.env.5.gz'])
       expect(fs.existsSync(inRoot(`usr/share/man/${file}`))).toBe(true)
-    const [, node = '', script = ''] = /^ExecStart=(\S+) \S+ (\S+)/m.exec(unit()) ?? []
+    const [, node = '', script = ''] = /^ExecStart=(\S+)(?: --\S+)+ (\S+)/m.exec(unit()) ?? []
     for (const path of [node, script]) expect(fs.existsSync(inRoot(path))).toBe(true)
     expect(await root.shell('dpkg --verify lattice')).toBe('')
   },
