@@ -35,7 +35,7 @@ function answer(verifyOne: VerifyOne, { authors, sizes, bytes }: VerifyRequest):
 }
 
 function run(port: MessagePort): void {
-  // Bulk data comes through here, on both cores of a small machine; callers and heartbeats do not wait for it.
+  // Bulk data comes through here, on all cores of a small machine: callers and heartbeats go first.
   standBack()
   const verifyOne = createEd25519()
   port.on('message', (request: VerifyRequest) => port.postMessage(answer(verifyOne, request)))
