@@ -203,7 +203,9 @@ export class Intake {
     const { known, stated, statedRoot } = peer
     const { store, replica } = this.#parts
     const root = this.#parts.root()
-    if (statedRoot === root) replica.recovered(vouchedHorizon(stated))
+    // What was taken in while nothing was ended here, and is not in the root yet, may have ended all the same.
+    if (statedRoot === root && !replica.batches.bringsUpTo(replica.horizon))
+      replica.recovered(vouchedHorizon(stated))
     if (known === undefined || known.root !== root) return
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
