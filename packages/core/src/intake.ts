@@ -78,6 +78,8 @@ export class Intake {
   readonly #moved = new Set<NodeId>()
   /** A peer has acknowledged more than the store held. */
   #isOld = false
+  /** Of what this node has written up to here, nothing is lost: what is missing has ended. */
+  #wholeUpTo: Version
   /** What peers hold of this node's own writing that it does not hold itself. */
   readonly own: OwnHistory
 
@@ -85,6 +87,7 @@ export class Intake {
     this.#parts = parts
     const { self, others, startWall, store, replica } = parts
     const isWhole = store.lastSeq > 0 && !replica.isRecovering
+    this.#wholeUpTo = replica.settledHorizon
     this.own = new OwnHistory({ self, incarnation: store.incarnation, startWall, isWhole, others })
   }
 
@@ -132,10 +135,11 @@ export class Intake {
     const { isRecovering, horizon } = replica
     const isDamaged = replica.quarantine.places.length > 0
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
-    // What has ended comes back to a node that recovers, its own words too; an old copy lacks others.
+    // What has ended comes back to a node that recovers, or from one that kept it; an old copy lacks others.
     const isForgiven = isRecovering && !this.#isOld
-    const isOwnNews = (entry: Entry, index: number): boolean =>
-      entry.author === self && verdicts[index] === 'staged' && !(isForgiven && entry.version <= horizon)
+    const forgivenUpTo = isForgiven ? horizon : this.#wholeUpTo
+    const isOwnNews = ({ author, version }: Entry, index: number): boolean =>
+      author === self && verdicts[index] === 'staged' && version > forgivenUpTo
     if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isForgiven))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     const refused = verdicts.filter(verdict => verdict === 'refused').length
@@ -203,9 +207,7 @@ export class Intake {
     const { known, stated, statedRoot } = peer
     const { store, replica } = this.#parts
     const root = this.#parts.root()
-    // What was taken in while nothing was ended here, and is not in the root yet, may have ended all the same.
-    if (statedRoot === root && !replica.batches.bringsUpTo(replica.horizon))
-      replica.recovered(vouchedHorizon(stated))
+    if (statedRoot === root) this.#noteVouched(vouchedHorizon(stated))
     if (known === undefined || known.root !== root) return
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
@@ -222,6 +224,14 @@ export class Intake {
     peer.fruitless = 0
   }
 
+  /** Equal roots with one that has settled a horizon; what is on its way to the disk may have ended by it. */
+  #noteVouched(settled: Version): void {
+    const { replica } = this.#parts
+    if (settled < replica.horizon || replica.batches.bringsUpTo(replica.horizon)) return
+    replica.recovered(settled)
+    this.#wholeUpTo = replica.horizon
+  }
+
   /**
    * A peer has applied more of ours than there is: the disk was put back to an old copy, which may hold what
    * has ended since. Believed once, because it is only said.
@@ -230,6 +240,7 @@ export class Intake {
     const { replica, tell } = this.#parts
     if (this.#isOld) return
     this.#isOld = true
+    this.#wholeUpTo = 0n
     replica.recover()
     const message =
       'a peer has applied more than this store holds: it is an old copy, and learns what has ended'
