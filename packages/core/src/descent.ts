@@ -25,6 +25,7 @@ import {
   type StepRoom,
 } from './reconcile.ts'
 import { bytesInFrame } from './rows.ts'
+import type { Version } from './units.ts'
 
 /** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
 const restMax = 8 * compareNodesMax
@@ -75,12 +76,19 @@ export interface Descent {
   readonly unanswered: readonly Summary[]
   readonly push: readonly Leaf[]
   readonly want: readonly Want[]
+  /** The horizon that this node vouched for when it made the oldest part of `next` and `unanswered`. */
+  readonly vouched: Version
+  /** The same of the peer and `rest`. */
+  readonly restVouched: Version
   /** Entries that were news have come, and are durable. */
   brought?: boolean
   /** How many summaries of `next` and leaves of `push` the request had room for; undefined: all. */
   told?: number
   pushed?: number
 }
+
+/** Above every horizon. */
+const nothingTold: Version = 2n ** 64n
 
 /** A descent that begins with what the peer asked for after our rows. */
 export const wantsOnly: Descent = {
@@ -96,6 +104,8 @@ export const wantsOnly: Descent = {
   unanswered: [],
   push: [],
   want: [],
+  vouched: nothingTold,
+  restVouched: nothingTold,
 }
 
 /**
@@ -159,6 +169,8 @@ export function continueDescent(
     unanswered: held.slice(again.length),
     push: withoutEnded(push, [...lacked, ...step.apart], sift).slice(0, pushMax),
     want,
+    vouched: descent.vouched,
+    restVouched: descent.restVouched,
   }
 }
 

@@ -32,7 +32,7 @@ import {
   wantedLeaves,
 } from './reconcile.ts'
 import type { Replica } from './replica.ts'
-import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
+import type { Instant, NodeId, PathKind, Sequence, Version } from './units.ts'
 import { pathKinds } from './units.ts'
 import { bytesInFrame, entriesInFrame, locatorPathBytes } from './rows.ts'
 
@@ -121,7 +121,7 @@ export class Composer {
     const { store, replica } = this.#parts
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const { known, cursor, acked, fetch, bulk } = peer
-    const descent = options.descend ? peer.descent : undefined
+    const descent = options.descend ? this.#descentWith(peer) : undefined
     const nodesMax = descent?.reads ?? compareNodesMax
     const wants = [...(fetch?.wants ?? []), ...(descent?.want ?? [])]
     const want = fittingStep(wants, { nodes: nodesMax, bytes: stepBytesMax })
@@ -208,12 +208,35 @@ export class Composer {
 
   /** Begins a descent from the top. */
   openDescent(roots: string, digestBytes = shortDigestBytes): Descent {
-    return beginDescent(this.#parts.replica.trie, roots, digestBytes)
+    return { ...beginDescent(this.#parts.replica.trie, roots, digestBytes), vouched: this.#vouched }
   }
 
-  /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
-  continueDescent(descent: Descent, answer: Message, sift?: Sift): Descent | undefined {
-    return continueDescent(this.#parts.replica.trie, descent, answer, sift)
+  /**
+   * Takes the peer's step of the descent and works out ours; undefined when nothing is left to say.
+   * @param vouched the horizon that the peer vouches for along with its step
+   */
+  continueDescent(descent: Descent, answer: Message, vouched: Version = 0n): Descent | undefined {
+    const { replica } = this.#parts
+    const restVouched = descent.rest.length === 0 ? vouched : lesser(descent.restVouched, vouched)
+    const sift: Sift = leaves => replica.disown(leaves, restVouched)
+    const next = continueDescent(replica.trie, descent, answer, sift)
+    const own = lesser(descent.vouched, this.#vouched)
+    return next && { ...next, vouched: own, restVouched }
+  }
+
+  /**
+   * What a descent tells goes with what this node vouches for by now: one that was told or begun before that
+   * begins anew, since what was lacking then may have come.
+   */
+  #descentWith(peer: Peer): Descent | undefined {
+    const { descent } = peer
+    if (descent === undefined || descent.vouched >= this.#vouched) return descent
+    peer.descent = descent.fromRoot ? this.openDescent(descent.roots, descent.digestBytes) : undefined
+    return peer.descent
+  }
+
+  get #vouched(): Version {
+    return vouchedHorizon(this.horizonReport().horizon)
   }
 
   /** Whether the rows after a position were all written by `author`, and are not too many to look at. */
@@ -257,6 +280,10 @@ export class Composer {
       return wantBeside(want, digests) ?? []
     })
   }
+}
+
+function lesser(a: Version, b: Version): Version {
+  return a < b ? a : b
 }
 
 function rowsInFrame(rows: Rows | undefined): number {

@@ -8,7 +8,7 @@ import { noteBrought, noteLoss } from './bulk.ts'
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
-import { wantsOnly, type Sift } from './descent.ts'
+import { wantsOnly } from './descent.ts'
 import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
@@ -328,10 +328,9 @@ export class Intake {
   #followDescent({ peer, askedDescent }: Ask, answer: Message, at: Instant): void {
     if (peer.descent !== askedDescent) return
     if (askedDescent === undefined && answer.want === undefined) return
-    const { composer, replica } = this.#parts
+    const { composer } = this.#parts
     const vouched = vouchedHorizon(answer.horizon ?? peer.stated)
-    const sift: Sift = leaves => replica.disown(leaves, vouched)
-    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, sift)
+    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, vouched)
     peer.descent = next
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])

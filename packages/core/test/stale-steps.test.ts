@@ -1,0 +1,95 @@
+/** What a step of a descent says is vouched for as it was when it was true, however late it is told or read. */
+import { beforeEach, expect, it } from '@jest/globals'
+import { encodeValue, versionAt, type Message, type Signer, type VerifiedEntry } from '@lattice/core'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { uintToBytes } from '../src/bytes.ts'
+import type { Descent } from '../src/descent.ts'
+import { packDigests } from '../src/digest-list.ts'
+import { Composer } from '../src/exchange.ts'
+import { compareNodesMax } from '../src/limits.ts'
+import { pathOf } from '../src/merkle.ts'
+import { createPeer, type Peer } from '../src/peers.ts'
+import { storedEntry } from '../src/winners.ts'
+import { alice, bob, carol, sha256 } from './crypto.ts'
+import { commit, entryOf, life, openReplica, type TestReplica } from './replicas.ts'
+
+const horizon = versionAt(testWall)
+const laterWall = testWall + 3_600_000
+const precious = entryOf({ key: 'precious', tick: -1, value: encodeValue(1) }, carol)
+
+interface Side extends TestReplica {
+  readonly composer: Composer
+  /** What it knows of the other. */
+  readonly peer: Peer
+  take(...entries: readonly VerifiedEntry[]): Promise<void>
+}
+
+function open(signer: Signer, other: Signer, number: number): Side {
+  const node = openReplica(signer, createMemoryStore({ incarnation: life(number) }))
+  const info = { name: 'test', role: 'node', software: 'test' }
+  const composer = new Composer({ self: signer.nodeId, info, hash: sha256, ...node })
+  const take = async (...entries: readonly VerifiedEntry[]): Promise<void> => {
+    node.replica.offer(entries, 'http', laterWall)
+    await commit(node)
+  }
+  return { ...node, composer, peer: createPeer(other.nodeId, undefined, 0), take }
+}
+
+let settled: Side
+let away: Side
+let proposed: VerifiedEntry
+
+beforeEach(async () => {
+  settled = open(bob, alice, 2)
+  away = open(alice, bob, 1)
+  const proposer = openReplica(carol)
+  proposer.replica.propose(horizon, new Map([[bob.nodeId, life(2)]]))
+  await commit(proposer)
+  ;[proposed] = proposer.store.after(0, 9).map(storedEntry) as [VerifiedEntry]
+  await away.take(precious)
+})
+
+const isDropped = (): boolean => away.replica.batches.forming.disowned.size > 0
+
+/** What a side says when it leads, or answers so. */
+const asks = ({ composer, peer }: Side): Message => ({
+  ...composer.horizonReport(),
+  ...composer.ask(peer, { push: false, pull: false, descend: true }),
+})
+const answers = ({ composer, peer }: Side, request: Message): Message => ({
+  ...composer.horizonReport(),
+  ...composer.answer(request, peer),
+})
+
+it.each([
+  ['that waited for its path', true, false],
+  ['that is true', false, true],
+])('nothing is dropped for a question %s', async (_, hasWaited, dropped) => {
+  if (hasWaited) settled.peer.descent = settled.composer.openDescent('')
+  if (hasWaited) await settled.take(precious)
+  await settled.take(proposed)
+  settled.peer.descent ??= settled.composer.openDescent('')
+  await away.take(proposed)
+  answers(away, asks(settled))
+  expect(isDropped()).toBe(dropped)
+})
+
+it.each([
+  ['what found no room before the other vouched for it', 0n, false],
+  ['what found no room, and was true at once', horizon, true],
+])('nothing is dropped for %s', async (_, vouchedThen, dropped) => {
+  await away.take(proposed)
+  // More wants than one request names come first; last that there is nothing where the precious is.
+  const many = Array.from({ length: compareNodesMax + 9 }, (__, at) => ({
+    prefix: uintToBytes(BigInt(at)).subarray(5),
+    length: 6,
+    digests: packDigests([new Uint8Array(3)]),
+  }))
+  const path = pathOf('precious', '', sha256)
+  const none = { prefix: path.subarray(0, 4), length: 8, digests: packDigests([]) }
+  const answer: Message = { compare: { digestBytes: 3, summaries: [...many, none] } }
+  const next = away.composer.continueDescent(away.composer.openDescent(''), answer, vouchedThen)
+  expect(next?.rest.at(-1)).toEqual(none)
+  away.composer.continueDescent(next as Descent, {}, horizon)
+  expect(isDropped()).toBe(dropped)
+})
