@@ -6,7 +6,8 @@
  * that a descent takes hardly more frames than what is missing fills.
  */
 import type { CheckedRows } from './checked-rows.ts'
-import { compareNodesMax, compareNodesRead, frameEntriesMax } from './limits.ts'
+import { locatorBytes } from './journal.ts'
+import { compareNodesMax, compareNodesRead, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import type { Leaf, MerkleTrie } from './merkle.ts'
 import type { Compare, Message, Summary, Want } from './message.ts'
 import {
@@ -24,7 +25,7 @@ import {
   wantedLeaves,
   type StepRoom,
 } from './reconcile.ts'
-import { bytesInFrame } from './rows.ts'
+import { bytesInFrame, entryRoom } from './rows.ts'
 import type { Version } from './units.ts'
 
 /** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
@@ -148,6 +149,8 @@ export function continueDescent(
   const push = fromRoot ? descent.push.slice(descent.pushed ?? descent.push.length) : []
   const lacked = wantedLeaves(trie, answer.want ?? [], frameEntriesMax)
   push.push(...lacked)
+  // What it wants may have a successor there, which has come by now unless it was left out.
+  const isTold = fromRoot && !mayLeaveOut(answer)
   const step = compareStep(trie, { digestBytes, summaries: heard }, room, leaf => push.push(leaf) > 0)
   const rest = heard.slice(step.read, step.read + restMax)
   const isDone = first.length + rest.length + step.summaries.length === 0
@@ -167,7 +170,7 @@ export function continueDescent(
     next: summaries.length === 0 ? undefined : { digestBytes, summaries },
     rest,
     unanswered: held.slice(again.length),
-    push: withoutEnded(push, [...lacked, ...step.apart], sift).slice(0, pushMax),
+    push: withoutEnded(push, isTold ? [...lacked, ...step.apart] : step.apart, sift).slice(0, pushMax),
     want,
     vouched: descent.vouched,
     restVouched: descent.restVouched,
@@ -247,6 +250,16 @@ function unmetWants(trie: MerkleTrie, wants: readonly Want[]): readonly Want[] {
   const isShort = ({ prefix, length }: Want): boolean => trie.countUnder(prefix, length) <= wantedAmongMax
   const met = wants.findLastIndex(want => isShort(want) && holds(trie, want))
   return met < 0 ? [] : wants.slice(met + 1)
+}
+
+/** Whether an answer may have left entries out for want of room, and does not say so. */
+function mayLeaveOut({ reads, entries = [], rows, compare, want }: Message): boolean {
+  if (reads !== undefined) return false
+  const { entries: told = [], locators = [] } = rows ?? {}
+  // In frames they come grouped by author; the sender may have counted the author of each.
+  const sizes = [...entries, ...told].map(entry => bytesInFrame(entry, undefined))
+  const size = sizes.reduce((sum, each) => sum + each, locatorBytes * locators.length)
+  return size + stepBytes(compare?.summaries, want) + entryRoom > frameContentBytesMax
 }
 
 /** How many summaries to tell after an answer that had room for the first `answered` of those sent. */

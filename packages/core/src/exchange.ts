@@ -16,7 +16,7 @@ import {
 } from './descent.ts'
 import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey, vouchedHorizon } from './horizon.ts'
-import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
+import { compareNodesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import { entriesNamed, locatorBytes, readRows, rowsAfter, type RowsQuery } from './journal.ts'
 import { leafDigest, pathOf } from './merkle.ts'
 import type { Ack, Beat, Info, Message, Rows, Want } from './message.ts'
@@ -34,16 +34,13 @@ import {
 import type { Replica } from './replica.ts'
 import type { Instant, NodeId, PathKind, Sequence, Version } from './units.ts'
 import { pathKinds } from './units.ts'
-import { bytesInFrame, entriesInFrame, locatorPathBytes } from './rows.ts'
+import { bytesInFrame, entriesInFrame, entryRoom, locatorPathBytes } from './rows.ts'
 
 /**
  * Room for rows in an answer to a node that takes a state over. It takes each in at one go, during which it
  * hears no heartbeat: some 40 ms (npm run bench:bootstrap).
  */
 const fullRowsBytesMax = 85 * 1024
-
-/** What the largest entry may take in a frame. */
-const entryRoom = entryBytesMax + 16
 
 /** Room for entries of the peer's own that wait here: many counters, whose slots they are for. */
 const withheldBytesMax = 16 * 1024

@@ -1,6 +1,15 @@
 /** What a step of a descent says is vouched for as it was when it was true, however late it is told or read. */
 import { beforeEach, expect, it } from '@jest/globals'
-import { encodeValue, versionAt, type Message, type Signer, type VerifiedEntry } from '@lattice/core'
+import {
+  admit,
+  encodeValue,
+  parseEntry,
+  versionAt,
+  vouchedHorizon,
+  type Message,
+  type Signer,
+  type VerifiedEntry,
+} from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { uintToBytes } from '../src/bytes.ts'
 import type { Descent } from '../src/descent.ts'
@@ -11,7 +20,7 @@ import { pathOf } from '../src/merkle.ts'
 import { createPeer, type Peer } from '../src/peers.ts'
 import { storedEntry } from '../src/winners.ts'
 import { alice, bob, carol, sha256 } from './crypto.ts'
-import { commit, entryOf, life, openReplica, type TestReplica } from './replicas.ts'
+import { commit, entryOf, life, openReplica, rootOf, type TestReplica } from './replicas.ts'
 
 const horizon = versionAt(testWall)
 const laterWall = testWall + 3_600_000
@@ -93,3 +102,28 @@ it.each([
   away.composer.continueDescent(next as Descent, {}, horizon)
   expect(isDropped()).toBe(dropped)
 })
+
+it('what is wanted of a recovering leader stays until its successor has come, however little room there is', async () => {
+  const keys = Array.from({ length: 4 }, (_, at) => `large ${at}`)
+  const large = (tick: number): readonly VerifiedEntry[] =>
+    keys.map(key => entryOf({ key, tick, value: encodeValue('x'.repeat(100_000)) }, carol))
+  await settled.take(proposed, ...large(5))
+  await away.take(proposed, ...large(-5))
+  away.peer.descent = away.composer.openDescent('')
+  for (let steps = 0; steps < 9 && rootOf(away) !== rootOf(settled); steps++) {
+    const answer = answers(settled, asks(away))
+    await away.take(...(answer.entries ?? []).flatMap(bytes => parsed(bytes)))
+    const descent = away.peer.descent ?? away.composer.openDescent('')
+    const next = away.composer.continueDescent(descent, answer, vouchedHorizon(answer.horizon))
+    away.peer.descent = next ?? away.composer.openDescent('')
+    if (away.replica.hasForming) await commit(away)
+    expect(keys.filter(key => away.replica.read(key) === undefined)).toEqual([])
+  }
+  expect(away.replica.read('precious')).toBeUndefined()
+  expect(rootOf(away)).toBe(rootOf(settled))
+})
+
+function parsed(bytes: Uint8Array): VerifiedEntry[] {
+  const entry = parseEntry(bytes, sha256)
+  return entry === undefined ? [] : [admit(entry)]
+}
