@@ -1,4 +1,4 @@
-/** What a step of a descent says is vouched for as it was when it was true, however late it is told or read. */
+/** Who recovers drops only what a peer lacked while it vouched for a horizon, and has no successor of. */
 import { beforeEach, expect, it } from '@jest/globals'
 import {
   admit,
@@ -103,7 +103,7 @@ it.each([
   expect(isDropped()).toBe(dropped)
 })
 
-it('what is wanted of a recovering leader stays until its successor has come, however little room there is', async () => {
+it('what is wanted of a recovering leader stays until there was room for its successor', async () => {
   const keys = Array.from({ length: 4 }, (_, at) => `large ${at}`)
   const large = (tick: number): readonly VerifiedEntry[] =>
     keys.map(key => entryOf({ key, tick, value: encodeValue('x'.repeat(100_000)) }, carol))
