@@ -6,6 +6,7 @@
  * that a descent takes hardly more frames than what is missing fills.
  */
 import type { CheckedRows } from './checked-rows.ts'
+import { digestSize } from './digest-list.ts'
 import { locatorBytes } from './journal.ts'
 import { compareNodesMax, compareNodesRead, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import type { Leaf, MerkleTrie } from './merkle.ts'
@@ -147,10 +148,16 @@ export function continueDescent(
   room.bytes -= stepBytes(first)
   // What a peer has wanted after rows and did not get, it wants again if it can take it.
   const push = fromRoot ? descent.push.slice(descent.pushed ?? descent.push.length) : []
-  const lacked = wantedLeaves(trie, answer.want ?? [], frameEntriesMax)
-  push.push(...lacked)
-  // What it wants may have a successor there, which has come by now unless it was left out.
-  const isTold = fromRoot && !mayLeaveOut(answer)
+  // What it wants after rows is named by digests of another length, and has been compared with nothing.
+  const isFound = ({ digests }: Want): boolean => digestSize(digests) === digestBytes
+  const { true: found = [], false: others = [] } = Object.groupBy(
+    answer.want ?? [],
+    want => `${isFound(want)}`,
+  )
+  const missing = wantedLeaves(trie, found, frameEntriesMax)
+  push.push(...missing, ...wantedLeaves(trie, others, frameEntriesMax))
+  // A successor of what it found missing has come by now, unless it was left out.
+  const isFull = mayLeaveOut(answer)
   const step = compareStep(trie, { digestBytes, summaries: heard }, room, leaf => push.push(leaf) > 0)
   const rest = heard.slice(step.read, step.read + restMax)
   const isDone = first.length + rest.length + step.summaries.length === 0
@@ -170,7 +177,7 @@ export function continueDescent(
     next: summaries.length === 0 ? undefined : { digestBytes, summaries },
     rest,
     unanswered: held.slice(again.length),
-    push: withoutEnded(push, isTold ? [...lacked, ...step.apart] : step.apart, sift).slice(0, pushMax),
+    push: withoutEnded(push, isFull ? step.apart : [...missing, ...step.apart], sift).slice(0, pushMax),
     want,
     vouched: descent.vouched,
     restVouched: descent.restVouched,

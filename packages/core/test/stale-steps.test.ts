@@ -61,9 +61,9 @@ beforeEach(async () => {
 const isDropped = (): boolean => away.replica.batches.forming.disowned.size > 0
 
 /** What a side says when it leads, or answers so. */
-const asks = ({ composer, peer }: Side): Message => ({
+const asks = ({ composer, peer }: Side, push = false): Message => ({
   ...composer.horizonReport(),
-  ...composer.ask(peer, { push: false, pull: false, descend: true }),
+  ...composer.ask(peer, { push, pull: false, descend: true }),
 })
 const answers = ({ composer, peer }: Side, request: Message): Message => ({
   ...composer.horizonReport(),
@@ -121,6 +121,22 @@ it('what is wanted of a recovering leader stays until there was room for its suc
   }
   expect(away.replica.read('precious')).toBeUndefined()
   expect(rootOf(away)).toBe(rootOf(settled))
+})
+
+it('what is wanted after rows stays, too: its successor may come with a later step', async () => {
+  const value = encodeValue(1)
+  const many = Array.from({ length: 40 }, (_, at) => entryOf({ key: `many ${at}`, tick: -3, value }, carol))
+  const [old, successor] = [-2, 2].map(tick => entryOf({ key: 'k', tick, value: encodeValue(tick) }, carol))
+  await settled.take(proposed, ...many, successor as VerifiedEntry)
+  await away.take(proposed, ...many, old as VerifiedEntry)
+  away.peer.descent = away.composer.openDescent('')
+  away.peer.acked = { incarnation: life(1), seq: 0 }
+  const request = asks(away, true)
+  expect(request.rows?.locators.length).toBeGreaterThan(0)
+  const answer = answers(settled, request)
+  expect(answer.want?.length).toBeGreaterThan(0)
+  away.composer.continueDescent(away.peer.descent, answer, vouchedHorizon(answer.horizon))
+  expect([...away.replica.batches.forming.disowned.values()].map(({ key }) => key)).not.toContain('k')
 })
 
 function parsed(bytes: Uint8Array): VerifiedEntry[] {
