@@ -1,11 +1,12 @@
 /** The batch that is forming, and the one that is closed and on its way to the disk. */
 import { toHex } from './bytes.ts'
 import { assert } from './errors.ts'
+import { horizonKey } from './horizon.ts'
 import type { Leaf } from './merkle.ts'
 import type { Batch, NewRow, Row } from './ports.ts'
 import type { Signing } from './signing.ts'
 import type { Committed, StagedRow } from './staged.ts'
-import type { Sequence } from './units.ts'
+import type { Sequence, Version } from './units.ts'
 
 /** What a batch is made of before it is closed. */
 export interface Forming {
@@ -55,6 +56,12 @@ export class Batches {
   /** Whether a closed batch waits for its verdict. */
   get isCommitting(): boolean {
     return this.#sealed !== undefined
+  }
+
+  /** Whether either batch brings an entry at or below a version, beside a horizon. */
+  bringsUpTo(version: Version): boolean {
+    const isOld = ({ entry, key }: StagedRow): boolean => entry.version <= version && key !== horizonKey
+    return this.#forming.rows.some(isOld) || this.#sealed?.changes.rows.some(isOld) === true
   }
 
   /** Whether the closed batch takes the row of this leaf away, for another one or for none. */

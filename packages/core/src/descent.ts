@@ -6,7 +6,9 @@
  * that a descent takes hardly more frames than what is missing fills.
  */
 import type { CheckedRows } from './checked-rows.ts'
-import { compareNodesMax, compareNodesRead, frameEntriesMax } from './limits.ts'
+import { digestSize } from './digest-list.ts'
+import { locatorBytes } from './journal.ts'
+import { compareNodesMax, compareNodesRead, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import type { Leaf, MerkleTrie } from './merkle.ts'
 import type { Compare, Message, Summary, Want } from './message.ts'
 import {
@@ -24,7 +26,8 @@ import {
   wantedLeaves,
   type StepRoom,
 } from './reconcile.ts'
-import { bytesInFrame } from './rows.ts'
+import { bytesInFrame, entryRoom } from './rows.ts'
+import type { Version } from './units.ts'
 
 /** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
 const restMax = 8 * compareNodesMax
@@ -75,12 +78,19 @@ export interface Descent {
   readonly unanswered: readonly Summary[]
   readonly push: readonly Leaf[]
   readonly want: readonly Want[]
+  /** The horizon that this node vouched for when it made the oldest part of `next` and `unanswered`. */
+  readonly vouched: Version
+  /** The same of the peer and `rest`. */
+  readonly restVouched: Version
   /** Entries that were news have come, and are durable. */
   brought?: boolean
   /** How many summaries of `next` and leaves of `push` the request had room for; undefined: all. */
   told?: number
   pushed?: number
 }
+
+/** Above every horizon. */
+const nothingTold: Version = 2n ** 64n
 
 /** A descent that begins with what the peer asked for after our rows. */
 export const wantsOnly: Descent = {
@@ -96,6 +106,8 @@ export const wantsOnly: Descent = {
   unanswered: [],
   push: [],
   want: [],
+  vouched: nothingTold,
+  restVouched: nothingTold,
 }
 
 /**
@@ -136,8 +148,16 @@ export function continueDescent(
   room.bytes -= stepBytes(first)
   // What a peer has wanted after rows and did not get, it wants again if it can take it.
   const push = fromRoot ? descent.push.slice(descent.pushed ?? descent.push.length) : []
-  const lacked = wantedLeaves(trie, answer.want ?? [], frameEntriesMax)
-  push.push(...lacked)
+  // What it wants after rows is named by digests of another length, and has been compared with nothing.
+  const isFound = ({ digests }: Want): boolean => digestSize(digests) === digestBytes
+  const { true: found = [], false: others = [] } = Object.groupBy(
+    answer.want ?? [],
+    want => `${isFound(want)}`,
+  )
+  const missing = wantedLeaves(trie, found, frameEntriesMax)
+  push.push(...missing, ...wantedLeaves(trie, others, frameEntriesMax))
+  // A successor of what it found missing has come by now, unless it was left out.
+  const isFull = mayLeaveOut(answer)
   const step = compareStep(trie, { digestBytes, summaries: heard }, room, leaf => push.push(leaf) > 0)
   const rest = heard.slice(step.read, step.read + restMax)
   const isDone = first.length + rest.length + step.summaries.length === 0
@@ -157,8 +177,10 @@ export function continueDescent(
     next: summaries.length === 0 ? undefined : { digestBytes, summaries },
     rest,
     unanswered: held.slice(again.length),
-    push: withoutEnded(push, [...lacked, ...step.apart], sift).slice(0, pushMax),
+    push: withoutEnded(push, isFull ? step.apart : [...missing, ...step.apart], sift).slice(0, pushMax),
     want,
+    vouched: descent.vouched,
+    restVouched: descent.restVouched,
   }
 }
 
@@ -235,6 +257,16 @@ function unmetWants(trie: MerkleTrie, wants: readonly Want[]): readonly Want[] {
   const isShort = ({ prefix, length }: Want): boolean => trie.countUnder(prefix, length) <= wantedAmongMax
   const met = wants.findLastIndex(want => isShort(want) && holds(trie, want))
   return met < 0 ? [] : wants.slice(met + 1)
+}
+
+/** Whether an answer may have left entries out for want of room, and does not say so. */
+function mayLeaveOut({ reads, entries = [], rows, compare, want }: Message): boolean {
+  if (reads !== undefined) return false
+  const { entries: told = [], locators = [] } = rows ?? {}
+  // In frames they come grouped by author; the sender may have counted the author of each.
+  const sizes = [...entries, ...told].map(entry => bytesInFrame(entry, undefined))
+  const size = sizes.reduce((sum, each) => sum + each, locatorBytes * locators.length)
+  return size + stepBytes(compare?.summaries, want) + entryRoom > frameContentBytesMax
 }
 
 /** How many summaries to tell after an answer that had room for the first `answered` of those sent. */

@@ -16,7 +16,7 @@ import {
 } from './descent.ts'
 import { parseEntry, writtenBy } from './entry.ts'
 import { horizonKey, vouchedHorizon } from './horizon.ts'
-import { compareNodesMax, entryBytesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
+import { compareNodesMax, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import { entriesNamed, locatorBytes, readRows, rowsAfter, type RowsQuery } from './journal.ts'
 import { leafDigest, pathOf } from './merkle.ts'
 import type { Ack, Beat, Info, Message, Rows, Want } from './message.ts'
@@ -32,18 +32,15 @@ import {
   wantedLeaves,
 } from './reconcile.ts'
 import type { Replica } from './replica.ts'
-import type { Instant, NodeId, PathKind, Sequence } from './units.ts'
+import type { Instant, NodeId, PathKind, Sequence, Version } from './units.ts'
 import { pathKinds } from './units.ts'
-import { bytesInFrame, entriesInFrame, locatorPathBytes } from './rows.ts'
+import { bytesInFrame, entriesInFrame, entryRoom, locatorPathBytes } from './rows.ts'
 
 /**
  * Room for rows in an answer to a node that takes a state over. It takes each in at one go, during which it
  * hears no heartbeat: some 40 ms (npm run bench:bootstrap).
  */
 const fullRowsBytesMax = 85 * 1024
-
-/** What the largest entry may take in a frame. */
-const entryRoom = entryBytesMax + 16
 
 /** Room for entries of the peer's own that wait here: many counters, whose slots they are for. */
 const withheldBytesMax = 16 * 1024
@@ -121,7 +118,7 @@ export class Composer {
     const { store, replica } = this.#parts
     const message: { -readonly [K in keyof Message]: Message[K] } = {}
     const { known, cursor, acked, fetch, bulk } = peer
-    const descent = options.descend ? peer.descent : undefined
+    const descent = options.descend ? this.#descentWith(peer) : undefined
     const nodesMax = descent?.reads ?? compareNodesMax
     const wants = [...(fetch?.wants ?? []), ...(descent?.want ?? [])]
     const want = fittingStep(wants, { nodes: nodesMax, bytes: stepBytesMax })
@@ -208,12 +205,35 @@ export class Composer {
 
   /** Begins a descent from the top. */
   openDescent(roots: string, digestBytes = shortDigestBytes): Descent {
-    return beginDescent(this.#parts.replica.trie, roots, digestBytes)
+    return { ...beginDescent(this.#parts.replica.trie, roots, digestBytes), vouched: this.#vouched }
   }
 
-  /** Takes the peer's step of the descent and works out ours; undefined when nothing is left to say. */
-  continueDescent(descent: Descent, answer: Message, sift?: Sift): Descent | undefined {
-    return continueDescent(this.#parts.replica.trie, descent, answer, sift)
+  /**
+   * Takes the peer's step of the descent and works out ours; undefined when nothing is left to say.
+   * @param vouched the horizon that the peer vouches for along with its step
+   */
+  continueDescent(descent: Descent, answer: Message, vouched: Version = 0n): Descent | undefined {
+    const { replica } = this.#parts
+    const restVouched = descent.rest.length === 0 ? vouched : lesser(descent.restVouched, vouched)
+    const sift: Sift = leaves => replica.disown(leaves, restVouched)
+    const next = continueDescent(replica.trie, descent, answer, sift)
+    const own = lesser(descent.vouched, this.#vouched)
+    return next && { ...next, vouched: own, restVouched }
+  }
+
+  /**
+   * What a descent tells goes with what this node vouches for by now: one that was told or begun before that
+   * begins anew, since what was lacking then may have come.
+   */
+  #descentWith(peer: Peer): Descent | undefined {
+    const { descent } = peer
+    if (descent === undefined || descent.vouched >= this.#vouched) return descent
+    peer.descent = descent.fromRoot ? this.openDescent(descent.roots, descent.digestBytes) : undefined
+    return peer.descent
+  }
+
+  get #vouched(): Version {
+    return vouchedHorizon(this.horizonReport().horizon)
   }
 
   /** Whether the rows after a position were all written by `author`, and are not too many to look at. */
@@ -257,6 +277,10 @@ export class Composer {
       return wantBeside(want, digests) ?? []
     })
   }
+}
+
+function lesser(a: Version, b: Version): Version {
+  return a < b ? a : b
 }
 
 function rowsInFrame(rows: Rows | undefined): number {

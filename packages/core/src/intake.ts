@@ -8,7 +8,7 @@ import { noteBrought, noteLoss } from './bulk.ts'
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
-import { wantsOnly, type Sift } from './descent.ts'
+import { wantsOnly } from './descent.ts'
 import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
@@ -78,6 +78,8 @@ export class Intake {
   readonly #moved = new Set<NodeId>()
   /** A peer has acknowledged more than the store held. */
   #isOld = false
+  /** Of what this node has written up to here, nothing is lost: what is missing has ended. */
+  #wholeUpTo: Version
   /** What peers hold of this node's own writing that it does not hold itself. */
   readonly own: OwnHistory
 
@@ -85,6 +87,7 @@ export class Intake {
     this.#parts = parts
     const { self, others, startWall, store, replica } = parts
     const isWhole = store.lastSeq > 0 && !replica.isRecovering
+    this.#wholeUpTo = replica.settledHorizon
     this.own = new OwnHistory({ self, incarnation: store.incarnation, startWall, isWhole, others })
   }
 
@@ -132,10 +135,11 @@ export class Intake {
     const { isRecovering, horizon } = replica
     const isDamaged = replica.quarantine.places.length > 0
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
-    // What has ended comes back to a node that recovers, its own words too; an old copy lacks others.
+    // What has ended comes back to a node that recovers, or from one that kept it; an old copy lacks others.
     const isForgiven = isRecovering && !this.#isOld
-    const isOwnNews = (entry: Entry, index: number): boolean =>
-      entry.author === self && verdicts[index] === 'staged' && !(isForgiven && entry.version <= horizon)
+    const forgivenUpTo = isForgiven ? horizon : this.#wholeUpTo
+    const isOwnNews = ({ author, version }: Entry, index: number): boolean =>
+      author === self && verdicts[index] === 'staged' && version > forgivenUpTo
     if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isForgiven))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     const refused = verdicts.filter(verdict => verdict === 'refused').length
@@ -203,7 +207,7 @@ export class Intake {
     const { known, stated, statedRoot } = peer
     const { store, replica } = this.#parts
     const root = this.#parts.root()
-    if (statedRoot === root) replica.recovered(vouchedHorizon(stated))
+    if (statedRoot === root) this.#noteVouched(vouchedHorizon(stated))
     if (known === undefined || known.root !== root) return
     peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
@@ -220,6 +224,14 @@ export class Intake {
     peer.fruitless = 0
   }
 
+  /** Equal roots with one that has settled a horizon; what is on its way to the disk may have ended by it. */
+  #noteVouched(settled: Version): void {
+    const { replica } = this.#parts
+    if (settled < replica.horizon || replica.batches.bringsUpTo(replica.horizon)) return
+    replica.recovered(settled)
+    this.#wholeUpTo = replica.horizon
+  }
+
   /**
    * A peer has applied more of ours than there is: the disk was put back to an old copy, which may hold what
    * has ended since. Believed once, because it is only said.
@@ -228,6 +240,7 @@ export class Intake {
     const { replica, tell } = this.#parts
     if (this.#isOld) return
     this.#isOld = true
+    this.#wholeUpTo = 0n
     replica.recover()
     const message =
       'a peer has applied more than this store holds: it is an old copy, and learns what has ended'
@@ -315,10 +328,9 @@ export class Intake {
   #followDescent({ peer, askedDescent }: Ask, answer: Message, at: Instant): void {
     if (peer.descent !== askedDescent) return
     if (askedDescent === undefined && answer.want === undefined) return
-    const { composer, replica } = this.#parts
+    const { composer } = this.#parts
     const vouched = vouchedHorizon(answer.horizon ?? peer.stated)
-    const sift: Sift = leaves => replica.disown(leaves, vouched)
-    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, sift)
+    const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, vouched)
     peer.descent = next
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])

@@ -70,7 +70,8 @@ export class Responder {
         ? this.#composer.greeting(peer, at, request.info !== undefined)
         : this.#composer.horizonReport()
       const work = this.#composer.answer(withoutDescent(request, peer, own), peer, greeting.entries)
-      const message = followedBy(greeting, work)
+      // Reading what it answers may have found damage.
+      const message = followedBy({ ...greeting, ...this.#composer.horizonReport() }, work)
       effects.push({ type: 'reply', id, message: this.#phrase(message, peer, manner, request) })
       if (manner.greets) peer.toldCursor = peer.cursor
     }

@@ -27,6 +27,9 @@ const authorEnd = 33
 /** What the name of an author takes: its head, and that of the list behind it, at most. */
 const authorHeadBytes = 2 + 3
 
+/** What the largest entry may take in a frame. */
+export const entryRoom = entryBytesMax + 16
+
 /**
  * Bytes that an entry takes in a frame behind another one, never less than it does: an author is named once
  * for all entries that follow one another.

@@ -6,14 +6,17 @@ import {
   LatticeError,
   versionAt,
   type Beat,
+  type Effect,
   type Engine,
   type Event,
   type Incarnation,
   type Message,
+  type NodeId,
+  type VerifiedEntry,
 } from '@lattice/core'
 import { createMemoryStore, testWall, type MemoryStore } from '@lattice/core/testing'
 import { storedEntry } from '../src/winners.ts'
-import { alice, bob } from './crypto.ts'
+import { alice, bob, carol } from './crypto.ts'
 import { openEngine } from './engines.ts'
 import { commit, entryOf, everybody, life, openReplica } from './replicas.ts'
 
@@ -95,6 +98,26 @@ describe('what a peer vouches for is what it then holds', () => {
     expect(engine.replica.isRecovering).toBe(true)
     expect(hears(3, { beat: { ...beat, seq: 2 }, horizon: report })).toBe(false)
   })
+})
+
+it('equal roots end nothing while what may have ended is on its way to the disk', async () => {
+  const { image } = await awayStore(usualHorizon)
+  const store = createMemoryStore({ image })
+  const engine = openEngine(store)
+  const root = engine.replica.trie.root()
+  let mono = 0
+  const hears = (peer: NodeId, message: Message, entries: readonly VerifiedEntry[] = []): Effect[] => {
+    const event = { type: 'request', id: ++mono, path: 'http', peer, message, entries } as const
+    return engine.step(event, { mono, wall: laterWall })
+  }
+  const dead = entryOf({ key: 'dead', tick: 0, value: encodeValue(1) }, carol)
+  const effects = hears(carol.nodeId, { entries: [dead.bytes] }, [dead])
+  const beat = { incarnation: life(11), seq: 1, count: 1, root, wall: laterWall, heardMs: {} }
+  hears(bob.nodeId, { beat, horizon: { settled: usualHorizon, floor: usualHorizon } })
+  for (const effect of effects) if (effect.type === 'persist') await store.commit(effect.batch)
+  engine.step({ type: 'committed' }, { mono: ++mono, wall: laterWall })
+  expect(engine.replica.read('dead')?.value).toBe(1)
+  expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([true, 0n])
 })
 
 it('a write before anybody was heard of does not end it', async () => {

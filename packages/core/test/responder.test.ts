@@ -1,10 +1,11 @@
 /** What peers are answered while the disk is slow. */
 import { expect, it } from '@jest/globals'
-import type { Effect, Event } from '@lattice/core'
-import { testWall } from '@lattice/core/testing'
-import { bob } from './crypto.ts'
+import { versionAt, type Effect, type Event } from '@lattice/core'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
+import { openDescent } from '../src/reconcile.ts'
+import { alice, bob } from './crypto.ts'
 import { openEngine } from './engines.ts'
-import { entryOf } from './replicas.ts'
+import { commit, entryOf, life, openReplica, write } from './replicas.ts'
 
 /** An engine whose first commit is under way and will not end by itself. */
 function openWithSlowCommit(): (event: Event) => Effect['type'][] {
@@ -47,4 +48,22 @@ it('nor those that are in the very commit under way', () => {
   expect(step({ type: 'announced', peer: bob.nodeId, message, entries: [entry] })).toContain('persist')
   expect(step({ ...asked, id: 4, message, entries: [] })).not.toContain('reply')
   expect(step({ type: 'committed' })).toContain('reply')
+})
+
+it('who finds damage amid an answer vouches for nothing in it: what is left out may be the damaged', async () => {
+  const store = createMemoryStore({ incarnation: life(1) })
+  const node = openReplica(alice, store)
+  await write(node, [{ op: 'put', key: 'k', value: 'x'.repeat(99) }])
+  node.replica.propose(versionAt(testWall - 1_000), new Map([[alice.nodeId, life(1)]]))
+  await commit(node)
+  const [row] = store.slots('k')
+  const engine = openEngine(store)
+  const reportIn = (id: number): unknown => {
+    const message = { compare: openDescent(openReplica().replica.trie, 4) }
+    const effects = engine.step({ ...asked, id, message, entries: [] }, { mono: id, wall: testWall })
+    return effects.find(effect => effect.type === 'reply')?.message.horizon
+  }
+  expect(reportIn(1)).toMatchObject({ floor: engine.replica.floor })
+  Object.assign(row ?? {}, { bytes: row?.bytes.map((byte, at) => (at === 99 ? byte ^ 1 : byte)) })
+  expect(reportIn(2)).toMatchObject({ floor: 0n })
 })
