@@ -355,7 +355,9 @@ export class Replica {
   }
 
   #isEnded(entry: Entry, settled: Version): boolean {
-    if (entry.key === horizonKey || !this.#recovery.hasEnded(entry.version, settled)) return false
+    // Also while its row is lost, no earlier horizon takes the place of one.
+    if (entry.key === horizonKey) return entry.version < this.#recovery.stagedHorizon
+    if (!this.#recovery.hasEnded(entry.version, settled)) return false
     return !this.quarantine.isLost(entry)
   }
 
