@@ -175,7 +175,8 @@ export class Engine {
 
   #settle(at: Instant): void {
     const news = this.#care.quarantine(this.#peers.values(), at.mono)
-    if (news.length > 0) this.#root = this.#composer.rootHex()
+    // Also where nothing is lost: a leaf that stood where no entry belongs has gone.
+    this.#root = this.#composer.rootHex()
     this.#tell(news)
     this.#care.giveUp(this.#peers.values(), this.#commits.isIdle ? this.#root : undefined)
     if (this.#replica.retryDeferred(at.wall) > 0)
