@@ -160,7 +160,7 @@ export class Engine {
         return this.#committed(at)
       case 'commit-failed':
         this.#factsLost = true
-        return this.#tell([...this.#care.refused(event, at), ...this.#commits.failed(event.error)])
+        return this.#tell([...this.#care.refused(event, at), ...this.#commits.failed(event.error, at.wall)])
       case 'disk':
         return this.#tell(this.#care.measured(event, at))
       case 'readmit':
