@@ -18,6 +18,8 @@ export interface Forming {
 
 interface Sealed {
   readonly changes: Committed
+  /** Rows without a leaf, to be dropped as well. */
+  readonly spent: readonly Sequence[]
   readonly facts: () => Batch['facts']
 }
 
@@ -77,10 +79,13 @@ export class Batches {
     return this.#nextSeq++
   }
 
-  /** The forming batch takes no more, and comes to this; `facts` is asked once all of it is signed. */
-  close(changes: Committed, facts: () => Batch['facts']): void {
+  /**
+   * The forming batch takes no more, and comes to this; `facts` is asked once all of it is signed.
+   * @param spent rows that nothing vouches for any more, to be dropped with it
+   */
+  close(changes: Committed, facts: () => Batch['facts'], spent: readonly Sequence[] = []): void {
     this.#signing.close()
-    this.#sealed = { changes, facts }
+    this.#sealed = { changes, facts, spent }
     this.#leaving = undefined
     this.#isTaken = false
     this.#prepared = 0
@@ -90,9 +95,9 @@ export class Batches {
   /** The closed batch, once, as soon as all of it is signed. */
   take(): Batch | undefined {
     if (this.#sealed === undefined || this.#isTaken || !this.#signing.isComplete) return undefined
-    const { facts, changes } = this.#sealed
+    const { facts, changes, spent } = this.#sealed
     this.#isTaken = true
-    return { rows: changes.rows, drops: changes.drops.map(({ seq }) => seq), facts: facts() }
+    return { rows: changes.rows, drops: [...changes.drops.map(({ seq }) => seq), ...spent], facts: facts() }
   }
 
   /** The next rows of the closed batch that are signed, where they are many: for `Store.prepare`. */

@@ -34,7 +34,7 @@ const forgetPauseMs = 1_000
 const memoryPrefix = 'idempotency/'
 
 interface WaitingWrite {
-  readonly id: number
+  readonly event: Event & { type: 'write' }
   readonly version: Version
 }
 
@@ -80,11 +80,8 @@ export class CommitPipeline {
    * become of the store since.
    * @param refusal why nothing new is taken now, if so
    */
-  write(
-    { id, operations, conditions }: Event & { type: 'write' },
-    wall: number,
-    refusal: () => LatticeError | undefined,
-  ): Effect[] {
+  write(event: Event & { type: 'write' }, wall: number, refusal: () => LatticeError | undefined): Effect[] {
+    const { id, operations, conditions } = event
     try {
       if (this.#forming.writes.length >= pendingWritesMax) throw new LatticeError('OVERLOADED')
       let version = this.#recall(operations, conditions)
@@ -93,7 +90,7 @@ export class CommitPipeline {
         if (reason !== undefined) throw reason
         version = this.#apply(operations, conditions, wall)
       }
-      this.#forming.writes.push({ id, version })
+      this.#forming.writes.push({ event, version })
       return []
     } catch (error) {
       if (!isLatticeError(error)) throw error
@@ -147,15 +144,24 @@ export class CommitPipeline {
     return { ...done, effects }
   }
 
-  /** The sealed batch was refused, and with it all that was built on it. */
-  failed(error: LatticeError): Effect[] {
+  /**
+   * The sealed batch was refused, and with it all that was built on it. Deletes among that are written anew,
+   * once, where the disk is full: there is room kept for them.
+   */
+  failed(error: LatticeError, wall: number): Effect[] {
     this.#replica.aborted()
     this.#sealedMemory.clear()
     this.#formingMemory.clear()
-    const waiters = [this.#sealed, this.#take()]
+    const [sealed, behind] = [this.#sealed, this.#take()]
     this.#sealed = { writes: [], calls: [] }
-    for (const call of waiters.flatMap(each => each.calls)) call(false)
-    return waiters.flatMap(each => each.writes).map(({ id }) => ({ type: 'write-refused', id, error }))
+    for (const call of [...sealed.calls, ...behind.calls]) call(false)
+    const isTriedAnew = ({ event }: WaitingWrite): boolean =>
+      error.code === 'STORE_FULL' && event.operations.every(({ op }) => op === 'delete')
+    const refused = [...sealed.writes, ...behind.writes.filter(each => !isTriedAnew(each))]
+    const anew = behind.writes
+      .filter(isTriedAnew)
+      .flatMap(({ event }) => this.write(event, wall, () => undefined))
+    return [...refused.map(({ event: { id } }): Effect => ({ type: 'write-refused', id, error })), ...anew]
   }
 
   /** Stages the removal of remembered answers that are too old, once in a while. */
@@ -175,7 +181,7 @@ export class CommitPipeline {
 
   #answerWrites(waiters: Waiters, root: () => string): Effect[] {
     const after = waiters.writes.length === 0 ? '' : root()
-    return waiters.writes.map(({ id, version }) => ({ type: 'written', id, version, root: after }))
+    return waiters.writes.map(({ event: { id }, version }) => ({ type: 'written', id, version, root: after }))
   }
 
   #apply(operations: readonly Operation[], conditions: WriteConditions, wall: number): Version {

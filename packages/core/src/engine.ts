@@ -160,7 +160,7 @@ export class Engine {
         return this.#committed(at)
       case 'commit-failed':
         this.#factsLost = true
-        return this.#tell([...this.#care.refused(event, at), ...this.#commits.failed(event.error)])
+        return this.#tell([...this.#care.refused(event, at), ...this.#commits.failed(event.error, at.wall)])
       case 'disk':
         return this.#tell(this.#care.measured(event, at))
       case 'readmit':
@@ -175,7 +175,8 @@ export class Engine {
 
   #settle(at: Instant): void {
     const news = this.#care.quarantine(this.#peers.values(), at.mono)
-    if (news.length > 0) this.#root = this.#composer.rootHex()
+    // Also where nothing is lost: a leaf that stood where no entry belongs has gone.
+    this.#root = this.#composer.rootHex()
     this.#tell(news)
     this.#care.giveUp(this.#peers.values(), this.#commits.isIdle ? this.#root : undefined)
     if (this.#replica.retryDeferred(at.wall) > 0)

@@ -29,7 +29,7 @@ const keyPathBytes = 32
 
 /** What the quarantine works with. */
 export interface QuarantineParts {
-  readonly store: Pick<Store, 'facts'>
+  readonly store: Pick<Store, 'facts' | 'at' | 'lastSeq'>
   readonly rows: CheckedRows
   readonly trie: MerkleTrie
   readonly hash: Hash
@@ -58,6 +58,8 @@ interface Incoming {
 export class Quarantine {
   readonly #parts: QuarantineParts
   readonly #places = new Map<string, Place>()
+  /** Their paths by that of their key: asked for each row that is staged, with up to a thousand places. */
+  readonly #byKey = new Map<string, Set<string>>()
   readonly #fresh: Place[] = []
   /** Facts that are not durable: a refused commit takes them with it, and they go with the next one. */
   readonly #unsaid = new Map<string, Uint8Array | undefined>()
@@ -66,6 +68,13 @@ export class Quarantine {
   #healed = 0
   /** Places that the sealed batch frees. */
   #freed: readonly Place[] = []
+  /**
+   * Places given up whose rows may still lie on the disk, with leaves that the next start would build on:
+   * both go with the fact that told of them.
+   */
+  #givenUp: readonly Place[] = []
+  /** Those of them that the sealed batch takes away. */
+  #buried: ReadonlySet<Place> = new Set()
 
   /** Takes the places of earlier runs out of the trie again. */
   constructor(parts: QuarantineParts) {
@@ -73,7 +82,7 @@ export class Quarantine {
     for (const [name, value] of parts.store.facts(prefix, quarantineMax)) {
       const place = decode(name, value)
       if (place === undefined) continue
-      this.#places.set(toHex(place.path), place)
+      this.#add(place)
       this.#takeOut(place)
     }
   }
@@ -118,7 +127,7 @@ export class Quarantine {
     const { rows, hash } = this.#parts
     if (this.#places.size === 0 && !rows.hasFound) return false
     const start = toHex(hash(toUtf8(key)))
-    return rows.hasFoundUnder(start) || [...this.#places.keys()].some(path => path.startsWith(start))
+    return this.#byKey.has(start) || rows.hasFoundUnder(start)
   }
 
   /** Whether this very entry is lost here: it may come back from anybody. */
@@ -149,21 +158,23 @@ export class Quarantine {
   /**
    * A batch with these rows is sealed: stages the removal of the places it frees.
    * `isBlurred`: the rows change what a damaged key reads as, and nobody knows how.
+   * `spent`: what is left on the disk of places that are free, to be dropped with the batch.
    */
-  seal(rows: readonly Incoming[]): { readonly isBlurred: boolean } {
+  seal(rows: readonly Incoming[]): { readonly isBlurred: boolean; readonly spent: readonly Sequence[] } {
     for (const [name, value] of this.#unsaid) this.#parts.stageFact(name, value)
     this.#sealed = new Map(this.#unsaid)
     this.#freed = this.#freedBy(rows)
-    if (this.#places.size === 0) return { isBlurred: false }
-    for (const { path } of this.#freed) this.#parts.stageFact(factOf(path), undefined)
+    const spent = this.#spentWith(rows)
+    if (this.#places.size === 0 && !this.#parts.rows.hasFound) return { isBlurred: false, spent }
     const returned = new Set(this.#freed.map(({ leaf }) => toHex(leaf)))
     const others = rows.filter(({ leaf }) => !returned.has(toHex(leaf)))
-    return { isBlurred: others.some(({ entry }) => this.isDamaged(entry.key)) }
+    return { isBlurred: others.some(({ entry }) => this.isDamaged(entry.key)), spent }
   }
 
   /** That batch is durable: what was lost in the places it frees is back, or counts no more. */
   committed(): void {
     for (const [name, value] of this.#sealed) if (this.#unsaid.get(name) === value) this.#unsaid.delete(name)
+    this.#givenUp = this.#givenUp.filter(place => !this.#buried.has(place))
     this.#free(this.#freed)
   }
 
@@ -179,13 +190,43 @@ export class Quarantine {
     const settled = this.places.filter(
       ({ holders, clock }) => holders.length > 0 && holders.every(mark => marks.has(mark)) && isPast(clock),
     )
-    for (const { path } of settled) this.#say(factOf(path), undefined)
     this.#free(settled)
+    this.#givenUp = [...this.#givenUp, ...settled]
+    // For there to be a commit: what it removes is told again as it is sealed.
+    for (const place of settled.filter(each => !this.#isNewest(each)))
+      this.#parts.stageFact(factOf(place.path), undefined)
     return settled.length > 0
   }
 
+  /** The rows to drop with a batch that brings these, each with the fact that told of it. */
+  #spentWith(rows: readonly Incoming[]): readonly Sequence[] {
+    const buried = this.#givenUp.filter(place => rows.length > 0 || !this.#isNewest(place))
+    this.#buried = new Set(buried)
+    const free = buried.filter(({ path }) => !this.#places.has(toHex(path)))
+    for (const { path } of [...free, ...this.#freed]) this.#parts.stageFact(factOf(path), undefined)
+    return [...buried, ...this.#freed].map(({ seq }) => seq).filter(seq => !this.#isInTrie(seq))
+  }
+
+  /** The newest row of a store is never dropped: its place in the commit order would be given out again. */
+  #isNewest({ seq }: Place): boolean {
+    return seq === this.#parts.store.lastSeq
+  }
+
+  #isInTrie(seq: Sequence): boolean {
+    const { store, trie, hash } = this.#parts
+    const row = store.at(seq)
+    return row !== undefined && trie.get(pathOf(row.key, row.slot, hash))?.seq === seq
+  }
+
   #free(places: readonly Place[]): void {
-    for (const { path } of places) if (this.#places.delete(toHex(path))) this.#healed++
+    for (const { path } of places) {
+      const [name, start] = [toHex(path), keyPartOf(path)]
+      if (!this.#places.delete(name)) continue
+      this.#healed++
+      const others = this.#byKey.get(start)
+      others?.delete(name)
+      if (others?.size === 0) this.#byKey.delete(start)
+    }
   }
 
   /**
@@ -198,11 +239,9 @@ export class Quarantine {
     return rows.flatMap(({ entry, leaf, origin }) => {
       const path = pathOf(entry.key, entry.slot, hash)
       const deletes = origin === 'local' && entry.slot === wholeKey && entry.value === undefined
-      const keyHash = path.subarray(0, keyPathBytes)
-      if (deletes) return this.places.filter(each => equalBytes(each.path.subarray(0, keyPathBytes), keyHash))
-      const lost = this.#places.get(toHex(path))
-      if (lost === undefined) return []
-      return equalBytes(lost.leaf, leaf) || entry.version > lost.clock ? [lost] : []
+      const names = deletes ? [...(this.#byKey.get(keyPartOf(path)) ?? [])] : [toHex(path)]
+      const lost = names.flatMap(name => this.#places.get(name) ?? [])
+      return lost.filter(each => deletes || equalBytes(each.leaf, leaf) || entry.version > each.clock)
     })
   }
 
@@ -223,9 +262,15 @@ export class Quarantine {
   }
 
   #keep(place: Place): Place {
-    this.#places.set(toHex(place.path), place)
+    this.#add(place)
     this.#say(factOf(place.path), encode(place))
     return place
+  }
+
+  #add(place: Place): void {
+    const [name, start] = [toHex(place.path), keyPartOf(place.path)]
+    this.#places.set(name, place)
+    this.#byKey.set(start, (this.#byKey.get(start) ?? new Set()).add(name))
   }
 
   /** Unless another row stands there by now. */
@@ -236,6 +281,11 @@ export class Quarantine {
 
 function factOf(path: Uint8Array): string {
   return prefix + toHex(path)
+}
+
+/** The part of a path that all slots of its key share, in hex. */
+function keyPartOf(path: Uint8Array): string {
+  return toHex(path.subarray(0, keyPathBytes))
 }
 
 function markOf(peer: NodeId): string {

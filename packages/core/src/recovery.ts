@@ -53,9 +53,12 @@ export class Recovery {
     this.#parts.stageFact(amnesiaFact, new Uint8Array(0))
   }
 
-  /** The node has agreed with a peer that vouches for `settled`: over, if that is no older than ours. */
+  /**
+   * The node has agreed with a peer that vouches for `settled`: over, if that is no older than ours. That can
+   * be told only of one that is not lost.
+   */
   end(settled: Version): void {
-    if (!this.#isUnderWay || settled < this.#staged) return
+    if (!this.#isUnderWay || settled < this.#staged || this.#parts.isHorizonLost()) return
     this.#isUnderWay = false
     this.#parts.stageFact(amnesiaFact, undefined)
   }

@@ -89,7 +89,7 @@ export class Replica {
     this.#committedSeq = store.lastSeq
     this.batches = new Batches(this.signing, store.lastSeq)
     this.keys = new KeyIndex(store, hash, key => this.rows.slots(key).map(storedEntry))
-    if (this.keys.wasCounted && this.quarantine.places.length > 0) this.keys.doubt()
+    if (this.keys.wasCounted && this.#hasDamage) this.keys.doubt()
     const horizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
     const isHorizonLost = (): boolean => this.quarantine.isDamaged(horizonKey)
     this.#recovery = new Recovery({ store, self: signer.nodeId, horizon, isHorizonLost, stageFact })
@@ -124,7 +124,11 @@ export class Replica {
 
   /** Nothing is lost here, and nothing is left of what has ended elsewhere. */
   get #vouches(): boolean {
-    return !this.isRecovering && !this.rows.hasFound && this.quarantine.places.length === 0
+    return !this.isRecovering && !this.#hasDamage
+  }
+
+  get #hasDamage(): boolean {
+    return this.rows.hasFound || this.quarantine.places.length > 0
   }
 
   /**
@@ -297,7 +301,7 @@ export class Replica {
     const { keys, rows, stillborn, drops } = this.#changes()
     for (const row of stillborn) this.#winners.unstage(row)
     this.#sealedClock = this.#clock.highWater
-    const { isBlurred } = this.quarantine.seal(rows)
+    const { isBlurred, spent } = this.quarantine.seal(rows)
     if (isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))) this.keys.doubt()
     const facts = new Map(this.batches.forming.facts).set(clockFact, uintToBytes(this.#sealedClock))
     if (this.isRecovering) facts.set(amnesiaFact, new Uint8Array(0))
@@ -305,7 +309,7 @@ export class Replica {
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
     // Which entry of a transaction is the greatest, and so stays, only its signature tells.
-    this.batches.close({ keys, rows, drops }, this.keys.closed(keys, this.quarantine, facts))
+    this.batches.close({ keys, rows, drops }, this.keys.closed(keys, this.quarantine, facts), spent)
   }
 
   /** Closes the forming batch and hands it out: for whoever has taken no job to sign. */
@@ -351,7 +355,9 @@ export class Replica {
   }
 
   #isEnded(entry: Entry, settled: Version): boolean {
-    if (entry.key === horizonKey || !this.#recovery.hasEnded(entry.version, settled)) return false
+    // Also while its row is lost, no earlier horizon takes the place of one.
+    if (entry.key === horizonKey) return entry.version < this.#recovery.stagedHorizon
+    if (!this.#recovery.hasEnded(entry.version, settled)) return false
     return !this.quarantine.isLost(entry)
   }
 

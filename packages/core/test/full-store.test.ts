@@ -4,6 +4,7 @@ import { LatticeError, type Operation } from '@lattice/core'
 import { testWall } from '@lattice/core/testing'
 import type { Intake } from '../src/intake.ts'
 import { StoreCare } from '../src/store-care.ts'
+import { openEngine } from './engines.ts'
 import { openReplica } from './replicas.ts'
 
 const at = { mono: 1, wall: testWall }
@@ -43,4 +44,21 @@ it('until a tenth is free', () => {
     ['write', 'both'],
     [],
   ])
+})
+
+it('deletes are written although what was under way before them finds no room; not without end', () => {
+  const engine = openEngine()
+  const failed = { type: 'commit-failed', error: new LatticeError('STORE_FULL') } as const
+  const now = (mono: number): typeof at => ({ mono, wall: testWall + mono })
+  engine.step({ type: 'write', id: 1, operations: [put], conditions: {} }, now(1))
+  engine.step({ type: 'write', id: 2, operations: [deletion], conditions: {} }, now(2))
+  engine.step({ type: 'write', id: 3, operations: [deletion, put], conditions: {} }, now(3))
+  const idsOf = (type: string, effects: ReturnType<typeof engine.step>): unknown =>
+    effects.flatMap(each => (each.type === type && 'id' in each ? each.id : []))
+  const first = engine.step(failed, now(4))
+  expect(idsOf('write-refused', first)).toEqual([1, 3])
+  const persists = first.flatMap(each => (each.type === 'persist' ? [each.batch] : []))
+  expect(persists.map(({ rows }) => rows.map(({ key }) => key))).toEqual([['l']])
+  const second = engine.step(failed, now(5))
+  expect(idsOf('write-refused', second)).toEqual([2])
 })

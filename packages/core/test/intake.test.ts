@@ -43,7 +43,8 @@ function open(): void {
 /** What is staged goes to the disk, which takes it or refuses. */
 async function settle(isRefused = false): Promise<void> {
   for (const effect of commits.pump(() => ''))
-    if (effect.type === 'persist' && isRefused) commits.failed(new LatticeError('STORE_UNAVAILABLE'))
+    if (effect.type === 'persist' && isRefused)
+      commits.failed(new LatticeError('STORE_UNAVAILABLE'), testWall)
     else if (effect.type === 'persist') {
       await node.store.commit(effect.batch)
       commits.committed(() => '')

@@ -1,10 +1,17 @@
 /** What the store remembers of keys beside their rows is what the rows say, whatever was written together. */
 import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { versionAt, type Batch, type Operation, type Row } from '@lattice/core'
+import {
+  equalBytes,
+  versionAt,
+  type Batch,
+  type Operation,
+  type Row,
+  type VerifiedEntry,
+} from '@lattice/core'
 import { anyOperation, createMemoryStore, runsFromEnvironment, testWall } from '@lattice/core/testing'
 import { storedEntry } from '../src/winners.ts'
-import { alice } from './crypto.ts'
+import { alice, bob, sha256 } from './crypto.ts'
 import { saidByFacts, saidByRows } from './key-facts.ts'
 import { commit, openReplica, write } from './replicas.ts'
 
@@ -67,6 +74,61 @@ it('is told anew after a start where damage was found once a batch was closed, a
   expect(replica.read('k')?.value).toBe(1)
   const again = openReplica(alice, createMemoryStore({ image: store.image }))
   expect(saidByFacts(again)).toEqual(saidByRows(again))
+})
+
+const damagedStep = fc.record({
+  operations: fc.array(operation, { minLength: 1, maxLength: 3 }),
+  /** The row that is damaged before these are written, by another node if so. */
+  damages: fc.option(fc.nat(20), { freq: 2 }),
+  byOther: fc.boolean(),
+  next: fc.constantFrom('nothing', 'return', 'return', 'restart', 'count anew', 'horizon'),
+})
+
+it('is right after a start, whatever was damaged, found, deleted and fetched again before it', async () => {
+  const { seed = 1, numRuns } = runsFromEnvironment(150)
+  const property = fc.asyncProperty(fc.array(damagedStep, { minLength: 1, maxLength: 12 }), async steps => {
+    let node = openReplica(alice, createMemoryStore())
+    const other = openReplica(bob, createMemoryStore())
+    const lost: VerifiedEntry[] = []
+    let wall = testWall
+    const takeIn = async (entries: readonly VerifiedEntry[]): Promise<void> => {
+      node.replica.offer(entries, 'p2p', wall, node.replica.horizon)
+      await commit(node)
+      node.replica.quarantine.take()
+    }
+    const giveBack = (): Promise<void> => takeIn(lost.splice(0))
+    for (const { operations, damages, byOther, next } of steps) {
+      wall += 1_000
+      const row = damages === null ? undefined : node.store.after(0, 99)[damages]
+      if (row !== undefined && equalBytes(sha256(row.bytes), row.digest)) {
+        lost.push(storedEntry({ ...row }))
+        Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
+      }
+      const writer = byOther ? other : node
+      try {
+        await write(writer, operations, wall)
+      } catch {
+        writer.replica.quarantine.take()
+      }
+      if (byOther) await takeIn(other.store.after(0, 999).map(storedEntry))
+      node.replica.quarantine.take()
+      if (next === 'horizon') {
+        node.replica.propose(versionAt(wall - 500), new Map([[alice.nodeId, node.store.incarnation]]))
+        await commit(node)
+      }
+      if (next === 'return') await giveBack()
+      if (next === 'count anew') node.store.image.facts.delete('keys')
+      if (next === 'restart' || next === 'count anew')
+        node = openReplica(alice, createMemoryStore({ image: node.store.image }))
+    }
+    node.replica.rows.scan(0, 999)
+    node.replica.quarantine.take()
+    await giveBack()
+    if (node.replica.quarantine.places.length > 0) return
+    node = openReplica(alice, createMemoryStore({ image: node.store.image }))
+    expect(saidByFacts(node)).toEqual(saidByRows(node))
+  })
+  await fc.assert(property, { numRuns, seed })
 })
 
 it('is told anew where nothing counts them, however much was said before', async () => {

@@ -114,7 +114,8 @@ export class Runtime implements LatticeNode {
     const entries = await this.#admission.verify(signed)
     if (entries.length > 0) this.#dispatch({ type: 'readmit', entries })
     await this.#drained()
-    return !this.#stopped && !entries.some(entry => this.#isNews(entry))
+    // Of all: what was no news because a commit was to bring it is, where that was refused.
+    return !this.#stopped && (await this.#admission.verify(signed)).length === 0
   }
 
   diskMeasured(freeBytes: number, totalBytes: number): void {

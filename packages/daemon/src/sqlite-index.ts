@@ -59,6 +59,7 @@ export class LaggingIndex {
   readonly #findRow: StatementSync
   readonly #setPlace: StatementSync
   readonly #removePlace: StatementSync
+  readonly #removeLeaf: StatementSync
   readonly #setLeaf: StatementSync
   #marker: number
   #gathering = new Map<string, IndexedRow>()
@@ -84,9 +85,12 @@ export class LaggingIndex {
     this.#findRow = database.prepare('SELECT CAST(key AS BLOB), slot FROM row WHERE seq = ?')
     this.#findRow.setReturnArrays(true)
     this.#setPlace = database.prepare('INSERT OR REPLACE INTO place VALUES (CAST(? AS TEXT), ?, ?)')
+    // Where damage has changed what a row says of itself, its place may be that of another one, which stays.
     this.#removePlace = database.prepare(
-      'DELETE FROM place WHERE key = CAST(? AS TEXT) AND slot = ? AND seq <= ?',
+      'DELETE FROM place WHERE key = CAST(?1 AS TEXT) AND slot = ?2 AND ' +
+        '(seq = ?3 OR (seq < ?3 AND NOT EXISTS (SELECT 1 FROM row WHERE row.seq = place.seq)))',
     )
+    this.#removeLeaf = database.prepare('DELETE FROM leaf WHERE seq = ?')
     this.#setLeaf = database.prepare('INSERT OR REPLACE INTO leaf VALUES (?, ?, ?, ?)')
     this.#marker = marker
     for (const row of rows) this.#gathering.set(placeOf(row), row)
@@ -136,21 +140,21 @@ export class LaggingIndex {
     // In the order of the index, where neighbours are on pages that have just been looked at.
     for (const place of unknown.sort()) {
       const { key, slot } = this.#gathering.get(place) as IndexedRow
-      const found = this.#findPlace.get(key, slot) as unknown as [number] | undefined
-      if (found !== undefined) replaced.push(found[0])
+      const found = this.#seqAt(key, slot)
+      if (found !== undefined) replaced.push(found)
     }
     return replaced
   }
 
-  /** Forgets a row that the transaction at hand drops; to be called while it is there. */
+  /** Forgets a row that the transaction at hand drops; to be called while it is there, if it has not gone. */
   drop(seq: number): void {
+    this.#removeLeaf.run(seq)
     const found = this.#findRow.get(seq) as unknown as [Uint8Array, Uint8Array] | undefined
-    if (found === undefined) return
-    const [key, slot] = found
-    const place = placeOf({ key, slot })
-    this.#removePlace.run(key, slot, seq)
-    const waiting = this.#gathering.get(place) ?? this.#frozen?.rows.get(place)
-    if (waiting?.seq === seq) this.#take(place)
+    const place = found && placeOf({ key: found[0], slot: found[1] })
+    const waiting = place === undefined ? undefined : this.#waitingAt(place)
+    if (place !== undefined && waiting?.seq === seq) this.#take(place)
+    else if (found === undefined || this.#seqAt(...found) !== seq) this.#takeDamaged(seq)
+    if (found !== undefined) this.#removePlace.run(...found, seq)
   }
 
   /** The transaction at hand is durable. */
@@ -183,6 +187,20 @@ export class LaggingIndex {
     // One that had no room on the disk is not to be larger the next time.
     if (this.#isSlicing) this.#sinceSlice = Math.min(this.#sinceSlice, this.#lag.slice)
     this.#isSlicing = false
+  }
+
+  #seqAt(key: Uint8Array, slot: Uint8Array): number | undefined {
+    return (this.#findPlace.get(key, slot) as unknown as [number] | undefined)?.[0]
+  }
+
+  #waitingAt(place: string): IndexedRow | undefined {
+    return this.#gathering.get(place) ?? this.#frozen?.rows.get(place)
+  }
+
+  /** Of a row that is gone or does not say any more where it belongs: what waits for it is searched. */
+  #takeDamaged(seq: number): void {
+    for (const [place, row] of [...this.#gathering, ...(this.#frozen?.rows ?? [])])
+      if (row.seq === seq) this.#take(place)
   }
 
   /** Takes away what waits for a place, and remembers it until the end of the transaction at hand. */

@@ -220,7 +220,7 @@ class ImageStore implements MemoryStore {
     if (!row) return
     this.image.rows.delete(seq)
     const slots = this.#places.get(row.key)
-    slots?.delete(row.slot)
+    if (slots?.get(row.slot) === row) slots.delete(row.slot)
     if (slots?.size !== 0) return
     this.#places.delete(row.key)
     this.#sortedKeys = undefined
