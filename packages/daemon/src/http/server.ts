@@ -9,6 +9,8 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { problemMediaType } from '@lattice/api'
+import { isLoopbackHost } from './caller.ts'
+import { boundConnections, crowdLimits, type CrowdLimits } from './crowd.ts'
 import { problemBody } from './problems.ts'
 
 /** All headers of one request: signed exchanges need about 1 KiB, hosting proxies add about as much. */
@@ -20,9 +22,6 @@ const requestTimeoutMs = 30_000
 
 /** Longer than the 60 s that proxies keep idle connections, so that the proxy, not we, closes first. */
 const keepAliveTimeoutMs = 65_000
-
-/** Connections at once; each costs some tens of kilobytes. */
-const connectionsMax = 2000
 
 /** How long requests in flight may take to end at shutdown. */
 const drainMs = 3000
@@ -116,7 +115,6 @@ function createBoundedServer(app: RequestListener, upgrades: boolean): Server {
     },
     app,
   )
-  server.maxConnections = connectionsMax
   server.on('clientError', refuseMalformed)
   return server
 }
@@ -132,15 +130,22 @@ async function listen(server: Server, port: number, host: string): Promise<Addre
   return server.address() as AddressInfo
 }
 
-/**
- * Makes the server of `app`. With `onUpgrade`, upgrade requests (WebSocket) go there; else they are plain
- * requests.
- */
+/** How a server differs from another. */
+export interface HttpServerOptions {
+  /** Gets upgrade requests (WebSocket); else they are plain requests. */
+  readonly onUpgrade?: UpgradeHandler
+  readonly limits?: CrowdLimits
+  /** Whether an address may be that of a proxy, who stands for many callers. Default: on this machine. */
+  readonly isProxy?: (address: string) => boolean
+}
+
+/** Makes the server of `app`. */
 export function createHttpServer(
   app: RequestListener & Pick<EventEmitter, 'emit'>,
-  { onUpgrade }: { readonly onUpgrade?: UpgradeHandler } = {},
+  { onUpgrade, limits = crowdLimits, isProxy = isLoopbackHost }: HttpServerOptions = {},
 ): HttpServer {
   const server = createBoundedServer(app, onUpgrade !== undefined)
+  boundConnections(server, limits, isProxy)
   const upgraded = onUpgrade === undefined ? new Set<Duplex>() : passUpgrades(server, onUpgrade)
   const inFlight = new InFlight(server)
 
