@@ -71,10 +71,9 @@ export class Runtime implements LatticeNode {
     this.#alarm = new Alarm(parts.clock, () => this.#dispatch({ type: 'tick' }))
     this.#deadlines = new Deadlines(parts.clock)
     this.#signing = new BatchSigner(parts)
-    const { hash, verifier, log } = parts
     const authors = authorsOf(parts)
     const isNews = this.#isNews.bind(this)
-    this.#admission = new Admission({ hash, verifier, log, isNews, knows: author => authors.has(author) })
+    this.#admission = new Admission({ ...parts, isNews, knows: author => authors.has(author) })
     this.#transports = new Transports(parts)
   }
 
@@ -249,6 +248,7 @@ export class Runtime implements LatticeNode {
   #halt(why: LatticeError): void {
     this.#stopped = true
     this.#alarm.cancel()
+    this.#admission.stop()
     this.#deadlines.abortAll(why)
     for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(why)
     this.#rest.end(why)
