@@ -114,11 +114,11 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   app.use(createRequestLimit(perMinute, callerOf, sparedBy(callerOf, authority)))
 
   // First what is asked most often: routes are tried in order.
-  mountState(mount, options)
+  mountState(mount, { ...options, callerOf })
   mountHealth(mount, options)
   mountHistory(mount, options)
   mountStatusPage(mount, options)
-  mountExport(mount, options)
+  mountExport(mount, { ...options, callerOf })
   mountTransactions(mount, node)
   mountP2p(mount, options)
   mountLinks(mount, options)
