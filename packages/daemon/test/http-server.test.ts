@@ -105,6 +105,8 @@ describe('POST /sync/v1', () => {
       body: gzipSync('x'),
     })
     expect([packed.status, packed.json['code']]).toEqual([415, 'MEDIA_TYPE_UNSUPPORTED'])
+    // Frames are no JSON.
+    expect(packed.json['hint']).not.toContain('json')
     const big = await world.ask(path, { method: 'POST', body: new Uint8Array(frameBytesMax + 1) })
     expect([big.status, big.json['code']]).toEqual([413, 'BODY_TOO_LARGE'])
   })
