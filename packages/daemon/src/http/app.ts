@@ -124,7 +124,7 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   mountLinks(mount, options)
   app.post(routes.switchMode.path, authority.requireAdmin, refuseUnknownMode)
   mountSwitch(mount, node, callerOf, log)
-  const hub = mountEvents(mount, options)
+  const hub = mountEvents(mount, { ...options, callerOf })
   metrics.mountMetrics(mount)
   mountFront(app, mount, options)
   refuseOtherMethods(app, Object.values(routes) as Route[])
