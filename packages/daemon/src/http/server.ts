@@ -5,7 +5,7 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { EventEmitter } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { problemMediaType } from '@lattice/api'
@@ -22,6 +22,9 @@ const requestTimeoutMs = 30_000
 
 /** Longer than the 60 s that proxies keep idle connections, so that the proxy, not we, closes first. */
 const keepAliveTimeoutMs = 65_000
+
+/** A connection on which nothing moves for so long is dead, or held by somebody who takes no answer. */
+const standstillMs = 300_000
 
 /** How long requests in flight may take to end at shutdown. */
 const drainMs = 3000
@@ -92,6 +95,8 @@ function passUpgrades(server: Server, onUpgrade: UpgradeHandler): ReadonlySet<Du
   const upgraded = new Set<Duplex>()
   server.on('upgrade', (request, socket, head) => {
     upgraded.add(socket)
+    // What is upgraded may be silent for long: whoever gets it knows when it is dead.
+    if (socket instanceof Socket) socket.setTimeout(0)
     socket.once('close', () => upgraded.delete(socket))
     socket.on('error', () => socket.destroy())
     onUpgrade(request, socket, head)
@@ -115,6 +120,7 @@ function createBoundedServer(app: RequestListener, upgrades: boolean): Server {
     },
     app,
   )
+  server.timeout = standstillMs
   server.on('clientError', refuseMalformed)
   return server
 }
