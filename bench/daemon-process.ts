@@ -69,7 +69,10 @@ export async function startDaemon(
   const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const
   const profile = process.env['LATTICE_BENCH_PROFILE']
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const child = spawn(process.execPath, [...nodeFlags, ...profiling, script, 'start'], { env, stdio: [...stdio] })
+  const child = spawn(process.execPath, [...nodeFlags, ...profiling, script, 'start'], {
+    env,
+    stdio: [...stdio],
+  })
   const url = `http://127.0.0.1:${port}`
   await answers(url, child)
   const pid = child.pid as number

@@ -2,7 +2,7 @@
  * The engine: events in, effects out; the only place where policy lives. After each event the node *settles*:
  * what is due is sent, what is durable is answered, and `wakeAt` says when time alone will matter again.
  */
-import { noteLoss, settleBulk } from './bulk.ts'
+import { settleBulk } from './bulk.ts'
 import { CommitMarks } from './commit-marks.ts'
 import { CommitPipeline } from './commits.ts'
 import { Compaction } from './compaction.ts'
@@ -12,34 +12,23 @@ import { assert } from './errors.ts'
 import { authorsOf, type EngineParts } from './engine-parts.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
-import { vouchedHorizon } from './horizon.ts'
+import { Hearing } from './hearing.ts'
 import { bothRoots, Intake } from './intake.ts'
 import { createPeers } from './members.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
 import { provisionalLife } from './own-history.ts'
-import { clockJumpMs, effectiveHeartbeatMs, fillPauseMs, followPauseMs, ownPauseMs } from './params.ts'
-import { noteDuration, noteTimeout, paceOf, type LinkFailure, type Pace } from './pace.ts'
-import {
-  forgiveLinks,
-  isOvertaken,
-  linkDown,
-  linkFailed,
-  linkProven,
-  linkHeard,
-  linkUp,
-  tryAnew,
-  type Link,
-  type Peer,
-} from './peers.ts'
+import { OwnPauses } from './own-pauses.ts'
+import { effectiveHeartbeatMs } from './params.ts'
+import { forgiveLinks, tryAnew, type Peer } from './peers.ts'
 import { Responder } from './responder.ts'
 import { Replica } from './replica.ts'
 import { describeNode, describePeer, linkStates, pathOfPeer } from './describe.ts'
 import type { NodeStatus } from './status.ts'
 import { StoreCare } from './store-care.ts'
-import { firstWord, type Standing } from './sync-plan.ts'
+import type { Standing } from './sync-plan.ts'
 import { tidings } from './tidings.ts'
-import type { Instant, NodeId, PathKind } from './units.ts'
+import type { Instant, NodeId } from './units.ts'
 
 /** One node's mind. */
 export class Engine {
@@ -53,6 +42,8 @@ export class Engine {
   readonly #mode: ModeKeeper
   readonly #outbox: Outbox
   readonly #intake: Intake
+  readonly #hearing: Hearing
+  readonly #pauses: OwnPauses
   readonly #care: StoreCare
   readonly #marks = new CommitMarks()
   readonly #compaction: Compaction
@@ -63,39 +54,40 @@ export class Engine {
   /** Before the first event the node was starting, which may take seconds. */
   #hasBegun = false
   #wakeAt: number
-  #wallOffset: number
-  #pausedUntil = Number.NEGATIVE_INFINITY
 
   constructor(parts: EngineParts) {
     const { store, hash, signer, members, params, at, info, random } = parts
+    const self = signer.nodeId
+    const life = provisionalLife(store, self, members, random)
+    const replica = new Replica({ store, hash, signer, trusted: authorsOf(parts), provisionalLife: life })
+    const commits = new CommitPipeline(replica, store, hash)
+    const composer = new Composer({ self, info, hash, store, replica })
+    const dialect = new Dialect(self, store.incarnation)
+    const peers = createPeers(members, self, { store, replica }, at.mono)
+    const outbox = new Outbox({ params, random, composer, dialect, peers })
+    const responder = new Responder(composer, dialect, commits)
+    const pauses = new OwnPauses(at)
+    const tell = (...effects: readonly Effect[]): void => this.#tell(effects)
+    const root = (): string => composer.rootHex()
+    const taking = { others: new Set(peers.keys()), startWall: at.wall, root, tell }
+    const intake = new Intake({ self, store, replica, commits, composer, outbox, ...taking })
+    const hearing = { peers, dialect, intake, outbox, responder, commits, pauses, tell }
     this.#parts = parts
-    const life = provisionalLife(store, signer.nodeId, members, random)
-    this.#replica = new Replica({ store, hash, signer, trusted: authorsOf(parts), provisionalLife: life })
-    this.#commits = new CommitPipeline(this.#replica, store, hash)
-    this.#dialect = new Dialect(signer.nodeId, store.incarnation)
-    this.#composer = new Composer({ self: signer.nodeId, info, hash, store, replica: this.#replica })
-    const [self, replica, composer, dialect] = [signer.nodeId, this.#replica, this.#composer, this.#dialect]
-    this.#peers = createPeers(members, self, { store, replica }, at.mono)
+    this.#replica = replica
+    this.#commits = commits
+    this.#composer = composer
+    this.#dialect = dialect
+    this.#peers = peers
+    this.#outbox = outbox
+    this.#responder = responder
+    this.#pauses = pauses
+    this.#intake = intake
+    this.#hearing = new Hearing({ params, random, self, ...hearing })
+    this.#care = new StoreCare({ replica, intake })
     this.#compaction = new Compaction({ params, self, store, replica }, at.mono)
     this.#mode = new ModeKeeper(params, store, at)
-    this.#outbox = new Outbox({ params, random, composer, dialect, peers: this.#peers })
-    this.#responder = new Responder(composer, dialect, this.#commits)
-    this.#intake = new Intake({
-      self,
-      others: new Set(this.#peers.keys()),
-      store,
-      replica,
-      commits: this.#commits,
-      composer: this.#composer,
-      outbox: this.#outbox,
-      root: () => this.#composer.rootHex(),
-      startWall: at.wall,
-      tell: (...effects) => this.#out.push(...effects),
-    })
-    this.#care = new StoreCare({ replica: this.#replica, intake: this.#intake })
-    this.#root = this.#composer.rootHex()
+    this.#root = root()
     this.#wakeAt = at.mono
-    this.#wallOffset = at.wall - at.mono
   }
 
   /** When the next `tick` is due, in `mono` ms. Always later than the last event. */
@@ -143,25 +135,23 @@ export class Engine {
       case 'transport':
         return this.#mode.transport(event, at)
       case 'peer-up':
-        return this.#withLink(event, (link, peer) =>
-          linkUp(link, at.mono, firstWord(link.path, peer, this.#parts.signer.nodeId)),
-        )
+        return this.#hearing.peerUp(event, at)
       case 'peer-down':
-        return this.#withLink(event, link => linkDown(link, event.reason, this.#pace(link, at)))
+        return this.#hearing.peerDown(event, at)
       case 'connect-failed':
-        return this.#withLink(event, link => linkFailed(link, event.reason, this.#pace(link, at, event)))
+        return this.#hearing.connectFailed(event, at)
       case 'announced':
-        return this.#announced(event, at)
+        return this.#hearing.announced(event, at)
       case 'request':
-        return this.#requested(event, at)
+        return this.#hearing.requested(event, at)
       case 'request-gone':
         return this.#responder.forget(event.id)
       case 'received':
         return this.#outbox.received(event.id, event.message)
       case 'answer':
-        return this.#answered(event, at)
+        return this.#hearing.answered(event, at)
       case 'ask-failed':
-        return this.#askFailed(event, at)
+        return this.#hearing.askFailed(event, at)
       case 'write':
         return this.#tell(this.#commits.write(event, at.wall, () => this.#care.refusal(event.operations, at)))
       case 'signed':
@@ -266,76 +256,6 @@ export class Engine {
     for (const peer of this.#peers.values()) this.#intake.compareRoots(peer, at)
   }
 
-  #announced(event: Event & { type: 'announced' }, at: Instant): void {
-    const peer = this.#peers.get(event.peer)
-    if (peer === undefined) return
-    const { message } = this.#dialect.understand(peer, event.message)
-    // What was overtaken says nothing new of its sender, but may bring entries.
-    if (!isOvertaken(message.beat, peer.known)) this.#intake.absorb(peer, message, 'p2p', at)
-    this.#intake.takeIn(peer, { ...event, message }, 'p2p', at)
-  }
-
-  #requested(event: Event & { type: 'request' }, at: Instant): void {
-    const peer = this.#peers.get(event.peer)
-    if (peer === undefined)
-      return this.#tell([{ type: 'reply', id: event.id, message: { version: event.message.version ?? 1 } }])
-    linkHeard(peer.links[event.path], at.mono)
-    const { message, manner } = this.#dialect.understand(peer, event.message)
-    const { rows, pull, compare, waitMs } = message
-    if (compare !== undefined) peer.divergedSince = at.mono
-    // The peer leads: what we have for it goes into our answer.
-    if ((rows ?? pull ?? compare) !== undefined && waitMs === undefined) {
-      const leadMs = pull?.full === true ? fillPauseMs : followPauseMs
-      peer.leadsUntil = at.mono + leadMs
-      peer.syncAt = Math.max(peer.syncAt, peer.leadsUntil)
-      if (pull?.full === true) peer.divergedSince = undefined
-    }
-    this.#intake.absorb(peer, message, event.path, at)
-    this.#intake.takeIn(peer, { ...event, message }, event.path, at, {
-      settled: vouchedHorizon(message.horizon),
-    })
-    this.#responder.take(event.id, peer, message, manner, at)
-  }
-
-  #answered(event: Event & { type: 'answer' }, at: Instant): void {
-    const ask = this.#outbox.settle(event.id)
-    if (ask === undefined) return
-    const { peer, path, cursor } = ask
-    const link = peer.links[path]
-    linkProven(link, ask.sentAt, at.mono)
-    if (ask.isWork) noteDuration(link, at.mono - ask.sentAt)
-    if (!ask.isPoll) link.rttMs = at.mono - ask.sentAt
-    else this.#outbox.holdNextPoll(ask, at.mono)
-    const { message } = this.#dialect.understand(peer, event.message, ask)
-    const { beat } = message
-    const beyond = beat !== undefined && beat.incarnation === cursor?.incarnation && beat.seq < cursor.seq
-    if (beyond && peer.cursor?.seq === cursor.seq) Object.assign(peer, { cursor: undefined, landed: [] })
-    const before = peer.progress
-    this.#intake.absorb(peer, message, path, at)
-    this.#intake.takeIn(peer, { ...event, message }, path, at, {
-      settled: vouchedHorizon(message.horizon),
-      ask,
-    })
-    peer.unsettledAnswers++
-    this.#commits.whenSettled(durable => {
-      if (ask.isPoll) this.#outbox.paceNextPoll(ask, !durable || message.rows === undefined, at.mono)
-      this.#intake.followUp(ask, message, durable, before, at)
-    })
-  }
-
-  #askFailed(event: Event & { type: 'ask-failed' }, at: Instant): void {
-    const ask = this.#outbox.settle(event.id)
-    if (ask === undefined) return
-    if (ask.peer.descent === ask.askedDescent) ask.peer.descent = undefined
-    if (ask.isReceived) noteLoss(ask.peer)
-    const link = ask.peer.links[ask.path]
-    if (ask.isWork && event.code === 'PEER_TIMEOUT') noteTimeout(link)
-    if (event.speaks !== undefined && this.#dialect.agreeOn(ask.peer, event.speaks, ask, at.mono)) return
-    if (ask.sentAt < this.#pausedUntil) link.beatAt = at.mono
-    else if (ask.isPoll && event.retryAfterMs === undefined) this.#outbox.pollBroke(ask, at.mono)
-    else linkFailed(link, event.reason, this.#pace(link, at, event))
-  }
-
   #leave(at: Instant): void {
     this.#stageCursors(this.#peers.keys())
     this.#stageMode()
@@ -347,19 +267,16 @@ export class Engine {
 
   /** Our own pause is no proof of anybody's silence; a jump of the wall clock breaks libp2p's timers. */
   #noticePause(at: Instant): void {
-    const late = at.mono - this.#wakeAt
-    const jump = at.wall - at.mono - this.#wallOffset
-    this.#wallOffset = at.wall - at.mono
-    if (late > ownPauseMs) {
-      this.#pausedUntil = at.mono
-      this.#mode.forgive(late)
-      for (const peer of this.#peers.values()) forgiveLinks(peer, late, at.mono)
-      const pausedMs = Math.round(late)
+    const { lateMs, jumpMs } = this.#pauses.notice(at, this.#wakeAt)
+    if (lateMs !== undefined) {
+      this.#mode.forgive(lateMs)
+      for (const peer of this.#peers.values()) forgiveLinks(peer, lateMs, at.mono)
+      const pausedMs = Math.round(lateMs)
       if (this.#hasBegun)
         this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs })
     }
-    if (Math.abs(jump) <= clockJumpMs) return
-    this.#log('warn', 'the wall clock jumped; P2P is restarted', { jumpMs: Math.round(jump) })
+    if (jumpMs === undefined) return
+    this.#log('warn', 'the wall clock jumped; P2P is restarted', { jumpMs: Math.round(jumpMs) })
     this.#out.push({ type: 'restart-p2p' })
   }
 
@@ -375,16 +292,6 @@ export class Engine {
       settled: this.#commits.isIdle,
       uncoveredSince: seq => (seq >= this.#replica.committedSeq ? undefined : this.#marks.since(seq)),
     }
-  }
-
-  #withLink(event: { peer: NodeId; path: PathKind }, change: (link: Link, peer: Peer) => void): void {
-    const peer = this.#peers.get(event.peer)
-    if (peer !== undefined) change(peer.links[event.path], peer)
-  }
-
-  #pace(link: Link, at: Instant, failure: LinkFailure = {}): Pace {
-    const { random, params } = this.#parts
-    return paceOf(link, failure, { now: at.mono, unit: random.unit(), redialMaxMs: params.redialMaxMs })
   }
 
   #tell(effects: readonly Effect[]): void {

@@ -13,7 +13,7 @@ import { Deferred, dueWall, waitingFact } from './deferred.ts'
 import { compareEntries, type Entry, type EntryContent, type VerifiedEntry } from './entry.ts'
 import { assert, LatticeError } from './errors.ts'
 import type { HybridClock } from './hlc.ts'
-import { holdersOf, horizonContent, horizonKey, type Holders } from './horizon.ts'
+import { horizonContent, horizonKey, type Holders } from './horizon.ts'
 import { clockFact, clockOf } from './kept-clock.ts'
 import { KeyIndex } from './key-index.ts'
 import { MerkleTrie, type Leaf } from './merkle.ts'
@@ -21,6 +21,7 @@ import { amnesiaFact, type Batch, type Hash, type Signer, type Store } from './p
 import { proveKey, type KeyProof } from './proof.ts'
 import { Quarantine } from './quarantine.ts'
 import { readKey } from './reading.ts'
+import { Recovery } from './recovery.ts'
 import { Signing } from './signing.ts'
 import { wholeKey } from './slot.ts'
 import type { KeyReading, Operation } from './status.ts'
@@ -64,11 +65,8 @@ export class Replica {
   /** What new entries are joined with: the rows, and what is sealed or forming on top. */
   readonly #winners: Winners<StagedRow>
   #committedSeq: Sequence
-  #recovering: boolean
+  readonly #recovery: Recovery
   #provisionalLife: Incarnation | undefined
-  /** The horizon with everything staged on top, and the committed one. */
-  #horizon: Version
-  #committedHorizon: Version
   #sealedClock: Version
   #committedClock: Version
 
@@ -92,9 +90,9 @@ export class Replica {
     this.batches = new Batches(this.signing, store.lastSeq)
     this.keys = new KeyIndex(store, hash, key => this.rows.slots(key).map(storedEntry))
     if (this.keys.wasCounted && this.quarantine.places.length > 0) this.keys.doubt()
-    this.#committedHorizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
-    this.#recovering = this.#hasLost()
-    this.#horizon = this.#committedHorizon
+    const horizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
+    const isHorizonLost = (): boolean => this.quarantine.isDamaged(horizonKey)
+    this.#recovery = new Recovery({ store, self: signer.nodeId, horizon, isHorizonLost, stageFact })
     this.#committedClock = this.#sealedClock = this.#clock.highWater
   }
 
@@ -110,12 +108,12 @@ export class Replica {
 
   /** Up to where deletes have ended here; 0 if none has. */
   get horizon(): Version {
-    return this.#committedHorizon
+    return this.#recovery.horizon
   }
 
   /** The same, as far as nothing that has ended elsewhere can be left here: 0 while recovering. */
   get settledHorizon(): Version {
-    return this.#recovering ? 0n : this.#committedHorizon
+    return this.isRecovering ? 0n : this.horizon
   }
 
   /** This node writes nothing at or below this, and holds what it was told of; 0 if looking finds damage. */
@@ -126,7 +124,7 @@ export class Replica {
 
   /** Nothing is lost here, and nothing is left of what has ended elsewhere. */
   get #vouches(): boolean {
-    return !this.#recovering && !this.rows.hasFound && this.quarantine.places.length === 0
+    return !this.isRecovering && !this.rows.hasFound && this.quarantine.places.length === 0
   }
 
   /**
@@ -141,23 +139,20 @@ export class Replica {
 
   /** Whether the store lost something, or was away while deletes ended, and has agreed with no peer since. */
   get isRecovering(): boolean {
-    return this.#recovering
+    return this.#recovery.isUnderWay
   }
 
   /** What this node holds may have ended: it must agree with one that knows before it vouches for it. */
   recover(): void {
-    this.#recovering = true
-    this.stageFact(amnesiaFact, new Uint8Array(0))
+    this.#recovery.begin()
   }
 
   /**
    * The node has agreed with a peer: what was lost is back or superseded, and what has ended is gone.
    * @param settled the horizon that peer vouches for; left out where there is none that could know better
    */
-  recovered(settled = this.#horizon): void {
-    if (!this.#recovering || settled < this.#horizon) return
-    this.#recovering = false
-    this.stageFact(amnesiaFact, undefined)
+  recovered(settled = this.#recovery.stagedHorizon): void {
+    this.#recovery.end(settled)
   }
 
   /** No other holds a later total of this node: counters go on in its own life, unless one waits here. */
@@ -246,11 +241,12 @@ export class Replica {
    * delete that silenced them. Returns the others.
    */
   disown(leaves: readonly Leaf[], vouched: Version): readonly Leaf[] {
-    if (this.#vouches || vouched === 0n || vouched < this.#horizon) return leaves
+    const { isUnderWay, stagedHorizon } = this.#recovery
+    if (this.#vouches || vouched === 0n || vouched < stagedHorizon) return leaves
     return leaves.filter(leaf => {
       const row = this.rows.at(leaf)
-      if (row === undefined || row.key === horizonKey || storedEntry(row).version > this.#horizon) return true
-      if (!this.#recovering && !this.quarantine.isDamaged(row.key)) return true
+      if (row === undefined || row.key === horizonKey || storedEntry(row).version > stagedHorizon) return true
+      if (!isUnderWay && !this.quarantine.isDamaged(row.key)) return true
       this.batches.forming.disowned.set(row.seq, row)
       if (row.seq === this.#committedSeq) this.repeatHorizon()
       return false
@@ -266,7 +262,9 @@ export class Replica {
   /** Offers deferred entries again whose time has come; how many were staged. */
   retryDeferred(wall: number): number {
     const due = this.deferred.take(wall)
-    const verdicts = due.map(({ entry, origin }) => this.#offerOne(entry, origin, wall, this.#horizon))
+    const verdicts = due.map(({ entry, origin }) =>
+      this.#offerOne(entry, origin, wall, this.#recovery.stagedHorizon),
+    )
     if (this.deferred.clear()) this.stageFact(waitingFact, undefined)
     return verdicts.filter(verdict => verdict === 'staged').length
   }
@@ -279,7 +277,7 @@ export class Replica {
     const version = this.#clock.next(wall)
     const author = this.#signer.nodeId
     const incarnation = this.#provisionalLife ?? this.#store.incarnation
-    const about = { author, incarnation, version, horizon: this.#horizon, hash: this.#hash }
+    const about = { author, incarnation, version, horizon: this.#recovery.stagedHorizon, hash: this.#hash }
     const summaryOf = this.#winners.summaryOf.bind(this.#winners)
     const slotsOf = (key: string): readonly Entry[] => this.#winners.slotsOf(key)
     const contents = draftTransaction(operations, { ...about, summaryOf, slotsOf })
@@ -302,7 +300,7 @@ export class Replica {
     const { isBlurred } = this.quarantine.seal(rows)
     if (isBlurred || drops.some(({ key }) => this.quarantine.isDamaged(key))) this.keys.doubt()
     const facts = new Map(this.batches.forming.facts).set(clockFact, uintToBytes(this.#sealedClock))
-    if (this.#recovering) facts.set(amnesiaFact, new Uint8Array(0))
+    if (this.isRecovering) facts.set(amnesiaFact, new Uint8Array(0))
     const { least } = this.deferred
     if (least !== undefined) facts.set(waitingFact, uintToBytes(least))
     this.deferred.sealed()
@@ -327,7 +325,7 @@ export class Replica {
     this.deferred.committed()
     this.#committedSeq = done.rows.at(-1)?.seq ?? this.#committedSeq
     this.#winners.committed(done)
-    for (const { key, entry } of done.rows) if (key === horizonKey) this.#committedHorizon = entry.version
+    for (const { key, entry } of done.rows) if (key === horizonKey) this.#recovery.committed(entry.version)
     return done
   }
 
@@ -336,8 +334,7 @@ export class Replica {
     this.batches.aborted(this.#committedSeq)
     this.#winners.clear()
     this.deferred.aborted()
-    this.#horizon = this.#committedHorizon
-    this.#recovering ||= this.#hasLost()
+    this.#recovery.aborted()
   }
 
   #offerOne(entry: VerifiedEntry, origin: Origin, wall: number, settled: Version): Verdict {
@@ -353,13 +350,9 @@ export class Replica {
     return 'staged'
   }
 
-  /**
-   * Every member held it when the horizon was set: who offers it anew must have applied the horizon. A node
-   * that recovers takes everything, and drops what settled peers do not have.
-   */
   #isEnded(entry: Entry, settled: Version): boolean {
-    if (this.#recovering || entry.key === horizonKey) return false
-    return entry.version <= this.#horizon && settled < this.#horizon && !this.quarantine.isLost(entry)
+    if (entry.key === horizonKey || !this.#recovery.hasEnded(entry.version, settled)) return false
+    return !this.quarantine.isLost(entry)
   }
 
   #draft(content: EntryContent): StagedRow {
@@ -370,23 +363,7 @@ export class Replica {
     this.batches.forming.rows.push(row)
     this.#winners.stage(row)
     if (this.quarantine.isDamaged(row.key)) this.#winners.lookAgain(row.key)
-    if (row.key === horizonKey) this.#adopt(row.entry)
-  }
-
-  /**
-   * From now on nothing at or below the horizon comes back. Who was not among those that held everything up
-   * to there may hold what has ended elsewhere: it must agree with one that was.
-   */
-  #adopt(horizon: VerifiedEntry): void {
-    if (horizon.version === this.#horizon) return
-    this.#horizon = horizon.version
-    if (holdersOf(horizon)?.get(this.#signer.nodeId) === this.#store.incarnation) return
-    this.recover()
-  }
-
-  /** Whether what the node held, or how far deletes have ended, is lost. */
-  #hasLost(): boolean {
-    return this.#store.fact(amnesiaFact) !== undefined || this.quarantine.isDamaged(horizonKey)
+    if (row.key === horizonKey) this.#recovery.adopt(row.entry)
   }
 
   #changes(): Changes<StagedRow> {

@@ -4,21 +4,14 @@
  */
 import {
   authorsOf,
-  decodeMessage,
-  encodeMessage,
-  encodeVersionAnswer,
   Engine,
-  isMalformed,
   LatticeError,
   type AddressStatus,
-  type Delivery,
   type Effect,
   type Entry,
   type Event,
-  type Inbox,
   type KeyProof,
   type KeyReading,
-  type Message,
   type NodeEvent,
   type NodeId,
   type NodeStatus,
@@ -32,9 +25,9 @@ import { Admission } from './admission.ts'
 import { Alarm } from './alarm.ts'
 import { AtRest } from './at-rest.ts'
 import { BatchSigner } from './batch-signer.ts'
-import { connectWithinMs, Deadlines } from './deadlines.ts'
 import { logEvent } from './event-log.ts'
-import { failureOf, isStoreFailure, sentence, storeFailureOf, unreadAnswer } from './failure.ts'
+import { isStoreFailure, sentence, storeFailureOf } from './failure.ts'
+import { Messenger } from './messenger.ts'
 import type { RuntimeParts } from './runtime-parts.ts'
 import { readPage } from './state-page.ts'
 import { Transports } from './transports.ts'
@@ -50,10 +43,9 @@ export class Runtime implements LatticeNode {
   readonly #admission: Admission
   readonly #signing: BatchSigner
   readonly #transports: Transports
+  readonly #messenger: Messenger
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #writes = new Map<number, Waiting<{ version: bigint; root: string }>>()
-  readonly #replies = new Map<number, Waiting<Uint8Array>>()
-  readonly #deadlines: Deadlines
   readonly #queue: Event[] = []
   readonly #alarm: Alarm
   #nextId = 1
@@ -69,21 +61,25 @@ export class Runtime implements LatticeNode {
     this.#parts = parts
     this.#engine = new Engine({ ...parts, at: parts.clock.now() })
     this.#alarm = new Alarm(parts.clock, () => this.#dispatch({ type: 'tick' }))
-    this.#deadlines = new Deadlines(parts.clock)
     this.#signing = new BatchSigner(parts)
     const authors = authorsOf(parts)
     const isNews = this.#isNews.bind(this)
     this.#admission = new Admission({ ...parts, isNews, knows: author => authors.has(author) })
     this.#transports = new Transports(parts)
+    this.#messenger = new Messenger({
+      ...parts,
+      transports: this.#transports,
+      admission: this.#admission,
+      dispatch: this.#dispatch.bind(this),
+      spawn: this.#spawn.bind(this),
+    })
   }
 
   /** Starts the transports. One that cannot, or cannot anew, is reported, and the node goes on without it. */
   async start(): Promise<void> {
     this.#started = true
     this.#setAlarm()
-    const start = async (path: PathKind): Promise<void> =>
-      this.#dispatch(await this.#transports.start(path, this.#inbox(path)))
-    await Promise.all(this.#transports.paths.map(start))
+    await this.#messenger.start()
   }
 
   /** Says goodbye if it had started, lets the last commit finish, stops all. The store stays open. */
@@ -183,43 +179,6 @@ export class Runtime implements LatticeNode {
     return this.#transports.failure(path)
   }
 
-  #inbox(path: PathKind): Inbox {
-    return {
-      peerUp: peer => this.#dispatch({ type: 'peer-up', path, peer }),
-      peerDown: (peer, reason) => this.#dispatch({ type: 'peer-down', path, peer, reason }),
-      announced: (peer, frame) => {
-        const admitted = this.#admission.announced(frame, peer)
-        const tell = (delivery: Delivery): void => this.#dispatch({ type: 'announced', peer, ...delivery })
-        if (admitted !== undefined) this.#spawn(admitted.then(tell))
-      },
-      serve: (peer, frame, signal) => this.#serve(path, peer, frame, signal),
-    }
-  }
-
-  async #serve(path: PathKind, peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const delivery = await this.#admission.requested(frame, peer)
-    if ('malformed' in delivery) {
-      if (delivery.version !== undefined) return encodeVersionAnswer()
-      throw new LatticeError('PEER_MALFORMED', delivery.malformed)
-    }
-    if (this.#stopped || signal.aborted) throw new LatticeError('NOT_READY', 'the node is stopping')
-    const id = this.#nextId++
-    const gone = (): void => {
-      this.#replies.get(id)?.reject(new LatticeError('PEER_TIMEOUT', 'the asker has gone'))
-      this.#replies.delete(id)
-      this.#dispatch({ type: 'request-gone', id })
-    }
-    signal.addEventListener('abort', gone, { once: true })
-    try {
-      return await new Promise<Uint8Array>((resolve, reject) => {
-        this.#replies.set(id, { resolve, reject })
-        this.#dispatch({ type: 'request', id, path, peer, ...delivery })
-      })
-    } finally {
-      signal.removeEventListener('abort', gone)
-    }
-  }
-
   /** Asked before the engine hears of an entry: a store that fails is no bug then either. */
   #isNews(entry: Entry, settled?: Version): boolean {
     return this.#look(() => this.#engine.replica.isNews(entry, settled))
@@ -249,8 +208,8 @@ export class Runtime implements LatticeNode {
     this.#stopped = true
     this.#alarm.cancel()
     this.#admission.stop()
-    this.#deadlines.abortAll(why)
-    for (const waiting of [...this.#writes.values(), ...this.#replies.values()]) waiting.reject(why)
+    this.#messenger.halt(why)
+    for (const waiting of this.#writes.values()) waiting.reject(why)
     this.#rest.end(why)
   }
 
@@ -290,14 +249,13 @@ export class Runtime implements LatticeNode {
       case 'persist':
         return this.#persist(effect)
       case 'connect':
-        return this.#spawn(this.#connect(effect))
+        return this.#spawn(this.#messenger.connect(effect))
       case 'ask':
-        return this.#spawn(this.#ask(effect))
+        return this.#spawn(this.#messenger.ask(effect))
       case 'announce':
-        return this.#spawn(this.#announce(effect.message))
+        return this.#spawn(this.#messenger.announce(effect.message))
       case 'reply':
-        this.#replies.get(effect.id)?.resolve(this.#encode(effect.message))
-        return void this.#replies.delete(effect.id)
+        return this.#messenger.reply(effect)
       case 'written':
         this.#writes.get(effect.id)?.resolve(effect)
         return void this.#writes.delete(effect.id)
@@ -311,7 +269,7 @@ export class Runtime implements LatticeNode {
       case 'distrust-store':
         return void this.#distrust(new LatticeError('STORE_SUSPECT', effect.reason), effect.remedy)
       case 'restart-p2p':
-        return this.#spawn(this.#restartP2p())
+        return this.#spawn(this.#messenger.restartP2p())
     }
   }
 
@@ -338,46 +296,6 @@ export class Runtime implements LatticeNode {
       this.#dispatch(error === undefined ? { type: 'committed' } : { type: 'commit-failed', error })
     })
     this.#parts.pulse?.committing(this.#persisting)
-  }
-
-  async #connect({ path, peer }: Effect & { type: 'connect' }): Promise<void> {
-    using done = this.#deadlines.start(connectWithinMs)
-    const reach = async (): Promise<void> => this.#transports.of(path).connect(peer, done.signal)
-    const failure = await reach().then(() => undefined, failureOf)
-    if (failure === undefined) this.#dispatch({ type: 'peer-up', path, peer })
-    else this.#dispatch({ type: 'connect-failed', path, peer, ...failure })
-  }
-
-  async #ask({ id, path, peer, message, timeoutMs }: Effect & { type: 'ask' }): Promise<void> {
-    using done = this.#deadlines.start(timeoutMs)
-    const ask = async (): Promise<Event> => {
-      const frame = await this.#transports.of(path).request(peer, this.#encode(message), done.signal)
-      const answer = decodeMessage(frame, peer)
-      if (isMalformed(answer)) return { type: 'ask-failed', id, ...unreadAnswer(answer) }
-      if (answer.rows !== undefined) this.#dispatch({ type: 'received', id, message: answer })
-      return { type: 'answer', id, ...(await this.#admission.admit(answer, peer)) }
-    }
-    const failed = (error: unknown): Event => ({ type: 'ask-failed', id, ...failureOf(error) })
-    this.#dispatch(await ask().catch(failed))
-  }
-
-  async #restartP2p(): Promise<void> {
-    const { restartP2p } = this.#parts
-    if (restartP2p === undefined || !this.#transports.has('p2p')) return
-    this.#dispatch(await this.#transports.launched('p2p', restartP2p()))
-  }
-
-  async #announce(message: Message): Promise<void> {
-    if (!this.#transports.has('p2p')) return
-    try {
-      await this.#transports.of('p2p').announce(this.#encode(message))
-    } catch (error) {
-      this.#parts.log('warn', 'an announce could not be sent', { reason: sentence(error) })
-    }
-  }
-
-  #encode(message: Message): Uint8Array {
-    return encodeMessage(message, this.#parts.signer.nodeId)
   }
 
   #emit(event: NodeEvent): void {

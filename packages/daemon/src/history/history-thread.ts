@@ -4,6 +4,7 @@
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
+import { standBack } from '../host/thread-priority.ts'
 import { HistoryFile } from './history-file.ts'
 import type { HistoryQuery, HistoryReading } from './history-file.ts'
 import type { Sample } from './rollup.ts'
@@ -38,6 +39,7 @@ function answer(file: HistoryFile, request: Exclude<HistoryRequest, { kind: 'clo
 }
 
 function run(port: MessagePort, { path, bytesMax }: HistoryThreadOptions): void {
+  standBack()
   const file = new HistoryFile(path, bytesMax)
   port.on('message', (request: HistoryRequest) => {
     if (request.kind === 'close') {

@@ -1,6 +1,7 @@
 /** A thread that verifies batches of signatures: one message there, one message back, in the same order. */
 import { isMainThread, parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { createEd25519, type VerifyOne } from './ed25519.ts'
+import { standBack } from './thread-priority.ts'
 
 /** What the thread is started with; `role` keeps an import elsewhere from doing anything. */
 export interface VerifyOptions {
@@ -34,6 +35,8 @@ function answer(verifyOne: VerifyOne, { authors, sizes, bytes }: VerifyRequest):
 }
 
 function run(port: MessagePort): void {
+  // Bulk data comes through here, on both cores of a small machine; callers and heartbeats do not wait for it.
+  standBack()
   const verifyOne = createEd25519()
   port.on('message', (request: VerifyRequest) => port.postMessage(answer(verifyOne, request)))
 }

@@ -1,0 +1,96 @@
+/**
+ * Recovery: up to where deletes have ended here, and whether the node may hold what has ended elsewhere: it
+ * lost something, or was away meanwhile. It then takes everything, drops what settled peers do not have, and
+ * vouches for nothing until it has agreed with one that knows.
+ */
+import type { VerifiedEntry } from './entry.ts'
+import { holdersOf } from './horizon.ts'
+import { amnesiaFact, type Store } from './ports.ts'
+import type { NodeId, Version } from './units.ts'
+
+/** What a recovery works with. */
+export interface RecoveryParts {
+  readonly store: Store
+  readonly self: NodeId
+  /** The committed horizon; 0 if none has been set. */
+  readonly horizon: Version
+  /** Whether how far deletes have ended is itself lost. */
+  readonly isHorizonLost: () => boolean
+  readonly stageFact: (name: string, value: Uint8Array | undefined) => void
+}
+
+/** The horizon of one node, and its way back to it. */
+export class Recovery {
+  readonly #parts: RecoveryParts
+  #isUnderWay: boolean
+  #staged: Version
+  #committed: Version
+
+  constructor(parts: RecoveryParts) {
+    this.#parts = parts
+    this.#staged = this.#committed = parts.horizon
+    this.#isUnderWay = this.#hasLost()
+  }
+
+  /** Whether the node has agreed with no peer since it lost something. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay
+  }
+
+  /** The horizon with everything staged on top. */
+  get stagedHorizon(): Version {
+    return this.#staged
+  }
+
+  /** The committed horizon. */
+  get horizon(): Version {
+    return this.#committed
+  }
+
+  /** What this node holds may have ended. Kept with the next commit. */
+  begin(): void {
+    this.#isUnderWay = true
+    this.#parts.stageFact(amnesiaFact, new Uint8Array(0))
+  }
+
+  /** The node has agreed with a peer that vouches for `settled`: over, if that is no older than ours. */
+  end(settled: Version): void {
+    if (!this.#isUnderWay || settled < this.#staged) return
+    this.#isUnderWay = false
+    this.#parts.stageFact(amnesiaFact, undefined)
+  }
+
+  /**
+   * A horizon is staged: nothing at or below it comes back. Who was not among those that held everything up
+   * to there may hold what has ended elsewhere: it must agree with one that was.
+   */
+  adopt(horizon: VerifiedEntry): void {
+    const { store, self } = this.#parts
+    if (horizon.version === this.#staged) return
+    this.#staged = horizon.version
+    if (holdersOf(horizon)?.get(self) !== store.incarnation) this.begin()
+  }
+
+  /** A horizon is durable. */
+  committed(horizon: Version): void {
+    this.#committed = horizon
+  }
+
+  /** A commit was refused: what it would have set is forgotten, but not that the node must recover. */
+  aborted(): void {
+    this.#staged = this.#committed
+    this.#isUnderWay ||= this.#hasLost()
+  }
+
+  /**
+   * Whether what a node with the horizon `settled` offers has ended: every member held it when the horizon was
+   * set, and who offers it anew must have applied the horizon.
+   */
+  hasEnded(version: Version, settled: Version): boolean {
+    return !this.#isUnderWay && version <= this.#staged && settled < this.#staged
+  }
+
+  #hasLost(): boolean {
+    return this.#parts.store.fact(amnesiaFact) !== undefined || this.#parts.isHorizonLost()
+  }
+}
