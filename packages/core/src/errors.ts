@@ -99,7 +99,7 @@ export const errorCatalog = {
   BODY_TOO_LARGE: ['the body is larger than 1 MiB', 'send less at once'],
   MEDIA_TYPE_UNSUPPORTED: [
     'the content type or encoding is not accepted',
-    'send application/json without Content-Encoding',
+    'send the content type that the detail names, without Content-Encoding',
   ],
   RATE_LIMITED: ['too many requests', 'retry after the time in Retry-After'],
   NOT_READY: ['the node is starting or stopping', 'retry in a few seconds'],

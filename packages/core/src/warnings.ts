@@ -105,12 +105,14 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
 
 /** Entries whose time has not come yet. */
 function deferredEntries(node: Facts, at: Instant): Warning[] {
-  if (node.deferredCount === 0) return []
+  const { deferredCount } = node
+  if (deferredCount === 0) return []
+  const waiting = deferredCount === 1 ? 'One entry is' : `${deferredCount} entries are`
   return [
     {
       code: 'deferred-entries',
       title: 'Entries from the future are waiting',
-      text: `${node.deferredCount} entries are stamped more than 10 minutes ahead of this clock; roots differ until they are due.`,
+      text: `${waiting} stamped more than 10 minutes ahead of this clock; roots differ until then.`,
       severity: 'medium',
       sinceWall: at.wall,
       timeToVisibleMs: 0,

@@ -22,6 +22,7 @@ import {
   type Verifier,
   type Version,
 } from '@lattice/core'
+import { RepeatedLines, type LinesParts } from './repeated-lines.ts'
 
 /**
  * Frames of one peer that are verified at once, of those that nobody here asked for: announces come forty in
@@ -31,24 +32,30 @@ import {
 const waitingMax = { announce: 64, request: 32 }
 
 /** What admission works with. */
-export interface AdmissionParts {
+export interface AdmissionParts extends LinesParts {
   readonly hash: Hash
   readonly verifier: Verifier
   /** Whether entries of this author are accepted at all. */
   readonly knows: (author: NodeId) => boolean
   /** Whether an entry would change the state, told by a node with this settled horizon. */
   readonly isNews: (entry: Entry, settled?: Version) => boolean
-  readonly log: (level: 'warn', message: string, fields: Readonly<Record<string, unknown>>) => void
 }
 
 /** Lets in what is well-formed, by a member, new and truly signed. */
 export class Admission {
   readonly #parts: AdmissionParts
+  readonly #lines: RepeatedLines
   /** Frames that are being verified, by kind and peer. */
   readonly #waiting = new Map<string, number>()
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
+    this.#lines = new RepeatedLines(parts)
+  }
+
+  /** Writes what it still has to say. */
+  stop(): void {
+    this.#lines.stop()
   }
 
   /**
@@ -85,9 +92,8 @@ export class Admission {
 
   #decode(frame: Uint8Array, peer: NodeId): Message | Malformed {
     const message = decodeMessage(frame, peer)
-    if (isMalformed(message)) {
-      this.#parts.log('warn', 'a malformed frame was dropped', { peer, reason: message.malformed })
-    }
+    if (isMalformed(message))
+      this.#lines.warn('a malformed frame was dropped', { peer, reason: message.malformed })
     return message
   }
 
@@ -101,16 +107,15 @@ export class Admission {
 
   /** Parses the entries of a message and verifies those of members that are news. The others are dropped. */
   async admit(message: Message, peer: NodeId): Promise<Delivery> {
-    const { hash, knows, log } = this.#parts
+    const { hash, knows } = this.#parts
     const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
     const parsed = bytes.map(each => parseEntry(each, hash)).filter(entry => entry !== undefined)
     const known = parsed.filter(entry => knows(entry.author))
     const { entries, forged } = await this.#verifyNews(known, vouchedHorizon(message.horizon))
     const malformed = bytes.length - parsed.length
     const strangers = parsed.length - known.length
-    if (strangers + malformed + forged > 0) {
-      log('warn', 'entries refused', { peer, strangers, malformed, forged })
-    }
+    if (strangers + malformed + forged > 0)
+      this.#lines.warn('entries refused', { peer, strangers, malformed, forged })
     return { message, entries }
   }
 

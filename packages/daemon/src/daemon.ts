@@ -269,7 +269,10 @@ async function serve(
   })
   const app = createHttpApp({ ...options, history })
   const upgrade = lungs.p2p?.upgrade
-  const server = createHttpServer(app, upgrade === undefined ? {} : { onUpgrade: upgrade })
+  const server = createHttpServer(app, {
+    ...(upgrade === undefined ? {} : { onUpgrade: upgrade }),
+    ...(proxyHops(config.space) > 0 && { isProxy: () => true }),
+  })
   const unwatch = async (): Promise<void> => {
     await history.stop()
     lag[Symbol.dispose]()

@@ -16,12 +16,16 @@ import type { Log } from './host/log.ts'
 import { peerIdFromNodeId } from './host/peer-id.ts'
 import { proxyHops } from './host/space.ts'
 import { extendStart } from './host/systemd.ts'
+import { isClosedTerminal } from './host/terminal.ts'
 import { Reloads } from './reload.ts'
 import { callerAddress } from './http/index.ts'
 import { serveWithSuccessors } from './successors.ts'
 
 /** A drain of 3 s and a last commit fit; systemd and Docker wait 10 s and more before they kill. */
 const stopWithinMs = 8_000
+
+/** By now a shell that ends has closed its terminal. */
+const shellEndsMs = 2_000
 
 /** Serves until a signal, or until the parent that started us over IPC is gone. */
 export async function runDaemon(
@@ -46,9 +50,16 @@ export async function runDaemon(
     process.channel?.unref()
   }
   let current: Daemon | undefined
-  // A terminal that closes ends what runs in it; a supervisor means "read your configuration again".
+  // A terminal that closes ends what runs in it; anybody else means "read your configuration again".
   const reloads = new Reloads({ config, loaded: context.loaded }, context.reload)
-  process.on('SIGHUP', () => (stdout.isTTY ? stop.abort() : reloads.ask()))
+  const leaveWithTerminal = (): void => void (isClosedTerminal(stdout) && stop.abort())
+  process.on('SIGHUP', () => {
+    leaveWithTerminal()
+    if (stop.signal.aborted) return
+    reloads.ask()
+    // Some shells tell their jobs first, and close the terminal then.
+    setTimeout(leaveWithTerminal, shellEndsMs).unref()
+  })
   // However far a start has come: what it opens is made for sudden ends.
   const endLate = (): void => void setTimeout(() => end(1), stopWithinMs).unref()
   if (stop.signal.aborted) endLate()

@@ -62,10 +62,9 @@ export class Runtime implements LatticeNode {
     this.#engine = new Engine({ ...parts, at: parts.clock.now() })
     this.#alarm = new Alarm(parts.clock, () => this.#dispatch({ type: 'tick' }))
     this.#signing = new BatchSigner(parts)
-    const { hash, verifier, log } = parts
     const authors = authorsOf(parts)
     const isNews = this.#isNews.bind(this)
-    this.#admission = new Admission({ hash, verifier, log, isNews, knows: author => authors.has(author) })
+    this.#admission = new Admission({ ...parts, isNews, knows: author => authors.has(author) })
     this.#transports = new Transports(parts)
     this.#messenger = new Messenger({
       ...parts,
@@ -209,6 +208,7 @@ export class Runtime implements LatticeNode {
   #halt(why: LatticeError): void {
     this.#stopped = true
     this.#alarm.cancel()
+    this.#admission.stop()
     this.#messenger.halt(why)
     for (const waiting of this.#writes.values()) waiting.reject(why)
     this.#rest.end(why)

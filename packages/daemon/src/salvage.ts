@@ -10,6 +10,7 @@ import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import type { Log } from './host/log.ts'
 import { sentence } from './failure.ts'
 import { forgetUnread, unreadAsides } from './store-aside.ts'
+import { counted } from './counted.ts'
 
 /** Rows taken in together: one commit, and some milliseconds of the verifier. */
 const pageRows = 256
@@ -57,11 +58,14 @@ async function salvageOne(path: string, parts: SalvageParts): Promise<void> {
       if (!(await takeIn(page, parts))) return
       count += page.length
     }
-    log.info(`${count} rows could still be read of the damaged database`, { code: 'SALVAGE', path })
+    log.info(`${counted(count, 'row')} could still be read of the damaged database`, {
+      code: 'SALVAGE',
+      path,
+    })
   } catch (error) {
     if (signal.aborted) return
     const reason = sentence(error)
-    log.warn(`${count} rows could be read of the damaged database, no more: ${reason}`, {
+    log.warn(`${counted(count, 'row')} could be read of the damaged database, no more: ${reason}`, {
       code: 'SALVAGE',
       path,
     })

@@ -1,6 +1,7 @@
 /** What is let in while a commit fails. */
 import { describe, expect, it } from '@jest/globals'
 import { encodeMessage, encodeValue, signEntry, versionAt } from '@lattice/core'
+import { createVirtualClock } from '@lattice/core/testing'
 import { Admission } from '../src/admission.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
@@ -23,6 +24,7 @@ it('an entry is verified after all when the commit that was to bring it is refus
     },
     knows: () => true,
     isNews: ({ key }) => !onItsWay.has(key),
+    clock: createVirtualClock(),
     log: () => undefined,
   })
   const { entries } = await admission.admit({ entries: signed }, nodeId)
@@ -52,6 +54,7 @@ describe('frames that nobody asked for', () => {
       },
       knows: () => true,
       isNews: () => !isDone,
+      clock: createVirtualClock(),
       log: () => undefined,
     })
     let isDone = false
@@ -79,4 +82,36 @@ describe('frames that nobody asked for', () => {
     await Promise.all(announces.filter(each => each !== undefined))
     expect(admission.announced(frame, peer.nodeId)).toBeDefined()
   })
+})
+
+it('frames of one peer that cannot be read are a line, and then one a minute with their number', () => {
+  const [one, other] = [8, 9].map(seed => identityFromSeed(Buffer.alloc(32, seed), 'generated').nodeId)
+  if (one === undefined || other === undefined) throw new Error('two peers')
+  const lines: unknown[] = []
+  const clock = createVirtualClock()
+  const admission = new Admission({
+    hash: sha256,
+    verifier: createVerifier(),
+    knows: () => true,
+    isNews: () => true,
+    clock,
+    log: (_level, _message, { peer, repeated }) => lines.push([peer, repeated]),
+  })
+  const garbage = (peer: typeof one, count: number): void => {
+    for (let at = 0; at < count; at += 1) void admission.announced(Uint8Array.of(255, at), peer)
+  }
+  garbage(one, 1000)
+  garbage(other, 1)
+  expect(lines.splice(0)).toEqual([
+    [one, undefined],
+    [other, undefined],
+  ])
+  while (clock.ringNext(60_000));
+  expect(lines.splice(0)).toEqual([[one, 999]])
+  garbage(one, 5)
+  expect(lines).toEqual([])
+  admission.stop()
+  expect(lines.splice(0)).toEqual([[one, 5]])
+  garbage(one, 5)
+  expect(lines).toEqual([])
 })

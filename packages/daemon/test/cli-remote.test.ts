@@ -313,7 +313,7 @@ describe('switch, wait, verify', () => {
       expect(differs.stdout).toContain('The nodes hold 2 different states.')
       const equal = await lattice(['verify', url, url])
       expect(equal.code).toBe(0)
-      expect(equal.stdout).toContain('hold the same state')
+      expect(equal.stdout).toContain('The node is well')
     } finally {
       await other.close()
     }

@@ -43,6 +43,7 @@ describe('usage', () => {
     [['get'], "missing required argument 'key'"],
     [['switch', 'foo'], 'Allowed choices are auto, p2p, http'],
     [['put', 'k', '{'], 'the value is not JSON'],
+    [['put', 'k', '{"a":1,"a":2}'], 'the name "a" stands twice in one object'],
     [['tx', '[{"op":"fly"}]'], 'operations.0.op'],
     [['wait', '--timeout', 'soon'], '"soon" is not a duration'],
     [['up', '--count', '1'], '--count takes 2 to 9'],

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import type { Response } from 'express'
 import type { Operation, Row } from '@lattice/core'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { createSnapshots } from '../src/http/state-snapshot.ts'
@@ -68,14 +69,15 @@ describe('a node with a damaged entry', () => {
 
   it('refuses it where the root is that of an earlier state, because what came since is lost', async () => {
     const snapshots = createSnapshots(node.runtime, ({ key }) => key)
-    const { snapshot } = await snapshots.take()
+    const reader = { caller: 'any', response: {} as Response }
+    const { snapshot } = await snapshots.take(reader)
     const tag = { 'if-none-match': `"${snapshot.root}"` }
     expect((await world.ask('/api/lattice/state', { headers: tag })).status).toBe(304)
     await node.runtime.write([put('late', 1)])
     damage(node, 'late')
     expect((await world.ask('/api/lattice/state/late')).status).toBe(503)
     expect(node.runtime.status().root).toBe(snapshot.root)
-    await expect(snapshots.take()).rejects.toMatchObject({ code: 'ENTRY_DAMAGED' })
+    await expect(snapshots.take(reader)).rejects.toMatchObject({ code: 'ENTRY_DAMAGED' })
     expect((await world.ask('/api/lattice/state', { headers: tag })).status).toBe(503)
     const page = await world.ask('/api/lattice/state?prefix=l', { headers: tag })
     expect([page.status, page.json['damaged_keys']]).toEqual([200, ['late']])

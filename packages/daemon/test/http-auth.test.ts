@@ -1,5 +1,6 @@
 /** Who may write: exactly those the contract names. */
-import type { IncomingMessage } from 'node:http'
+import { createServer, request as ask, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { isExempt } from '../src/http/auth.ts'
 import { callerAddress, isLoopbackHost } from '../src/http/caller.ts'
@@ -43,6 +44,14 @@ describe('a loopback caller of a loopback listener', () => {
     }
   })
 
+  it('is not exempt where it speaks like a proxy that was told nothing', async () => {
+    const at = await start()
+    const ask = (version: string): string =>
+      `DELETE /api/lattice/state/k HTTP/${version}\r\nHost: 127.0.0.1:8000\r\nConnection: close\r\n\r\n`
+    expect(await at.raw(ask('1.0'))).toMatch(/^HTTP\/1.1 401 /)
+    expect(await at.raw(ask('1.1'))).toMatch(/^HTTP\/1.1 200 /)
+  })
+
   it('is not exempt once the listener is open to others', async () => {
     const at = await start({ host: '0.0.0.0' })
     expect((await put(at)).status).toBe(401)
@@ -55,7 +64,7 @@ describe('a loopback caller of a loopback listener', () => {
   it('is judged by the socket, not by what it says', () => {
     const from = (remoteAddress: string) =>
       isExempt(
-        { headers: { host: 'localhost' }, socket: { remoteAddress } } as never,
+        { httpVersion: '1.1', headers: { host: 'localhost' }, socket: { remoteAddress } } as never,
         { host: '127.0.0.1' },
         new Set(),
       )
@@ -141,6 +150,59 @@ describe('the token', () => {
     const text = await at.raw([...guesses, ask(short, 'Connection: close\r\n')].join(''))
     const statuses = [...text.matchAll(/HTTP\/1.1 (\d+) /g)].map(([, status]) => status)
     expect(statuses).toEqual([...Array<string>(5).fill('401'), ...Array<string>(16).fill('429')])
+  })
+})
+
+describe('a proxy on this machine', () => {
+  const short = 'short-token-1234'
+  const proxies = new Set<Server>()
+  afterEach(() => {
+    for (const proxy of proxies) proxy.close().closeAllConnections()
+    proxies.clear()
+  })
+  /** One that changes the header as `forwards` says; where it listens. */
+  const startProxy = async (at: World, forwards: (said: string) => string): Promise<number> => {
+    const proxy = createServer((request, response) => {
+      const forwarded = forwards(String(request.headers['x-forwarded-for']))
+      const headers = { ...request.headers, 'x-forwarded-for': forwarded }
+      const onward = ask({ port: at.port, path: request.url, method: request.method, headers }, answer =>
+        answer.pipe(response.writeHead(answer.statusCode ?? 0, answer.headers)),
+      )
+      request.pipe(onward)
+    })
+    proxies.add(proxy)
+    await new Promise<void>(resolve => void proxy.listen(0, '127.0.0.1', resolve))
+    return (proxy.address() as AddressInfo).port
+  }
+  /** What `count` guesses from forged addresses and then the right token get. */
+  const guess = async (port: number, count: number): Promise<number[]> => {
+    const statuses = []
+    for (let number = 0; number <= count; number += 1) {
+      const headers = {
+        'x-forwarded-for': `198.51.100.${number}`,
+        'x-lattice-token': number === count ? short : `wrong-token-${number}`,
+      }
+      const answer = await fetch(`http://127.0.0.1:${port}/api/lattice/state/k`, {
+        method: 'DELETE',
+        headers,
+      })
+      await answer.arrayBuffer()
+      statuses.push(answer.status)
+    }
+    return statuses
+  }
+
+  it('that says whom it speaks for is believed, and what its caller says is not', async () => {
+    const at = await start({ adminToken: short })
+    const port = await startProxy(at, said => `${said}, 203.0.113.9`)
+    expect(await guess(port, 6)).toEqual([401, 401, 401, 401, 401, 429, 429])
+  })
+
+  it('that passes on what its caller says lets nobody guess for ever', async () => {
+    const at = await start({ adminToken: short })
+    const statuses = await guess(await startProxy(at, said => said), 60)
+    expect(statuses.filter(status => status === 401)).toHaveLength(50)
+    expect(statuses.slice(50).every(status => status === 429)).toBe(true)
   })
 })
 

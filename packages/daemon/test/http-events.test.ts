@@ -39,6 +39,15 @@ async function open(lastEventId?: string): Promise<IncomingMessage> {
   return response
 }
 
+/** The status that a stream asked for from `localAddress` begins with. */
+async function statusOf(localAddress: string): Promise<number | undefined> {
+  const asked = request({ port: world.port, path: '/api/lattice/events', localAddress, signal: stop.signal })
+  asked.on('error', () => undefined).end()
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  response.on('error', () => undefined).resume()
+  return response.statusCode
+}
+
 async function readUntil(response: IncomingMessage, done: (text: string) => boolean): Promise<string> {
   let text = ''
   for await (const chunk of response.iterator({ destroyOnReturn: false })) {
@@ -178,3 +187,11 @@ async function openStreams(count: number): Promise<void> {
     new Promise(resolve => world.server.server.getConnections((_error, n) => resolve(n)))
   while ((await connections()) < count) await new Promise(resolve => setImmediate(resolve))
 }
+
+it('one caller with all the streams there are makes room for others, and not for himself', async () => {
+  const greedy = '127.0.0.2'
+  for (let count = 0; count < 256; count += 1) expect(await statusOf(greedy)).toBe(200)
+  expect(await statusOf(greedy)).toBe(503)
+  expect(await statusOf('127.0.0.3')).toBe(200)
+  expect(await statusOf('127.0.0.1')).toBe(200)
+})

@@ -87,6 +87,22 @@ describe('bodies', () => {
     expect(problem['errors']).toEqual([expect.objectContaining({ field: 'body.a[1].b' })])
   })
 
+  it.each([
+    ['{"a":1,"a":1}', 'a'],
+    ['[{"b":{"a":1,"x":"\\":","\\u0061":2}}]', 'a'],
+    ['{"":{"":1}, "" : 2}', ''],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+  ])('of %s the member that stands twice is named', async (body, field) => {
+    const { errors } = expectRefused(await world.ask(key, put(body)), 400, 'VALUE_INVALID')
+    expect(errors).toEqual([{ field, message: 'the name stands twice in one object' }])
+  })
+
+  it('what only looks like a second name is fine', async () => {
+    const value = { a: ':"a":', '":': '":"a" :', b: [{ a: 1 }, { a: 2, __proto: { a: '\\":' } }] }
+    expect((await world.ask(key, put(JSON.stringify(value, null, 1)))).status).toBe(200)
+    expect(world.node.read('k')?.value).toEqual(value)
+  })
+
   it('bytes that are not UTF-8 are refused', async () => {
     expectRefused(await world.ask(key, put(new Uint8Array([0x22, 0xff, 0x22]))), 400, 'REQUEST_INVALID')
   })

@@ -1,6 +1,6 @@
 /** The server's own manners: strict parsing, the node-to-node pass-through, upgrades, a clean end. */
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { frameBytesMax } from '@lattice/core'
@@ -57,10 +57,23 @@ describe('hostile requests', () => {
     expect(world.node.read('k')).toBeUndefined()
   })
 
+  it('leave no connection behind on which nobody takes the answers', async () => {
+    world = await startWorld()
+    world.server.server.timeout = 100
+    const accepted = once(world.server.server, 'connection')
+    const socket = connect(world.port, '127.0.0.1').pause()
+    socket.on('error', () => undefined)
+    socket.write('GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(500))
+    const [served] = (await accepted) as [Socket]
+    await once(served, 'close')
+    expect(served.bytesWritten).toBeGreaterThan(0)
+    socket.destroy()
+  })
+
   it('time-outs are those of the contract with proxies', async () => {
     world = await startWorld()
-    const { headersTimeout, requestTimeout, keepAliveTimeout } = world.server.server
-    expect([headersTimeout, requestTimeout]).toEqual([10_000, 30_000])
+    const { headersTimeout, requestTimeout, keepAliveTimeout, timeout } = world.server.server
+    expect([headersTimeout, requestTimeout, timeout]).toEqual([10_000, 30_000, 300_000])
     expect(keepAliveTimeout).toBeGreaterThan(60_000)
   })
 })
@@ -105,6 +118,8 @@ describe('POST /sync/v1', () => {
       body: gzipSync('x'),
     })
     expect([packed.status, packed.json['code']]).toEqual([415, 'MEDIA_TYPE_UNSUPPORTED'])
+    // Frames are no JSON.
+    expect(packed.json['hint']).not.toContain('json')
     const big = await world.ask(path, { method: 'POST', body: new Uint8Array(frameBytesMax + 1) })
     expect([big.status, big.json['code']]).toEqual([413, 'BODY_TOO_LARGE'])
   })

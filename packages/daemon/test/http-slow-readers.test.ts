@@ -1,14 +1,25 @@
 /** What strangers who read the whole state slowly can make a node hold: so much, and not for ever. */
+import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import type { Response } from 'express'
+import type { Reader } from '../src/http/readers.ts'
 import { createSnapshots } from '../src/http/state-snapshot.ts'
 import type { Snapshots } from '../src/http/state-snapshot.ts'
 import { sendPieces } from '../src/http/streaming.ts'
 import { UntakenAnswers } from '../src/http/untaken.ts'
-import { MemoryNode } from './http-world.ts'
+import { MemoryNode, startWorld, type World } from './http-world.ts'
+
+/** A caller of his own unless named, who takes nothing. */
+const reader = (caller: string = randomUUID()): Reader => {
+  const response = Object.assign(new EventEmitter(), {
+    destroy: () => response.emit('close'),
+    req: { socket: { destroy: () => undefined } },
+  })
+  return { caller, response: response as unknown as Response }
+}
 
 describe('copies of the state in use', () => {
   const mebichars = 'x'.repeat(1024 * 1024)
@@ -16,7 +27,7 @@ describe('copies of the state in use', () => {
   /** A caller after a write: no copy fits him but a new one. */
   const takeAnew = (snapshots: Snapshots) => {
     node.apply([{ op: 'put', key: 'k0', value: 1 }])
-    return snapshots.take()
+    return snapshots.take(reader())
   }
 
   it('are bounded by what they take, not by how many keys they have; two may always be', async () => {
@@ -43,31 +54,29 @@ describe('copies of the state in use', () => {
 
 describe('long answers that wait for their readers', () => {
   const half = 32 * 1024 * 1024
-  const reader = (): Response => new EventEmitter() as unknown as Response
-
   it('are bounded together, and one alone may be of any length', () => {
     const untaken = new UntakenAnswers()
     const first = reader()
     untaken.admit(first, half)
     untaken.admit(reader(), half)
     expect(() => untaken.admit(reader(), 1)).toThrow(expect.objectContaining({ code: 'OVERLOADED' }))
-    first.emit('close')
+    first.response.emit('close')
     const third = reader()
     untaken.admit(third, 1)
-    third.emit('close')
+    third.response.emit('close')
     expect(() => untaken.admit(reader(), half + 1)).toThrow(expect.objectContaining({ code: 'OVERLOADED' }))
     new UntakenAnswers().admit(reader(), 10 * half)
   })
 
   it('do not wait for readers who have gone', () => {
     const untaken = new UntakenAnswers()
-    untaken.admit({ closed: true } as Response, 2 * half)
+    untaken.admit({ caller: 'gone', response: { closed: true } as Response }, 2 * half)
     expect(() => untaken.admit(reader(), 2 * half)).not.toThrow()
   })
 })
 
-/** A reader that takes each 64 KiB in `drainMs` of a clock that only it moves. */
-class Reader extends EventEmitter {
+/** A reader who takes each 64 KiB in `drainMs` of a clock that only it moves. */
+class PacedReader extends EventEmitter {
   #now = 0
   readonly #drainMs: number
   readonly req = { socket: { destroy: (): void => undefined } }
@@ -104,11 +113,11 @@ class Reader extends EventEmitter {
 const unframed = { before: '', between: '', after: '' }
 
 describe('a whole answer', () => {
-  const send = async (drainMs: number, pieces: readonly string[]): Promise<Reader> => {
-    const reader = new Reader(drainMs)
-    const patience = { nowMs: reader.now, stalledMs: 30_000 }
-    await sendPieces(reader as unknown as Response, pieces, unframed, patience)
-    return reader
+  const send = async (drainMs: number, pieces: readonly string[]): Promise<PacedReader> => {
+    const paced = new PacedReader(drainMs)
+    const patience = { nowMs: paced.now, stalledMs: 30_000 }
+    await sendPieces(paced as unknown as Response, pieces, unframed, patience)
+    return paced
   }
   const many = Array.from({ length: 200 }, () => 'x'.repeat(64 * 1024))
 
@@ -139,7 +148,7 @@ describe('a reader on a socket', () => {
   const long = 'x'.repeat(32 * 1024 * 1024)
   const patience = { nowMs: () => performance.now(), stalledMs: 100 }
   let server: Server
-  let reader: Socket
+  let socket: Socket
   /** The next answer of the server, and what its caller is to be sent. */
   let answering: PromiseWithResolvers<Response>
 
@@ -152,17 +161,17 @@ describe('a reader on a socket', () => {
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    reader = connect((server.address() as AddressInfo).port, '127.0.0.1')
-    reader.on('error', () => undefined)
-    await once(reader, 'connect')
+    socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    await once(socket, 'connect')
   })
   afterEach(() => {
-    reader.destroy()
+    socket.destroy()
     server.closeAllConnections()
     server.close()
   })
   const ask = (...paths: readonly string[]): Promise<Response> => {
-    reader.write(paths.map(path => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
+    socket.write(paths.map(path => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`).join(''))
     return answering.promise
   }
 
@@ -172,16 +181,16 @@ describe('a reader on a socket', () => {
   ])('that stalls %s is counted no longer', async (_where, pieces, frame) => {
     const response = await ask('/')
     const untaken = new UntakenAnswers()
-    untaken.admit(response, long.length)
+    untaken.admit({ caller: 'slow', response }, long.length)
     const closed = once(response, 'close')
     await sendPieces(response, pieces, frame, patience)
     await closed
-    expect(() => untaken.admit(new EventEmitter() as Response, 2 * long.length)).not.toThrow()
+    expect(() => untaken.admit(reader(), 2 * long.length)).not.toThrow()
   })
 
   it('that has gone by the time is not waited for', async () => {
     const response = await ask('/')
-    reader.destroy()
+    socket.destroy()
     await once(response, 'close')
     await sendPieces(response, [long], unframed)
     expect(response.headersSent).toBe(false)
@@ -191,5 +200,54 @@ describe('a reader on a socket', () => {
     const response = await ask('/first', '/second')
     await sendPieces(response, [long], unframed, patience)
     expect(response.req.socket.destroyed).toBe(true)
+  })
+})
+
+describe('a caller who leaves his answers lying', () => {
+  const greedy = '127.0.0.2'
+  const text = (mebibytes: number): string => 'x'.repeat(mebibytes * 1024 * 1024)
+  let world: World
+  const sockets: Socket[] = []
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy()
+    await world.close()
+  })
+  /** Asks from another address, and takes no more than the status. */
+  const askIdly = async (path: string): Promise<number> => {
+    const socket = connect({ port: world.port, host: '127.0.0.1', localAddress: greedy })
+    sockets.push(socket)
+    socket.on('error', () => undefined)
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+    const [chunk] = (await once(socket, 'data')) as [Buffer]
+    socket.pause()
+    return Number(chunk.toString('latin1').slice(9, 12))
+  }
+
+  it('makes room for others, who ask for less', async () => {
+    world = await startWorld()
+    world.node.apply([{ op: 'put', key: 'k', value: text(20) }])
+    const path = '/api/lattice/state/k'
+    const statuses = []
+    for (let count = 0; count < 4; count += 1) statuses.push(await askIdly(path))
+    expect(statuses).toEqual([200, 200, 200, 503])
+    for (let count = 0; count < 2; count += 1) {
+      const { status, json } = await world.ask(path)
+      expect([status, (json['value'] as string).length]).toEqual([200, text(20).length])
+    }
+    // What was cut off for others is room for himself again.
+    expect(await askIdly(path)).toBe(200)
+  })
+
+  it('holds up nobody who asks for the whole state', async () => {
+    const path = '/api/lattice/state'
+    world = await startWorld()
+    const write = (): unknown => world.node.apply([{ op: 'put', key: 'k', value: text(40) }])
+    for (let count = 0; count < 2; count += 1) {
+      write()
+      expect(await askIdly(path)).toBe(200)
+    }
+    write()
+    expect(await askIdly(path)).toBe(503)
+    expect((await world.ask(path)).status).toBe(200)
   })
 })

@@ -281,6 +281,7 @@ describe('listing', () => {
     async query => {
       const { status, json: problem } = await world.ask(`/api/lattice/state?${query}`)
       expect([status, problem['code']]).toEqual([400, 'REQUEST_INVALID'])
+      expect(problem['errors']).toHaveLength(1)
     },
   )
 

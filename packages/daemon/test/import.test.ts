@@ -143,7 +143,7 @@ describe('lattice import', () => {
         env: { LATTICE_URL: world.url, LATTICE_ADMIN_TOKEN: token },
       })
     try {
-      expect((await run()).stdout).toBe('1 keys would be written, 0 as wanted already\n')
+      expect((await run()).stdout).toBe('1 key would be written, 0 as wanted already\n')
       expect(JSON.parse((await run('--json')).stdout)).toMatchObject({ dry_run: true, written: 1 })
       expect(world.node.read('a')).toBeUndefined()
     } finally {

@@ -83,6 +83,20 @@ it('what was written by a clock that was far ahead comes back too', async () => 
   expect(rootOf(fresh)).toBe(root)
 })
 
+it('a directory that cannot be made is told at once, also where mkdir never answers what it should', async () => {
+  const store = createMemoryStore()
+  await put(store, one, { a: '1' })
+  const errors: string[] = []
+  const log = { ...silentLog, error: (text: string) => void errors.push(text) }
+  const [root, freeze] = [() => rootOf(store), () => Promise.resolve(frozenState(store))]
+  const parts = { intervalMs, node: one.nodeId, store, root, freeze, clock: createVirtualClock(), log }
+  await keepSnapshots({ ...parts, directory: '/proc/lattice/snapshots' }, allThere).take()
+  expect(errors).toEqual([expect.stringMatching(/^no snapshot could be written to \/proc\/lattice.*ENOENT/)])
+  const { directory } = place
+  await keepSnapshots({ ...parts, directory: join(directory, 'not', 'yet') }, allThere).take()
+  expect(readFileSync(join(directory, 'not', 'yet', 'LATEST'), 'utf8')).toMatch(/^snap-/)
+})
+
 it('entries of strangers are left out; a directory that is not there is only told', async () => {
   const store = createMemoryStore()
   await put(store, one, { a: '1' })

@@ -23,6 +23,9 @@ export type CallerOf = (request: IncomingMessage) => string
  */
 const upgradeLimits: PlaceLimits = { perNetwork: 16, inAll: 48 }
 
+/** How long who is refused may take to read that. */
+const partingMs = 2000
+
 /** Hands upgrades over, as many as there is room for. */
 export class Upgrades {
   readonly #places = new Places(upgradeLimits)
@@ -47,8 +50,10 @@ export class Upgrades {
   }
 }
 
+/** Who does not close his end is cut off: nothing else would end a socket that is no request's any more. */
 function refuse(socket: Duplex, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  setTimeout(() => socket.destroy(), partingMs).unref()
 }
 
 function tie(port: number, request: IncomingMessage, socket: Duplex, head: Uint8Array): void {

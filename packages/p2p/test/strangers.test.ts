@@ -1,11 +1,22 @@
 /** What strangers without any key cannot keep from members: reliability X12. */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
-import type { P2pLog, P2pOptions } from '@lattice/p2p'
+import { createP2pTransport, type P2pLog, type P2pOptions } from '@lattice/p2p'
 import { networkOf, Places } from '../src/places.ts'
 import { Sparing } from '../src/sparing.ts'
-import { addressOf, cleanups, freePorts, identity, listen, soon, startNode, until } from './p2p-world.ts'
+import {
+  addressOf,
+  bareOptions,
+  cleanups,
+  freePorts,
+  identity,
+  listen,
+  soon,
+  startNode,
+  until,
+} from './p2p-world.ts'
 import type { TestNode } from './p2p-world.ts'
 
 /** More than one address is given places for; fewer than libp2p allows to it within a second. */
@@ -127,6 +138,21 @@ function stranger(port: number, localAddress: string): Socket {
   cleanups.push(async () => void socket.destroy())
   return socket
 }
+
+it('who is refused and never closes his end is cut off', async () => {
+  const transport = createP2pTransport(bareOptions(identity(5, 0).seed))
+  const http = await listen(createServer())
+  http.on('upgrade', (request, socket, head) => transport.upgrade(request, socket, head))
+  const accepted = once(http, 'connection')
+  const { port } = http.address() as AddressInfo
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.on('error', () => {})
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const [served] = (await accepted) as [Socket]
+  await once(served, 'close')
+  expect(socket.writable).toBe(true)
+  socket.destroy()
+})
 
 /** Asks for a WebSocket as a proxy would for `client`, and never speaks on it. */
 async function upgrade(port: number, client: string): Promise<{ status: number }> {

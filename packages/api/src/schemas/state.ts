@@ -98,7 +98,7 @@ export const keyQuerySchema = z.strictObject({ key: keySchema })
 
 const limitText = z
   .string()
-  .regex(/^[1-9]\d{0,3}$/, `a whole number from 1 to ${pageLimitMax}`)
+  .regex(/^[1-9]\d{0,3}$/, { message: `a whole number from 1 to ${pageLimitMax}`, abort: true })
   .refine(text => Number(text) <= pageLimitMax, `a whole number from 1 to ${pageLimitMax}`)
 
 /** Query of `GET /api/lattice/state`. `key` reads a single key instead. */

@@ -8,12 +8,13 @@ import type { Command } from 'commander'
 import { openBackup, storeFilesIn, writeBackup, type Manifest } from '../backup/index.ts'
 import { settingNames, settingOf, showValue } from '../config/index.ts'
 import type { Loaded } from '../config/index.ts'
+import { counted } from '../counted.ts'
 import { createVerifier } from '../host/crypto.ts'
 import { openIdentity } from '../host/identity.ts'
 import { codeOf, readPrivateFile } from '../host/private-file.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { identitySettings } from './id.ts'
-import { brief, entriesOf, print, printJson, visible } from './io.ts'
+import { brief, print, printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import { bar, stepper } from './progress.ts'
 import type { Register } from './register.ts'
@@ -84,7 +85,10 @@ function tellDone(
     printJson(io, { schema: 'lattice.backup/v1', ...facts, made: new Date(made).toISOString() })
     return
   }
-  print(io, `${entriesOf(entries)} of ${visible(name)} (root ${brief(root)}) in ${path}, ${bytes} bytes`)
+  print(
+    io,
+    `${counted(entries, 'entry')} of ${visible(name)} (root ${brief(root)}) in ${path}, ${bytes} bytes`,
+  )
   if (history !== true) print(io, 'There is no history of the charts to put in.')
   if (identity !== true)
     print(io, 'The key of the node is not inside; keep identity.key, or use --with-identity.')

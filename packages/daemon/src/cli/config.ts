@@ -9,6 +9,7 @@ import { painter, print, printJson, table, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import type { Register } from './register.ts'
 import { loadFrom, loadOnlyFile, withSettings } from './settings.ts'
+import { counted } from '../counted.ts'
 
 /** Adds the command. */
 export const registerConfig: Register = (program, { io, run }) => {
@@ -70,7 +71,7 @@ function showFindings(loaded: Loaded, io: CliIo): void {
     return
   }
   const lines = problems.map(each => `✗ ${visible(formatProblem(each))}\n`)
-  io.stderr.write(`${problems.length} problem${problems.length === 1 ? '' : 's'}:\n${lines.join('')}`)
+  io.stderr.write(`${counted(problems.length, 'problem')}:\n${lines.join('')}`)
 }
 
 const refused = '`lattice start` refuses the insecure settings above, because ENVIRONMENT is production.'

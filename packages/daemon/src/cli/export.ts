@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 
 import type { Command } from 'commander'
 
+import { counted } from '../counted.ts'
 import { codeOf } from '../host/private-file.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { sortExport } from './exported-keys.ts'
@@ -41,7 +42,7 @@ export const registerExport: Register = (program, { io, run }) => {
       const keys = text === '' ? 0 : text.split('\n').length - 1
       const sha256 = createHash('sha256').update(text).digest('hex')
       if (session.json) printJson(io, { schema: 'lattice.export/v1', file: path, keys, sha256 })
-      else print(io, `exported ${keys} keys to ${path}`, `sha256 ${sha256}`)
+      else print(io, `exported ${counted(keys, 'key')} to ${path}`, `sha256 ${sha256}`)
       return exitCodes.ok
     }),
   )

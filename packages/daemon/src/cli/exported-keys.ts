@@ -3,8 +3,9 @@
  */
 import { jsonValueSchema, keySchema } from '@lattice/api'
 import { compareBytes, encodeValue, isLatticeError, toUtf8 } from '@lattice/core'
-import { createScanner } from 'jsonc-parser'
 import { z } from 'zod'
+
+import { repeatedName } from '../json-repetition.ts'
 
 const elements = z.array(jsonValueSchema)
 
@@ -50,22 +51,9 @@ function problemOf({ key, value }: ExportedKey, before: ReadonlyMap<string, unkn
   }
 }
 
-/** A name that stands twice in one object: readers of JSON do not agree on which of the two counts. */
 function repetitionIn(json: string): string | undefined {
-  const scanner = createScanner(json, true)
-  const open: Set<string>[] = []
-  let name = ''
-  for (scanner.scan(); scanner.getTokenLength() > 0; scanner.scan()) {
-    const sign = json[scanner.getTokenOffset()]
-    const names = open.at(-1)
-    if (sign === '{') open.push(new Set())
-    else if (sign === '}') open.pop()
-    else if (sign === '"') name = scanner.getTokenValue()
-    else if (sign === ':' && names?.has(name) === true)
-      return `the name ${JSON.stringify(name)} stands twice in one object`
-    else if (sign === ':') names?.add(name)
-  }
-  return undefined
+  const name = repeatedName(json)
+  return name === undefined ? undefined : `the name ${JSON.stringify(name)} stands twice in one object`
 }
 
 /**

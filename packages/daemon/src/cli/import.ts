@@ -6,6 +6,7 @@
  */
 import type { Command } from 'commander'
 
+import { counted } from '../counted.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { keysOf, parseExport, type ExportedKey } from './exported-keys.ts'
 import { planImport, type ImportPlan } from './import-plan.ts'
@@ -144,7 +145,7 @@ function tell(io: CliIo, session: Session, { plan, root, source, isRehearsed }: 
   const facts = { dry_run: isRehearsed, ...counts, merkle_root: root, ...source.facts }
   if (session.json) printJson(io, { schema: 'lattice.import/v1', ...facts })
   else {
-    const done = isRehearsed ? 'keys would be written' : 'keys written'
-    print(io, `${writtenKeys} ${done}, ${unchangedKeys} as wanted already`)
+    const done = isRehearsed ? 'would be written' : 'written'
+    print(io, `${counted(writtenKeys, 'key')} ${done}, ${unchangedKeys} as wanted already`)
   }
 }

@@ -9,6 +9,7 @@ import type { Paint } from './io.ts'
 import { ago } from './peer-rows.ts'
 import type { Register } from './register.ts'
 import { calling, openSession, withRemote } from './session.ts'
+import { counted } from '../counted.ts'
 
 type Report = Awaited<ReturnType<Client['getIntegrity']>>
 
@@ -57,5 +58,5 @@ function checkLine(report: Report, nowWall: number): string {
   if (!report.checked) return `No check has ended yet.${running}`
   const took = span((report.duration_seconds ?? 0) * 1000)
   const found = report.rows_corrupt === 0 ? 'no damage' : `${report.rows_corrupt} damaged`
-  return `Checked ${report.rows_checked} rows ${ago(report.checked_at, nowWall)} ago in ${took}: ${found}.${running}`
+  return `Checked ${counted(report.rows_checked, 'row')} ${ago(report.checked_at, nowWall)} ago in ${took}: ${found}.${running}`
 }

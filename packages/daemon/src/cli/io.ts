@@ -86,11 +86,6 @@ export function span(ms: number): string {
   return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d`
 }
 
-/** `1 entry`, `302 entries`. */
-export function entriesOf(count: number): string {
-  return `${count} ${count === 1 ? 'entry' : 'entries'}`
-}
-
 /** First and last digits of a root or id: enough to compare by eye. */
 export function brief(hex: string): string {
   return hex.length <= 10 ? hex : `${hex.slice(0, 4)}…${hex.slice(-4)}`

@@ -3,6 +3,7 @@ import type { Client } from '@lattice/api'
 import type { JsonValue } from '@lattice/core'
 import type { Command } from 'commander'
 
+import { repeatedName } from '../json-repetition.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { readInput } from './input.ts'
 import { print, printJson, visible } from './io.ts'
@@ -122,9 +123,13 @@ function parseValue(text: string): JsonValue {
 
 /** A JSON text from a user; ends the command as a usage error, in the given words, when it is none. */
 export function parseJson(text: string, message: string, hint: string): JsonValue {
+  let value: JsonValue
   try {
-    return JSON.parse(text) as JsonValue
+    value = JSON.parse(text) as JsonValue
   } catch {
     throw new CliError(exitCodes.usage, message, { hint })
   }
+  const name = repeatedName(text)
+  if (name === undefined) return value
+  throw new CliError(exitCodes.usage, `the name ${JSON.stringify(name)} stands twice in one object`)
 }

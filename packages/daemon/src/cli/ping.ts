@@ -18,6 +18,7 @@ import type { Peer } from './peer-rows.ts'
 import type { Register } from './register.ts'
 import { clientFailure, openSession, withRemote } from './session.ts'
 import type { Session } from './session.ts'
+import { counted } from '../counted.ts'
 
 /** As ping(8) paces itself. */
 const intervalMs = 1000
@@ -127,7 +128,7 @@ function conclude(
   const { goal, peer, probes } = end
   const last = probes.at(-1)
   const p2p = last?.path === 'p2p'
-  const times = `${probes.length} ${probes.length === 1 ? 'probe' : 'probes'}`
+  const times = counted(probes.length, 'probe')
   if (session.json) {
     const { name, peer_id: peerId } = peer
     const seconds = Math.round(end.seconds * 1000) / 1000

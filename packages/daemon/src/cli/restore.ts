@@ -18,6 +18,7 @@ import {
   tryRestore,
   type OpenedBackup,
 } from '../backup/index.ts'
+import { counted } from '../counted.ts'
 import { createVerifier, type SystemVerifier } from '../host/crypto.ts'
 import {
   identityFile,
@@ -33,7 +34,7 @@ import { openStateDir } from '../state-dir.ts'
 import { backupsIn, isDirectory, passphraseOf } from './backup.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { identitySettings } from './id.ts'
-import { brief, entriesOf, print, printJson, visible } from './io.ts'
+import { brief, print, printJson, visible } from './io.ts'
 import type { CliIo } from './io.ts'
 import { bar, stepper, type Step } from './progress.ts'
 import type { Register } from './register.ts'
@@ -137,7 +138,10 @@ async function rehearse(plan: Plan, io: CliIo, step: Step): Promise<number> {
   if (options.json === true)
     printJson(io, { schema: 'lattice.restore/v1', dry_run: true, would_replace: there, ...facts })
   else {
-    print(io, `${entriesOf(entries)} of ${visible(name)}, made ${facts.made} by version ${visible(version)}`)
+    print(
+      io,
+      `${counted(entries, 'entry')} of ${visible(name)}, made ${facts.made} by version ${visible(version)}`,
+    )
     print(io, `All are as they were signed, and their root is ${brief(root)}. Nothing was changed.`)
     if (there) print(io, `${plan.stateDir} holds a store: a restore there needs --force.`)
   }
@@ -181,7 +185,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
     printJson(io, { schema: 'lattice.restore/v1', dry_run: false, restored: true, ...facts, ...rest })
     return exitCodes.ok
   }
-  print(io, `${entriesOf(made.entries)} of ${visible(manifest.name)} restored into ${stateDir}`)
+  print(io, `${counted(made.entries, 'entry')} of ${visible(manifest.name)} restored into ${stateDir}`)
   if (made.replaced !== undefined) print(io, `The store that was there is in ${made.replaced}.`)
   print(io, 'Next: lattice start. What is newer comes from the other nodes.')
   return exitCodes.ok

@@ -10,6 +10,7 @@ import { looking, textFormOf, withTextForms } from './output.ts'
 import { ago, peerName, peerRtt, peerState, transferProgress, wideCells, wideHeads } from './peer-rows.ts'
 import type { Register } from './register.ts'
 import { calling, openSession, withRemote } from './session.ts'
+import { counted } from '../counted.ts'
 
 // A screen of 24 lines holds the verdict, this many nodes and warnings, and the hint (experience L1).
 const peerRowsMax = 8
@@ -96,7 +97,7 @@ function statusLines(facts: Facts, { url, paint, wide }: Look, nowWall: number):
   return [
     clip(`${sign[health.overall]} ${verdict(facts)}`),
     clip(visible(mode)),
-    clip(`Root ${status.merkle_root}, ${facts.keys} ${facts.keys === 1 ? 'key' : 'keys'}.`),
+    clip(`Root ${status.merkle_root}, ${counted(facts.keys, 'key')}.`),
     ...(status.transfer === undefined ? [] : [`Filling up: ${transferProgress(status.transfer)}.`]),
     '',
     ...nodeTable(facts, { paint, wide }, nowWall).map(clip),

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 
 import { createClient } from '@lattice/api'
 
+import { counted } from '../counted.ts'
 import { findAdminToken } from '../host/admin-token.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { brief, print, printJson } from './io.ts'
@@ -151,7 +152,7 @@ async function meet(
   const others = nodes.length - 1
   await Promise.all(
     nodes.map(({ node, client }) =>
-      until(`${node.name} sees ${others} peers over ${path}`, signal, async () => {
+      until(`${node.name} sees ${counted(others, 'peer')} over ${path}`, signal, async () => {
         const seen =
           path === 'p2p'
             ? (await client.getP2pStatus({ signal })).peer_count

@@ -162,7 +162,9 @@ function reportLines(report: FederationReport, paint: Paint): readonly string[] 
   )
   const roots = new Set(report.nodes.flatMap(node => (node.merkle_root === null ? [] : [node.merkle_root])))
   const verdict = report.ok
-    ? `All ${report.nodes.length} nodes are well and hold the same state.`
+    ? report.nodes.length === 1
+      ? 'The node is well.'
+      : `All ${report.nodes.length} nodes are well and hold the same state.`
     : roots.size > 1
       ? `The nodes hold ${roots.size} different states.`
       : 'Not all nodes are well.'

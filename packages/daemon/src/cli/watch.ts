@@ -13,6 +13,7 @@ import type { CliIo } from './io.ts'
 import type { Register } from './register.ts'
 import { withRemote } from './session.ts'
 import { askedUrls, verify, type FederationReport, type NodeReport } from './verify.ts'
+import { counted } from '../counted.ts'
 
 interface Options {
   readonly for?: string
@@ -215,7 +216,7 @@ function conclude(
   const modes = [...tally.modes].map(([mode, times]) => `${mode} ${times}`).join(', ')
   print(
     io,
-    `${tally.looks} looks at ${orders.urls.length} nodes (${modes}), ${tally.changes} changes of mode, ` +
-      `${tally.keys} keys, slowest answer ${span(tally.slowestMs)}.`,
+    `${counted(tally.looks, 'look')} at ${counted(orders.urls.length, 'node')} (${modes}), ` +
+      `${counted(tally.changes, 'change')} of mode, ${counted(tally.keys, 'key')}, slowest answer ${span(tally.slowestMs)}.`,
   )
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { formatDuration } from '@lattice/api'
 
 import { formatProblem } from '../config/index.ts'
+import { counted } from '../counted.ts'
 import { identityFile } from '../host/identity.ts'
 import { snapshotSeq, unusedPrefix } from '../snapshot/index.ts'
 import { fail, pass, skip, warn, type Check, type Patient } from './diagnosis.ts'
@@ -50,7 +51,7 @@ export const settingChecks: readonly Check[] = [
     look: ({ loaded }) => {
       const http = loaded.lookup('NODES')?.length ?? 0
       const p2p = loaded.lookup('P2P_ENABLED') === true ? (loaded.lookup('P2P_BOOTSTRAP')?.length ?? 0) : 0
-      const text = `${http} nodes over HTTP, ${p2p} over P2P`
+      const text = `${counted(http, 'node')} over HTTP, ${p2p} over P2P`
       if ((loaded.lookup('TRUSTED_KEYS')?.length ?? 0) === 0) return skip('no members to reach')
       if (http > 0 && (p2p > 0 || loaded.lookup('P2P_ENABLED') === false)) return pass(text)
       if (http + p2p === 0) return warn(text, 'it can only wait to be called', 'set LATTICE_NODES')

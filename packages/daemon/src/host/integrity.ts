@@ -122,7 +122,9 @@ function reasonOf({ checked, corrupt }: Progress, lost: number, isChecked: boole
   if (checked === 0) return 'nothing to check yet: the last look found no rows'
   return corrupt > 0
     ? `${corrupt} of ${checked} rows were damaged, and all are mended`
-    : `all ${checked} rows match their digests`
+    : checked === 1
+      ? 'the only row matches its digest'
+      : `all ${checked} rows match their digests`
 }
 
 /** One run at a time, each with an alarm for the next. */

@@ -4,7 +4,9 @@
  *
  * A loopback caller is exempt only where all hold: the listener is bound to loopback, the connection comes
  * from loopback, no proxy speaks for somebody else (forwarding headers), the Host names loopback (DNS
- * rebinding), and a browser, if it is one, says that its page is ours (cross-site requests).
+ * rebinding), and a browser, if it is one, says that its page is ours (cross-site requests). A proxy that has
+ * not been told to say for whom it speaks looks like a program here; nginx, as it comes, gives itself away by
+ * HTTP/1.0.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -52,6 +54,7 @@ export function isExempt(
     isLoopbackHost(config.host) &&
     isLoopbackHost(request.socket.remoteAddress ?? '') &&
     !isForwarded(request) &&
+    request.httpVersion !== '1.0' &&
     host !== undefined &&
     isLoopbackHost(host) &&
     !isForeignPage(request, origins)

@@ -8,10 +8,12 @@ import { randomBytes } from 'node:crypto'
 import { routes } from '@lattice/api'
 import type { NodeEvent } from '@lattice/core'
 import type { Response } from 'express'
+import type { CallerOf } from './caller.ts'
 import { versionText } from './conditions.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { HttpProblem } from './problems.ts'
+import { Readers, readerOf, type Reader } from './readers.ts'
 import { peerShape, transitionShape } from './shapes.ts'
 
 /** Events kept for replay: a minute of a busy node, a few megabytes at most. */
@@ -39,7 +41,7 @@ export interface EventHub {
   readonly close: () => void
 }
 
-type HubOptions = Pick<HttpAppOptions, 'node' | 'peer' | 'pingMs'>
+type HubOptions = Pick<HttpAppOptions, 'node' | 'peer' | 'pingMs'> & { readonly callerOf: CallerOf }
 
 /** An event in wire form, or what becomes so once somebody listens. */
 type Kept = string | readonly [event: EventName, data: unknown]
@@ -125,6 +127,7 @@ class Hub implements EventHub {
   /** Stream → number of the last event handed over. */
   readonly #streams = new Map<Response, number>()
   readonly #pings: NodeJS.Timeout
+  readonly #readers = new Readers()
   #closed = false
 
   constructor({ node, pingMs }: HubOptions) {
@@ -138,11 +141,15 @@ class Hub implements EventHub {
     for (const response of this.#streams.keys()) this.#feed(response)
   }
 
-  attach(response: Response, lastId: string | undefined): void {
+  attach(reader: Reader, lastId: string | undefined): void {
+    const { caller, response } = reader
     if (this.#closed) throw new HttpProblem('NOT_READY', 'the node is stopping')
-    if (this.#streams.size >= streamsMax)
+    if (this.#streams.size >= streamsMax && !this.#readers.makeRoom(caller, 1))
       throw new HttpProblem('OVERLOADED', `${streamsMax} event streams are open already`)
-    response.on('close', () => this.#streams.delete(response))
+    response.on(
+      'close',
+      this.#readers.wait(reader, 1, () => this.#streams.delete(response)),
+    )
     response.on('drain', () => this.#feed(response))
     response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
@@ -203,7 +210,7 @@ export function mountEvents(mount: Mount, options: HubOptions): EventHub {
       return
     }
     const lastId = request.headers['last-event-id']
-    hub.attach(response, typeof lastId === 'string' ? lastId : undefined)
+    hub.attach(readerOf(options.callerOf, request, response), typeof lastId === 'string' ? lastId : undefined)
   })
   return {
     publish: (event, data) => hub.publish(event, data),

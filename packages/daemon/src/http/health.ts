@@ -12,6 +12,7 @@ import type { NodeStatus, PathKind } from '@lattice/core'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions, P2pInfo, Probe } from './options.ts'
 import { moment } from './shapes.ts'
+import { counted } from '../counted.ts'
 
 /** What health looks at. */
 export type HealthOptions = Pick<
@@ -46,7 +47,7 @@ function p2pHealth(status: NodeStatus, lung: P2pInfo): ComponentHealth {
   if (status.peers.length === 0) return ok('no other nodes to reach', value)
   return status.p2pPeerCount === 0
     ? weak('no peer has a fresh heartbeat over P2P', value)
-    : ok(`${status.p2pPeerCount} of ${status.peers.length} peers over P2P`, value)
+    : ok(`${status.p2pPeerCount} of ${counted(status.peers.length, 'peer')} over P2P`, value)
 }
 
 function httpHealth({ config: { nodes }, warnings }: HealthOptions, status: NodeStatus): ComponentHealth {
@@ -55,7 +56,7 @@ function httpHealth({ config: { nodes }, warnings }: HealthOptions, status: Node
   if (status.peers.length === 0) return ok('no other nodes to reach', value)
   const ending = warnings?.().find(({ code }) => code === 'certificate-expiring')
   if (ending !== undefined) return weak(`${ending.title}: ${ending.text}`, value)
-  if (up > 0) return ok(`${up} of ${status.peers.length} peers over HTTP`, value)
+  if (up > 0) return ok(`${up} of ${counted(status.peers.length, 'peer')} over HTTP`, value)
   if (nodes.length === 0)
     return { status: 'disabled', reason: 'no HTTP addresses of other nodes are configured' }
   const needed = status.peers.some(peer => peer.path === 'http') || status.syncMode === 'HTTP'
@@ -216,7 +217,7 @@ export function readinessChecks(
   return [
     { name: 'shutdown', ok: !draining, reason: draining ? 'the node is stopping' : 'not stopping' },
     { name: 'store', ok: store.status !== 'unhealthy', reason: store.reason },
-    { name: 'state', ok: status.root !== '', reason: `${status.keyCount} keys loaded` },
+    { name: 'state', ok: status.root !== '', reason: `${counted(status.keyCount, 'key')} loaded` },
     {
       name: 'transport',
       ok: started || takesSync,

@@ -7,6 +7,7 @@
  */
 import { valueDepthMax } from '@lattice/core'
 import type { ErrorCode, JsonValue } from '@lattice/core'
+import { repeatedName } from '../json-repetition.ts'
 import { HttpProblem } from './problems.ts'
 
 interface Visit {
@@ -37,7 +38,9 @@ function checkNumber(value: number, path: string): void {
   }
 }
 
-function checkJson(root: unknown, depthMax: number): void {
+/** How many members its objects have in all. */
+function checkJson(root: unknown, depthMax: number): number {
+  let members = 0
   const open: Visit[] = [{ value: root, path: 'body', depth: 1 }]
   for (let visit = open.pop(); visit !== undefined; visit = open.pop()) {
     const { value, path, depth } = visit
@@ -48,11 +51,15 @@ function checkJson(root: unknown, depthMax: number): void {
         refuse('VALUE_TOO_DEEP', path.slice(0, pathCharsMax), `deeper than ${depthMax} levels`)
       const list = Array.isArray(value)
       for (const [name, member] of Object.entries(value)) {
-        if (!list) checkString(name, `a member name of ${path}`)
+        if (!list) {
+          members += 1
+          checkString(name, `a member name of ${path}`)
+        }
         open.push({ value: member, path: list ? `${path}[${name}]` : `${path}.${name}`, depth: depth + 1 })
       }
     }
   }
+  return members
 }
 
 /**
@@ -73,6 +80,7 @@ export function parseJson(bytes: Uint8Array, depthMax: number = valueDepthMax): 
       typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : ''
     throw new HttpProblem('REQUEST_INVALID', `the body is not JSON${reason === '' ? '' : `: ${reason}`}`)
   }
-  checkJson(value, depthMax)
+  const name = repeatedName(text, checkJson(value, depthMax))
+  if (name !== undefined) refuse('VALUE_INVALID', name, 'the name stands twice in one object')
   return value
 }

@@ -7,6 +7,7 @@ import { errorCatalog } from '@lattice/core'
 import type { NodeStatus, Warning } from '@lattice/core'
 import type { HttpInfo } from './options.ts'
 import { moment, statusText } from './shapes.ts'
+import { counted } from '../counted.ts'
 
 /** Path of the style sheet of all of them. */
 export const stylePath = '/lattice.css'
@@ -79,7 +80,7 @@ export function statusPage(info: HttpInfo, status: NodeStatus, warned: readonly 
     `${info.name} - Lattice`,
     `<header><h1>Lattice: ${escapeHtml(info.name)}</h1></header><main>
 <p role="status">${escapeHtml(`${statusText(status)}: ${status.reason}`)}</p>
-<p>Version ${escapeHtml(info.version)}, role ${escapeHtml(info.role)}, ${status.keyCount} keys,
+<p>Version ${escapeHtml(info.version)}, role ${escapeHtml(info.role)}, ${counted(status.keyCount, 'key')},
 root <code>${status.root}</code></p>
 <section><h2>Nodes</h2><table><thead><tr><th scope="col">Node</th><th scope="col">Path</th>
 <th scope="col">Why</th><th scope="col">Since</th></tr></thead><tbody>${peers}</tbody></table></section>

@@ -5,10 +5,12 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import type { EventEmitter } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { Socket, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { problemMediaType } from '@lattice/api'
+import { isLoopbackHost } from './caller.ts'
+import { boundConnections, crowdLimits, type CrowdLimits } from './crowd.ts'
 import { problemBody } from './problems.ts'
 
 /** All headers of one request: signed exchanges need about 1 KiB, hosting proxies add about as much. */
@@ -21,8 +23,8 @@ const requestTimeoutMs = 30_000
 /** Longer than the 60 s that proxies keep idle connections, so that the proxy, not we, closes first. */
 const keepAliveTimeoutMs = 65_000
 
-/** Connections at once; each costs some tens of kilobytes. */
-const connectionsMax = 2000
+/** A connection on which nothing moves for so long is dead, or held by somebody who takes no answer. */
+const standstillMs = 300_000
 
 /** How long requests in flight may take to end at shutdown. */
 const drainMs = 3000
@@ -93,6 +95,8 @@ function passUpgrades(server: Server, onUpgrade: UpgradeHandler): ReadonlySet<Du
   const upgraded = new Set<Duplex>()
   server.on('upgrade', (request, socket, head) => {
     upgraded.add(socket)
+    // What is upgraded may be silent for long: whoever gets it knows when it is dead.
+    if (socket instanceof Socket) socket.setTimeout(0)
     socket.once('close', () => upgraded.delete(socket))
     socket.on('error', () => socket.destroy())
     onUpgrade(request, socket, head)
@@ -116,7 +120,7 @@ function createBoundedServer(app: RequestListener, upgrades: boolean): Server {
     },
     app,
   )
-  server.maxConnections = connectionsMax
+  server.timeout = standstillMs
   server.on('clientError', refuseMalformed)
   return server
 }
@@ -132,15 +136,22 @@ async function listen(server: Server, port: number, host: string): Promise<Addre
   return server.address() as AddressInfo
 }
 
-/**
- * Makes the server of `app`. With `onUpgrade`, upgrade requests (WebSocket) go there; else they are plain
- * requests.
- */
+/** How a server differs from another. */
+export interface HttpServerOptions {
+  /** Gets upgrade requests (WebSocket); else they are plain requests. */
+  readonly onUpgrade?: UpgradeHandler
+  readonly limits?: CrowdLimits
+  /** Whether an address may be that of a proxy, who stands for many callers. Default: on this machine. */
+  readonly isProxy?: (address: string) => boolean
+}
+
+/** Makes the server of `app`. */
 export function createHttpServer(
   app: RequestListener & Pick<EventEmitter, 'emit'>,
-  { onUpgrade }: { readonly onUpgrade?: UpgradeHandler } = {},
+  { onUpgrade, limits = crowdLimits, isProxy = isLoopbackHost }: HttpServerOptions = {},
 ): HttpServer {
   const server = createBoundedServer(app, onUpgrade !== undefined)
+  boundConnections(server, limits, isProxy)
   const upgraded = onUpgrade === undefined ? new Set<Duplex>() : passUpgrades(server, onUpgrade)
   const inFlight = new InFlight(server)
 

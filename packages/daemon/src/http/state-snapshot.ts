@@ -12,6 +12,7 @@ import type { KeyReading } from '@lattice/core'
 import type { LatticeNode } from '../node.ts'
 import { refuseDamaged } from './damaged-keys.ts'
 import { HttpProblem } from './problems.ts'
+import { Readers, type Reader } from './readers.ts'
 
 /** A copy of the state and the root it belongs to. Not changed once made. */
 export interface StateSnapshot {
@@ -52,7 +53,7 @@ export interface SnapshotLease {
 /** Takes and shares snapshots. */
 export interface Snapshots {
   /** Rejects with ENTRY_DAMAGED where this would leave something out, with OVERLOADED where too many ask. */
-  take(): Promise<SnapshotLease>
+  take(reader: Reader): Promise<SnapshotLease>
 }
 
 /** How one key is written in an answer. */
@@ -114,17 +115,23 @@ async function copyCounted(node: LatticeNode, encode: Encode): Promise<CountedCo
 /** Makes the source of snapshots of one node, its keys written by `encode`. */
 export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
   const uses = new Map<CountedCopy, number>()
+  const readers = new Readers()
   let latest: CountedCopy | undefined
   let pending: Promise<CountedCopy> | undefined
 
   const charsInUse = (): number => [...uses.keys()].reduce((sum, { chars }) => sum + chars, 0)
-  const lease = (snapshot: CountedCopy): SnapshotLease => {
+  const makeRoom = ({ caller }: Reader): void => {
+    while (uses.size >= copiesMin && charsInUse() >= copiesCharsMax)
+      if (!readers.makeRoom(caller, charsInUse() / uses.size))
+        throw new HttpProblem(
+          'OVERLOADED',
+          'too many callers read the whole state; page it with ?limit= and ?cursor=',
+        )
+  }
+  const lease = (snapshot: CountedCopy, reader: Reader): SnapshotLease => {
     uses.set(snapshot, (uses.get(snapshot) ?? 0) + 1)
     latest = snapshot
-    let released = false
-    const release = (): void => {
-      if (released) return
-      released = true
+    const gone = (): void => {
       const left = (uses.get(snapshot) ?? 1) - 1
       if (left > 0) uses.set(snapshot, left)
       else {
@@ -132,25 +139,20 @@ export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
         if (latest === snapshot) latest = undefined
       }
     }
-    return { snapshot, release }
+    return { snapshot, release: readers.wait(reader, snapshot.chars, gone) }
   }
 
   return {
-    take: async () => {
+    take: async reader => {
       // A root of before may be back for want of what was written since.
       refuseDamaged(node.quarantine.damagedKeys)
       const { root } = node.status()
-      if (latest?.root === root) return lease(latest)
+      if (latest?.root === root) return lease(latest, reader)
       if (pending === undefined) {
-        if (uses.size >= copiesMin && charsInUse() >= copiesCharsMax) {
-          throw new HttpProblem(
-            'OVERLOADED',
-            'too many callers read the whole state; page it with ?limit= and ?cursor=',
-          )
-        }
+        makeRoom(reader)
         pending = copyCounted(node, encode).finally(() => (pending = undefined))
       }
-      return lease(await pending)
+      return lease(await pending, reader)
     },
   }
 }

@@ -5,12 +5,14 @@ import { LatticeError } from '@lattice/core'
 import type { KeyReading, Operation } from '@lattice/core'
 import type { Request, Response } from 'express'
 import type { LatticeNode } from '../node.ts'
+import type { CallerOf } from './caller.ts'
 import { isNotModified, tagText, versionText, writeOptions } from './conditions.ts'
 import { damagedWithin, refuseDamaged } from './damaged-keys.ts'
 import { sendJson, sendJsonText } from './json-answer.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { HttpProblem } from './problems.ts'
+import { readerOf } from './readers.ts'
 import { createSnapshots, encodeMember } from './state-snapshot.ts'
 import type { Snapshots } from './state-snapshot.ts'
 import { sendPieces } from './streaming.ts'
@@ -23,6 +25,7 @@ const pageKeysDefault = 1000
 const pageCharsMax = 1024 * 1024
 
 interface StateOptions extends Pick<HttpAppOptions, 'node' | 'identity' | 'clock'> {
+  readonly callerOf: CallerOf
   readonly untaken: UntakenAnswers
 }
 
@@ -80,7 +83,7 @@ async function sendWhole(
   request: Request,
   response: Response,
 ): Promise<void> {
-  const { snapshot, release } = await snapshots.take()
+  const { snapshot, release } = await snapshots.take(readerOf(options.callerOf, request, response))
   try {
     if (revalidated(request, response, snapshot.root)) return
     const count = snapshot.members.size
@@ -131,8 +134,13 @@ function readMembers(node: LatticeNode, prefix: string, from: string, limit: num
 }
 
 /** Reads a page, and says how to send it. */
-function openPage(options: StateOptions, query: StateQuery, response: Response): () => Promise<void> {
-  const { node, untaken } = options
+function openPage(
+  options: StateOptions,
+  query: StateQuery,
+  request: Request,
+  response: Response,
+): () => Promise<void> {
+  const { node, untaken, callerOf } = options
   const { root, keyCount } = node.status()
   const range = {
     prefix: query.prefix ?? '',
@@ -151,7 +159,7 @@ function openPage(options: StateOptions, query: StateQuery, response: Response):
     damagedKeys,
   }
   const [before, after] = frameOf(signedFields(options, listing))
-  if (page.chars >= longChars) untaken.admit(response, page.chars)
+  if (page.chars >= longChars) untaken.admit(readerOf(callerOf, request, response), page.chars)
   response.type('json')
   return () => sendPieces(response, page.members, { before, between: ',', after })
 }
@@ -162,7 +170,7 @@ function sendSummary(options: StateOptions, response: Response): void {
 }
 
 async function sendKey(
-  { node, untaken }: StateOptions,
+  { node, untaken, callerOf }: StateOptions,
   key: string,
   request: Request,
   response: Response,
@@ -177,7 +185,7 @@ async function sendKey(
   const headers = { ETag: `"${tag}"`, 'Cache-Control': 'no-cache' }
   const text = JSON.stringify({ success: true, key, value, version, author, type })
   if (text.length < longChars) return sendJsonText(response, text, headers)
-  untaken.admit(response, text.length)
+  untaken.admit(readerOf(callerOf, request, response), text.length)
   response.set({ ...headers, 'Content-Length': String(Buffer.byteLength(text)) }).type('json')
   await sendPieces(response, [text], { before: '', between: '', after: '' })
 }
@@ -241,7 +249,7 @@ export function mountState(mount: Mount, given: Omit<StateOptions, 'untaken'>): 
     const send = await node.atRest(() => {
       if (node.quarantine.damagedKeys.length > 0) unmarked(response)
       else if (revalidated(request, response, node.status().root)) return undefined
-      if (query.summary !== 'true') return openPage(options, query, response)
+      if (query.summary !== 'true') return openPage(options, query, request, response)
       return sendSummary(options, response)
     })
     await send?.()

@@ -11,6 +11,7 @@ import { escapeHtml, htmlPage } from './pages.ts'
 import { HttpProblem } from './problems.ts'
 import { daysShown, firstDay, publicStatus } from './public-status.ts'
 import type { Day, PublicNode, PublicState, PublicStatus } from './public-status.ts'
+import { counted } from '../counted.ts'
 
 const signs: Readonly<Record<PublicState, readonly [sign: string, word: string]>> = {
   up: ['✓', 'Up'],
@@ -50,7 +51,7 @@ function ribbon({ name, days }: PublicNode): string {
   const known = days.flatMap(({ share }) => share ?? [])
   if (known.length === 0) return '<p class="soft">Nothing was recorded yet.</p>'
   const mean = known.reduce((sum, share) => sum + share, 0) / known.length
-  const text = `up ${shareText(mean)} of ${known.length} recorded ${known.length === 1 ? 'day' : 'days'}`
+  const text = `up ${shareText(mean)} of ${counted(known.length, 'recorded day')}`
   const bars = days.map((day, index) => {
     const share = day.share
     const height = share === undefined ? 2 : Math.max(4, Math.round(barUnits * share))

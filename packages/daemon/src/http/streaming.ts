@@ -76,8 +76,8 @@ async function awaitReader(response: Response, event: 'drain' | 'finish', waitMs
   }
 }
 
-/** Also where the answer stands behind another one on its connection: nobody else would end that. */
-function cut(response: Response): void {
+/** Ends an answer, also where it stands behind another one on its connection: nobody else would end that. */
+export function cut(response: Pick<Response, 'destroy' | 'req'>): void {
   response.destroy()
   response.req.socket.destroy()
 }

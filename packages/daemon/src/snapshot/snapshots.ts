@@ -6,11 +6,12 @@
  * are not relied on for more than the name: on a mounted bucket they are copies.
  */
 import * as fs from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 import type { Clock, NodeId, Store } from '@lattice/core'
 
 import { sentence } from '../failure.ts'
+import { makeDirectoryAside } from '../host/directory.ts'
 import type { Log } from '../host/log.ts'
 import type { LatticeNode } from '../node.ts'
 import type { FrozenRows, SqliteStore } from '../sqlite-store.ts'
@@ -84,7 +85,7 @@ export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }:
     try {
       // One that hung comes to its end behind the stop that did not wait for it.
       if (stopped.signal.aborted || parts.root() === kept || parts.store.lastSeq === 0) return
-      await fs.mkdir(parts.directory, { recursive: true, mode: 0o700 })
+      await makeDirectoryAside(resolve(parts.directory), 0o700)
       if (!hasSetAside) await setAside(parts, mayLack)
       hasSetAside = true
       const { name, bytes, root } = await writeOne(parts, stopped.signal)
