@@ -67,6 +67,14 @@ function problemsOf(route: Route): JsonObject {
   )
 }
 
+function bodyOf({ body, bytes }: Route): JsonObject {
+  if (bytes !== undefined)
+    return { requestBody: { required: true, content: Object.fromEntries(bytes.map(type => [type, {}])) } }
+  if (body === undefined) return {}
+  const content = { 'application/json': { schema: jsonSchema(body, 'input') } }
+  return { requestBody: { required: true, content } }
+}
+
 function operationOf(name: string, route: Route): JsonObject {
   const headers = (route.headers ?? []).map(header => ({
     name: header,
@@ -83,14 +91,7 @@ function operationOf(name: string, route: Route): JsonObject {
     tags: [route.group],
     ...(route.auth === 'admin' ? { security: [{ bearer: [] }, { latticeToken: [] }, {}] } : {}),
     parameters: [...parametersOf(route.params, 'path'), ...parametersOf(route.query, 'query'), ...headers],
-    ...(route.body
-      ? {
-          requestBody: {
-            required: true,
-            content: { 'application/json': { schema: jsonSchema(route.body, 'input') } },
-          },
-        }
-      : {}),
+    ...bodyOf(route),
     responses: {
       ...problemsOf(route),
       ...Object.fromEntries(answers),

@@ -25,6 +25,8 @@ export interface Route {
   readonly params?: z.ZodType
   readonly query?: z.ZodType
   readonly body?: z.ZodType
+  /** Media types of a body that is bytes and no JSON, any one of them. */
+  readonly bytes?: readonly string[]
   readonly headers?: readonly RouteHeader[]
   /** Status → answer; problem answers are listed in `problems`. */
   readonly answers: Readonly<Record<number, RouteAnswer>>

@@ -263,8 +263,10 @@ const syncRoutes = {
     method: 'POST',
     path: '/sync/v1',
     group: 'sync',
-    summary: 'Node-to-node frames, signed (RFC 9421, RFC 9530); trusted nodes only',
+    summary:
+      'Node-to-node frames, signed (RFC 9421, RFC 9530); trusted nodes only: docs/protocol.md, section 9',
     auth: 'open',
+    bytes: ['', ';announce=1', ';hello=1'].map(suffix => `application/x-lattice-frame${suffix}`),
     answers: {
       200: text('A signed frame', 'application/x-lattice-frame'),
       204: nothing('What was only to be told (announce=1, hello=1) has come; signed, too'),
@@ -280,6 +282,7 @@ const syncRoutes = {
       'BODY_TOO_LARGE',
       'MEDIA_TYPE_UNSUPPORTED',
       'NOT_READY',
+      'OVERLOADED',
       'STORE_SUSPECT',
     ],
     // To the peer it is the request that is wrong, where a caller of this node is told that a peer is.

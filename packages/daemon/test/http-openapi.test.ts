@@ -34,9 +34,18 @@ describe('OpenAPI', () => {
     const { paths } = (await world.ask('/openapi.json')).json as {
       paths: Record<
         string,
-        Record<string, { responses: Record<string, { description: string; content?: object }> }>
+        Record<
+          string,
+          {
+            requestBody?: { content: object }
+            responses: Record<string, { description: string; content?: object }>
+          }
+        >
       >
     }
+    expect(Object.keys(paths['/sync/v1']?.['post']?.requestBody?.content ?? {})).toEqual(
+      ['', ';announce=1', ';hello=1'].map(suffix => `application/x-lattice-frame${suffix}`),
+    )
     const answersOf = (method: string, path: string) => paths[path]?.[method]?.responses ?? {}
     const frames = answersOf('post', '/sync/v1')
     expect(Object.keys(frames)).toEqual(['200', '204', '400', '401', '413', '415', '421', '503'])
