@@ -86,7 +86,8 @@ export class SqliteReader implements StoreReads {
     )
     this.#fact = this.#prepare('SELECT value FROM fact WHERE name = CAST(? AS TEXT)')
     this.#facts = this.#prepare(
-      'SELECT name, value FROM fact WHERE name >= CAST(? AS TEXT) AND name < CAST(? AS TEXT) ORDER BY name LIMIT ?',
+      `SELECT CAST(name AS BLOB), value FROM fact
+       WHERE name >= CAST(? AS TEXT) AND name < CAST(? AS TEXT) ORDER BY name LIMIT ?`,
     )
   }
 
@@ -153,12 +154,22 @@ export class SqliteReader implements StoreReads {
   }
 
   facts(prefix: string, limit: number): ReadonlyArray<readonly [name: string, value: Uint8Array]> {
+    const found: Array<readonly [name: string, value: Uint8Array]> = []
     const [low, high] = range(prefix, '')
-    const stored = this.#all(this.#facts, low, high, checked(limit)) as unknown as Array<[string, Uint8Array]>
-    return stored.flatMap(([name, bytes]) => {
-      const value = openFact(Buffer.from(name), bytes)
-      return value === undefined ? [] : [[name, value] as const]
-    })
+    let from: Uint8Array = low
+    for (let wanted = checked(limit); wanted > 0;) {
+      const stored = this.#all(this.#facts, from, high, wanted) as unknown as Array<[Uint8Array, Uint8Array]>
+      for (const [name, bytes] of stored) {
+        const value = openFact(name, bytes)
+        if (value !== undefined) found.push([Buffer.from(name).toString(), value])
+      }
+      const last = stored.at(-1)?.[0]
+      if (last === undefined || stored.length < wanted) break
+      // Others stand in for those that are damaged: who gets fewer than the limit has seen all.
+      wanted = limit - found.length
+      from = Buffer.concat([last, Uint8Array.of(0)])
+    }
+    return found
   }
 
   /** By how much the database is to grow when its log moves into it. */

@@ -175,6 +175,18 @@ describe('a lost database', () => {
     expect([store.fact('fact'), store.facts('', 9)]).toEqual([undefined, []])
   })
 
+  it('goes on behind facts that are damaged while it is open: fewer than asked for are all there are', async () => {
+    const store = await open()
+    const names = ['a', 'b', 'c', 'd', 'e']
+    await store.commit(testBatch([testRow(1, 'key')], Object.fromEntries(names.map(name => [name, name]))))
+    const other = new DatabaseSync(database)
+    other.exec("UPDATE fact SET value = x'00' WHERE name IN ('a', 'd')")
+    other.exec("UPDATE fact SET name = CAST(x'61ff' AS TEXT) WHERE name = 'b'")
+    other.close()
+    const found = [0, 1, 2, 3].map(limit => store.facts('', limit).map(([name]) => name))
+    expect(found).toEqual([[], ['c'], ['c', 'e'], ['c', 'e']])
+  })
+
   it('is told as damage by every read that meets it, while it is open', async () => {
     await filled()
     const store = await open()
