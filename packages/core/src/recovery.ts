@@ -88,9 +88,10 @@ export class Recovery {
   /**
    * Whether what a node with the horizon `settled` offers has ended: every member held it when the horizon was
    * set, and who offers it anew must have applied the horizon.
+   * @param horizon the staged or the committed one
    */
-  hasEnded(version: Version, settled: Version): boolean {
-    return !this.#isUnderWay && version <= this.#staged && settled < this.#staged
+  hasEnded(version: Version, settled: Version, horizon: Version): boolean {
+    return !this.#isUnderWay && version <= horizon && settled < horizon
   }
 
   #hasLost(): boolean {

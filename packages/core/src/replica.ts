@@ -193,13 +193,13 @@ export class Replica {
 
   /**
    * Whether `entry` would change anything: not ended, not held, not waiting for its time, not beaten. Cheap
-   * enough to ask before verifying a signature.
+   * enough to ask before verifying a signature. By what is durable alone: what is on its way to the disk may
+   * be refused there, and a cursor would pass an entry that nobody offers any more.
    * @param settled the settled horizon of the node that offers it
    */
   isNews(entry: Entry, settled: Version = 0n): boolean {
-    if (this.#isEnded(entry, settled) || this.deferred.has(entry)) return false
-    const current = this.#winners.current(entry.key, entry.slot)
-    return current === undefined || compareEntries(entry, current) > 0
+    if (this.#isEnded(entry, settled, this.horizon) || this.deferred.has(entry)) return false
+    return beats(entry, this.#winners.committedEntry(entry.key, entry.slot))
   }
 
   /**
@@ -343,8 +343,9 @@ export class Replica {
 
   #offerOne(entry: VerifiedEntry, origin: Origin, wall: number, settled: Version): Verdict {
     if (entry.author !== this.#signer.nodeId && !this.#trusted.has(entry.author)) return 'refused'
-    if (this.#isEnded(entry, settled)) return 'ended'
-    if (!this.isNews(entry, settled)) return 'held'
+    if (this.#isEnded(entry, settled, this.#recovery.stagedHorizon)) return 'ended'
+    if (this.deferred.has(entry)) return 'held'
+    if (!beats(entry, this.#winners.current(entry.key, entry.slot))) return 'held'
     if (dueWall(entry) > wall) {
       this.deferred.add(entry, origin)
       return 'deferred'
@@ -354,10 +355,10 @@ export class Replica {
     return 'staged'
   }
 
-  #isEnded(entry: Entry, settled: Version): boolean {
+  #isEnded(entry: Entry, settled: Version, horizon: Version): boolean {
     // Also while its row is lost, no earlier horizon takes the place of one.
-    if (entry.key === horizonKey) return entry.version < this.#recovery.stagedHorizon
-    if (!this.#recovery.hasEnded(entry.version, settled)) return false
+    if (entry.key === horizonKey) return entry.version < horizon
+    if (!this.#recovery.hasEnded(entry.version, settled, horizon)) return false
     return !this.quarantine.isLost(entry)
   }
 
@@ -380,4 +381,8 @@ export class Replica {
     const parts = { staged, disowned, newest: this.#committedSeq, horizon, due, quarantine: this.quarantine }
     return changesOf({ ...parts, winners: this.#winners })
   }
+}
+
+function beats(entry: Entry, other: Entry | undefined): boolean {
+  return other === undefined || compareEntries(entry, other) > 0
 }

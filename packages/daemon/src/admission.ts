@@ -119,26 +119,15 @@ export class Admission {
     return { message, entries }
   }
 
-  /**
-   * Verifies what is news until nothing is: a commit that was to bring an entry may have been refused while
-   * the others were being verified, and a cursor must not pass it for that.
-   */
   async #verifyNews(
     entries: readonly Entry[],
     settled?: Version,
   ): Promise<{ entries: readonly VerifiedEntry[]; forged: number }> {
     const { isNews, verifier } = this.#parts
-    const verified: VerifiedEntry[] = []
-    let [rest, forged] = [entries, 0]
-    for (;;) {
-      const isNew = rest.map(entry => isNews(entry, settled))
-      const news = rest.filter((_, index) => isNew[index])
-      if (news.length === 0) return { entries: verified, forged }
-      const verdicts = await verifier.verify(news.map(entrySignature))
-      const good = news.filter((_, index) => verdicts[index] === true)
-      verified.push(...good.map(admit))
-      forged += news.length - good.length
-      rest = rest.filter((_, index) => isNew[index] !== true)
-    }
+    const news = entries.filter(entry => isNews(entry, settled))
+    if (news.length === 0) return { entries: [], forged: 0 }
+    const verdicts = await verifier.verify(news.map(entrySignature))
+    const good = news.filter((_, index) => verdicts[index] === true)
+    return { entries: good.map(admit), forged: news.length - good.length }
   }
 }

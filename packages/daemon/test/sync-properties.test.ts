@@ -112,6 +112,7 @@ class History {
       { op: 'put', key: `written ${number}`, value: number },
       { op: 'increment', key: 'sum', by: number + 1 },
       { op: 'add', key: 'set', element: number },
+      { op: 'put', key: 'shared', value: number },
     ]
     runtime.write(puts).then(
       () => {

@@ -77,6 +77,7 @@ export class SyncWorld {
   readonly #network: MemoryNetwork
   readonly #kind: PathKind
   #lives = 0
+  #starts = 1
 
   constructor(kind: PathKind = 'p2p') {
     this.#kind = kind
@@ -182,7 +183,7 @@ export class SyncWorld {
       hash: sha256,
       signer: signerAt(at),
       verifier: this.#verifier(at),
-      random: createSeededRandom(at + 1),
+      random: createSeededRandom(this.#starts++),
       params: { ...defaultParams, p2pEnabled: this.#kind === 'p2p' },
       members,
       clock: this.clock,
