@@ -156,7 +156,9 @@ function whyNotReady(own: Replica, { known, stated, cursor }: Peer, horizon: Ver
   if (stated.settled < own.horizon) return 'has not applied the last horizon yet'
   if (stated.settled > own.horizon) return 'is ahead of this node'
   if (cursor?.incarnation !== known.incarnation) return 'has not been read to its end yet'
-  return stated.floor < horizon ? 'holds back, or has a clock that is behind' : undefined
+  return stated.floor < horizon
+    ? 'holds something back or refuses it, or has a clock that is behind'
+    : undefined
 }
 
 /** The horizon that could be set next, by all clocks; undefined where it is not worth it yet. */

@@ -5,6 +5,8 @@
  * moves: after a restart, which loses what waits, the cursors are worth nothing. And no delete may end that
  * silences what waits: nothing would be left to silence it with. Those of other keys may, however long it
  * waits: a clock can be ahead for ever.
+ *
+ * What this node cannot take in at all is missed in the same way, until roots show that nothing is.
  */
 import { toHex } from './bytes.ts'
 import { compareEntries, type Entry, type VerifiedEntry } from './entry.ts'
@@ -40,7 +42,7 @@ export class Deferred {
   #letGoBase: Version | undefined
   #sealed: Version | undefined
   #durable: Version | undefined
-  /** Some found no room and were let go; nobody says any more which. */
+  /** Some were let go, for want of room or of a known author; nobody says any more which. */
   #hasLetGo = false
   /** Others of which it has been shown since then that nothing of theirs is missed here. */
   readonly #agreed = new Set<NodeId>()
@@ -70,8 +72,8 @@ export class Deferred {
     const bases = [...this.#bases()]
     const isLate = ([key, base]: [string, Version]): boolean => deletesOf(key) > base
     const late = bases.length > keysLookedMax ? bases : bases.filter(isLate)
-    const bounds = [letGo, ...late.map(([, base]) => base)].map(base => (base > 0n ? base : 1n))
-    return bounds.reduce(lesser, lesser(clock, least - 1n))
+    const bounds = [least - 1n, letGo, ...late.map(([, base]) => base)]
+    return bounds.map(bound => (bound > 0n ? bound : 1n)).reduce(lesser, clock)
   }
 
   /** The keys for which something has no durable row that a delete can silence, with its least base. */
@@ -104,7 +106,7 @@ export class Deferred {
 
   /** Keeps an entry; the oldest of its author goes where there are too many. */
   add(entry: VerifiedEntry, origin: Origin): void {
-    if (this.#least === undefined || entry.version < this.#least) this.#least = entry.version
+    this.#least = lesser(entry.version, this.#least ?? entry.version)
     this.#firstDueWall = Math.min(this.#firstDueWall, dueWall(entry))
     const waiting = this.#waiting.get(entry.author) ?? new Map<string, Waiting>()
     this.#waiting.set(entry.author, waiting)
@@ -119,6 +121,16 @@ export class Deferred {
       this.#hasLetGo = true
       this.#agreed.clear()
     }
+  }
+
+  /**
+   * An entry of this version cannot be taken in: its author is unknown here, or it cannot be read. It may be
+   * the delete that silences what this node holds, and cursors pass it.
+   */
+  refuse(version: Version): void {
+    this.#least = lesser(version, this.#least ?? version)
+    this.#hasLetGo = true
+    this.#agreed.clear()
   }
 
   /**

@@ -21,6 +21,8 @@ export interface WriteConditions {
 export interface Delivery {
   readonly message: Message
   readonly entries: readonly VerifiedEntry[]
+  /** Least version of the others in it that this node cannot take in; 0 where one cannot even be read. */
+  readonly refused?: Version | undefined
 }
 
 /** Everything that can happen to a node. */

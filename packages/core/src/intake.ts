@@ -134,6 +134,7 @@ export class Intake {
     const { settled = 0n, ask } = context
     const { isRecovering, horizon } = replica
     const isDamaged = replica.quarantine.places.length > 0
+    if (delivery.refused !== undefined) replica.deferred.refuse(delivery.refused)
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
     // What has ended comes back to a node that recovers, or from one that kept it; an old copy lacks others.
     const isForgiven = isRecovering && !this.#isOld

@@ -342,7 +342,10 @@ export class Replica {
   }
 
   #offerOne(entry: VerifiedEntry, origin: Origin, wall: number, settled: Version): Verdict {
-    if (entry.author !== this.#signer.nodeId && !this.#trusted.has(entry.author)) return 'refused'
+    if (entry.author !== this.#signer.nodeId && !this.#trusted.has(entry.author)) {
+      this.deferred.refuse(entry.version)
+      return 'refused'
+    }
     if (this.#isEnded(entry, settled, this.#recovery.stagedHorizon)) return 'ended'
     if (this.deferred.has(entry)) return 'held'
     if (!beats(entry, this.#winners.current(entry.key, entry.slot))) return 'held'

@@ -15,7 +15,7 @@ import { Compaction } from '../src/compaction.ts'
 import { deferredPerAuthorMax } from '../src/limits.ts'
 import { createPeer, type Peer } from '../src/peers.ts'
 import { storedEntry } from '../src/winners.ts'
-import { alice, bob } from './crypto.ts'
+import { alice, bob, createTestSigner } from './crypto.ts'
 import { commit, entryOf, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
 
 /** As short as it may be. */
@@ -172,6 +172,24 @@ it('what found no room to wait holds back all until nothing of it can be missed'
   expect(one.replica.floor).toBe(1n)
   one.replica.deferred.agreedWith(bob.nodeId, [bob.nodeId])
   one.replica.retryDeferred(aheadWall)
+  await commit(one)
+  expect(one.replica.floor).toBe(one.replica.highWater)
+})
+
+it('what cannot be taken in holds back deletes from its version on until nothing of it is missed', async () => {
+  const stranger = createTestSigner(99)
+  const strange = entryOf({ tick: 65_536 }, stranger)
+  expect(one.replica.offer([strange], 'p2p', horizonWall)).toEqual(['refused'])
+  expect(one.replica.floor).toBe(strange.version - 1n)
+  await commit(one)
+  expect(openReplica(alice, createMemoryStore({ image: one.store.image })).replica.takeLostWaiting()).toBe(
+    true,
+  )
+  // Another one cannot even be read: 0 would say that something is lost.
+  one.replica.deferred.refuse(0n)
+  expect(one.replica.floor).toBe(1n)
+  one.replica.deferred.agreedWith(bob.nodeId, [bob.nodeId])
+  one.replica.retryDeferred(horizonWall)
   await commit(one)
   expect(one.replica.floor).toBe(one.replica.highWater)
 })

@@ -110,13 +110,13 @@ export class Admission {
     const { hash, knows } = this.#parts
     const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
     const parsed = bytes.map(each => parseEntry(each, hash)).filter(entry => entry !== undefined)
-    const known = parsed.filter(entry => knows(entry.author))
+    const [known, strange] = divide(parsed, entry => knows(entry.author))
     const { entries, forged } = await this.#verifyNews(known, vouchedHorizon(message.horizon))
     const malformed = bytes.length - parsed.length
-    const strangers = parsed.length - known.length
+    const strangers = strange.length
     if (strangers + malformed + forged > 0)
       this.#lines.warn('entries refused', { peer, strangers, malformed, forged })
-    return { message, entries }
+    return { message, entries, refused: malformed > 0 ? 0n : leastVersion(strange) }
   }
 
   async #verifyNews(
@@ -130,4 +130,14 @@ export class Admission {
     const good = news.filter((_, index) => verdicts[index] === true)
     return { entries: good.map(admit), forged: news.length - good.length }
   }
+}
+
+function divide<T>(all: readonly T[], belongs: (one: T) => boolean): [those: T[], others: T[]] {
+  const { those = [], others = [] } = Object.groupBy(all, one => (belongs(one) ? 'those' : 'others'))
+  return [those, others]
+}
+
+function leastVersion(entries: readonly Entry[]): Version | undefined {
+  const versions = entries.map(({ version }) => version)
+  return versions.length === 0 ? undefined : versions.reduce((a, b) => (a < b ? a : b))
 }

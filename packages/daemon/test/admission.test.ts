@@ -6,11 +6,33 @@ import { Admission } from '../src/admission.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
 import { identityFromSeed } from '../src/host/identity.ts'
 
+const peer = identityFromSeed(Buffer.alloc(32, 8), 'generated')
+const other = identityFromSeed(Buffer.alloc(32, 9), 'generated')
+
+function signedAt(wall: number, { signer } = peer): Uint8Array {
+  const content = { key: 'k', slot: '', value: encodeValue(1), base: 0n, version: versionAt(wall) }
+  return signEntry(content, signer, sha256).bytes
+}
+
+it('of what cannot be taken in the least version is told', async () => {
+  const admission = new Admission({
+    hash: sha256,
+    verifier: createVerifier(),
+    knows: author => author === peer.nodeId,
+    isNews: () => true,
+    clock: createVirtualClock(),
+    log: () => undefined,
+  })
+  const refusedOf = async (...entries: Uint8Array[]): Promise<bigint | undefined> =>
+    (await admission.admit({ entries }, peer.nodeId)).refused
+  const [known, strange, stranger] = [signedAt(1), signedAt(5, other), signedAt(3, other)]
+  expect(await refusedOf(known)).toBeUndefined()
+  expect(await refusedOf(strange, known, stranger)).toBe(versionAt(3))
+  expect(await refusedOf(strange, Uint8Array.of(1))).toBe(0n)
+})
+
 describe('frames that nobody asked for', () => {
-  const peer = identityFromSeed(Buffer.alloc(32, 8), 'generated')
-  const other = identityFromSeed(Buffer.alloc(32, 9), 'generated')
-  const content = { key: 'k', slot: '', value: encodeValue(1), base: 0n, version: versionAt(1) }
-  const { bytes } = signEntry(content, peer.signer, sha256)
+  const bytes = signedAt(1)
   const frame = encodeMessage({ entries: [bytes] })
 
   /** One whose verifier has its hands full until it is told to go on. */
@@ -28,16 +50,11 @@ describe('frames that nobody asked for', () => {
         },
       },
       knows: () => true,
-      isNews: () => !isDone,
+      isNews: () => true,
       clock: createVirtualClock(),
       log: () => undefined,
     })
-    let isDone = false
-    const goOn = (): void => {
-      isDone = true
-      open.resolve()
-    }
-    return { admission, verifying: () => count, goOn }
+    return { admission, verifying: () => count, goOn: open.resolve }
   }
 
   it('wait for the verifier in bounded number, and each peer for itself', async () => {

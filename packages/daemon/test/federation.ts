@@ -34,6 +34,8 @@ export interface Member {
   image: MemoryImage
   /** How far its wall clock is ahead of true time. */
   aheadMs: number
+  /** Members that its configuration does not name; counts from its next start. */
+  strangers: readonly NodeId[]
   readonly logs: string[]
 }
 
@@ -104,20 +106,20 @@ function createMember(index: number, surroundings: Surroundings): Member {
   const { id } = surroundings.everybody[index] as Keys
   const name = `node${index + 1}`
   const image = createMemoryImage(`00000000000000${(index + 16).toString(16)}` as Incarnation)
-  const member = { id, name, image, aheadMs: 0, logs: [] }
+  const member = { id, name, image, aheadMs: 0, strangers: [], logs: [] }
   return Object.assign(member, boot(member, index, surroundings))
 }
 
 /** What runs on a member's disk from now on. */
 function boot(
-  member: Pick<Member, 'id' | 'name' | 'image' | 'aheadMs' | 'logs'>,
+  member: Omit<Member, 'runtime' | 'store'>,
   index: number,
   surroundings: Surroundings,
 ): Pick<Member, 'runtime' | 'store'> {
   const { clock, p2p, http, everybody, params } = surroundings
-  const { id, name, image, logs } = member
+  const { id, name, image, strangers, logs } = member
   const { privateKey } = everybody[index] as Keys
-  const trusted = new Set(everybody.map(keys => keys.id))
+  const trusted = new Set(everybody.map(keys => keys.id).filter(each => !strangers.includes(each)))
   const signer: Signer = { nodeId: id, sign: message => sign(null, message, privateKey) }
   const store = createMemoryStore({ image })
   const now = (): Instant => ({ ...clock.now(), wall: clock.now().wall + member.aheadMs })

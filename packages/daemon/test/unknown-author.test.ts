@@ -1,0 +1,45 @@
+/** A member whose configuration lacks another one: what that one deletes must not come back from there. */
+import { afterEach, expect, it } from '@jest/globals'
+import { horizonKey, type Operation } from '@lattice/core'
+import { createFederation, rootsEqual, type Federation, type Member } from './federation.ts'
+
+const minuteMs = 60_000
+
+/** As short as it may be. */
+const tombstoneRetentionMs = 11 * minuteMs
+
+let federation: Federation | undefined
+afterEach(() => federation?.stop())
+
+const isHorizonSet = ({ store }: Member): boolean => store.slots(horizonKey).length > 0
+
+it('no delete of an author ends while a member does not know him, and all do once it does', async () => {
+  federation = await createFederation(4, { tombstoneRetentionMs })
+  const { members, restart, settle, pass, until } = federation
+  const [one, two, author, unaware] = members as [Member, Member, Member, Member]
+  unaware.strangers = [author.id]
+  await restart(3, unaware.image)
+  const write = async ({ runtime }: Member, operation: Operation): Promise<void> => {
+    const written = runtime.write([operation])
+    await settle()
+    await written
+  }
+  const readings = (): unknown[] => members.map(({ runtime }) => runtime.read('k')?.value)
+
+  await write(one, { op: 'put', key: 'k', value: 1 })
+  await until(() => readings().every(value => value === 1), 5 * minuteMs)
+  await write(author, { op: 'delete', key: 'k' })
+  // A delete that it does know: from here on it tells how far it has come.
+  await pass(minuteMs)
+  await write(one, { op: 'delete', key: 'other' })
+  await pass(3 * tombstoneRetentionMs)
+  expect(readings()).toEqual([undefined, undefined, undefined, 1])
+  expect([one, two, author].map(isHorizonSet)).toEqual([false, false, false])
+
+  unaware.strangers = []
+  await restart(3, unaware.image)
+  await pass(3 * tombstoneRetentionMs)
+  expect(readings()).toEqual([undefined, undefined, undefined, undefined])
+  expect(members.map(isHorizonSet)).toEqual([true, true, true, true])
+  expect(rootsEqual(federation)).toBe(true)
+})
