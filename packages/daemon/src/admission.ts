@@ -113,27 +113,29 @@ export class Admission {
     const [known, strange] = divide(parsed, entry => knows(entry.author))
     const { entries, forged } = await this.#verifyNews(known, vouchedHorizon(message.horizon))
     const malformed = bytes.length - parsed.length
-    const strangers = strange.length
-    if (strangers + malformed + forged > 0)
-      this.#lines.warn('entries refused', { peer, strangers, malformed, forged })
-    return { message, entries, refused: malformed > 0 ? 0n : leastVersion(strange) }
+    const counts = { strangers: strange.length, malformed, forged: forged.length }
+    const refused = malformed > 0 ? 0n : leastVersion([...strange, ...forged])
+    if (refused !== undefined) this.#lines.warn('entries refused', { peer, ...counts })
+    return { message, entries, refused }
   }
 
   async #verifyNews(
     entries: readonly Entry[],
     settled?: Version,
-  ): Promise<{ entries: readonly VerifiedEntry[]; forged: number }> {
+  ): Promise<{ entries: readonly VerifiedEntry[]; forged: readonly Entry[] }> {
     const { isNews, verifier } = this.#parts
     const news = entries.filter(entry => isNews(entry, settled))
-    if (news.length === 0) return { entries: [], forged: 0 }
+    if (news.length === 0) return { entries: [], forged: [] }
     const verdicts = await verifier.verify(news.map(entrySignature))
-    const good = news.filter((_, index) => verdicts[index] === true)
-    return { entries: good.map(admit), forged: news.length - good.length }
+    const [good, forged] = divide(news, (_, index) => verdicts[index] === true)
+    return { entries: good.map(admit), forged }
   }
 }
 
-function divide<T>(all: readonly T[], belongs: (one: T) => boolean): [those: T[], others: T[]] {
-  const { those = [], others = [] } = Object.groupBy(all, one => (belongs(one) ? 'those' : 'others'))
+function divide<T>(all: readonly T[], belongs: (one: T, at: number) => boolean): [those: T[], others: T[]] {
+  const { those = [], others = [] } = Object.groupBy(all, (one, at) =>
+    belongs(one, at) ? 'those' : 'others',
+  )
   return [those, others]
 }
 

@@ -26,8 +26,11 @@ it('of what cannot be taken in the least version is told', async () => {
   const refusedOf = async (...entries: Uint8Array[]): Promise<bigint | undefined> =>
     (await admission.admit({ entries }, peer.nodeId)).refused
   const [known, strange, stranger] = [signedAt(1), signedAt(5, other), signedAt(3, other)]
+  const forged = signedAt(2)
+  forged[forged.length - 1] = 0xff ^ (forged.at(-1) as number)
   expect(await refusedOf(known)).toBeUndefined()
   expect(await refusedOf(strange, known, stranger)).toBe(versionAt(3))
+  expect(await refusedOf(strange, forged)).toBe(versionAt(2))
   expect(await refusedOf(strange, Uint8Array.of(1))).toBe(0n)
 })
 
