@@ -107,16 +107,18 @@ export class Admission {
 
   /** Parses the entries of a message and verifies those of members that are news. The others are dropped. */
   async admit(message: Message, peer: NodeId): Promise<Delivery> {
-    const { hash, knows } = this.#parts
+    const { hash, knows, isNews } = this.#parts
+    const settled = vouchedHorizon(message.horizon)
     const bytes = [...(message.rows?.entries ?? []), ...(message.entries ?? [])]
     const parsed = bytes.map(each => parseEntry(each, hash)).filter(entry => entry !== undefined)
     const [known, strange] = divide(parsed, entry => knows(entry.author))
-    const { entries, forged } = await this.#verifyNews(known, vouchedHorizon(message.horizon))
+    const { entries, forged } = await this.#verifyNews(known, settled)
     const malformed = bytes.length - parsed.length
     const counts = { strangers: strange.length, malformed, forged: forged.length }
-    const refused = malformed > 0 ? 0n : leastVersion([...strange, ...forged])
-    if (refused !== undefined) this.#lines.warn('entries refused', { peer, ...counts })
-    return { message, entries, refused }
+    if (strange.length + malformed + forged.length > 0)
+      this.#lines.warn('entries refused', { peer, ...counts })
+    const missed = [...strange.filter(entry => isNews(entry, settled)), ...forged]
+    return { message, entries, refused: malformed > 0 ? 0n : leastVersion(missed) }
   }
 
   async #verifyNews(

@@ -14,12 +14,12 @@ function signedAt(wall: number, { signer } = peer): Uint8Array {
   return signEntry(content, signer, sha256).bytes
 }
 
-it('of what cannot be taken in the least version is told', async () => {
+it('of what cannot be taken in, and is missed, the least version is told', async () => {
   const admission = new Admission({
     hash: sha256,
     verifier: createVerifier(),
     knows: author => author === peer.nodeId,
-    isNews: () => true,
+    isNews: ({ version }) => version !== versionAt(4),
     clock: createVirtualClock(),
     log: () => undefined,
   })
@@ -28,7 +28,7 @@ it('of what cannot be taken in the least version is told', async () => {
   const [known, strange, stranger] = [signedAt(1), signedAt(5, other), signedAt(3, other)]
   const forged = signedAt(2)
   forged[forged.length - 1] = 0xff ^ (forged.at(-1) as number)
-  expect(await refusedOf(known)).toBeUndefined()
+  expect(await refusedOf(known, signedAt(4, other))).toBeUndefined()
   expect(await refusedOf(strange, known, stranger)).toBe(versionAt(3))
   expect(await refusedOf(strange, forged)).toBe(versionAt(2))
   expect(await refusedOf(strange, Uint8Array.of(1))).toBe(0n)
