@@ -21,6 +21,7 @@ export interface NodeFacts {
   readonly peers: Iterable<Peer>
   readonly own: Standing
   readonly store: Pick<NodeStatus, 'damage' | 'fullSinceWall' | 'clonedWall'>
+  readonly unknownAuthors: readonly NodeId[]
   readonly at: Instant
 }
 
@@ -42,6 +43,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     keyCount: replica.keys.keyCount,
     entryCount: own.count,
     deferredCount: replica.deferred.count,
+    unknownAuthors: facts.unknownAuthors,
     compaction: describeCompaction(replica, members, params, at),
     ...facts.store,
     isRecovering: replica.isRecovering,

@@ -119,6 +119,7 @@ export class Engine {
       peers: this.#peers.values(),
       own: this.#standing(),
       store: this.#care.status,
+      unknownAuthors: this.#intake.strangers.recent(at.mono),
       at,
     })
   }

@@ -21,8 +21,15 @@ export interface WriteConditions {
 export interface Delivery {
   readonly message: Message
   readonly entries: readonly VerifiedEntry[]
-  /** Least version of the others in it that this node cannot take in; 0 where one cannot even be read. */
-  readonly refused?: Version | undefined
+  readonly refused?: Refused | undefined
+}
+
+/** What came in a message and cannot be taken in. */
+export interface Refused {
+  /** The least; 0 where one cannot even be read. */
+  readonly version: Version
+  /** Of those whose author is none that this node knows. */
+  readonly authors: ReadonlySet<NodeId>
 }
 
 /** Everything that can happen to a node. */

@@ -24,6 +24,7 @@ import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { fittingStep, lackingOf, stepBytesMax } from './reconcile.ts'
 import type { Replica } from './replica.ts'
+import { Strangers } from './strangers.ts'
 import { isBehind, resumes } from './sync-plan.ts'
 import { pathKinds, type Instant, type NodeId, type PathKind, type Version } from './units.ts'
 import { locatorDigestBytes, locatorPathBytes } from './rows.ts'
@@ -82,6 +83,7 @@ export class Intake {
   #wholeUpTo: Version
   /** What peers hold of this node's own writing that it does not hold itself. */
   readonly own: OwnHistory
+  readonly strangers = new Strangers()
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
@@ -134,7 +136,10 @@ export class Intake {
     const { settled = 0n, ask } = context
     const { isRecovering, horizon } = replica
     const isDamaged = replica.quarantine.places.length > 0
-    if (delivery.refused !== undefined) replica.deferred.refuse(delivery.refused)
+    if (delivery.refused !== undefined) {
+      replica.deferred.refuse(delivery.refused.version)
+      this.strangers.note(delivery.refused.authors, at.mono)
+    }
     const verdicts = replica.offer(delivery.entries, origin, at.wall, settled)
     // What has ended comes back to a node that recovers, or from one that kept it; an old copy lacks others.
     const isForgiven = isRecovering && !this.#isOld
@@ -143,11 +148,6 @@ export class Intake {
       author === self && verdicts[index] === 'staged' && version > forgivenUpTo
     if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isForgiven))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
-    const refused = verdicts.filter(verdict => verdict === 'refused').length
-    if (refused > 0) {
-      const fields = { peer: peer.id, refused }
-      tell({ type: 'log', level: 'warn', message: 'entries of unknown authors refused', fields })
-    }
     const { rows, entries = [] } = delivery.message
     commits.whenSettled(durable => {
       if (!durable) return

@@ -114,6 +114,8 @@ export interface NodeStatus {
   readonly entryCount: number
   /** Entries from the future that wait for their time. */
   readonly deferredCount: number
+  /** Whose entries peers hold and this node refuses, because its configuration does not name them. */
+  readonly unknownAuthors: readonly NodeId[]
   readonly compaction: CompactionStatus
   /** Entries whose rows were found damaged, and which have not come back from a peer yet. */
   readonly damage: DamageStatus

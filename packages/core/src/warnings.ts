@@ -99,8 +99,32 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
   warnings.push(...deletesKept(node))
   warnings.push(...storeWarnings(node, at))
   if (node.phase === 'FORCED') warnings.push(forced(node, at, heartbeatMs))
-  warnings.push(...deferredEntries(node, at))
+  warnings.push(...deferredEntries(node, at), ...unknownAuthors(node, at))
   return warnings
+}
+
+/** Entries that this node refuses and others hold: one of the two lacks a key, or has one too many. */
+function unknownAuthors({ unknownAuthors: authors }: Facts, at: Instant): Warning[] {
+  if (authors.length === 0) return []
+  return [
+    {
+      code: 'unknown-authors',
+      title: 'Entries by an unknown key are refused',
+      text:
+        `Other nodes hold entries signed by ${authors.map(each => `${each.slice(0, 16)}…`).join(', ')}, and ` +
+        'this one trusts no such key: roots differ, and no later delete ends.',
+      severity: 'high',
+      sinceWall: at.wall,
+      timeToVisibleMs: 0,
+      dependsOn: [],
+      impactsConnectivity: false,
+      primaryAction: {
+        label:
+          'If it is the key of a node of yours, add it to LATTICE_TRUSTED_KEYS (LATTICE_FORMER_KEYS once it is gone)',
+        command: 'lattice id',
+      },
+    },
+  ]
 }
 
 /** Entries whose time has not come yet. */
@@ -284,7 +308,7 @@ function peersWarnings(node: Facts, heartbeatMs: number): Warning[] {
       severity: 'high',
       sinceWall: Math.min(...diverged.map(peer => peer.apartSinceWall ?? Infinity)),
       timeToVisibleMs: divergedBeats * heartbeatMs,
-      dependsOn: [],
+      dependsOn: ['unknown-authors'],
       impactsConnectivity: false,
       primaryAction: { label: 'Compare all nodes', command: 'lattice verify' },
     })

@@ -30,6 +30,7 @@ function node(peers: readonly PeerStatus[]): Omit<NodeStatus, 'warnings'> {
     keyCount: 1,
     entryCount: 1,
     deferredCount: 0,
+    unknownAuthors: [],
     compaction: { endingCount: 0, blockedBy: [] },
     damage: { lost: 0, unshared: 0, found: 0, healed: 0, keys: [] },
     isRecovering: false,
@@ -118,6 +119,17 @@ describe('what is shown', () => {
     // Roots travel with heartbeats: what the next ones may settle is not said.
     expect(shown(peer('a', { ...other, apartSinceWall: now - 9_999 }))).toEqual([])
     expect(shown(peer('a', { root: other.root }))).toEqual([])
+  })
+
+  it('names the key that is missing here instead, where it knows one', () => {
+    const apart = peer('a', { root: 'b'.repeat(64), apartSinceWall: now - 10_000 })
+    const unknownAuthors = ['c'.repeat(64) as NodeId]
+    const [warning, ...others] = warningsOf({ ...node([apart]), unknownAuthors }, at, heartbeatMs)
+    expect(others).toEqual([])
+    expect(warning).toMatchObject({
+      code: 'unknown-authors',
+      text: expect.stringContaining(`signed by ${'c'.repeat(16)}…`),
+    })
   })
 })
 

@@ -117,8 +117,10 @@ export class Admission {
     const counts = { strangers: strange.length, malformed, forged: forged.length }
     if (strange.length + malformed + forged.length > 0)
       this.#lines.warn('entries refused', { peer, ...counts })
-    const missed = [...strange.filter(entry => isNews(entry, settled)), ...forged]
-    return { message, entries, refused: malformed > 0 ? 0n : leastVersion(missed) }
+    const missed = strange.filter(entry => isNews(entry, settled))
+    const version = malformed > 0 ? 0n : leastVersion([...missed, ...forged])
+    const authors = new Set(missed.map(({ author }) => author))
+    return { message, entries, refused: version === undefined ? undefined : { version, authors } }
   }
 
   async #verifyNews(

@@ -23,15 +23,16 @@ it('of what cannot be taken in, and is missed, the least version is told', async
     clock: createVirtualClock(),
     log: () => undefined,
   })
-  const refusedOf = async (...entries: Uint8Array[]): Promise<bigint | undefined> =>
+  const refusedOf = async (...entries: Uint8Array[]): Promise<unknown> =>
     (await admission.admit({ entries }, peer.nodeId)).refused
+  const [authors, nobody] = [new Set([other.nodeId]), new Set()]
   const [known, strange, stranger] = [signedAt(1), signedAt(5, other), signedAt(3, other)]
   const forged = signedAt(2)
   forged[forged.length - 1] = 0xff ^ (forged.at(-1) as number)
   expect(await refusedOf(known, signedAt(4, other))).toBeUndefined()
-  expect(await refusedOf(strange, known, stranger)).toBe(versionAt(3))
-  expect(await refusedOf(strange, forged)).toBe(versionAt(2))
-  expect(await refusedOf(strange, Uint8Array.of(1))).toBe(0n)
+  expect(await refusedOf(strange, known, stranger)).toEqual({ version: versionAt(3), authors })
+  expect(await refusedOf(strange, forged)).toEqual({ version: versionAt(2), authors })
+  expect(await refusedOf(known, Uint8Array.of(1))).toEqual({ version: 0n, authors: nobody })
 })
 
 describe('frames that nobody asked for', () => {

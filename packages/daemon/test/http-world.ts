@@ -2,8 +2,7 @@
 import { createHash, generateKeyPairSync, sign as signWith, verify as verifyWith } from 'node:crypto'
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
-import { routes } from '@lattice/api'
-import type { Route } from '@lattice/api'
+import { routes, type Route } from '@lattice/api'
 import { LatticeError } from '@lattice/core'
 import type {
   Incarnation,
@@ -177,6 +176,7 @@ export class MemoryNode implements LatticeNode {
       keyCount: this.#cells.size,
       entryCount: this.#cells.size,
       deferredCount: 0,
+      unknownAuthors: [],
       compaction: { endingCount: 0, blockedBy: [] },
       damage: { lost: 0, unshared: 0, found: 0, healed: 0, keys: [] },
       isRecovering: false,

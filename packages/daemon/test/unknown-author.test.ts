@@ -35,6 +35,8 @@ it('no delete of an author ends while a member does not know him, and all do onc
   await pass(3 * tombstoneRetentionMs)
   expect(readings()).toEqual([undefined, undefined, undefined, 1])
   expect([one, two, author].map(isHorizonSet)).toEqual([false, false, false])
+  const warnings = (): unknown[] => unaware.runtime.status().warnings.map(({ code }) => code)
+  expect(warnings()).toEqual(['unknown-authors'])
 
   unaware.strangers = []
   await restart(3, unaware.image)
@@ -42,4 +44,5 @@ it('no delete of an author ends while a member does not know him, and all do onc
   expect(readings()).toEqual([undefined, undefined, undefined, undefined])
   expect(members.map(isHorizonSet)).toEqual([true, true, true, true])
   expect(rootsEqual(federation)).toBe(true)
+  expect(warnings()).toEqual([])
 })
