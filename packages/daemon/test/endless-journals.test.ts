@@ -10,7 +10,10 @@ const held: readonly Locator[] = rows.map(({ path, leaf }) => ({
   digest: leaf.subarray(0, 6),
 }))
 const drawn = (at: number): Uint8Array => sha256(Uint8Array.of(at & 255, (at >> 8) & 255, (at >> 16) & 255))
-const nowhere = (at: number): Locator => ({ path: drawn(at).subarray(0, 4), digest: drawn(at).subarray(4, 10) })
+const nowhere = (at: number): Locator => ({
+  path: drawn(at).subarray(0, 4),
+  digest: drawn(at).subarray(4, 10),
+})
 const someLocators = (at: number): readonly Locator[] => held.slice(at % 48, (at % 48) + 16)
 /** The lives of both stores (sync-world.ts). */
 const [itsLife, ourLife] = ['000000000000a000', '000000000000a001'] as const
