@@ -368,8 +368,8 @@ function endsEarly({ rows, beat }: Message): boolean {
 }
 
 /**
- * Whether an answer moves a journal on without a single entry that was news, and leaves none to ask for: it may
- * be the honest end of a partition, or go on so for ever. Who has always more to tell sets no pace.
+ * Whether an answer moves a journal on without a single entry that was news, and leaves none to ask for: it
+ * may be the honest end of a partition, or go on so for ever. Who has always more to tell sets no pace.
  */
 function isInVain({ peer, askedFetch, hasBrought }: Ask, { rows }: Message): boolean {
   if (hasBrought) return false

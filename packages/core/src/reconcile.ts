@@ -49,8 +49,8 @@ export const stepBytesMax = 96 * 1024
 const placeBytes = 13
 
 /**
- * Leaves looked at to answer the wants of one message, or its lists of leaves: all that honest ones name, with
- * room for growth meanwhile.
+ * Leaves looked at to answer the wants of one message, or its lists of leaves: all that honest ones name,
+ * with room for growth meanwhile.
  */
 const visitsMax = 128 * 1024
 

@@ -23,7 +23,7 @@ const idleSocketMs = 55_000
 /** Time to resolve, connect and shake hands; the time for an answer is the caller's. */
 const connectTimeoutMs = 8000
 
-/** Interim answers (1xx) before the answer: a proxy sends one or two; each takes our time, and none says a thing. */
+/** Interim answers (1xx) before the answer: a proxy sends one or two, and none says a thing. */
 const interimAnswersMax = 16
 
 /** One request. */

@@ -38,8 +38,8 @@ export interface Channel {
 export const noBody = new Uint8Array(0)
 
 /**
- * Messages taken before everything else has its turn. Four megabytes of the smallest are half a million: all of
- * them at one go held a node up for seconds (measured). Who sends on meanwhile loses the stream.
+ * Messages taken before everything else has its turn. Four megabytes of the smallest are half a million: all
+ * of them at one go held a node up for seconds (measured). Who sends on meanwhile loses the stream.
  */
 const messagesPerTurn = 32
 
