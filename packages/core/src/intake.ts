@@ -19,7 +19,7 @@ import { compareNodesMax, descentRoundsMax } from './limits.ts'
 import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
 import { OwnHistory } from './own-history.ts'
-import { followPauseMs, httpSilenceMaxMs, revivalMs } from './params.ts'
+import { followPauseMs, httpSilenceMaxMs, pollEveryMs, revivalMs } from './params.ts'
 import type { Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { fittingStep, lackingOf, stepBytesMax } from './reconcile.ts'
@@ -148,6 +148,7 @@ export class Intake {
       author === self && verdicts[index] === 'staged' && version > forgivenUpTo
     if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isForgiven))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
+    if (ask !== undefined) ask.hasBrought = staged > 0
     const { rows, entries = [] } = delivery.message
     commits.whenSettled(durable => {
       if (!durable) return
@@ -192,7 +193,8 @@ export class Intake {
     const progress = peer.progress - progressBefore
     const isFruitful = progress > 1 || (progress === 1 && !(isCut && rowCount(answer) < fullRowsMin))
     peer.fruitless = isFruitful ? 0 : peer.fruitless + 1
-    peer.syncAt = peer.fruitless === 0 ? at.mono : at.mono + pause(fruitlessPauseMs, peer.fruitless)
+    const soon = isInVain(ask, answer) ? Math.max(at.mono, ask.sentAt + pollEveryMs) : at.mono
+    peer.syncAt = peer.fruitless === 0 ? soon : at.mono + pause(fruitlessPauseMs, peer.fruitless)
   }
 
   /** What an answered question has told: our cursor, and by equal roots that we hold all the peer has. */
@@ -363,6 +365,15 @@ function takesTold({ acked: before, toldSeq }: Peer, acked: Cursor | undefined):
 /** Whether an answer leaves rows of its sender's journal for the next one. */
 function endsEarly({ rows, beat }: Message): boolean {
   return rows !== undefined && beat !== undefined && rows.upTo < beat.seq
+}
+
+/**
+ * Whether an answer moves a journal on without a single entry that was news, and leaves none to ask for: it
+ * may be the honest end of a partition, or go on so for ever. Who has always more to tell sets no pace.
+ */
+function isInVain({ peer, askedFetch, hasBrought }: Ask, { rows }: Message): boolean {
+  if (hasBrought) return false
+  return askedFetch !== undefined || (rows !== undefined && peer.fetch === undefined)
 }
 
 function rowCount({ rows }: Message): number {

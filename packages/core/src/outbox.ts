@@ -61,6 +61,8 @@ export interface Ask {
   readonly askedDescent: Descent | undefined
   /** The answer has come: the path is free for the next question. */
   isReceived: boolean
+  /** It has brought entries that were news. */
+  hasBrought: boolean
 }
 
 /** What an outbox works with. */
@@ -351,6 +353,7 @@ export class Outbox {
       askedFetch: isWork ? peer.fetch : undefined,
       askedDescent: isWork ? peer.descent : undefined,
       isReceived: false,
+      hasBrought: false,
     })
     if (waitMs === undefined) link.exchange = id
     else link.poll = id

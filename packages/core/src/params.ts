@@ -51,7 +51,10 @@ export function effectiveHeartbeatMs(params: EngineParams): number {
 /** How long a long poll may hold: shorter than the idle time-out of common proxies (60 s, some 30 s). */
 export const longPollMs = 25_000
 
-/** A poll that is answered at once is followed by the next after this: who always has a word sets no pace. */
+/**
+ * A poll that is answered at once, or a question in vain, is followed by the next after this: who always has
+ * a word sets no pace.
+ */
 export const pollEveryMs = 50
 
 /** Proof over HTTP is fresh for one held poll and a margin for its answer. */

@@ -49,9 +49,10 @@ export const stepBytesMax = 96 * 1024
 const placeBytes = 13
 
 /**
- * Leaves looked at to answer one message of wants: all that honest ones name, with room for growth meanwhile.
+ * Leaves looked at to answer the wants of one message, or its lists of leaves: all that honest ones name,
+ * with room for growth meanwhile.
  */
-const wantedVisitsMax = 128 * 1024
+const visitsMax = 128 * 1024
 
 /** Nibbles that a branch can go on with. */
 const childrenMax = 16
@@ -99,7 +100,7 @@ export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
  */
 export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, push: Push): Step {
   const [summaries, want, apart]: [Summary[], Want[], Leaf[]] = [[], [], []]
-  let [read, leaves, isCut] = [0, 0, false]
+  let [read, leaves, visits, isCut] = [0, 0, 0, false]
   let given: Leaf[] = []
   const pushed = (place: Place): boolean => {
     const leaf = trie.leafAt(place)
@@ -108,6 +109,10 @@ export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, p
     given.push(leaf)
     leaves++
     return true
+  }
+  const mayLook = (): boolean => {
+    isCut ||= visits++ >= visitsMax
+    return !isCut
   }
   for (const summary of theirs.summaries) {
     if (isFull(summaries.length, room) || leaves >= room.leaves) break
@@ -118,7 +123,7 @@ export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, p
       room.bytes -= stepBytes(told)
       summaries.push(...told)
     } else {
-      const all = compareLeaves(trie, summary, pushed)
+      const all = compareLeaves(trie, summary, pushed, mayLook)
       if (all.length === 0) apart.push(...given)
       const lacking = all.slice(0, isCut ? 0 : room.leaves - leaves)
       isCut ||= lacking.length < all.length
@@ -204,7 +209,7 @@ export function wantedLeaves(trie: MerkleTrie, wants: readonly Want[], leavesMax
     const asked = new Set<number | string>()
     for (let index = 0; index < count; index++) asked.add(digestName(digests, index))
     const hasRoom = trie.visit(trie.at(prefix, length), leaf => {
-      if (found.length >= leavesMax || visits++ >= wantedVisitsMax) return false
+      if (found.length >= leavesMax || visits++ >= visitsMax) return false
       if (asked.has(nameOf(trie.digestAt(leaf), 0, size))) found.push(trie.leafAt(leaf))
       return true
     })
@@ -337,16 +342,19 @@ function visitOutside(
 /**
  * Pushes those of our leaves that are not listed; the places in the list of those that we lack. Of two that
  * begin alike none is pushed: the next descent tells them apart, and what is pushed may be given up as ended.
+ * A list covers few leaves unless it lies, and is looked for among no more than there is leave to look at.
  */
 function compareLeaves(
   trie: MerkleTrie,
   { prefix, length, digests }: Summary,
   push: (leaf: Place) => boolean,
+  mayLook: () => boolean,
 ): number[] {
   const size = digestSize(digests)
   const listed = placesByName(digests)
   const lacking = new Map(listed)
   trie.visit(trie.at(prefix, length), leaf => {
+    if (!mayLook()) return false
     const name = nameOf(trie.digestAt(leaf), 0, size)
     lacking.delete(name)
     return listed.has(name) || push(leaf)

@@ -4,7 +4,7 @@
  */
 import { concatBytes, equalBytes, fromHex, toHex } from './bytes.ts'
 import { assert } from './errors.ts'
-import { entryBytesMax, frameBytesMax, frameEntriesMax } from './limits.ts'
+import { entryBytesMax, frameEntriesMax } from './limits.ts'
 import type { Locator, Rows, Standing } from './message.ts'
 import type { Incarnation } from './units.ts'
 import { bytes, fail, list, readIncarnation, uint } from './wire-fields.ts'
@@ -130,7 +130,7 @@ export function readRowsOfStanding(
 
 function readLocators(value: unknown): Locator[] {
   const size = locatorPathBytes + locatorDigestBytes
-  const packed = bytes(value, 'rows.locators', 0, frameBytesMax)
+  const packed = bytes(value, 'rows.locators', 0, frameEntriesMax * size)
   if (packed.length % size !== 0) fail('rows.locators')
   return Array.from({ length: packed.length / size }, (_, index) => {
     const at = index * size

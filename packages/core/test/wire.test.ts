@@ -291,7 +291,7 @@ describe('bounds', () => {
     expect(malformed([[5, [bytes(32), [Uint8Array.of()]]]])).toBe('entries.entry is malformed')
   })
 
-  it('of rows: they do not run backwards, and locators are whole', () => {
+  it('of rows: they do not run backwards, and locators are whole and no more than entries', () => {
     const rows = (after: number, upTo: number, locators = bytes(0)): unknown => [
       bytes(8),
       after,
@@ -302,6 +302,8 @@ describe('bounds', () => {
     expect(malformed([[3, rows(1, 1, bytes(20))]])).toBeUndefined()
     expect(malformed([[3, rows(2, 1)]])).toBe('rows.upTo is malformed')
     expect(malformed([[3, rows(1, 2, bytes(11))]])).toBe('rows.locators is malformed')
+    expect(malformed([[3, rows(1, 2, bytes(10 * frameEntriesMax))]])).toBeUndefined()
+    expect(malformed([[3, rows(1, 2, bytes(10 * (frameEntriesMax + 1)))]])).toBe('rows.locators is malformed')
   })
 
   it('of wants and summaries: how many, digests of 1 to 32 bytes, prefixes of their very length', () => {

@@ -57,3 +57,10 @@ it('a disk that was not measured is not full, and one that stops to answer has n
   disk = { status: 'degraded', reason: 'the file system does not answer: EIO' }
   expect(await samples('lattice_store_free_ratio')).toEqual([])
 })
+
+it('a name that a peer gives itself reaches a terminal as text alone, and stays one label', async () => {
+  const name = '\u001b]0;x\u0007"\n\u202Elive\\'
+  world.node.overlay = { peers: [{ ...gone, name }] }
+  const label = String.raw`peer="\\x1b]0;x\\x07\"\\x0a\\u{202e}live\\"`
+  expect(await samples('lattice_peer_up{')).toEqual([`${label}} 0`])
+})

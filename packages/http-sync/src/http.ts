@@ -23,6 +23,9 @@ const idleSocketMs = 55_000
 /** Time to resolve, connect and shake hands; the time for an answer is the caller's. */
 const connectTimeoutMs = 8000
 
+/** Interim answers (1xx) before the answer: a proxy sends one or two, and none says a thing. */
+const interimAnswersMax = 16
+
 /** One request. */
 export interface HttpRequest {
   readonly method: 'GET' | 'POST'
@@ -66,14 +69,19 @@ export class HttpConnections implements Connections {
   async send(request: HttpRequest): Promise<HttpAnswer | typeof reuseRace> {
     const { method, url, signal } = request
     if (signal.aborted) throw timedOut(url)
-    const overflow = new AbortController()
+    const tooMuch = new AbortController()
+    const give = (what: string): void => tooMuch.abort(peerError('PEER_MALFORMED', what))
+    let interim = 0
     const asked = got(url, {
       method,
       headers: { 'user-agent': undefined, 'accept-encoding': 'identity', ...request.headers },
       ...(request.body === undefined ? {} : { body: request.body }),
       agent: this.#agentOf(url),
-      request: (to: URL, options: RequestOptions) => openRequest(to, options, this.#certificateEnds),
-      signal: AbortSignal.any([signal, overflow.signal]),
+      request: (to: URL, options: RequestOptions) =>
+        openRequest(to, options, this.#certificateEnds).on('information', () => {
+          if (++interim > interimAnswersMax) give(`${url}: announces its answer again and again`)
+        }),
+      signal: AbortSignal.any([signal, tooMuch.signal]),
       followRedirect: false,
       throwHttpErrors: false,
       decompress: false,
@@ -82,15 +90,15 @@ export class HttpConnections implements Connections {
       timeout: { lookup: connectTimeoutMs, connect: connectTimeoutMs, secureConnect: connectTimeoutMs },
     })
     void asked.on('downloadProgress', ({ transferred, total }) => {
-      if (Math.max(transferred, total ?? 0) > frameBytesMax) overflow.abort()
+      if (Math.max(transferred, total ?? 0) > frameBytesMax)
+        give(`${url}: the answer is larger than ${frameBytesMax} bytes`)
     })
     let response: Response<Uint8Array>
     try {
       response = await asked
     } catch (error) {
       if (signal.aborted) throw timedOut(url, error)
-      if (overflow.signal.aborted)
-        throw peerError('PEER_MALFORMED', `${url}: the answer is larger than ${frameBytesMax} bytes`)
+      if (tooMuch.signal.aborted) throw tooMuch.signal.reason
       if (isReuseRace(error)) {
         // Where one idle connection was dead the others are.
         this.dropIdle(url)

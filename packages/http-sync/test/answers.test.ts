@@ -98,6 +98,15 @@ describe('an answer is refused', () => {
     ['a bad gateway', 'PEER_UNREACHABLE', /502/, res => res.writeHead(502).end()],
     ['a login demand', 'PEER_REFUSED', /401/, res => res.writeHead(401).end()],
     ['a missing route', 'PEER_MALFORMED', /404/, res => res.writeHead(404).end()],
+    [
+      'an answer that is announced without end',
+      'PEER_MALFORMED',
+      /again and again/,
+      (res, peer, s) => {
+        for (let times = 0; times < 17; times++) res.writeProcessing()
+        answer(res, peer, s, 200, body)
+      },
+    ],
   ]
 
   it.each(cases)('%s is %s', async (_, code, sentence, misbehave) => {
@@ -110,6 +119,19 @@ describe('an answer is refused', () => {
     const failure = await failureOf(transport.request(peer.nodeId, frame, patience()))
     expect([failure.code, failure.message]).toEqual([code, expect.stringMatching(sentence)])
     expect(heard.down).toEqual([])
+  })
+
+  it('but not one that a proxy announces a few times', async () => {
+    const peer = newSigner()
+    const { transport } = await openAgainst(
+      impostor(peer, (res, signature) => {
+        for (let times = 0; times < 16; times++) res.writeProcessing()
+        answer(res, peer, signature, 200, body)
+      }),
+      peer,
+    )
+    await transport.connect(peer.nodeId, patience())
+    expect(await transport.request(peer.nodeId, frame, patience())).toEqual(body)
   })
 
   it('a redirect is not followed, not even to the peer itself', async () => {

@@ -4,6 +4,7 @@ import { stripVTControlCharacters, styleText } from 'node:util'
 import { stringify } from 'yaml'
 
 import { wantsColour } from '../host/colour.ts'
+export { visible } from '../visible.ts'
 
 /** A place to write text to. */
 export interface Output {
@@ -64,14 +65,6 @@ export function table(rows: readonly (readonly string[])[]): readonly string[] {
 
 function widthOf(text: string): number {
   return Array.from(stripVTControlCharacters(text)).length
-}
-
-/** Text from elsewhere, safe for a terminal: control characters become `\xNN`. */
-export function visible(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f]/g,
-    char => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
 }
 
 /** `84 ms`, `3.2 s`, `12 min`, `2 h 11 min`, `3 d`: how long something lasted or is ago. */

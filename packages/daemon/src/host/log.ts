@@ -8,6 +8,7 @@ import type { Writable } from 'node:stream'
 import winston from 'winston'
 
 import { Secret, secretMask } from '../config/secret.ts'
+import { visible } from '../visible.ts'
 import { wantsColour } from './colour.ts'
 
 /** Severity, worst first. */
@@ -53,7 +54,6 @@ const levels: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2,
 const priorities: Readonly<Record<LogLevel, number>> = { error: 3, warn: 4, info: 6, debug: 7 }
 const levelStyles = { error: 'red', warn: 'yellow', info: 'green', debug: 'gray' } as const
 const secretNamePattern = /token|secret|password|passphrase|privkey|private.?key|^seed$|authorization|cookie/i
-const controls = /[\u0000-\u001f\u007f-\u009f]/g
 // A flush that waits longer than this would hold up a shutdown for a reader that is gone.
 const flushMsMax = 1000
 
@@ -167,14 +167,9 @@ function humanLine(line: Line, colour: boolean): string {
   return [
     paint('dim', time),
     paint(levelStyles[level], level.toUpperCase().padEnd(5)),
-    escapeControls(code === undefined ? msg : `${msg} [${code}]`),
-    ...(tail.length > 0 ? [paint('dim', escapeControls(tail.join(' ')))] : []),
+    visible(code === undefined ? msg : `${msg} [${code}]`),
+    ...(tail.length > 0 ? [paint('dim', visible(tail.join(' ')))] : []),
   ].join(' ')
-}
-
-/** Keeps what a peer sent from moving the cursor or forging lines. */
-function escapeControls(text: string): string {
-  return text.replace(controls, char => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** JSON-safe copy: errors as name, code and message, big integers as text, bytes as hex, secrets masked. */

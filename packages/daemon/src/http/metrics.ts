@@ -9,6 +9,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Mount } from './mount.ts'
 import { toOpenMetrics } from './openmetrics.ts'
 import type { HttpAppOptions } from './options.ts'
+import { visible } from '../visible.ts'
 
 type MetricsOptions = Pick<
   HttpAppOptions,
@@ -29,7 +30,7 @@ function peerLabels(peers: readonly PeerStatus[]): ReadonlyMap<PeerStatus, strin
   const labels = new Map<PeerStatus, string>()
   for (const peer of peers) {
     const short = peer.nodeId.slice(0, 8)
-    const name = (peer.name ?? short).slice(0, labelCharsMax)
+    const name = visible(peer.name ?? short).slice(0, labelCharsMax)
     const label = taken.has(name) ? `${name}-${short}` : name
     taken.add(label)
     labels.set(peer, label)
