@@ -88,9 +88,12 @@ export class StoreCare {
     ]
   }
 
-  /** Entries that lay on the disk with nothing to vouch for them, and whose signatures have been verified. */
-  readmit(entries: readonly VerifiedEntry[], at: Instant): Effect[] {
-    const verdicts = this.#parts.replica.offer(entries, 'disk', at.wall)
+  /**
+   * Entries that lay on the disk with nothing to vouch for them, and whose signatures have been verified.
+   * What was fit to be stored once is so again: none waits in memory for its time, which others do as well.
+   */
+  readmit(entries: readonly VerifiedEntry[]): Effect[] {
+    const verdicts = this.#parts.replica.offer(entries, 'disk', Number.POSITIVE_INFINITY)
     const count = verdicts.filter(verdict => verdict === 'staged').length
     if (count === 0) return []
     const message = 'entries found on the disk with nothing to vouch for them were taken in again'

@@ -6,7 +6,7 @@
  * lengths of key (u16), slot (u16), digest (u32) and bytes (u32), these, path and leaf; per fact the length
  * of the name (u32), of the value (i32, −1 removes), and these; per drop the seq (f64).
  */
-import { assert, type Batch } from '@lattice/core'
+import { assert, horizonKey, parseStored, type Batch } from '@lattice/core'
 
 const headBytes = 12
 const rowHeadBytes = 20
@@ -121,4 +121,15 @@ export function unpackBatch(block: Uint8Array): PackedBatch {
   const dropCount = view.getUint32(8, true)
   const drops = Array.from({ length: dropCount }, (_, index) => view.getFloat64(at + index * dropBytes, true))
   return { rows, facts, drops }
+}
+
+const horizonName = Buffer.from(horizonKey)
+
+/** Whether a block brings no value: deletes are to be possible on a full disk, and so is what ends them. */
+export function frees(block: Uint8Array): boolean {
+  return unpackBatch(block).rows.every(({ key, bytes, digest }) => {
+    if (Buffer.compare(key, horizonName) === 0) return true
+    const entry = parseStored(bytes, digest)
+    return entry !== undefined && entry.value === undefined
+  })
 }

@@ -113,6 +113,11 @@ export class LaggingIndex {
     return this.#gathered >= listsMax * this.#lag.list
   }
 
+  /** What waits for a place. */
+  waitingAt(place: string): IndexedRow | undefined {
+    return this.#gathering.get(place) ?? this.#frozen?.rows.get(place)
+  }
+
   /** Writes a slice if it is time for one: the first thing in a transaction. */
   advance(): void {
     const come = this.#sinceSlice
@@ -141,7 +146,7 @@ export class LaggingIndex {
     for (const place of unknown.sort()) {
       const { key, slot } = this.#gathering.get(place) as IndexedRow
       const found = this.#seqAt(key, slot)
-      if (found !== undefined) replaced.push(found)
+      if (found !== undefined && !this.#isAnothers(found, place)) replaced.push(found)
     }
     return replaced
   }
@@ -151,7 +156,7 @@ export class LaggingIndex {
     this.#removeLeaf.run(seq)
     const found = this.#findRow.get(seq) as unknown as [Uint8Array, Uint8Array] | undefined
     const place = found && placeOf({ key: found[0], slot: found[1] })
-    const waiting = place === undefined ? undefined : this.#waitingAt(place)
+    const waiting = place === undefined ? undefined : this.waitingAt(place)
     if (place !== undefined && waiting?.seq === seq) this.#take(place)
     else if (found === undefined || this.#seqAt(...found) !== seq) this.#takeDamaged(seq)
     if (found !== undefined) this.#removePlace.run(...found, seq)
@@ -189,12 +194,16 @@ export class LaggingIndex {
     this.#isSlicing = false
   }
 
-  #seqAt(key: Uint8Array, slot: Uint8Array): number | undefined {
-    return (this.#findPlace.get(key, slot) as unknown as [number] | undefined)?.[0]
+  /** Whether a place names the row of another one, which has its own: that row stays. */
+  #isAnothers(seq: number, place: string): boolean {
+    const found = this.#findRow.get(seq) as unknown as [Uint8Array, Uint8Array] | undefined
+    if (found === undefined) return false
+    const its = placeOf({ key: found[0], slot: found[1] })
+    return its !== place && (this.waitingAt(its)?.seq ?? this.#seqAt(...found)) === seq
   }
 
-  #waitingAt(place: string): IndexedRow | undefined {
-    return this.#gathering.get(place) ?? this.#frozen?.rows.get(place)
+  #seqAt(key: Uint8Array, slot: Uint8Array): number | undefined {
+    return (this.#findPlace.get(key, slot) as unknown as [number] | undefined)?.[0]
   }
 
   /** Of a row that is gone or does not say any more where it belongs: what waits for it is searched. */
@@ -244,7 +253,7 @@ export class LaggingIndex {
 }
 
 /** A name for a place, in about the order of the index. No byte of UTF-8 is 0xff, so that it is one only. */
-function placeOf({ key, slot }: Pick<IndexedRow, 'key' | 'slot'>): string {
+export function placeOf({ key, slot }: Pick<IndexedRow, 'key' | 'slot'>): string {
   const start = `${latin1(key)}\xff`
   return slot.length === 0 ? start : start + latin1(slot)
 }

@@ -54,6 +54,11 @@ export interface SqliteStore extends Store {
   readonly amnesia: boolean
   /** Bytes of the disk that are free still, and will be taken by what is durable already. */
   readonly growthBytes: number
+  /**
+   * Mends what the index of keys says of the rows with a sequence > `after` and ≤ `upTo`; how many that were.
+   * @throws LatticeError STORE_CORRUPT, STORE_SUSPECT
+   */
+  mendPlaces(after: Sequence, upTo: Sequence): Promise<number>
   /** The rows as they are on the disk now, in a connection of their own. */
   freeze(): FrozenRows
 }
@@ -112,6 +117,7 @@ class ThreadedStore implements SqliteStore {
   readonly #reader: SqliteReader
   readonly #ended = Promise.withResolvers<void>()
   #pending: Pending[] = []
+  #mends: PromiseWithResolvers<number>[] = []
   /** Rows that the writer has already. */
   #prepared: NewRow[] = []
   #lastSeq: Sequence
@@ -133,6 +139,7 @@ class ThreadedStore implements SqliteStore {
     this.amnesia = reader.fact(amnesiaFact) !== undefined
     worker.on('message', (reply: WriterReply) => {
       if (reply.kind === 'committed') this.#settle(reply)
+      else if (reply.kind === 'mended') this.#mended(reply)
     })
     worker.on('error', error => this.#fail(`the writer thread failed: ${String(error)}`))
     worker.on('exit', () => {
@@ -209,6 +216,14 @@ class ThreadedStore implements SqliteStore {
     })
   }
 
+  mendPlaces(after: Sequence, upTo: Sequence): Promise<number> {
+    if (this.#refusal) return Promise.resolve(0)
+    const mend = Promise.withResolvers<number>()
+    this.#mends.push(mend)
+    this.#send({ places: { after, upTo } })
+    return mend.promise
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#shutDown()
     return this.#closing
@@ -241,10 +256,18 @@ class ThreadedStore implements SqliteStore {
     })
   }
 
+  /** On a disk that is full, or while others hold the file, the next scrub comes by again. */
+  #mended({ count, failure }: WriterReply & { kind: 'mended' }): void {
+    const mend = this.#mends.shift()
+    if (failure?.code === 'STORE_CORRUPT' || failure?.code === 'STORE_SUSPECT') mend?.reject(errorOf(failure))
+    else mend?.resolve(count)
+  }
+
   /** Without a writer nothing is kept any more, and what it had is in doubt; a store opened anew has one. */
   #fail(why: string): void {
     this.#refusal ??= new LatticeError('STORE_SUSPECT', why)
     for (const { reject } of this.#pending.splice(0)) reject(this.#refusal)
+    for (const { resolve } of this.#mends.splice(0)) resolve(0)
   }
 }
 

@@ -16,20 +16,19 @@ import {
 } from 'node:worker_threads'
 import {
   assert,
-  horizonKey,
   isLatticeError,
   LatticeError,
-  parseStored,
   type ErrorCode,
   type Incarnation,
   type StoreRemedy,
 } from '@lattice/core'
 import { writeSentinel } from './incarnation-file.ts'
-import { unpackBatch } from './sqlite-batch.ts'
+import { frees, unpackBatch } from './sqlite-batch.ts'
 import { commitError, isFlushFailure } from './sqlite-error.ts'
 import { FactWriter } from './sqlite-facts.ts'
 import { LaggingIndex, type IndexLag } from './sqlite-index.ts'
 import { busyTimeoutMs, openDatabase, type OpenedDatabase, type StoreNote } from './sqlite-open.ts'
+import { PlaceCheck, type RowRange } from './sqlite-places.ts'
 import { Room } from './sqlite-room.ts'
 import { newestSeqSql, storeFiles } from './sqlite-schema.ts'
 
@@ -48,10 +47,11 @@ export interface WriterOptions {
 }
 
 /**
- * To the writer: a packed batch; the first rows of the next one, which its block then leaves out; that these
- * will not be committed; or the wish to end.
+ * To the writer: a packed batch; the first rows of the next one, which its block then leaves out; rows whose
+ * places are to be looked at; that what was prepared will not be committed; or the wish to end.
  */
-export type WriterRequest = Uint8Array | { readonly part: Uint8Array } | 'discard' | 'close'
+export type WriterRequest =
+  Uint8Array | { readonly part: Uint8Array } | { readonly places: RowRange } | 'discard' | 'close'
 
 /** An error on its way between threads. Without a code it is a bug of ours. */
 export interface WriterFailure {
@@ -71,6 +71,7 @@ export type WriterReply =
       readonly notes: readonly StoreNote[]
     }
   | { readonly kind: 'failed'; readonly failure: WriterFailure }
+  | { readonly kind: 'mended'; readonly count: number; readonly failure: WriterFailure | undefined }
   | {
       readonly kind: 'committed'
       readonly verdicts: ReadonlyArray<WriterFailure | undefined>
@@ -113,6 +114,7 @@ class Writer {
   readonly #database: DatabaseSync
   readonly #directory: string
   readonly #index: LaggingIndex
+  readonly #places: PlaceCheck
   readonly #facts: FactWriter
   readonly #room: Room
   readonly #beginTransaction: StatementSync
@@ -143,6 +145,7 @@ class Writer {
     this.#lastSeq = Number(database.prepare(newestSeqSql).get()?.['seq'])
     this.#facts = new FactWriter(database)
     this.#index = new LaggingIndex(database, unindexed, this.#lastSeq, lag)
+    this.#places = new PlaceCheck(database, this.#index)
     // So nobody doubts them again, and nobody believes them who does not.
     const failure = unindexed.doubtful > 0 ? this.#indexAll() : undefined
     if (failure) throw new LatticeError(failure.code ?? 'STORE_UNAVAILABLE', failure.message)
@@ -192,6 +195,23 @@ class Writer {
     if (this.#begun === undefined) return
     this.#rollBack(this.#begun.before)
     this.#begun = undefined
+  }
+
+  /** Mends the places of rows; of what has been prepared, with its commit. */
+  mendPlaces(range: RowRange): WriterReply {
+    let count = 0
+    const begun = this.#begun
+    // Its transaction has ended: the next scrub comes by again.
+    if (begun?.failure) return { kind: 'mended', count, failure: undefined }
+    const work = (): void => {
+      const astray = this.#places.find(range)
+      this.#places.mend(astray)
+      count = astray.length
+    }
+    const failure =
+      begun === undefined ? this.#finish(this.#begin(false), work) : this.#attempt(begun.before, work)
+    if (begun !== undefined) begun.failure ??= failure
+    return { kind: 'mended', count: failure === undefined ? count : 0, failure }
   }
 
   /** Tells the sentinel now and then how far the store has come: an old copy of it is recognised by that. */
@@ -313,17 +333,6 @@ class Writer {
   }
 }
 
-const horizonName = Buffer.from(horizonKey)
-
-/** Whether a block brings no value: deletes are to be possible on a full disk, and so is what ends them. */
-function frees(block: Uint8Array): boolean {
-  return unpackBatch(block).rows.every(({ key, bytes, digest }) => {
-    if (Buffer.compare(key, horizonName) === 0) return true
-    const entry = parseStored(bytes, digest)
-    return entry !== undefined && entry.value === undefined
-  })
-}
-
 /** Whether what lies on the disk is in doubt: then another try would only hide it. */
 function isDamage({ code }: WriterFailure): boolean {
   return code === 'STORE_CORRUPT' || code === 'STORE_SUSPECT'
@@ -358,7 +367,9 @@ function run(port: MessagePort, options: WriterOptions): void {
     }
     if (group.length > 0) reply({ kind: 'committed', verdicts: writer.commit(group), marker: writer.marker })
     if (request === 'discard') writer.discard()
-    else if (typeof request === 'object') writer.prepare(request.part)
+    else if (typeof request === 'object')
+      if ('part' in request) writer.prepare(request.part)
+      else if ('places' in request) reply(writer.mendPlaces(request.places))
     writer.note()
     open = request !== 'close'
   }

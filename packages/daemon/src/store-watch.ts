@@ -4,6 +4,7 @@
 import { dirname } from 'node:path'
 import type { ComponentHealth, IntegrityReport } from '@lattice/api'
 import type { Clock, NodeStatus } from '@lattice/core'
+import { counted } from './counted.ts'
 import { createIntegrityCheck, type IntegrityCheck } from './host/integrity.ts'
 import type { Log } from './host/log.ts'
 import { watchDisk, type RunningProbe } from './host/probes.ts'
@@ -12,7 +13,7 @@ import type { SqliteStore } from './sqlite-store.ts'
 
 /** What is watched. */
 export interface StoreWatchParts {
-  readonly store: Pick<SqliteStore, 'path' | 'growthBytes'>
+  readonly store: Pick<SqliteStore, 'path' | 'growthBytes' | 'mendPlaces'>
   readonly runtime: Runtime
   readonly clock: Clock
   readonly log: Log
@@ -36,6 +37,12 @@ export async function watchStore({ store, runtime, clock, log }: StoreWatchParts
       scan: (after, limit) => runtime.scan(after, limit),
       readmit: signed => runtime.readmit(signed),
       damage: () => runtime.status().damage,
+      mendPlaces: async (after, upTo) => {
+        const count = await store.mendPlaces(after, upTo)
+        if (count === 0) return
+        const text = `the index of keys was damaged for ${counted(count, 'row')}, and is mended`
+        log.warn(text, { code: 'ENTRY_DAMAGED' })
+      },
     },
     clock,
     onFailure: reason => log.error(`the store could not be checked: ${reason}`, { code: 'STORE_CORRUPT' }),

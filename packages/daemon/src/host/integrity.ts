@@ -18,6 +18,8 @@ export interface Scrubbed {
   readmit(signed: readonly Uint8Array[]): Promise<boolean>
   /** What is in quarantine. */
   damage(): DamageStatus
+  /** Mends what the store's index of keys says of the rows with a sequence > `after` and ≤ `upTo`. */
+  mendPlaces?(after: Sequence, upTo: Sequence): Promise<unknown>
 }
 
 /** What the check needs. */
@@ -194,6 +196,7 @@ class Scrub implements IntegrityCheck {
       end ??= scan.newest
       tally(progress, scan)
       if (scan.unvouched.length > 0) await node.readmit(scan.unvouched)
+      await node.mendPlaces?.(next, scan.next ?? scan.newest)
       next = (scan.next ?? end) < end ? scan.next : undefined
       if (next !== undefined) await this.#pause(scan.bytes)
     }
