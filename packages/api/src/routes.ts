@@ -137,7 +137,7 @@ const stateRoutes = {
     query: noQuery,
     headers: ['If-None-Match'],
     answers: { 200: text('{"key","type","value"} per line; ETag is the root', 'application/jsonl') },
-    problems: ['ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', ...storeProblems],
+    problems: ['REQUEST_INVALID', 'ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', ...storeProblems],
   }),
   putKey: defineRoute({
     ...putKey,

@@ -62,6 +62,20 @@ describe('OpenAPI', () => {
     expect(answersOf('put', key)['507']?.description).toBe('STORE_UNAVAILABLE, STORE_FULL')
   })
 
+  it('leaves room for more members in answers, and none in what is signed or asked for', async () => {
+    const { paths } = (await world.ask('/openapi.json')).json as { paths: Record<string, object> }
+    const closed = { additionalProperties: false }
+    const listed = (operation: unknown, ...path: string[]): unknown =>
+      path.reduce<unknown>((at, step) => (at as Record<string, unknown>)[step], operation)
+    const content = ['content', 'application/json', 'schema']
+    const reading = listed(paths['/api/lattice/state/{key}'], 'get', 'responses', '200', ...content)
+    expect(reading).not.toMatchObject(closed)
+    expect(listed(reading, 'properties', 'proof')).toMatchObject(closed)
+    expect(listed(paths['/api/lattice/transactions'], 'post', 'requestBody', ...content)).toMatchObject(
+      closed,
+    )
+  })
+
   it('/docs explains every error code at the link that errors give', async () => {
     const problem = problemSchema.parse((await world.ask('/api/lattice/state/none')).json)
     const docs = await world.ask('/docs')
