@@ -59,6 +59,8 @@ describe('OpenAPI', () => {
     const closed = ['NODE_CLONED', 'NOT_READY', 'OVERLOADED', 'STORE_SUSPECT']
     expect(codesOf('delete')).toEqual(closed)
     expect(codesOf('put')).toEqual(['ENTRY_DAMAGED', ...closed])
+    // A delete is a tombstone, whether there was something or not.
+    expect(answersOf('delete', key)).not.toHaveProperty('404')
     expect(answersOf('put', key)['507']?.description).toBe('STORE_UNAVAILABLE, STORE_FULL')
   })
 
