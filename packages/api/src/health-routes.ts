@@ -11,13 +11,12 @@ import {
 } from './schemas/health.ts'
 import { historyQuerySchema, historySchema } from './schemas/history.ts'
 
+const anyTexts = z.union([z.string(), z.array(z.string())]).optional()
+
 /** Probes may append anything; only these two mean something. */
 const checkQuerySchema = z.object({
-  verbose: z.string().optional().describe('lists the checks'),
-  exclude: z
-    .union([z.string(), z.array(z.string())])
-    .optional()
-    .describe('checks to leave out'),
+  verbose: anyTexts.describe('lists the checks'),
+  exclude: anyTexts.describe('checks to leave out'),
 })
 
 /** Health, metrics and history. */
@@ -51,7 +50,7 @@ export const healthRoutes = {
     auth: 'open',
     query: checkQuerySchema,
     answers: { 200: text('alive', 'text/plain') },
-    problems: [],
+    problems: ['REQUEST_INVALID'],
   }),
   getReadiness: defineRoute({
     method: 'GET',
@@ -61,7 +60,7 @@ export const healthRoutes = {
     auth: 'open',
     query: checkQuerySchema,
     answers: { 200: text('ready', 'text/plain'), 503: text('not ready', 'text/plain') },
-    problems: [],
+    problems: ['REQUEST_INVALID'],
   }),
   getStatus: defineRoute({
     method: 'GET',
@@ -87,7 +86,7 @@ export const healthRoutes = {
     group: 'health',
     summary: 'Prometheus text, or OpenMetrics by Accept',
     auth: 'open',
-    answers: { 200: text('The metrics', 'text/plain') },
+    answers: { 200: { ...text('The metrics', 'text/plain'), onWish: 'application/openmetrics-text' } },
     problems: [],
   }),
   getHistory: defineRoute({
@@ -110,7 +109,7 @@ export const nodeRoutes = {
     group: 'node',
     summary: 'The dashboard to a browser, a table of contents to anything else',
     auth: 'open',
-    answers: { 200: json('Name, version, endpoints', rootAnswerSchema) },
+    answers: { 200: { ...json('Name, version, endpoints', rootAnswerSchema), onWish: 'text/html' } },
     problems: [],
   }),
   getOpenapi: defineRoute({

@@ -18,8 +18,14 @@ const headerText: Record<RouteHeader, string> = {
   'Last-Event-ID': 'replays the events after this one',
 }
 
+/** Answers may get more members in later versions, except where their schema is strict. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
-  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io }) as JsonObject
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, {
+    io,
+    override: ({ zodSchema: { _zod }, jsonSchema: made }) => {
+      if (_zod.def.type === 'object' && _zod.def.catchall === undefined) delete made.additionalProperties
+    },
+  }) as JsonObject
   return rest
 }
 
@@ -40,14 +46,16 @@ function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query'): J
 
 function answerOf(answer: RouteAnswer): JsonObject {
   const { description } = answer
-  if ('schema' in answer)
-    return {
-      description,
-      content: { 'application/json': { schema: jsonSchema(answer.schema, 'output') } },
-    }
-  if ('mediaType' in answer)
-    return { description, content: { [answer.mediaType]: { schema: { type: 'string' } } } }
-  return { description }
+  if (!('schema' in answer || 'mediaType' in answer)) return { description }
+  const text = { schema: { type: 'string' } }
+  const main =
+    'schema' in answer
+      ? { 'application/json': { schema: jsonSchema(answer.schema, 'output') } }
+      : { [answer.mediaType]: text }
+  return {
+    description,
+    content: { ...main, ...(answer.onWish === undefined ? {} : { [answer.onWish]: text }) },
+  }
 }
 
 function problemsOf(route: Route): JsonObject {

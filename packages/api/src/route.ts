@@ -4,10 +4,13 @@
 import type { z } from 'zod'
 import type { ProblemCode } from './problem.ts'
 
-/** A JSON answer with its schema, an answer of another media type, or one without a body. */
+/**
+ * A JSON answer with its schema, an answer of another media type, or one without a body. `onWish` is what else
+ * there is for those who ask for it (Accept).
+ */
 export type RouteAnswer =
-  | { readonly description: string; readonly schema: z.ZodType }
-  | { readonly description: string; readonly mediaType: string }
+  | { readonly description: string; readonly schema: z.ZodType; readonly onWish?: string }
+  | { readonly description: string; readonly mediaType: string; readonly onWish?: string }
   | { readonly description: string }
 
 /** Conditional and idempotency headers a route understands. */

@@ -72,7 +72,6 @@ const deleteProblems = [
   'KEY_INVALID',
   'REQUEST_INVALID',
   'UNAUTHORIZED',
-  'KEY_NOT_FOUND',
   'VERSION_MISMATCH',
   'IDEMPOTENCY_CONFLICT',
   'RATE_LIMITED',
@@ -137,7 +136,7 @@ const stateRoutes = {
     query: noQuery,
     headers: ['If-None-Match'],
     answers: { 200: text('{"key","type","value"} per line; ETag is the root', 'application/jsonl') },
-    problems: ['ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', ...storeProblems],
+    problems: ['REQUEST_INVALID', 'ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', ...storeProblems],
   }),
   putKey: defineRoute({
     ...putKey,

@@ -62,6 +62,8 @@ describe('the history', () => {
     ['series=keys&from=yesterday', /from: expected Unix seconds or RFC 3339/],
     ['series=keys&from=200&to=100', /from: expected a moment before `to`/],
     ['series=keys&from=0&to=1700000000', /at most 400 days/],
+    // What the answer says of it could not be written in RFC 3339.
+    ['series=keys&to=253402300800', /to: expected .* until the year 9999/],
     ['series=keys&step=fast', /step: expected a duration/],
     ['series=keys&points=3', /points|unrecognized/i],
   ])('refuses %s by naming the field', async (query, detail) => {

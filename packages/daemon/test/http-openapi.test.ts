@@ -59,7 +59,23 @@ describe('OpenAPI', () => {
     const closed = ['NODE_CLONED', 'NOT_READY', 'OVERLOADED', 'STORE_SUSPECT']
     expect(codesOf('delete')).toEqual(closed)
     expect(codesOf('put')).toEqual(['ENTRY_DAMAGED', ...closed])
+    // A delete is a tombstone, whether there was something or not.
+    expect(answersOf('delete', key)).not.toHaveProperty('404')
     expect(answersOf('put', key)['507']?.description).toBe('STORE_UNAVAILABLE, STORE_FULL')
+  })
+
+  it('leaves room for more members in answers, and none in what is signed or asked for', async () => {
+    const { paths } = (await world.ask('/openapi.json')).json as { paths: Record<string, object> }
+    const closed = { additionalProperties: false }
+    const listed = (operation: unknown, ...path: string[]): unknown =>
+      path.reduce<unknown>((at, step) => (at as Record<string, unknown>)[step], operation)
+    const content = ['content', 'application/json', 'schema']
+    const reading = listed(paths['/api/lattice/state/{key}'], 'get', 'responses', '200', ...content)
+    expect(reading).not.toMatchObject(closed)
+    expect(listed(reading, 'properties', 'proof')).toMatchObject(closed)
+    expect(listed(paths['/api/lattice/transactions'], 'post', 'requestBody', ...content)).toMatchObject(
+      closed,
+    )
   })
 
   it('/docs explains every error code at the link that errors give', async () => {

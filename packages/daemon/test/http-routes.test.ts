@@ -209,6 +209,7 @@ describe('legacy shapes', () => {
     ['?mode=foo', 'foo'],
     ['?mode=P2P', 'P2P'],
     ['?mode=', ''],
+    ['?mode=p2p&mode=http', 'p2p, http'],
   ])('switch %s is refused in the words clients show', async (query, named) => {
     const { status, json } = await world.ask(`/api/lattice/sync/switch${query}`, { method: 'POST' })
     const words = `Invalid mode: ${named}. Use 'p2p', 'http', or 'auto'`

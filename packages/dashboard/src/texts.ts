@@ -156,6 +156,10 @@ export const texts = {
     allAsleep: 'The other nodes are asleep.',
     spacesSilent: 'The other nodes do not answer; Spaces may be asleep.',
     nobody: 'No other node answers.',
+    forcedAway: {
+      p2p: 'No other node answers over peer-to-peer, which the operator has forced; over HTTP there are answers.',
+      http: 'No other node answers over HTTP, which the operator has forced; over peer-to-peer there are answers.',
+    },
     works: 'Local reads and writes work.',
     all: (count: number): string => (count === 2 ? 'Both nodes' : `All ${count} nodes`),
     differ: (all: string): string => `${all} are connected; changes are on their way.`,

@@ -62,7 +62,7 @@ export function verdictOf(facts: Facts): Verdict {
     const sentence = trouble === undefined ? said.alone : said.both(said.alone, trouble)
     return { state: 'degraded', sentence }
   }
-  if (lost.length === peers.length) return isolated(peers, trouble)
+  if (lost.length === peers.length) return isolated(status, peers, trouble)
   const using = usingWords(status)
   if (lost.length > 0) {
     const all = peers.length + 1
@@ -95,12 +95,16 @@ function troubleOf({ status, health }: Facts, isApart: boolean): string | undefi
 }
 
 /** Nobody is reached. With trouble here, nothing is said of reads and writes: it may be that they fail. */
-function isolated(peers: readonly Peer[], trouble: string | undefined): Verdict {
+function isolated({ mode }: SyncStatus, peers: readonly Peer[], trouble: string | undefined): Verdict {
   const asleep = trouble === undefined ? 'asleep' : 'degraded'
   const say = (state: StateName, what: string): Verdict => ({
     state,
     sentence: said.both(what, trouble ?? said.works),
   })
+  if (mode !== 'auto') {
+    const other = mode === 'p2p' ? 'http' : 'p2p'
+    if (peers.some(peer => peer.links[other].state === 'up')) return say('down', said.forcedAway[mode])
+  }
   if (peers.every(peer => peer.last_seen === null)) return say('down', said.nobodyYet)
   if (peers.every(peer => peer.asleep === true)) return say(asleep, said.allAsleep)
   if (peers.every(peer => peer.asleep === true || sleepsOnSpace(peer))) return say(asleep, said.spacesSilent)

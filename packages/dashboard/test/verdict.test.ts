@@ -116,6 +116,19 @@ describe('the verdict', () => {
       'No other node answers. Local reads and writes work.',
     ],
     [
+      'a forced mode that reaches nobody',
+      facts([peer({ path: 'none' })], { mode: 'p2p', phase: 'FORCED', warnings: [warning('high', true)] }),
+      'down',
+      'No other node answers over peer-to-peer, which the operator has forced; over HTTP there are answers. ' +
+        'Local reads and writes work.',
+    ],
+    [
+      'a forced mode, and nobody either way',
+      facts([peer({ path: 'none', links: { p2p: up, http: { ...up, state: 'down' } } })], { mode: 'p2p' }),
+      'down',
+      'No other node answers. Local reads and writes work.',
+    ],
+    [
       'one asleep',
       facts([peer({ name: 'node1', path: 'none', asleep: true }), peer()]),
       'asleep',

@@ -244,9 +244,9 @@ export class SyncHandler {
   }
 
   #refuse(request: SyncRequest, { status, code, detail, headers, members }: Refusal): SyncResponse {
-    const hint = errorCatalog[code][1]
-    const title = errorCatalog[code][0]
-    const problem = { title, status, detail, code, hint, success: false, ...members }
+    const [title, hint] = errorCatalog[code]
+    const docs = `/docs#${code}`
+    const problem = { type: docs, title, status, detail, success: false, code, hint, docs, ...members }
     const body = new TextEncoder().encode(JSON.stringify(problem))
     return this.#answer(request, status, { 'content-type': problemType, ...headers }, body)
   }

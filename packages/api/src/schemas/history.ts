@@ -29,13 +29,16 @@ const nameListSchema = z
   .transform(text => [...new Set(text.split(','))])
   .pipe(z.array(z.enum(names, `one or more of ${names.join(', ')}, separated by commas`)).min(1))
 
+/** The end of the last year that RFC 3339 can write. */
+const wallMsMax = Date.UTC(10_000, 0) - 1
+
 const instantSchema = z
   .string()
   .max(40)
   .transform((text, context) => {
     const wall = /^\d{1,12}$/.test(text) ? Number(text) * 1000 : Date.parse(text)
-    if (Number.isSafeInteger(wall) && wall >= 0) return wall
-    context.addIssue({ code: 'custom', message: 'expected Unix seconds or RFC 3339' })
+    if (wall >= 0 && wall <= wallMsMax) return wall
+    context.addIssue({ code: 'custom', message: 'expected Unix seconds or RFC 3339, until the year 9999' })
     return z.NEVER
   })
 

@@ -9,7 +9,7 @@
 import type { ReadingTag, Version } from '@lattice/core'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { WriteOptions } from '../node.ts'
-import { HttpProblem } from './problems.ts'
+import { invalid } from './problems.ts'
 
 const entityTag = /^(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"$/
 const readingTag = /^([0-9a-f]{16})(?:-([0-9a-f]{16}))?$/
@@ -24,11 +24,7 @@ function readTags(header: string, name: string): readonly Tag[] | '*' {
   if (header.trim() === '*') return '*'
   return header.split(',').map(part => {
     const match = entityTag.exec(part.trim())
-    if (match?.[2] === undefined) {
-      throw new HttpProblem('REQUEST_INVALID', `${name} takes versions in double quotes, or *`, {
-        fields: [{ field: name, message: 'versions in double quotes, or *' }],
-      })
-    }
+    if (match?.[2] === undefined) throw invalid(name, 'expected versions in double quotes, or *')
     return { weak: match[1] !== undefined, text: match[2] }
   })
 }
@@ -72,12 +68,9 @@ function ifNoneMatch(header: string): WriteOptions {
 /** The write options a request asks for. */
 export function writeOptions(headers: IncomingHttpHeaders): WriteOptions {
   const { 'if-match': match, 'if-none-match': noneMatch, 'idempotency-key': once } = headers
-  if (match !== undefined && noneMatch !== undefined) {
-    throw new HttpProblem('REQUEST_INVALID', 'send If-Match or If-None-Match, not both')
-  }
-  if (once !== undefined && (typeof once !== 'string' || !idempotencyKey.test(once))) {
-    throw new HttpProblem('REQUEST_INVALID', 'Idempotency-Key takes 1 to 255 visible ASCII characters')
-  }
+  if (match !== undefined && noneMatch !== undefined) throw invalid('If-None-Match', 'not with If-Match')
+  if (once !== undefined && (typeof once !== 'string' || !idempotencyKey.test(once)))
+    throw invalid('Idempotency-Key', 'expected 1 to 255 visible ASCII characters')
   return {
     ...(match === undefined ? {} : ifMatch(match)),
     ...(noneMatch === undefined ? {} : ifNoneMatch(noneMatch)),

@@ -4,7 +4,7 @@ import type { HistorySeriesName, RouteResult, Routes } from '@lattice/api'
 import type { NodeStatus } from '@lattice/core'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
-import { HttpProblem } from './problems.ts'
+import { invalid } from './problems.ts'
 import { moment } from './shapes.ts'
 
 type HistoryAnswer = RouteResult<Routes['getHistory']>
@@ -54,9 +54,8 @@ export function mountHistory(
     const { wall } = clock.now()
     const to = query.to ?? wall
     const from = query.from ?? Math.max(0, to - spanMsDefault)
-    if (from >= to) throw new HttpProblem('REQUEST_INVALID', 'from: expected a moment before `to`')
-    if (to - from > historyMsMax)
-      throw new HttpProblem('REQUEST_INVALID', 'from: expected at most 400 days before `to`')
+    if (from >= to) throw invalid('from', 'expected a moment before `to`')
+    if (to - from > historyMsMax) throw invalid('from', 'expected at most 400 days before `to`')
     const found = await history?.read({ families: query.series, from, to, stepMs: query.step ?? 1000 })
     const names = namesOf(node.status(), info.name)
     const series = [...(found?.series ?? [])].map(([name, points]) => {

@@ -8,7 +8,7 @@
 import { valueDepthMax } from '@lattice/core'
 import type { ErrorCode, JsonValue } from '@lattice/core'
 import { repeatedName } from '../json-repetition.ts'
-import { HttpProblem } from './problems.ts'
+import { invalid } from './problems.ts'
 
 interface Visit {
   readonly value: unknown
@@ -24,7 +24,7 @@ const pathCharsMax = 120
 
 function refuse(code: ErrorCode, path: string, message: string): never {
   const field = path.length > pathCharsMax ? `${path.slice(0, pathCharsMax)}…` : path
-  throw new HttpProblem(code, `${field}: ${message}`, { fields: [{ field, message }] })
+  throw invalid(field, message, code)
 }
 
 function checkString(text: string, path: string): void {
@@ -70,7 +70,7 @@ export function parseJson(bytes: Uint8Array, depthMax: number = valueDepthMax): 
   try {
     text = strictUtf8.decode(bytes)
   } catch {
-    throw new HttpProblem('REQUEST_INVALID', 'the body is not valid UTF-8')
+    throw invalid('body', 'not valid UTF-8')
   }
   let value: JsonValue
   try {
@@ -78,7 +78,7 @@ export function parseJson(bytes: Uint8Array, depthMax: number = valueDepthMax): 
   } catch (error) {
     const reason =
       typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : ''
-    throw new HttpProblem('REQUEST_INVALID', `the body is not JSON${reason === '' ? '' : `: ${reason}`}`)
+    throw invalid('body', `not JSON${reason === '' ? '' : `: ${reason}`}`)
   }
   const name = repeatedName(text, checkJson(value, depthMax))
   if (name !== undefined) refuse('VALUE_INVALID', name, 'the name stands twice in one object')

@@ -66,6 +66,11 @@ async function readJson(route: Route, request: Request): Promise<unknown> {
   return parseJson(await readBody(request), valueDepthMax + (wrapped ? transactionDepth : 0))
 }
 
+/** Express looks for a query each time it is asked for one. */
+function queryOf(request: Request): Record<string, unknown> {
+  return request.url.includes('?') ? { ...request.query } : {}
+}
+
 function expressPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1')
 }
@@ -81,8 +86,7 @@ export function createMount(app: Express, requireAdmin: RequestHandler): Mount {
     const run: RequestHandler = async (request, response) => {
       const row: Route = route
       const params = validate(row, 'params', { ...request.params })
-      // Express looks for a query each time it is asked for one.
-      const query = validate(row, 'query', request.url.includes('?') ? { ...request.query } : {})
+      const query = row.query === undefined ? undefined : validate(row, 'query', queryOf(request))
       const body = row.body === undefined ? undefined : validate(row, 'body', await readJson(row, request))
       await handler({ params, query, body } as RouteRequest<typeof route>, request, response)
     }

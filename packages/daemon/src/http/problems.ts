@@ -35,6 +35,11 @@ export class HttpProblem extends LatticeError {
   }
 }
 
+/** The refusal of a request in which one thing is wrong: where it is, and what is expected there. */
+export function invalid(field: string, message: string, code: ErrorCode = 'REQUEST_INVALID'): HttpProblem {
+  return new HttpProblem(code, `${field}: ${message}`, { fields: [{ field, message }] })
+}
+
 /** Seconds after which a refusal of this kind may be gone: time for a commit or two, or for a start. */
 const retryAfterSeconds: Partial<Record<ProblemCode, number>> = {
   OVERLOADED: 1,
@@ -106,7 +111,12 @@ export function createProblemHandler(log: HttpLog | undefined): ErrorRequestHand
       return
     }
     if (error instanceof URIError || statusOf(error) === 400) {
-      send(response, problemBody('REQUEST_INVALID', 'the URL is not valid percent-encoded UTF-8'), {})
+      const errors = [{ field: 'path', message: 'percent-encoded UTF-8' }]
+      send(
+        response,
+        problemBody('REQUEST_INVALID', 'the URL is not valid percent-encoded UTF-8', { errors }),
+        {},
+      )
       return
     }
     const instance = `urn:uuid:${randomUUID()}`

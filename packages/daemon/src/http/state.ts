@@ -11,7 +11,7 @@ import { damagedWithin, refuseDamaged } from './damaged-keys.ts'
 import { sendJson, sendJsonText } from './json-answer.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
-import { HttpProblem } from './problems.ts'
+import { HttpProblem, invalid } from './problems.ts'
 import { readerOf } from './readers.ts'
 import { createSnapshots, encodeMember } from './state-snapshot.ts'
 import type { Snapshots } from './state-snapshot.ts'
@@ -106,8 +106,7 @@ function cursorText(next: string): string {
 function readCursor(cursor: string): string {
   const next = Buffer.from(cursor, 'base64url').toString()
   if (cursorText(next) === cursor) return next
-  const message = 'not a next_cursor of an earlier page'
-  throw new HttpProblem('REQUEST_INVALID', `cursor: ${message}`, { fields: [{ field: 'cursor', message }] })
+  throw invalid('cursor', 'not a next_cursor of an earlier page')
 }
 
 type StateQuery = RouteRequest<Routes['getState']>['query']

@@ -6,7 +6,7 @@ import type { LatticeNode } from '../node.ts'
 import type { CallerOf } from './caller.ts'
 import type { Mount } from './mount.ts'
 import type { HttpLog } from './options.ts'
-import { HttpProblem } from './problems.ts'
+import { HttpProblem, invalid } from './problems.ts'
 import { moment, momentOrNull } from './shapes.ts'
 
 /** A forced mode lasts at least this long: anything shorter ends before it can be seen. */
@@ -21,9 +21,10 @@ const forMsMax = 30 * 24 * 3_600_000
 export const refuseUnknownMode: RequestHandler = (request, _response, next) => {
   const { mode } = request.query
   if (requestedModeSchema.safeParse(mode).success) return next()
-  const named = typeof mode === 'string' ? mode : '(none)'
+  const named = mode === undefined ? '(none)' : [mode].flat().join(', ')
   const message = `Invalid mode: ${named}. Use 'p2p', 'http', or 'auto'`
-  return next(new HttpProblem('MODE_INVALID', message, { extra: { message } }))
+  const fields = [{ field: 'mode', message: "expected 'p2p', 'http', or 'auto', once" }]
+  return next(new HttpProblem('MODE_INVALID', message, { fields, extra: { message } }))
 }
 
 function limitOf(text: string | undefined, mode: RequestedMode): number | undefined {
@@ -36,7 +37,7 @@ function limitOf(text: string | undefined, mode: RequestedMode): number | undefi
         ? 'a duration from 1s to 30d, e.g. 30m'
         : undefined
   if (message === undefined) return ms
-  throw new HttpProblem('REQUEST_INVALID', `for: ${message}`, { fields: [{ field: 'for', message }] })
+  throw invalid('for', message)
 }
 
 function sentence(status: NodeStatus): string {
