@@ -1,6 +1,6 @@
 /** `lattice verify-proof`: what it accepts, from where, and what it says of everything else. */
 import { sign } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -153,6 +153,14 @@ describe('lattice verify-proof', () => {
     const elsewhere = await check(proof, '--root', 'ab'.repeat(32))
     expect(elsewhere.stdout).toContain('the root is')
     expect([stranger.code, elsewhere.code]).toEqual([1, 1])
+  })
+
+  it('takes the word of the node whose configuration it is, which no configuration has to name', async () => {
+    const seed = Buffer.from(privateKey.export({ format: 'jwk' }).d ?? '', 'base64url').toString('hex')
+    mkdirSync(join(home, 'own'), { mode: 0o700 })
+    writeFileSync(join(home, 'own', 'identity.key'), `${seed}\n`, { mode: 0o600 })
+    const own = await check(proof, '--trusted-keys', 'ab'.repeat(32), '--state-dir', 'own')
+    expect([own.code, JSON.parse(own.stdout)]).toMatchObject([0, { ok: true, trusted: true }])
   })
 
   it('proves nothing while nobody can tell whose word counts: a misspelt key is not "any key"', async () => {

@@ -2,13 +2,18 @@
  * `lattice verify-proof FILE`: whether a kept answer of `GET /api/lattice/state/{key}?proof=true` proves what
  * it says. Offline: needs no daemon, and no key but those whose word is to count.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { keyProofOf, keyProofSchema, type SignedKeyProof } from '@lattice/api'
 import { checkProof, encodeValue, isLatticeError, isUnsound, toHex } from '@lattice/core'
 import type { JsonValue, NodeId, ProvenKey } from '@lattice/core'
 import type { Command } from 'commander'
 
+import type { Loaded } from '../config/index.ts'
 import { createVerifier, sha256 } from '../host/crypto.ts'
+import { identityFile, openIdentity } from '../host/identity.ts'
 import { CliError, exitCodes } from './exit.ts'
+import { identitySettings } from './id.ts'
 import { readInput } from './input.ts'
 import { brief, painter, print, printJson, visible, type Paint } from './io.ts'
 import type { Register } from './register.ts'
@@ -16,7 +21,11 @@ import { loadNeeded, withSettings } from './settings.ts'
 
 /** Adds the command. */
 export const registerVerifyProof: Register = (program, { io, run }) => {
-  const command = withSettings(program.command('verify-proof <file>'), ['TRUSTED_KEYS', 'FORMER_KEYS'])
+  const command = withSettings(program.command('verify-proof <file>'), [
+    'TRUSTED_KEYS',
+    'FORMER_KEYS',
+    'STATE_DIR',
+  ])
     .description('check a kept proof of one key, offline; - reads it from standard input')
     .option('--root <hex>', 'the root must be this one')
     .option('--json', 'machine-readable answer (lattice.verify-proof/v1)')
@@ -29,7 +38,8 @@ export const registerVerifyProof: Register = (program, { io, run }) => {
       const text = await readInput(io, file)
       const kept = findProof(parseDocument(file, text))
       const loaded = loadNeeded(self, io, ['TRUSTED_KEYS', 'FORMER_KEYS'])
-      const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
+      const others = loaded.lookup('TRUSTED_KEYS') ?? []
+      const trusted = others.length === 0 ? [] : [...others, ...ownId(loaded, io.cwd)]
       const former = loaded.lookup('FORMER_KEYS') ?? []
       const verdict = await judge(kept, { trusted, former, root: options.root })
       if (options.json === true) printJson(io, { schema: 'lattice.verify-proof/v1', ...documentOf(verdict) })
@@ -37,6 +47,17 @@ export const registerVerifyProof: Register = (program, { io, run }) => {
       return verdict.problems.length === 0 ? exitCodes.ok : exitCodes.failed
     }),
   )
+}
+
+/** The node of this configuration, which trusts itself without being told; none where it cannot be read. */
+function ownId(loaded: Loaded, cwd: string): NodeId[] {
+  try {
+    const { stateDir, configured } = identitySettings(loaded, cwd)
+    if (configured === undefined && !existsSync(join(stateDir, identityFile))) return []
+    return [openIdentity({ stateDir, configured }).nodeId]
+  } catch {
+    return []
+  }
 }
 
 function parseDocument(file: string, text: string): unknown {
