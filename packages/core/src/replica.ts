@@ -234,8 +234,12 @@ export class Replica {
     return verdicts
   }
 
-  /** Stages a horizon, to be signed: everything at or below it is held by all of `holders`. */
+  /**
+   * Stages a horizon, to be signed: everything at or below it is held by all of `holders`. Nothing, where one
+   * as late is here or on its way to the disk: another member may have been faster.
+   */
   propose(horizon: Version, holders: Holders): void {
+    if (horizon <= this.#recovery.stagedHorizon) return
     this.#stage(this.#draft(horizonContent(horizon, holders)))
   }
 

@@ -1,12 +1,20 @@
 /** What must be so of every member before a horizon is set: with any one of these missing, none is. */
 import { beforeEach, expect, it } from '@jest/globals'
-import { defaultParams, futureToleranceMs, versionAt, type NodeId } from '@lattice/core'
+import {
+  admit,
+  defaultParams,
+  futureToleranceMs,
+  horizonKey,
+  signEntry,
+  versionAt,
+  type NodeId,
+} from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { Compaction } from '../src/compaction.ts'
-import { holdersOf } from '../src/horizon.ts'
+import { holdersOf, horizonContent } from '../src/horizon.ts'
 import { createPeer, type Known, type Peer } from '../src/peers.ts'
 import { storedEntry } from '../src/winners.ts'
-import { alice, bob, carol } from './crypto.ts'
+import { alice, bob, carol, sha256 } from './crypto.ts'
 import { commit, life, openReplica, write } from './replicas.ts'
 
 const tombstoneRetentionMs = 3_600_000
@@ -14,6 +22,7 @@ const dayMs = 86_400_000
 /** The last horizon lies a day back, so that the next one is due in any case. */
 const last = versionAt(testWall - dayMs)
 const wall = testWall + dayMs
+const holders = new Map([alice, bob, carol].map(({ nodeId }, at) => [nodeId, life(at + 1)]))
 
 let one = openReplica(alice)
 let peers: Map<NodeId, Peer>
@@ -57,8 +66,8 @@ it('with all of it a horizon is set, and names all members in their lives', asyn
   await commit(one)
   expect(one.replica.horizon).toBe(versionAt(wall - tombstoneRetentionMs))
   const [row] = one.store.slots('\u0000horizon')
-  const holders = row && holdersOf(storedEntry(row))
-  expect(holders).toEqual(new Map([alice, bob, carol].map(({ nodeId }, at) => [nodeId, life(at + 1)])))
+  const named = row && holdersOf(storedEntry(row))
+  expect(named).toEqual(holders)
 })
 
 it.each<[string, (peer: Peer) => void]>([
@@ -129,3 +138,29 @@ it('what was told in the first round must have been applied everywhere by the se
   peer.cursor = { incarnation: life(2), seq: 6 }
   expect(proposes()).toBe(true)
 })
+
+it.each([
+  ['is durable', 0n, true],
+  ['is on its way to the disk', 0n, false],
+  ['is later, and durable', 1n, true],
+  ['is later, and on its way to the disk', 1n, false],
+])(
+  'a horizon of another member, set in the midst of a round, stays where it %s',
+  async (_, more, isDurable) => {
+    const { replica, store } = one
+    const own = versionAt(wall - tombstoneRetentionMs)
+    const acknowledge = (seq: number): void => {
+      for (const peer of peers.values()) peer.statedAcked = { incarnation: life(1), seq }
+    }
+    acknowledge(store.lastSeq - 1)
+    expect(proposes(1)).toBe(false)
+    const other = admit(signEntry(horizonContent(own + more, holders), carol, sha256))
+    expect(replica.offer([other], 'p2p', wall)).toEqual(['staged'])
+    if (isDurable) await commit(one)
+    for (const peer of peers.values()) peer.stated = { settled: replica.horizon, floor: versionAt(wall) }
+    acknowledge(store.lastSeq)
+    for (let look = 0; look < 5; look++) compaction.step(peers, undefined, { mono: (mono += 60_000), wall })
+    if (replica.hasForming) await commit(one)
+    expect(store.slots(horizonKey).map(row => storedEntry(row).digest)).toEqual([other.digest])
+  },
+)
