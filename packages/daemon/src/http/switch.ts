@@ -21,7 +21,7 @@ const forMsMax = 30 * 24 * 3_600_000
 export const refuseUnknownMode: RequestHandler = (request, _response, next) => {
   const { mode } = request.query
   if (requestedModeSchema.safeParse(mode).success) return next()
-  const named = mode === undefined ? '(none)' : [mode].flat().join(', ')
+  const named = mode === undefined ? '(none)' : [mode].flat().map(String).join(', ')
   const message = `Invalid mode: ${named}. Use 'p2p', 'http', or 'auto'`
   const fields = [{ field: 'mode', message: "expected 'p2p', 'http', or 'auto', once" }]
   return next(new HttpProblem('MODE_INVALID', message, { fields, extra: { message } }))
