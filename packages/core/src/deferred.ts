@@ -124,8 +124,8 @@ export class Deferred {
   }
 
   /**
-   * An entry of this version cannot be taken in: its author is unknown here, or it cannot be read. It may be
-   * the delete that silences what this node holds, and cursors pass it.
+   * An entry of this version cannot be taken in: its author is unknown here, or it is malformed or forged. It
+   * may be the delete that silences what this node holds, and cursors pass it.
    */
   refuse(version: Version): void {
     this.#least = lesser(version, this.#least ?? version)

@@ -187,6 +187,7 @@ it('what cannot be taken in holds back deletes from its version on until nothing
   )
   // Another one cannot even be read: 0 would say that something is lost.
   one.replica.deferred.refuse(0n)
+  one.replica.retryDeferred(horizonWall)
   expect(one.replica.floor).toBe(1n)
   one.replica.deferred.agreedWith(bob.nodeId, [bob.nodeId])
   one.replica.retryDeferred(horizonWall)
