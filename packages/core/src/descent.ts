@@ -11,9 +11,9 @@ import { locatorBytes } from './journal.ts'
 import { compareNodesMax, compareNodesRead, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import type { Leaf, MerkleTrie } from './merkle.ts'
 import type { Compare, Message, Summary, Want } from './message.ts'
+import { compareStep, type Step } from './compare-step.ts'
 import {
   childrenOf,
-  compareStep,
   fittingStep,
   fullDigestBytes,
   holds,
@@ -22,11 +22,13 @@ import {
   shortDigestBytes,
   stepBytes,
   stepBytesMax,
+  summarize,
   unanswered,
   wantedLeaves,
   type StepRoom,
 } from './reconcile.ts'
 import { bytesInFrame, entryRoom } from './rows.ts'
+import { besideWanted, isOfSums } from './subtree-sums.ts'
 import type { Version } from './units.ts'
 
 /** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
@@ -68,6 +70,8 @@ export interface Descent {
   readonly digestBytes: number
   /** Summaries and wants that the peer reads in one frame; undefined until it has said so. */
   readonly reads: number | undefined
+  /** The peer reads sums (subtree-sums.ts). */
+  readonly readsSums: boolean
   /** Summaries told at a time, after what its answers had room for: more would be told in vain. */
   readonly pace: number
   readonly rounds: number
@@ -99,6 +103,7 @@ export const wantsOnly: Descent = {
   gave: false,
   digestBytes: shortDigestBytes,
   reads: undefined,
+  readsSums: false,
   pace: compareNodesRead,
   rounds: 0,
   next: undefined,
@@ -136,33 +141,34 @@ export function continueDescent(
   const theirs = answer.compare?.summaries ?? []
   const [asked, told] = [next?.summaries ?? [], descent.told ?? next?.summaries.length ?? 0]
   const sent = asked.slice(0, told)
-  const reads = told === 0 ? descent.reads : answer.reads && nodesRead(answer.reads)
+  const { reads, readsSums } = told === 0 ? descent : readingOf(answer)
   const answered = answer.answered ?? sent.length
-  const open = reads === undefined ? unanswered(sent, theirs, answer.want) : sent.slice(answered)
+  const open =
+    reads === undefined
+      ? unanswered(sent, theirs, answer.want)
+      : besideWanted(sent.slice(answered), answer.want ?? [])
   const held = [...open, ...asked.slice(told), ...descent.unanswered].slice(0, restMax)
   // The newest first: deep before wide, so that entries move soon.
   const heard = [...theirs, ...descent.rest]
-  const room = reads === undefined ? narrowRoom() : wideRoom(reads)
+  const room = reads === undefined ? narrowRoom() : wideRoom(reads, readsSums)
   // Who does not say how far it has come is asked for one level at a time.
   const first = reads === undefined ? [] : fittingStep(held, room)
   room.bytes -= stepBytes(first)
   // What a peer has wanted after rows and did not get, it wants again if it can take it.
   const push = fromRoot ? descent.push.slice(descent.pushed ?? descent.push.length) : []
-  // What it wants after rows is named by digests of another length, and has been compared with nothing.
-  const isFound = ({ digests }: Want): boolean => digestSize(digests) === digestBytes
-  const { true: found = [], false: others = [] } = Object.groupBy(
-    answer.want ?? [],
-    want => `${isFound(want)}`,
-  )
-  const missing = wantedLeaves(trie, found, frameEntriesMax)
+  const { found, others } = byOrigin(answer.want ?? [], digestBytes)
+  const missing = wantedLeaves(trie, found, pushMax)
   push.push(...missing, ...wantedLeaves(trie, others, frameEntriesMax))
+  // Where sums differ by more than one leaf, nobody holds what was wanted.
+  const doubtful = found.filter(isOfSums).flatMap(want => listInstead(trie, want, digestBytes))
   // A successor of what it found missing has come by now, unless it was left out.
   const isFull = mayLeaveOut(answer)
-  const step = compareStep(trie, { digestBytes, summaries: heard }, room, leaf => push.push(leaf) > 0)
+  const { step, lacked } = ownStep(trie, { digestBytes, summaries: heard }, room)
+  push.push(...lacked)
   const rest = heard.slice(step.read, step.read + restMax)
   const isDone = first.length + rest.length + step.summaries.length === 0
   const again = isDone ? fittingStep(held, narrowRoom()) : first
-  const summaries = [...again, ...step.summaries]
+  const summaries = [...doubtful, ...again, ...step.summaries]
   const want = [...unmetWants(trie, descent.want), ...step.want]
   if (push.length + want.length + summaries.length === 0) return undefined
   return {
@@ -172,6 +178,7 @@ export function continueDescent(
     ...(descent.brought === true ? { brought: true } : {}),
     digestBytes,
     reads,
+    readsSums,
     pace: paceAfter(descent.pace, sent, answered),
     rounds: descent.rounds + 1,
     next: summaries.length === 0 ? undefined : { digestBytes, summaries },
@@ -182,6 +189,39 @@ export function continueDescent(
     vouched: descent.vouched,
     restVouched: descent.restVouched,
   }
+}
+
+/**
+ * What a descent has found, and what is wanted after rows: that is named by digests of another length, and
+ * has been compared with nothing.
+ */
+function byOrigin(wants: readonly Want[], digestBytes: number): Record<'found' | 'others', readonly Want[]> {
+  const { found = [], others = [] } = Object.groupBy(wants, want =>
+    digestSize(want.digests) === digestBytes || isOfSums(want) ? 'found' : 'others',
+  )
+  return { found, others }
+}
+
+/** Our step, with lists of leaves; with sums, where those would find no room and sums may be told. */
+function ownStep(trie: MerkleTrie, theirs: Compare, room: StepRoom): { step: Step; lacked: Leaf[] } {
+  const lacked: Leaf[] = []
+  const sums = room.sums === true && theirs.digestBytes === shortDigestBytes
+  const step = compareStep(trie, theirs, { ...room, sums: false }, leaf => lacked.push(leaf) > 0)
+  if (!sums || step.read === theirs.summaries.length) return { step, lacked }
+  const instead: Leaf[] = []
+  return { step: compareStep(trie, theirs, room, leaf => instead.push(leaf) > 0), lacked: instead }
+}
+
+/** How much of a step the sender of an answer reads, and what. */
+function readingOf({ reads, readsSums = false }: Message): Pick<Descent, 'reads' | 'readsSums'> {
+  return { reads: reads && nodesRead(reads), readsSums }
+}
+
+/** After the last step one more request, which says how we stand, since steps do not; then undefined. */
+export function closeDescent(descent: Descent): Descent | undefined {
+  if (!descent.fromRoot || descent.next === undefined) return undefined
+  const nothing = { next: undefined, rest: [], unanswered: [], push: [], want: [] }
+  return { ...descent, ...nothing, rounds: descent.rounds + 1 }
 }
 
 /** Bytes that the next step of a descent gets in a request, whatever else there is. */
@@ -231,10 +271,17 @@ export function answerStep(
   const left = isRead ? entries : rows.bytesOfAll(ours, bytes - stepBytes(summaries, want)).entries
   const sections = {
     ...(summaries.length === 0 ? {} : { compare: { digestBytes: compare.digestBytes, summaries } }),
-    ...(isWide ? { reads: compareNodesRead } : {}),
+    ...(isWide ? { reads: compareNodesRead, readsSums: true } : {}),
     ...(isWide && read < compare.summaries.length ? { answered: read } : {}),
   }
   return { sections, want, entries: left }
+}
+
+/** A list of ours where a sum differed by more than one leaf. */
+function listInstead(trie: MerkleTrie, want: Want, digestBytes: number): Summary[] {
+  const { prefix, length } = want
+  if (trie.countUnder(prefix, length) > wantedAmongMax || holds(trie, want)) return []
+  return [summarize(trie, trie.at(prefix, length), prefix, length, digestBytes)]
 }
 
 /**
@@ -275,7 +322,7 @@ function paceAfter(pace: number, sent: readonly Summary[], answered: number): nu
   const more = Math.max(paceMin, Math.ceil(paceGrowth * answered))
   if (cut === undefined) return Math.min(Math.max(pace, more), compareNodesRead)
   // A branch is answered with many summaries, and says nothing of how many lists of leaves find room.
-  return cut.bitmap === undefined ? more : pace
+  return cut.bitmap === undefined || cut.sums === true ? more : pace
 }
 
 /** Summaries and wants that a frame may have for a node that says so of itself, or nothing of the kind. */
@@ -283,6 +330,6 @@ export function nodesRead(reads: number | undefined): number {
   return Math.min(Math.max(reads ?? 0, compareNodesMax), compareNodesRead)
 }
 
-function wideRoom(nodes: number): StepRoom {
-  return { nodes, leaves: nodes, bytes: wideStepBytesMax }
+function wideRoom(nodes: number, sums = false): StepRoom {
+  return { nodes, leaves: nodes, bytes: wideStepBytesMax, sums }
 }

@@ -8,7 +8,7 @@ import { noteBrought, noteLoss } from './bulk.ts'
 import { equalBytes, toHex } from './bytes.ts'
 import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
-import { wantsOnly } from './descent.ts'
+import { closeDescent, wantsOnly } from './descent.ts'
 import { digestCount, packDigests } from './digest-list.ts'
 import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
@@ -334,7 +334,7 @@ export class Intake {
     const { composer } = this.#parts
     const vouched = vouchedHorizon(answer.horizon ?? peer.stated)
     const next = composer.continueDescent(askedDescent ?? wantsOnly, answer, vouched)
-    peer.descent = next
+    peer.descent = next ?? (askedDescent && closeDescent(askedDescent))
     if (peer.descent !== undefined && peer.descent.rounds <= descentRoundsMax) {
       const wants = inBrief(answer.want ?? [])
       if (peer.descent.fromRoot || (askedDescent === undefined && wants !== peer.servedWants)) peer.progress++

@@ -65,8 +65,8 @@ export const membersMax = 64
  */
 export const compareNodesMax = 1024
 
-/** The same for this build, which says so: what a frame of 256 KiB holds of real ones. */
-export const compareNodesRead = 4 * compareNodesMax
+/** The same for this build, which says so: what half a frame of 256 KiB holds of the shortest real ones. */
+export const compareNodesRead = 8 * compareNodesMax
 
 /** Frames in one descent before it is given up and paused for (reliability X10); an honest one takes four. */
 export const descentRoundsMax = 16

@@ -87,6 +87,22 @@ export function nibbleAt(path: Uint8Array, index: number): number {
   return index % 2 === 0 ? byte >> 4 : byte & 15
 }
 
+/** The prefix one nibble further down: `depth` nibbles of `path`, then `nibble`. */
+export function childPrefix(path: Uint8Array, depth: number, nibble: number): Uint8Array {
+  const bytes = new Uint8Array((depth + 2) >> 1)
+  bytes.set(path.subarray(0, (depth + 1) >> 1))
+  const last = depth >> 1
+  bytes[last] = depth % 2 === 0 ? nibble << 4 : ((bytes[last] as number) & 0xf0) | nibble
+  return bytes
+}
+
+/** The nibbles that a bitmap names, the lowest bit for nibble 0. */
+export function nibblesIn(bitmap: number): number[] {
+  const nibbles: number[] = []
+  for (let nibble = 0; nibble < 16; nibble++) if ((bitmap & (1 << nibble)) !== 0) nibbles.push(nibble)
+  return nibbles
+}
+
 /** How many leading nibbles two paths share, at most `limit`. */
 export function sharedNibbles(a: Uint8Array, b: Uint8Array, limit = pathNibbles): number {
   let byte = 0

@@ -77,6 +77,8 @@ export interface Summary {
   readonly depth?: number
   /** Set for a branch: at which nibbles it has children, the lowest bit for nibble 0. */
   readonly bitmap?: number
+  /** The digests are sums (subtree-sums.ts), and only of those children that are at `bitmap`. */
+  readonly sums?: true
 }
 
 /** One step of the Merkle descent. */
@@ -152,6 +154,8 @@ export interface Message {
   readonly reads?: number
   /** In the answer to a request with `reads`: of how many of its summaries. Absent: of all. */
   readonly answered?: number
+  /** Beside `reads`, in answers: the sender reads sums. */
+  readonly readsSums?: boolean
   /** Long poll: the answer may wait this many milliseconds for something to tell. */
   readonly waitMs?: number
   readonly info?: Info

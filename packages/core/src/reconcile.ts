@@ -14,13 +14,12 @@ import {
   packDigests,
   pickDigests,
   putDigest,
-  startsWithDigest,
   type DigestList,
 } from './digest-list.ts'
 import { toHex } from './bytes.ts'
 import { compareNodesMax } from './limits.ts'
 import type { Leaf, MerkleTrie, Place } from './merkle.ts'
-import { nibbleAt, pathNibbles, sharedNibbles } from './merkle.ts'
+import { sharedNibbles } from './merkle.ts'
 import type { Compare, Locator, Summary, Want } from './message.ts'
 
 /**
@@ -34,7 +33,7 @@ export const shortDigestBytes = 3
 export const fullDigestBytes = 32
 
 /** A subtree of up to this many leaves is told leaf by leaf: cheaper than one more level of 16 children. */
-const leafListMax = 20
+export const leafListMax = 20
 
 /**
  * Most bytes of summaries and wants in one step; the rest of the frame is for entries and for the next
@@ -52,10 +51,10 @@ const placeBytes = 13
  * Leaves looked at to answer the wants of one message, or its lists of leaves: all that honest ones name,
  * with room for growth meanwhile.
  */
-const visitsMax = 128 * 1024
+export const visitsMax = 192 * 1024
 
 /** Nibbles that a branch can go on with. */
-const childrenMax = 16
+export const childrenMax = 16
 
 /** The prefix of everything. */
 const top = new Uint8Array(0)
@@ -68,6 +67,8 @@ export interface StepRoom {
   readonly leaves: number
   /** Bytes of summaries and wants, and of what is pushed if the taker counts it. */
   bytes: number
+  /** Subtrees may be told as sums. */
+  readonly sums?: boolean
 }
 
 /** What every node reads of one step. */
@@ -75,69 +76,9 @@ export function narrowRoom(): StepRoom {
   return { nodes: compareNodesMax, leaves: compareNodesMax, bytes: stepBytesMax }
 }
 
-/** What one step yields. */
-export interface Step {
-  /** How many of the other side's summaries it answers; what is beyond found no room. */
-  readonly read: number
-  readonly summaries: readonly Summary[]
-  readonly want: readonly Want[]
-  /** Of the leaves pushed, those where nothing of the other side is wanted that may take their places. */
-  readonly apart: readonly Leaf[]
-}
-
-/** Takes a leaf that the other side lacks; false where there is no room for it. */
-export type Push = (leaf: Leaf) => boolean
-
 /** What we hold in all: opens a descent. */
 export function openDescent(trie: MerkleTrie, digestBytes: number): Compare {
   return { digestBytes, summaries: [summarize(trie, trie.at(top, 0), top, 0, digestBytes)] }
-}
-
-/**
- * Answers the other side's summaries, the first ones first, as many as fit. One whose leaves are too many is
- * taken for answered where it is the first: the rest of them is left to the next descent.
- * @param push takes the leaves that the other side lacks
- */
-export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, push: Push): Step {
-  const [summaries, want, apart]: [Summary[], Want[], Leaf[]] = [[], [], []]
-  let [read, leaves, visits, isCut] = [0, 0, 0, false]
-  let given: Leaf[] = []
-  const pushed = (place: Place): boolean => {
-    const leaf = trie.leafAt(place)
-    isCut = leaves >= room.leaves || !push(leaf)
-    if (isCut) return false
-    given.push(leaf)
-    leaves++
-    return true
-  }
-  const mayLook = (): boolean => {
-    isCut ||= visits++ >= visitsMax
-    return !isCut
-  }
-  for (const summary of theirs.summaries) {
-    if (isFull(summaries.length, room) || leaves >= room.leaves) break
-    given = []
-    if (summary.bitmap !== undefined) {
-      const told = compareBranch(trie, summary, theirs.digestBytes, pushed)
-      apart.push(...given)
-      room.bytes -= stepBytes(told)
-      summaries.push(...told)
-    } else {
-      const all = compareLeaves(trie, summary, pushed, mayLook)
-      if (all.length === 0) apart.push(...given)
-      const lacking = all.slice(0, isCut ? 0 : room.leaves - leaves)
-      isCut ||= lacking.length < all.length
-      leaves += lacking.length
-      if (lacking.length > 0) {
-        const { prefix, length, digests } = summary
-        want.push({ prefix, length, digests: pickDigests(digests, lacking) })
-        room.bytes -= stepBytes([], want.slice(-1))
-      }
-    }
-    if (isCut && read > 0) break
-    read++
-  }
-  return { read, summaries, want, apart }
 }
 
 /** Of summaries or wants, the first ones that fit. */
@@ -174,7 +115,7 @@ export function unanswered(
 }
 
 /** Whether a step has no room for the answer to one more summary. */
-function isFull(summaries: number, { nodes, bytes }: StepRoom): boolean {
+export function isFull(summaries: number, { nodes, bytes }: StepRoom): boolean {
   return summaries > nodes - childrenMax || bytes <= 0
 }
 
@@ -259,14 +200,14 @@ function narrowed(want: Want, left: ReadonlyMap<number | string, number>): Want 
 }
 
 /** Where each digest stands in a list. */
-function placesByName(digests: DigestList): Map<number | string, number> {
+export function placesByName(digests: DigestList): Map<number | string, number> {
   const places = new Map<number | string, number>()
   for (let index = 0; index < digestCount(digests); index++) places.set(digestName(digests, index), index)
   return places
 }
 
 /** What we hold at a place of the trie, which stands under this prefix. */
-function summarize(
+export function summarize(
   trie: MerkleTrie,
   place: Place,
   prefix: Uint8Array,
@@ -292,83 +233,6 @@ function summarize(
     children.push(trie.digestAt(child).subarray(0, digestBytes))
   }
   return { prefix: trie.prefixAt(place, depth), length, digests: packDigests(children), depth, bitmap }
-}
-
-function compareBranch(
-  trie: MerkleTrie,
-  theirs: Summary,
-  digestBytes: number,
-  push: (leaf: Place) => boolean,
-): Summary[] {
-  const summaries: Summary[] = []
-  const { prefix, length, digests, depth = length, bitmap = 0 } = theirs
-  const place = trie.at(prefix, depth)
-  for (let nibble = 0, index = 0; nibble < childrenMax; nibble++) {
-    if ((bitmap & (1 << nibble)) === 0) continue
-    const mine = trie.below(place, depth, nibble)
-    const isSame = mine !== 0 && startsWithDigest(trie.digestAt(mine), digests, index)
-    index++
-    if (isSame) continue
-    summaries.push(summarize(trie, mine, childPrefix(prefix, depth, nibble), depth + 1, digestBytes))
-  }
-  visitOutside(trie, { prefix, length, depth, bitmap }, push)
-  return summaries
-}
-
-/**
- * Shows our leaves under a prefix that lie under none of the children the other side has there, until `see`
- * says false. Visits no others.
- */
-function visitOutside(
-  trie: MerkleTrie,
-  theirs: Required<Omit<Summary, 'digests'>>,
-  see: (leaf: Place) => boolean,
-): void {
-  const { prefix, depth, bitmap } = theirs
-  for (let length = theirs.length; ;) {
-    const mine = trie.at(prefix, length)
-    if (mine === 0) return
-    const reach = Math.min(trie.depthAt(mine) ?? pathNibbles, depth)
-    if (trie.sharedAt(mine, prefix, reach) < reach) return void trie.visit(mine, see)
-    const inside = (nibble: number): boolean =>
-      reach < depth ? nibble === nibbleAt(prefix, reach) : (bitmap & (1 << nibble)) !== 0
-    for (let nibble = 0; nibble < childrenMax; nibble++)
-      if (!inside(nibble) && !trie.visit(trie.below(mine, reach, nibble), see)) return
-    if (reach === depth) return
-    length = reach + 1
-  }
-}
-
-/**
- * Pushes those of our leaves that are not listed; the places in the list of those that we lack. Of two that
- * begin alike none is pushed: the next descent tells them apart, and what is pushed may be given up as ended.
- * A list covers few leaves unless it lies, and is looked for among no more than there is leave to look at.
- */
-function compareLeaves(
-  trie: MerkleTrie,
-  { prefix, length, digests }: Summary,
-  push: (leaf: Place) => boolean,
-  mayLook: () => boolean,
-): number[] {
-  const size = digestSize(digests)
-  const listed = placesByName(digests)
-  const lacking = new Map(listed)
-  trie.visit(trie.at(prefix, length), leaf => {
-    if (!mayLook()) return false
-    const name = nameOf(trie.digestAt(leaf), 0, size)
-    lacking.delete(name)
-    return listed.has(name) || push(leaf)
-  })
-  return [...lacking.values()]
-}
-
-/** The prefix one nibble further down: `depth` nibbles of `path`, then `nibble`. */
-function childPrefix(path: Uint8Array, depth: number, nibble: number): Uint8Array {
-  const bytes = new Uint8Array((depth + 2) >> 1)
-  bytes.set(path.subarray(0, (depth + 1) >> 1))
-  const last = depth >> 1
-  bytes[last] = depth % 2 === 0 ? nibble << 4 : ((bytes[last] as number) & 0xf0) | nibble
-  return bytes
 }
 
 function padded(prefix: Uint8Array): Uint8Array {

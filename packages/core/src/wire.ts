@@ -8,7 +8,7 @@
  */
 import { decode, encode } from 'cborg'
 import { concatBytes, fromHex, uintToBytes } from './bytes.ts'
-import { digestCount, isDigestList, type DigestList } from './digest-list.ts'
+import { digestCount, digestSize, isDigestList, type DigestList } from './digest-list.ts'
 import { compareNodesRead, frameBytesMax, membersMax } from './limits.ts'
 import type {
   Ack,
@@ -32,6 +32,7 @@ import {
   readRowsOfStanding,
 } from './rows.ts'
 import { packAckMarks, packStanding, unpackAckMarks, unpackStanding } from './standing.ts'
+import { sumBytes } from './subtree-sums.ts'
 import type { NodeId, Version } from './units.ts'
 import { bytes, fail, list, readIncarnation, readNode, text, uint } from './wire-fields.ts'
 
@@ -70,6 +71,7 @@ const section = {
   horizon: 17,
   reads: 18,
   answered: 19,
+  readsSums: 20,
 } as const
 
 /** Leaves told one by one under a prefix: a sender lists some twenty before it descends instead. */
@@ -103,6 +105,7 @@ export function encodeMessage(message: Message, self?: NodeId): Uint8Array {
   put(section.compare, compare && [compare.digestBytes, ...compare.summaries.map(encodeSummary)])
   put(section.reads, message.reads)
   put(section.answered, message.answered)
+  put(section.readsSums, message.readsSums === true ? true : undefined)
   put(section.waitMs, message.waitMs)
   put(section.info, info && [info.name, info.role, info.software])
   put(
@@ -168,7 +171,8 @@ function encodeBeat(beat: Beat): unknown[] {
   return [fromHex(beat.incarnation), beat.seq, beat.root, beat.count, beat.wall, p2p ?? null, http ?? null]
 }
 
-function encodeSummary({ prefix, length, digests, depth, bitmap }: Summary): unknown[] {
+function encodeSummary({ prefix, length, digests, depth, bitmap, sums }: Summary): unknown[] {
+  if (sums) return [prefix, length, digests, depth, bitmap, true]
   return bitmap === undefined ? [prefix, length, digests] : [prefix, length, digests, depth, bitmap]
 }
 
@@ -196,6 +200,7 @@ function readMessage(value: unknown, version: FrameVersion, from: NodeId | undef
     compare: read(section.compare, readCompare),
     reads: read(section.reads, reads => uint(reads, 'reads')),
     answered: read(section.answered, answered => uint(answered, 'answered')),
+    readsSums: read(section.readsSums, reads => reads === true || fail('readsSums')),
     waitMs: read(section.waitMs, wait => uint(wait, 'wait', 60_000)),
     info: read(section.info, readInfo),
     horizon: read(section.horizon, readHorizon),
@@ -259,14 +264,16 @@ function readCompare(value: unknown): Compare {
 }
 
 function readSummary(value: unknown): Summary {
-  const [prefix, length, digests, depth, bitmap] = list(value, 'summary', 8)
+  const [prefix, length, digests, depth, bitmap, sums] = list(value, 'summary', 8)
   const place = readPrefix(prefix, length, depth)
   const told = { ...place, digests: readDigests(digests) }
   const count = digestCount(told.digests)
   if (bitmap === undefined) return count <= summaryLeavesMax ? told : fail('summary.leaves')
   const bits = uint(bitmap, 'summary.bitmap', 0xffff)
-  if (bitCount(bits) !== count || count < 2) fail('summary.bitmap')
-  return { ...told, depth: uint(depth, 'summary.depth', 127), bitmap: bits }
+  if (bitCount(bits) !== count || count < (sums === true ? 1 : 2)) fail('summary.bitmap')
+  const branch = { ...told, depth: uint(depth, 'summary.depth', 127), bitmap: bits }
+  if (sums === undefined) return branch
+  return sums === true && digestSize(told.digests) === sumBytes ? { ...branch, sums } : fail('summary.sums')
 }
 
 function bitCount(bits: number): number {

@@ -93,13 +93,15 @@ interface Manner {
   readonly descentsMax?: number
   /** One side is of a build that neither knows nor says how much it reads. */
   readonly isOlder?: boolean
+  /** What the first descent begins with, if not at the root. */
+  readonly from?: Descent
 }
 
 /** Leads descents from `asker` until both are equal. */
 export async function makeEqual(
   asker: Side,
   answerer: Side,
-  { descentsMax = 40, isOlder = false }: Manner = {},
+  { descentsMax = 40, isOlder = false, from }: Manner = {},
 ): Promise<Cost> {
   const cost = { roundTrips: 0, descents: 0, bytes: 0, entryBytes: 0, largestFrame: 0 }
   const carried = (message: Message): Message => {
@@ -111,7 +113,7 @@ export async function makeEqual(
     const received = decodeMessage(frame)
     if (isMalformed(received)) throw new Error(received.malformed)
     if (!isOlder) return received
-    const { reads: _, answered: __, ...rest } = received
+    const { reads: _, answered: __, readsSums: ___, ...rest } = received
     const named = Math.max(rest.want?.length ?? 0, rest.compare?.summaries.length ?? 0)
     if (named > compareNodesMax) throw new Error(`${named} wants or summaries`)
     return rest
@@ -119,10 +121,8 @@ export async function makeEqual(
   let staged = 1
   while (rootOf(asker) !== rootOf(answerer)) {
     if (cost.descents++ >= descentsMax) throw new Error(`not equal after ${descentsMax} descents`)
-    let descent: Descent | undefined = asker.composer.openDescent(
-      '',
-      staged > 0 ? shortDigestBytes : fullDigestBytes,
-    )
+    const fromRoot = asker.composer.openDescent('', staged > 0 ? shortDigestBytes : fullDigestBytes)
+    let descent: Descent | undefined = cost.descents === 1 ? (from ?? fromRoot) : fromRoot
     staged = 0
     while (descent !== undefined) {
       const peer = { ...createPeer(ben.nodeId, undefined, 0), descent }

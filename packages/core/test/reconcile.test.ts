@@ -1,7 +1,7 @@
 /**
  * The Merkle descent between two real replicas over real frames: it ends equal, in few round trips and bytes.
  */
-import { describe, expect, it, jest } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import {
   compareNodesMax,
@@ -21,19 +21,18 @@ import {
   type Want,
 } from '@lattice/core'
 import { assertProperty, createSeededRandom, runsFromEnvironment, testWall } from '@lattice/core/testing'
+import { compareStep, type Step } from '../src/compare-step.ts'
 import { beginDescent, continueDescent } from '../src/descent.ts'
 import { digestCount, packDigests } from '../src/digest-list.ts'
 import { followedBy } from '../src/exchange.ts'
 import { createPeer } from '../src/peers.ts'
 import {
-  compareStep,
   missingOf,
   narrowRoom,
   openDescent,
   shortDigestBytes,
   stepBytes,
   wantedLeaves,
-  type Step,
 } from '../src/reconcile.ts'
 import { entriesInFrame } from '../src/rows.ts'
 import { sha256 } from './crypto.ts'
@@ -143,7 +142,7 @@ describe('a descent', () => {
     expect(heldBytes(a)).toBe(heldBytes(b))
     const [c, d] = [await sideWith(left, ann), await sideWith(right, ben)]
     const among = await makeEqual(c, d)
-    expect([among.roundTrips, among.descents]).toEqual([4, 1])
+    expect([among.roundTrips, among.descents]).toEqual([3, 1])
     expect(roundTrips).toBeGreaterThan(among.roundTrips)
   })
 
@@ -175,10 +174,10 @@ describe('the cost of a descent over 10,000 entries', () => {
   // Half of what differs lacks on each side; a single difference lacks on the asker's.
   it.each([
     [1, { roundTrips: 3, bytes: 358, entryBytes: 123 }],
-    [100, { roundTrips: 3, bytes: 16_754, entryBytes: 12_286 }],
-    [1000, { roundTrips: 3, bytes: 124_901, entryBytes: 122_856 }],
+    [100, { roundTrips: 3, bytes: 16_756, entryBytes: 12_286 }],
+    [1000, { roundTrips: 3, bytes: 124_903, entryBytes: 122_856 }],
     // More subtrees differ than a frame may name: what finds no room is answered in the next steps.
-    [5000, { roundTrips: 4, bytes: 529_445, entryBytes: 614_465 }],
+    [5000, { roundTrips: 4, bytes: 529_313, entryBytes: 614_342 }],
   ])('with %i differences is what it always was', async (differences, expected) => {
     const order = drawn(entries.length, 42)
     const lackingLeft = new Set(order.slice(0, Math.ceil(differences / 2)))
@@ -309,25 +308,6 @@ describe('wants', () => {
       { prefix: other.path, length: 8, digests: packDigests([other.digest]) },
     ])
   })
-
-  it('that name nothing, or the whole trie again and again, cost a bounded amount of work', () => {
-    expect(
-      wantedLeaves(trie, [{ prefix: new Uint8Array(0), length: 0, digests: packDigests([]) }], 9),
-    ).toEqual([])
-    const looked = jest.spyOn(trie, 'digestAt')
-    const greedy: Want = { prefix: new Uint8Array(0), length: 0, digests: packDigests([new Uint8Array(32)]) }
-    wantedLeaves(
-      trie,
-      Array.from({ length: 1024 }, () => greedy),
-      4096,
-    )
-    expect(looked.mock.calls.length).toBeLessThanOrEqual(128 * 1024 + 1)
-    looked.mockClear()
-    const descent = { ...beginDescent(trie, '', 4), want: Array.from({ length: 1024 }, () => greedy) }
-    continueDescent(trie, descent, {})
-    expect(looked.mock.calls.length).toBeLessThan(100)
-    looked.mockRestore()
-  })
 })
 
 describe('a peer that lies', () => {
@@ -348,6 +328,13 @@ describe('a peer that lies', () => {
         depth,
         ...childrenAt(nibbles, path.slice(0, 6)),
       })),
+    fc.tuple(prefixes, fc.uniqueArray(fc.nat(15), { minLength: 1 })).map(([[path, depth], nibbles]) => ({
+      prefix: path.slice(0, (depth + 1) >> 1),
+      length: depth,
+      depth,
+      ...childrenAt(nibbles, path.slice(0, 4)),
+      sums: true as const,
+    })),
     fc.constant({ prefix: new Uint8Array(0), length: 0, digests: packDigests([]) }),
   )
 

@@ -206,11 +206,18 @@ function branches(size: number): fc.Arbitrary<Summary> {
   )
 }
 
+const sums: fc.Arbitrary<Summary> = branches(4).map(branch => ({
+  ...branch,
+  length: branch.depth ?? 0,
+  sums: true,
+}))
+
 const compares: fc.Arbitrary<Compare> = digestSizes.chain(digestBytes =>
   fc
     .array(
       fc.oneof(
         branches(digestBytes),
+        sums,
         fc.tuple(places(128), digestLists(digestBytes, 4)).map(([place, digests]) => ({ ...place, digests })),
       ),
       { maxLength: 4 },
@@ -245,6 +252,7 @@ export function anyMessage(signers: readonly Signer[], hash: Hash): fc.Arbitrary
       compare: compares,
       reads: numbers,
       answered: numbers,
+      readsSums: fc.constant(true),
       waitMs: fc.nat(60_000),
       info: fc.record({ name: info, role: info, software: info }),
       leaving: fc.constant(true),
