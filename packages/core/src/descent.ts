@@ -217,9 +217,12 @@ function readingOf({ reads, readsSums = false }: Message): Pick<Descent, 'reads'
   return { reads: reads && nodesRead(reads), readsSums }
 }
 
-/** After the last step one more request, which says how we stand, since steps do not; then undefined. */
+/**
+ * After the last step one more request, which says how we stand, since steps do not; then undefined. Only where
+ * the peer has told how far it came: else more may have been left out, and the next descent tells.
+ */
 export function closeDescent(descent: Descent): Descent | undefined {
-  if (!descent.fromRoot || descent.next === undefined) return undefined
+  if (!descent.fromRoot || descent.reads === undefined || descent.next === undefined) return undefined
   const nothing = { next: undefined, rest: [], unanswered: [], push: [], want: [] }
   return { ...descent, ...nothing, rounds: descent.rounds + 1 }
 }

@@ -14,8 +14,9 @@ import {
 } from '@lattice/core'
 import { createSeededRandom, runsFromEnvironment } from '@lattice/core/testing'
 import { compareStep, type Step } from '../src/compare-step.ts'
-import { beginDescent, continueDescent, type Descent } from '../src/descent.ts'
+import { beginDescent, closeDescent, continueDescent, type Descent } from '../src/descent.ts'
 import { compareNodesRead } from '../src/limits.ts'
+import { createPeer } from '../src/peers.ts'
 import { narrowRoom, openDescent, shortDigestBytes, wantedLeaves, type StepRoom } from '../src/reconcile.ts'
 import { sumBytes } from '../src/subtree-sums.ts'
 import { sha256 } from './crypto.ts'
@@ -160,6 +161,23 @@ describe('lists of leaves', () => {
       expect(told).not.toContain(true)
     }
   })
+})
+
+it('the last step of a descent is followed by one request that says how the asker stands', async () => {
+  const side = await sideWith([numberedEntry(1)])
+  const opened = side.composer.openDescent('')
+  const ask = (descent: Descent | undefined): Message =>
+    side.composer.ask(
+      { ...createPeer(ben.nodeId, undefined, 0), descent },
+      { push: false, pull: false, descend: true },
+    )
+  const closing = closeDescent({ ...opened, reads: compareNodesRead })
+  expect(ask(opened)).toHaveProperty('compare')
+  expect(closing).toMatchObject({ fromRoot: true, rounds: 1 })
+  expect(ask(closing)).toEqual({})
+  expect(closing && closeDescent(closing)).toBeUndefined()
+  // Of an older build nobody knows whether that was all.
+  expect(closeDescent(opened)).toBeUndefined()
 })
 
 /** A descent that has come to where the asker tells sums. */
