@@ -101,7 +101,6 @@ class StepUnderWay {
       this.#leaves += want.length
       this.#room.bytes -= bytes
     }
-    this.#isCut = false
     return looked
   }
 

@@ -80,6 +80,19 @@ describe('a sum', () => {
     expect(told?.digests).toHaveLength(1 + 2 * sumBytes)
   })
 
+  it('is told of subtrees of 4 to 64 leaves; of fewer a list, of more a branch', () => {
+    const [few, least, most, many] = ['0', '3', 'a', 'c'] as const
+    const held = [...wide, ...five(few, 3), ...five(least, 4), ...five(most, 64), ...five(many, 65)]
+    const { sums } = differing(
+      held,
+      [],
+      [few, least, most, many].map(nibble => `5${nibble}f`),
+    )
+    const below = sums.filter(({ length, sums: isSum }) => length === 2 && isSum !== true)
+    expect(below.map(({ bitmap }) => bitmap === undefined)).toEqual([true, false])
+    expect(sums.find(({ sums: isSum }) => isSum)?.bitmap).toBe((1 << 3) | (1 << 10))
+  })
+
   it('of more than one difference is nobody’s: what is wanted then is listed', () => {
     const { a, b, lackedByA, lackedByB, sums } = differing(common, ['5a9', '5ab'], ['5a8'])
     const { want, push } = stepWith(b, sums)
@@ -116,6 +129,14 @@ describe('a sum', () => {
     const step = compareStep(b, { digestBytes: 3, summaries: [...sums, ...sums] }, narrowRoom(), () => false)
     expect(step).toMatchObject({ read: 1, summaries: [] })
     expect(step.want).toHaveLength(2)
+  })
+
+  it('leaves room for what is to be pushed, however much is wanted', () => {
+    const { b, sums } = differing(common, ['5a9'], ['53f'])
+    const step = stepWith(b, [...sums, ...sums], { leaves: 2 })
+    expect(step.want).toHaveLength(1)
+    expect(step.push).toHaveLength(1)
+    expect(step.read).toBe(1)
   })
 })
 
