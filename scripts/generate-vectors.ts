@@ -20,8 +20,8 @@ function signerOf(seed: number): Signer {
   return { nodeId, sign: message => sign(null, message, key) }
 }
 
-const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes), 'hex')
+const sha = (bits: 256 | 512) => (bytes: Uint8Array) => new Uint8Array(hash(`sha${bits}`, bytes, 'buffer'))
 const folder = join(import.meta.dirname, '..', 'vectors')
 mkdirSync(folder, { recursive: true })
-const files = vectorFiles({ hash: sha256, alice: signerOf(1), bob: signerOf(2) })
+const files = vectorFiles({ hash: sha(256), wideHash: sha(512), alice: signerOf(1), bob: signerOf(2) })
 for (const [name, content] of files) writeFileSync(join(folder, name), content)

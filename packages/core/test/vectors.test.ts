@@ -20,7 +20,7 @@ import {
   type NodeId,
 } from '@lattice/core'
 import { vectorFiles } from '@lattice/core/testing'
-import { alice, bob, sha256, verifies } from './crypto.ts'
+import { alice, bob, sha256, sha512, verifies } from './crypto.ts'
 
 const folder = join(import.meta.dirname, '../../../vectors')
 const bytesOf = (hex: string): Uint8Array => fromHex(hex) as Uint8Array
@@ -29,7 +29,7 @@ function read<T>(name: string): T {
   return JSON.parse(readFileSync(join(folder, name), 'utf8')) as T
 }
 
-const files = vectorFiles({ hash: sha256, alice, bob })
+const files = vectorFiles({ hash: sha256, wideHash: sha512, alice, bob })
 
 describe('vectors', () => {
   it.each([...files.keys()])('%s is what the code makes of the same input', name => {

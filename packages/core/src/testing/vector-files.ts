@@ -14,10 +14,14 @@ import type { Incarnation, JsonValue } from '../units.ts'
 import { encodeValue } from '../value.ts'
 import { encodeMessage, encodeVersionAnswer } from '../wire.ts'
 import { testWall } from './arbitraries.ts'
+import { signatures } from './vector-signatures.ts'
 
-/** What the vectors are made with: SHA-256, and Ed25519 keys whose seeds are 32 bytes of 01 and of 02. */
+/** What the vectors are made with: SHA-2, and Ed25519 keys whose seeds are 32 bytes of 01 and of 02. */
 export interface VectorKeys {
+  /** SHA-256. */
   readonly hash: Hash
+  /** SHA-512. */
+  readonly wideHash: Hash
   readonly alice: Signer
   readonly bob: Signer
 }
@@ -335,6 +339,7 @@ export function vectorFiles(keys: VectorKeys): ReadonlyMap<string, string> {
       }),
     ],
     ['values.json', text(values())],
+    ['signatures.json', text(signatures(keys.wideHash, fromHex(seeds.alice) as Uint8Array))],
     ['merkle.json', text(merkle(keys))],
     ['proofs.json', text(proofs(keys))],
     ['frames.json', text(frames(keys))],
