@@ -32,26 +32,36 @@ const inverse = (number: bigint): bigint => power(number, fieldPrime - 2n)
 const curve = mod(-121665n * inverse(121666n))
 const rootOfMinusOne = power(2n, (fieldPrime - 1n) / 4n)
 
-const neutral: Point = { x: 0n, y: 1n }
+/** The point (x / z, y / z): sums need no division. */
+type Fraction = readonly [x: bigint, y: bigint, z: bigint]
+
+function sum([x1, y1, z1]: Fraction, [x2, y2, z2]: Fraction): Fraction {
+  const [x, y, z] = [mod(x1 * x2), mod(y1 * y2), mod(z1 * z2)]
+  const twist = mod(curve * x * y)
+  const [less, more] = [mod(z * z - twist), mod(z * z + twist)]
+  const cross = mod((x1 + y1) * (x2 + y2) - x - y)
+  return [mod(z * less * cross), mod(z * more * (x + y)), mod(less * more)]
+}
+
+function divided([x, y, z]: Fraction): Point {
+  const by = inverse(z)
+  return { x: mod(x * by), y: mod(y * by) }
+}
 
 /** The sum of two points. */
 export function add(one: Point, other: Point): Point {
-  const product = mod(curve * one.x * other.x * one.y * other.y)
-  return {
-    x: mod((one.x * other.y + other.x * one.y) * inverse(1n + product)),
-    y: mod((one.y * other.y + one.x * other.x) * inverse(1n - product)),
-  }
+  return divided(sum([one.x, one.y, 1n], [other.x, other.y, 1n]))
 }
 
 /** A point, as many times. */
-export function times(point: Point, count: bigint): Point {
-  let sum = neutral
-  let double = point
+export function times({ x, y }: Point, count: bigint): Point {
+  let total: Fraction = [0n, 1n, 1n]
+  let double: Fraction = [x, y, 1n]
   for (let left = count; left > 0n; left >>= 1n) {
-    if (left & 1n) sum = add(sum, double)
-    double = add(double, double)
+    if (left & 1n) total = sum(total, double)
+    double = sum(double, double)
   }
-  return sum
+  return divided(total)
 }
 
 /** The point on the other side: together they are neutral. */

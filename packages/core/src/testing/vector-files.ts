@@ -14,6 +14,7 @@ import type { Incarnation, JsonValue } from '../units.ts'
 import { encodeValue } from '../value.ts'
 import { encodeMessage, encodeVersionAnswer } from '../wire.ts'
 import { testWall } from './arbitraries.ts'
+import { readings } from './vector-readings.ts'
 import { signatures } from './vector-signatures.ts'
 
 /** What the vectors are made with: SHA-2, and Ed25519 keys whose seeds are 32 bytes of 01 and of 02. */
@@ -340,6 +341,7 @@ export function vectorFiles(keys: VectorKeys): ReadonlyMap<string, string> {
     ],
     ['values.json', text(values())],
     ['signatures.json', text(signatures(keys.wideHash, fromHex(seeds.alice) as Uint8Array))],
+    ['readings.json', text(readings(keys))],
     ['merkle.json', text(merkle(keys))],
     ['proofs.json', text(proofs(keys))],
     ['frames.json', text(frames(keys))],
