@@ -77,17 +77,16 @@ describe('a second reader', () => {
 
   it('finds the same winners, floors and readings', () => {
     type Told = Omit<Reading, 'value'> & { json: string }
-    const cases =
-      read<
-        {
-          name: string
-          entries: string[]
-          held: number[]
-          root: string
-          floor: string
-          reading: Told | null
-        }[]
-      >('readings.json')
+    const cases = read<
+      {
+        name: string
+        entries: string[]
+        held: number[]
+        root: string
+        floor: string
+        reading: Told | null
+      }[]
+    >('readings.json')
     for (const { name, entries, held, root, floor, reading } of cases) {
       const winners = winnersOf(entries.map(hex => readEntry(unhex(hex))))
       const found = readKey(winners)
