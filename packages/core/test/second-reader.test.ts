@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import type { KeyProof } from '@lattice/core'
 import * as curve from '../src/testing/edwards.ts'
+import { follow } from './second-prover.ts'
 import {
   floorOf,
   hex64,
@@ -99,6 +101,20 @@ describe('a second reader', () => {
       expect(new Set(winners.map(({ digest }) => digest.toString('hex')))).toEqual(new Set(digests))
     }
   })
+})
+
+it('a second reader follows proofs to the same roots, and the same ones nowhere', () => {
+  type Told = { name?: string; reason?: string; root: string; proof: KeyProof; reading?: object | null }
+  const { held, absent, refused } = read<Record<'held' | 'absent' | 'refused', Told[]>>('proofs.json')
+  for (const { name, root, proof, reading } of [...held, ...absent]) {
+    expect([name, follow(proof)]).toEqual([name, root])
+    const found = readKey(proof.entries.map(hex => readEntry(unhex(hex))))
+    const told =
+      found === undefined ? null : { ...found, value: undefined, json: JSON.stringify(found.value) }
+    expect([name, told]).toEqual([name, reading])
+  }
+  for (const { reason, root, proof } of refused)
+    expect([reason, follow(proof) === root]).toEqual([reason, false])
 })
 
 describe('the rule for signatures, word for word', () => {

@@ -211,12 +211,13 @@ function outcome(name: string, entries: readonly VerifiedEntry[], hash: VectorKe
     held: held.map(placeOf),
     root: toHex(trie.root()),
     floor: formatVersion(floorOf(held)),
-    reading: told(readKey(key, held)),
+    reading: readingInWords(readKey(key, held)),
     ends: endingsOf(held).map(({ entry, at }) => ({ entry: placeOf(entry), horizon: formatVersion(at) })),
   }
 }
 
-function told(reading: KeyReading | undefined): unknown {
+/** A reading as the vectors tell it. */
+export function readingInWords(reading: KeyReading | undefined): unknown {
   if (reading === undefined) return null
   const { type, value, version, author } = reading
   return { type, json: JSON.stringify(value), version: formatVersion(version), author }
