@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeId, Signer } from '@lattice/core'
 import { vectorFiles } from '@lattice/core/testing'
+import { syncVectors } from './sync-vectors.ts'
 
 /** Ed25519 private key in PKCS #8 without its seed (RFC 8410). */
 const pkcs8Header = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -25,3 +26,4 @@ const folder = join(import.meta.dirname, '..', 'vectors')
 mkdirSync(folder, { recursive: true })
 const files = vectorFiles({ hash: sha(256), wideHash: sha(512), alice: signerOf(1), bob: signerOf(2) })
 for (const [name, content] of files) writeFileSync(join(folder, name), content)
+writeFileSync(join(folder, 'sync.json'), syncVectors())
