@@ -303,7 +303,7 @@ function pick(headers: Readonly<Record<string, string>>): Record<string, string>
 /** The text of `vectors/sync.json`. */
 export function syncVectors(): string {
   const seeds = Object.fromEntries(names.map((name, at) => [name, `0${at + 1}`.repeat(32)]))
-  const server = { node: bob.id, trusted: [alice.id, carol.id], life, challenge, start }
+  const server = { node: bob.id, trusted: [alice.id, bob.id, carol.id], life, challenge, start }
   const refused = [...beforeAnySignature(), ...misshapen(), ...forged(), ...outOfTime()]
   const content = {
     seeds,

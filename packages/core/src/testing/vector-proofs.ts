@@ -61,7 +61,7 @@ class Tree {
 function entriesOf({ hash, alice }: VectorKeys): Placed[] {
   const sign = (content: Pick<EntryContent, 'key' | 'value'> & Partial<EntryContent>): Placed =>
     signEntry({ slot: '', base: 0n, version, ...content }, alice, hash)
-  const elements = ['red', 'green', 'blue'].map(each => encodeValue(each))
+  const elements = ['red', 'green', 'white'].map(each => encodeValue(each))
   return [
     ...Array.from({ length: 40 }, (_, index) => sign({ key: `key ${index}`, value: encodeValue(index) })),
     sign({ key: 'n', slot: counterSlot(alice.nodeId, life), value: encodeValue(-5) }),
@@ -192,7 +192,7 @@ function ownLeaf(tree: Tree, hash: Hash): Neighbour {
   return { leaf: { path: toHex(pathOf(entry.key, entry.slot, hash)), digest: toHex(entry.digest) } }
 }
 
-/** The branch of a key that has three slots, which part at once. */
+/** The branch of a key that has three slots, which part at once, none of them to nibble 0. */
 function ownBranch(tree: Tree, hash: Hash): { branch: Branch } {
   const leaves = tree.slotsOf('colours').map(({ key, slot, digest }) => {
     const path = pathOf(key, slot, hash)
@@ -238,6 +238,7 @@ export function proofs(keys: VectorKeys): unknown {
     absent: absent.map(([name, of, proof]) => told(name, of.root, proof, hash)),
     refused: [
       ...refused.map(([reason, proof]) => ({ reason, root: tree.root, proof })),
+      { reason: 'the only entry is of another key', root: one.root, proof: { ...one.prove('only'), key: 'key 7' } },
       { reason: 'another root', root: two.root, proof: tree.prove('key 7') },
       unsigned(keys),
     ],
