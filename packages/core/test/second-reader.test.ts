@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
-import type { KeyProof } from '@lattice/core'
+import { decodeMessage, type KeyProof, type Message, type NodeId } from '@lattice/core'
 import * as curve from '../src/testing/edwards.ts'
+import { readFrame } from './second-frames.ts'
 import { follow } from './second-prover.ts'
 import {
   floorOf,
@@ -102,6 +103,27 @@ describe('a second reader', () => {
     }
   })
 })
+
+it('a second reader takes the same from frames', () => {
+  const { sender, valid } = read<{ sender: NodeId; valid: { name: string; frame: string }[] }>('frames.json')
+  for (const { name, frame } of valid) {
+    const { rows, ...rest } = decodeMessage(unhex(frame), sender) as Message
+    // In version 2 the life of rows is told by the standing; what stands for it until then is our own affair.
+    const { incarnation, ...placed } = rows ?? { incarnation: undefined }
+    const kept = rest.version === 2 ? placed : { incarnation, ...placed }
+    const message = rows === undefined ? rest : { ...rest, rows: kept }
+    expect([name, asText(readFrame(unhex(frame), sender))]).toEqual([name, asText(message)])
+  }
+})
+
+/** Bytes and versions as text, whatever holds them. */
+function asText(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
+  if (typeof value === 'bigint') return hex64(value)
+  if (Array.isArray(value)) return value.map(asText)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, asText(each)]))
+}
 
 it('a second reader follows proofs to the same roots, and the same ones nowhere', () => {
   type Told = { name?: string; reason?: string; root: string; proof: KeyProof; reading?: object | null }
