@@ -8,7 +8,7 @@ interface Vectors {
   readonly frames: { valid: { frame: string }[] }
   readonly entries: { valid: { bytes: string }[] }
   readonly values: { valid: { cbor: string }[] }
-  readonly proofs: { held: object[]; absent: object[] }
+  readonly proofs: Record<'held' | 'absent', { proof: object }[]>
 }
 
 function read<N extends keyof Vectors>(name: N): Vectors[N] {
@@ -50,7 +50,7 @@ export function seedsOf(target: string): Uint8Array[] {
     case 'value':
       return read('values').valid.map(each => hex(each.cbor))
     case 'proof':
-      return [...read('proofs').held, ...read('proofs').absent].map(each => utf8(JSON.stringify(each)))
+      return [...read('proofs').held, ...read('proofs').absent].map(each => utf8(JSON.stringify(each.proof)))
     case 'rest-body':
       return [utf8('{"operations":[{"op":"increment","key":"k","by":1}]}'), utf8('"30m"')]
     case 'server-events':

@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeId, Signer } from '@lattice/core'
 import { vectorFiles } from '@lattice/core/testing'
+import { syncVectors } from './sync-vectors.ts'
 
 /** Ed25519 private key in PKCS #8 without its seed (RFC 8410). */
 const pkcs8Header = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -20,8 +21,9 @@ function signerOf(seed: number): Signer {
   return { nodeId, sign: message => sign(null, message, key) }
 }
 
-const sha256 = (bytes: Uint8Array): Uint8Array => Buffer.from(hash('sha256', bytes), 'hex')
+const sha = (bits: 256 | 512) => (bytes: Uint8Array) => new Uint8Array(hash(`sha${bits}`, bytes, 'buffer'))
 const folder = join(import.meta.dirname, '..', 'vectors')
 mkdirSync(folder, { recursive: true })
-const files = vectorFiles({ hash: sha256, alice: signerOf(1), bob: signerOf(2) })
+const files = vectorFiles({ hash: sha(256), wideHash: sha(512), alice: signerOf(1), bob: signerOf(2) })
 for (const [name, content] of files) writeFileSync(join(folder, name), content)
+writeFileSync(join(folder, 'sync.json'), syncVectors())

@@ -218,8 +218,8 @@ function readingOf({ reads, readsSums = false }: Message): Pick<Descent, 'reads'
 }
 
 /**
- * After the last step one more request, which says how we stand, since steps do not; then undefined. Only where
- * the peer has told how far it came: else more may have been left out, and the next descent tells.
+ * After the last step one more request, which says how we stand, since steps do not; then undefined. Only
+ * where the peer has told how far it came: else more may have been left out, and the next descent tells.
  */
 export function closeDescent(descent: Descent): Descent | undefined {
   if (!descent.fromRoot || descent.reads === undefined || descent.next === undefined) return undefined

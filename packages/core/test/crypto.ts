@@ -13,6 +13,9 @@ import { toHex, type Hash, type NodeId, type SignedMessage, type Signer } from '
 /** SHA-256. */
 export const sha256: Hash = bytes => new Uint8Array(Buffer.from(hash('sha256', bytes), 'hex'))
 
+/** SHA-512. */
+export const sha512: Hash = bytes => new Uint8Array(Buffer.from(hash('sha512', bytes), 'hex'))
+
 /** Header of an Ed25519 private key in PKCS #8 (RFC 8410); the 32 bytes of the seed follow. */
 const pkcs8Header = Buffer.from('302e020100300506032b657004220420', 'hex')
 

@@ -13,6 +13,7 @@ import {
   entrySignature,
   fromHex,
   isMalformed,
+  isUnsound,
   parseEntry,
   toHex,
   type KeyProof,
@@ -20,7 +21,8 @@ import {
   type NodeId,
 } from '@lattice/core'
 import { vectorFiles } from '@lattice/core/testing'
-import { alice, bob, sha256, verifies } from './crypto.ts'
+import { readingInWords } from '../src/testing/vector-readings.ts'
+import { alice, bob, sha256, sha512, verifies } from './crypto.ts'
 
 const folder = join(import.meta.dirname, '../../../vectors')
 const bytesOf = (hex: string): Uint8Array => fromHex(hex) as Uint8Array
@@ -29,7 +31,7 @@ function read<T>(name: string): T {
   return JSON.parse(readFileSync(join(folder, name), 'utf8')) as T
 }
 
-const files = vectorFiles({ hash: sha256, alice, bob })
+const files = vectorFiles({ hash: sha256, wideHash: sha512, alice, bob })
 
 describe('vectors', () => {
   it.each([...files.keys()])('%s is what the code makes of the same input', name => {
@@ -59,16 +61,19 @@ describe('vectors', () => {
       expect([reason, decodeValue(bytesOf(cbor))]).toEqual([reason, undefined])
   })
 
-  it('good proofs lead to the root, refused ones do not', () => {
-    const { root, held, absent, refused } = read<{
-      root: string
-      held: KeyProof[]
-      absent: KeyProof[]
-      refused: { reason: string; proof: KeyProof }[]
-    }>('proofs.json')
-    for (const proof of [...held, ...absent]) expect(checkProof(proof, sha256)).toMatchObject({ root })
-    for (const { reason, proof } of refused)
-      expect([reason, checkProof(proof, sha256)]).not.toMatchObject([reason, { root }])
+  it('good proofs lead to the root, refused ones prove nothing', () => {
+    type Told = { name: string; reason: string; root: string; reading: object | null; proof: KeyProof }
+    const { held, absent, refused } = read<Record<'held' | 'absent' | 'refused', Told[]>>('proofs.json')
+    const judge = ({ root, proof }: Told): unknown => {
+      const proven = checkProof(proof, sha256)
+      if (isUnsound(proven) || proven.root !== root || !proven.signatures.every(verifies)) return 'refused'
+      return readingInWords(proven.reading)
+    }
+    for (const each of [...held, ...absent])
+      expect([each.name, judge(each)]).toEqual([each.name, each.reading])
+    for (const each of refused) expect([each.reason, judge(each)]).toEqual([each.reason, 'refused'])
+    expect(held.filter(({ reading }) => reading === null)).toHaveLength(1)
+    expect(absent.filter(({ reading }) => reading !== null)).toEqual([])
   })
 
   it('good frames are read and written alike, refused ones are malformed', () => {
@@ -76,12 +81,16 @@ describe('vectors', () => {
       sender: NodeId
       valid: { frame: string }[]
       refused: { reason: string; frame: string }[]
-      skipped: { frame: string; sameAs: string }
+      skipped: { reason: string; frame: string; sameAs: string }[]
     }>('frames.json')
     for (const { frame } of valid)
       expect(toHex(encodeMessage(decodeMessage(bytesOf(frame), sender) as Message, sender))).toBe(frame)
     for (const { reason, frame } of refused)
       expect([reason, isMalformed(decodeMessage(bytesOf(frame), sender))]).toEqual([reason, true])
-    expect(decodeMessage(bytesOf(skipped.frame))).toEqual(decodeMessage(bytesOf(skipped.sameAs)))
+    for (const { reason, frame, sameAs } of skipped) {
+      const read = [frame, sameAs].map(each => decodeMessage(bytesOf(each), sender) as Message)
+      expect([reason, ...read]).toEqual([reason, read[1], read[1]])
+      expect([reason, read.some(isMalformed)]).toEqual([reason, false])
+    }
   })
 })

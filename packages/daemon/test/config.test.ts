@@ -181,6 +181,7 @@ describe('problems', () => {
     [{ P2P_BOOTSTRAP: '/dns4/a.example/tcp/1' }, 'lacks the peer id; append /p2p/'],
     [{ P2P_BOOTSTRAP: '/dns4/a.example/tcp/1/p2p/12D3KooWnope' }, '"12D3KooWnope" is not an Ed25519 peer id'],
     [{ TRUSTED_KEYS: 'abcd' }, 'is not an Ed25519 peer id (12D3KooW…) or public key (64 hex digits)'],
+    [{ TRUSTED_KEYS: '0'.repeat(64) }, 'is the key of no node: anybody could sign for it'],
     [{ NODES: 'https://u:p@a.example' }, 'a base URL holds no user or password'],
     [{ CORS_ORIGINS: 'https://a.example/path' }, 'is not an origin'],
     [{ ENVIRONMENT: 'prodution' }, 'is not one of development, test, staging, production'],

@@ -1,5 +1,13 @@
 /** Real keys, real sockets: what the tests of the HTTP lung share. */
-import { createHash, generateKeyPairSync, randomBytes, sign, verify, createPublicKey } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  verify,
+} from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock, Hash, NodeId, Random, Signer } from '@lattice/core'
@@ -24,6 +32,15 @@ export function newSigner(): Signer {
   const nodeId = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url').toString(
     'hex',
   ) as NodeId
+  return { nodeId, sign: message => new Uint8Array(sign(null, message, privateKey)) }
+}
+
+/** A signer whose 32-byte seed is `seed` repeated, as in vectors/. */
+export function signerOfSeed(seed: number): Signer {
+  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, seed)])
+  const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' })
+  const nodeId = Buffer.from(x, 'base64url').toString('hex') as NodeId
   return { nodeId, sign: message => new Uint8Array(sign(null, message, privateKey)) }
 }
 

@@ -16,4 +16,5 @@ export {
 export * from './store-suite.ts'
 export * from './utf8-order.ts'
 export * from './virtual-clock.ts'
+export { piecesToHex } from './vector-bounds.ts'
 export * from './vector-files.ts'

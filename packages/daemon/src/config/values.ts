@@ -6,6 +6,7 @@ import { formatDuration, parseDuration } from '@lattice/api'
 import { isNodeId } from '@lattice/core'
 import type { NodeId } from '@lattice/core'
 
+import { isSmallOrder } from '../host/ed25519.ts'
 import { nodeIdFromPeerId } from '../host/peer-id.ts'
 import { parseMultiaddr } from './multiaddr.ts'
 import { Secret } from './secret.ts'
@@ -125,8 +126,9 @@ export function parseList<T>(parse: Parse<T>, identity: (item: T) => string = St
 /** A trusted node: its peer id, or its Ed25519 public key in hex. */
 export const parseTrustedKey: Parse<NodeId> = text => {
   const lower = text.toLowerCase()
-  if (isNodeId(lower)) return { value: lower }
-  const nodeId = nodeIdFromPeerId(text)
+  const nodeId = isNodeId(lower) ? lower : nodeIdFromPeerId(text)
+  if (nodeId !== undefined && isSmallOrder(Buffer.from(nodeId, 'hex')))
+    return { fault: `${quoted(text)} is the key of no node: anybody could sign for it` }
   if (nodeId !== undefined) return { value: nodeId }
   const rule =
     'an Ed25519 peer id (12D3KooW…) or public key (64 hex digits); `lattice id` prints both on that node'
