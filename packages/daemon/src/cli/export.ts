@@ -1,6 +1,6 @@
 /** `lattice export`: the whole state of one moment as JSON Lines, sorted: equal states give equal files. */
 import { createHash, randomBytes } from 'node:crypto'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
 import type { Command } from 'commander'
@@ -26,18 +26,18 @@ export const registerExport: Register = (program, { io, run }) => {
   command.action(
     run(async (given: string | undefined, options: { prefix?: string }, self: Command) => {
       const file = given === '-' ? undefined : given
+      const path = file === undefined ? undefined : await fileAt(resolve(io.cwd, file))
       const session = openSession(self, io, 0)
-      const step = stepper(io, session.json || file === undefined)
+      const step = stepper(io, session.json || path === undefined)
       const text = await step('read the state', async tell => {
         const answer = await calling(session, client => client.exportState())
         tell('sort the keys')
         return sortExport(answer, options.prefix ?? '')
       })
-      if (file === undefined) {
+      if (path === undefined) {
         io.stdout.write(text)
         return exitCodes.ok
       }
-      const path = resolve(io.cwd, file)
       await writeWhole(path, text)
       const keys = text === '' ? 0 : text.split('\n').length - 1
       const sha256 = createHash('sha256').update(text).digest('hex')
@@ -46,6 +46,19 @@ export const registerExport: Register = (program, { io, run }) => {
       return exitCodes.ok
     }),
   )
+}
+
+/** Where a link leads; ends the command where a device or a pipe would have to make way for the file. */
+async function fileAt(path: string): Promise<string> {
+  const isOther = await stat(path).then(
+    found => !found.isFile(),
+    () => false,
+  )
+  if (isOther)
+    throw new CliError(exitCodes.failed, `${path} is no regular file, and is not replaced`, {
+      hint: 'name another file, or - for standard output',
+    })
+  return realpath(path).catch(() => path)
 }
 
 /** The file is complete or as it was. */
