@@ -210,6 +210,24 @@ describe('an export', () => {
   })
 })
 
+describe('a set', () => {
+  const line = (value: readonly JsonValue[]): string => JSON.stringify({ key: 's', type: 'set', value })
+  const nested = (depth: number): JsonValue => (depth === 0 ? 1 : [nested(depth - 1)])
+
+  it('may be larger and deeper than a value: its elements are held one by one', () => {
+    const value = [...Array.from({ length: 2_000 }, (_, at) => ({ at, text: 'x'.repeat(100) })), nested(64)]
+    expect(parseExport(line(value))).toEqual({ keys: [{ key: 's', type: 'set', value }], problems: [] })
+  })
+
+  it('with an element that no node holds is refused with its place', () => {
+    const { problems } = parseExport([line([1, 'x'.repeat(140_000)]), line([nested(65)])].join('\n'))
+    expect(problems).toEqual([
+      expect.stringMatching(/^line 1: value\[1\]: the value takes 140005 bytes/),
+      expect.stringMatching(/^line 2: value\[0\]: the value nests deeper than 64 levels/),
+    ])
+  })
+})
+
 describe('a name that stands twice in one object', () => {
   it.each([
     ['{"key":"e","key":"f","type":"register","value":1}', 'key'],

@@ -3,6 +3,7 @@
  */
 import { jsonValueSchema, keySchema } from '@lattice/api'
 import { compareBytes, encodeValue, isLatticeError, toUtf8 } from '@lattice/core'
+import type { JsonValue } from '@lattice/core'
 import { z } from 'zod'
 
 import { repeatedName } from '../json-repetition.ts'
@@ -40,13 +41,20 @@ export function parseExport(text: string): { keys: ExportedKey[]; problems: read
 }
 
 /** What no shape shows: a key that stands there twice, a value that no node can hold. */
-function problemOf({ key, value }: ExportedKey, before: ReadonlyMap<string, unknown>): string | undefined {
+function problemOf(exported: ExportedKey, before: ReadonlyMap<string, unknown>): string | undefined {
+  const { key, type, value } = exported
   if (before.has(key)) return `the key ${JSON.stringify(key)} stands there twice`
+  if (type !== 'set') return unfit(value, 'value')
+  return value.map((element, index) => unfit(element, `value[${index}]`)).find(each => each !== undefined)
+}
+
+/** A set is held element by element, and so is bounded only in these. */
+function unfit(value: JsonValue, place: string): string | undefined {
   try {
     encodeValue(value)
     return undefined
   } catch (error) {
-    if (isLatticeError(error)) return `value: ${error.message}`
+    if (isLatticeError(error)) return `${place}: ${error.message}`
     throw error
   }
 }
