@@ -1,14 +1,14 @@
 /** What a backup holds comes back, whatever the clocks said and whatever of the store was damaged. */
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Replica, toHex, versionAt, type Operation } from '@lattice/core'
 import { openBackup, restoreStore, writeBackup } from '../src/backup/index.ts'
 import { putInPlace } from '../src/backup/restore-backup.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
-import { identityFromSeed } from '../src/host/identity.ts'
+import { identityFromSeed, keepIdentity } from '../src/host/identity.ts'
 import { tables } from '../src/sqlite-schema.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
 import { runInProcess } from './run-cli.ts'
@@ -136,6 +136,50 @@ describe('a backup', () => {
       await expect(backUp()).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
       expect(fs.readdirSync(directory)).toEqual(['state'])
     }
+  })
+})
+
+describe('backups in a directory', () => {
+  const kept = (): string => join(directory, 'kept')
+  const on = (day: string): string => `lattice-one-${day}T000000Z.tar`
+  const settings = ['--state-dir', 'state', '--node-name', 'one', '--json']
+  const run = (command: string, ...more: string[]): ReturnType<typeof runInProcess> =>
+    runInProcess([command, 'kept', ...settings, ...more], { cwd: directory })
+  beforeEach(async () => {
+    await fill(mixed)
+    keepIdentity(stateDir, identity.seed)
+    fs.mkdirSync(kept())
+  })
+
+  it('from a clock that was ahead make the new one neither old nor second to them', async () => {
+    for (const day of ['20200101', '20210101', '29990101', '29990102'])
+      fs.writeFileSync(join(kept(), on(day)), '')
+    const made = await run('backup', '--keep', '2')
+    expect([made.code, made.stderr]).toEqual([0, ''])
+    const { file, forgotten } = JSON.parse(made.stdout) as { file: string; forgotten: readonly string[] }
+    expect(forgotten).toEqual([join(kept(), on('20200101'))])
+    const names = [on('20210101'), basename(file), on('29990101'), on('29990102')]
+    expect(fs.readdirSync(kept()).sort()).toEqual(names)
+    expect((await run('restore', '--dry-run')).code).toBe(0)
+  })
+
+  it('that were killed long ago leave nothing once others are rotated', async () => {
+    const unfinished = `.${on('20200101')}-aB3xyz`
+    fs.mkdirSync(join(kept(), unfinished))
+    fs.writeFileSync(join(kept(), unfinished, 'whole'), 'half')
+    const others = [`.${on('29990101')}-aB3xyz`, `.lattice-two-20200101T000000Z.tar-aB3xyz`]
+    for (const other of others) fs.mkdirSync(join(kept(), other))
+    expect((await run('backup')).code).toBe(0)
+    expect(fs.readdirSync(kept())).toContain(unfinished)
+    fs.rmSync(join(kept(), fs.readdirSync(kept()).find(name => name.endsWith('.tar')) ?? ''))
+    const made = await run('backup', '--keep', '1')
+    expect(JSON.parse(made.stdout)).toMatchObject({ forgotten: [join(kept(), unfinished)] })
+    expect(
+      fs
+        .readdirSync(kept())
+        .filter(name => name.startsWith('.'))
+        .sort(),
+    ).toEqual(others.sort())
   })
 })
 

@@ -31,7 +31,8 @@ import { codeOf } from '../host/private-file.ts'
 import { inspectStore } from '../sqlite-inspect.ts'
 import { storeFiles } from '../sqlite-schema.ts'
 import { openStateDir } from '../state-dir.ts'
-import { backupsIn, isDirectory, passphraseOf } from './backup.ts'
+import { newestBackup } from './backup-files.ts'
+import { isDirectory, passphraseOf } from './backup.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { identitySettings } from './id.ts'
 import { brief, print, printJson, visible } from './io.ts'
@@ -98,7 +99,7 @@ function tellFine(io: CliIo, json: boolean): number {
 
 async function fileIn(path: string, name: string): Promise<string> {
   if (!isDirectory(path)) return path
-  const newest = (await backupsIn(path, name)).at(-1)
+  const newest = await newestBackup(path, name)
   if (newest !== undefined) return newest
   throw new CliError(exitCodes.usage, `${path} holds no backup of ${visible(name)}`, {
     hint: 'name the file',
