@@ -1,7 +1,7 @@
 /** What an import reads and plans: exports of this system, and snapshots of the earlier one. */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { encodeValue, toHex, type JsonValue, type Operation } from '@lattice/core'
+import { encodeValue, LatticeError, toHex, type JsonValue, type Operation } from '@lattice/core'
 import { anyElement, anyJson, anyKey, assertProperty } from '@lattice/core/testing'
 import { keysOf, parseExport, sortExport, type ExportedKey } from '../src/cli/exported-keys.ts'
 import { planImport } from '../src/cli/import-plan.ts'
@@ -151,6 +151,43 @@ describe('lattice import', () => {
     }
   })
 
+  it('that is refused midway says how far it came, and goes on from there', async () => {
+    const world = await startWorld()
+    const stdin = Array.from({ length: 2_500 }, (_, at) =>
+      JSON.stringify({ key: `k${at}`, type: 'register', value: at }),
+    ).join('\n')
+    const env = { LATTICE_URL: world.url, LATTICE_ADMIN_TOKEN: token }
+    const run = (): Promise<Outcome> => runInProcess(['import', '-', '--json'], { cwd: '/', stdin, env })
+    const unsubscribe = world.node.subscribe(() => {
+      world.node.refuseWrites = new LatticeError('STORE_FULL')
+    })
+    try {
+      const { code, stderr } = await run()
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/^1 of 3 transactions were written; [^]*STORE_FULL/),
+      ])
+      unsubscribe()
+      world.node.refuseWrites = undefined
+      expect(JSON.parse((await run()).stdout)).toMatchObject({ written: 1_500, unchanged: 1_000 })
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('of a legacy snapshot names the keys that no node can hold, not lines that no file has', async () => {
+    const stdin = JSON.stringify({ state: { a: 1, 'b\u0001': 2, c: 'x'.repeat(140_000) } })
+    const { code, stderr } = await runInProcess(['import', '-', '--legacy', '--accept-root-mismatch'], {
+      cwd: '/',
+      stdin,
+    })
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/"b\\u0001": key: [^]*"c": value: [^]*nothing was written/),
+    ])
+    expect(stderr).not.toContain('line')
+  })
+
   it('finds a counter that is too far off before it writes anything', async () => {
     const world = await startWorld()
     const most = Number.MAX_SAFE_INTEGER
@@ -207,6 +244,31 @@ describe('an export', () => {
     ]
     const { problems } = parseExport(lines.join('\n'))
     expect(problems.map(problem => problem.split(':')[0])).toEqual([2, 3, 4, 5, 6, 7].map(at => `line ${at}`))
+  })
+})
+
+describe('a line', () => {
+  const good = '{"key":"a","type":"register","value":{"b":[1]}}'
+
+  it.each([
+    ['{"key":"a","type":"register","value":{"n":9007199254740993}}', 'n: a whole number beyond ±(2^53 − 1)'],
+    [good.replace('1', '01'), 'not JSON: Unexpected number in JSON at position'],
+    ['[1]', 'not of the form {key, type, value}: '],
+    [good.replace('"a"', '"a\\u0000"'), 'key: 1 to 512 bytes'],
+    [good.replace('register', 'registr'), "type: Invalid discriminator value. Expected 'register'"],
+    [good.replace('[1]', '["\\ud800"]'), 'value: a string holds half of a surrogate pair'],
+    [`${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`, 'it nests far deeper than any value'],
+  ])('that is wrong is told with the field and the reason (%#)', (line, told) => {
+    const { problems } = parseExport(`${good}\n\n${line}\n`)
+    expect(problems).toEqual([expect.stringContaining(`line 3: ${told}`)])
+  })
+
+  it('that was cut short anywhere is told as such, and read where only its end is missing', () => {
+    for (let end = 1; end < good.length; end++)
+      expect(parseExport(good.slice(0, end)).problems).toEqual([
+        expect.stringContaining('was the file cut short?'),
+      ])
+    expect(parseExport(good).problems).toEqual([])
   })
 })
 
@@ -278,7 +340,9 @@ describe('a snapshot of the earlier system', () => {
   }) // prettier-ignore
 
   it.each([
-    ['no JSON', '{', /not JSON/],
+    ['no JSON', '{\n"state":NaN}', /not JSON in line 2, at character 10/],
+    ['too deep', `{"state":{\n"a":${'['.repeat(65)}${']'.repeat(65)}}}`, /deeper than 64 levels in line 2/],
+    ['far too deep', '['.repeat(1_000_000), /deeper than 64 levels in line 1/],
     ['another document', '{"a":1}', /no object "state"/],
     ['a number that would be rounded', '{"state":{"a":{"b":9007199254740993}}}', /a\.b holds a number/],
   ])('that is %s is refused', (_, text, reason) => {
