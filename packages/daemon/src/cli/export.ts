@@ -29,18 +29,23 @@ export const registerExport: Register = (program, { io, run }) => {
       const path = file === undefined ? undefined : await fileAt(resolve(io.cwd, file))
       const session = openSession(self, io, 0)
       const step = stepper(io, session.json || path === undefined)
-      const text = await step('read the state', async tell => {
-        const answer = await calling(session, client => client.exportState())
+      const lines = await step('read the state', async tell => {
+        const read: string[] = []
+        await calling(session, async client => {
+          for await (const line of client.exportLines()) read.push(line)
+        })
         tell('sort the keys')
-        return sortExport(answer, options.prefix ?? '')
+        return sortExport(read, options.prefix)
       })
       if (path === undefined) {
-        io.stdout.write(text)
+        for (const block of blocksOf(lines)) if (!io.signal.aborted) io.stdout.write(block)
         return exitCodes.ok
       }
-      await writeWhole(path, text)
-      const keys = text === '' ? 0 : text.split('\n').length - 1
-      const sha256 = createHash('sha256').update(text).digest('hex')
+      await writeWhole(path, lines)
+      const keys = lines.length
+      const hash = createHash('sha256')
+      for (const block of blocksOf(lines)) hash.update(block)
+      const sha256 = hash.digest('hex')
       if (session.json) printJson(io, { schema: 'lattice.export/v1', file: path, keys, sha256 })
       else print(io, `exported ${counted(keys, 'key')} to ${path}`, `sha256 ${sha256}`)
       return exitCodes.ok
@@ -61,11 +66,25 @@ async function fileAt(path: string): Promise<string> {
   return realpath(path).catch(() => path)
 }
 
+/** Characters written at once: few system calls, and no longer text than a runtime can hold. */
+const blockChars = 1024 * 1024
+
+function* blocksOf(lines: readonly string[]): Generator<string> {
+  let block = ''
+  for (const line of lines) {
+    block += line
+    if (block.length < blockChars) continue
+    yield block
+    block = ''
+  }
+  yield block
+}
+
 /** The file is complete or as it was. */
-async function writeWhole(path: string, text: string): Promise<void> {
+async function writeWhole(path: string, lines: readonly string[]): Promise<void> {
   const aside = `${path}.${randomBytes(4).toString('hex')}.new`
   try {
-    await writeFile(aside, text, { mode: 0o600, flag: 'wx', flush: true })
+    await writeFile(aside, blocksOf(lines), { mode: 0o600, flag: 'wx', flush: true })
     await rename(aside, path)
   } catch (error) {
     // Not ours to remove where it was there before; where nothing can be looked at, nothing was left.

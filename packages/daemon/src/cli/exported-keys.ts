@@ -7,6 +7,7 @@ import type { JsonValue } from '@lattice/core'
 import { z } from 'zod'
 
 import { repeatedName } from '../json-repetition.ts'
+import { CliError, exitCodes } from './exit.ts'
 
 const elements = z.array(jsonValueSchema)
 
@@ -74,25 +75,47 @@ function unfit(value: JsonValue, place: string): string | undefined {
 }
 
 /**
- * The keys in the answer of a node, believed as they are: a counter may have grown beyond what a file may ask
- * for, and must not pass for absent.
+ * Of the keys in the answer of a node those that are `wanted`, believed as they are: a counter may have grown
+ * beyond what a file may ask for, and must not pass for absent.
  */
-export function keysOf(text: string): ReadonlyMap<string, ExportedKey> {
-  const lines = text.split('\n').filter(line => line !== '')
-  const keys = lines.map(line => JSON.parse(line) as ExportedKey)
-  return new Map(keys.map(each => [each.key, each]))
+export async function keysOf(
+  lines: AsyncIterable<string>,
+  wanted: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, ExportedKey>> {
+  const keys = new Map<string, ExportedKey>()
+  for await (const line of lines) {
+    const told = answered(line)
+    if (wanted.has(told.key)) keys.set(told.key, told)
+  }
+  return keys
 }
 
-/** The lines whose key starts with `prefix`, in order, each with its line feed. Equal states, equal texts. */
-export function sortExport(text: string, prefix = ''): string {
-  const lines = text.split('\n').filter(line => line !== '')
-  const keyed = lines.map(line => ({ line, key: (JSON.parse(line) as ExportedKey).key }))
-  return keyed
+/** The lines whose key starts with `prefix`, in order, each with its line feed. Equal states, equal lines. */
+export function sortExport(lines: readonly string[], prefix = ''): readonly string[] {
+  return lines
+    .map(line => ({ line, key: answered(line).key }))
     .filter(({ key }) => key.startsWith(prefix))
-    .map(({ line, key }) => ({ line, order: toUtf8(key) }))
+    .map(({ line, key }) => ({ line: `${line}\n`, order: toUtf8(key) }))
     .sort((a, b) => compareBytes(a.order, b.order))
-    .map(({ line }) => `${line}\n`)
-    .join('')
+    .map(({ line }) => line)
+}
+
+/** What a node has said in a line; ends the command where no node has. */
+function answered(line: string): ExportedKey {
+  const told = parsed(line) as Partial<ExportedKey> | null | undefined
+  if (typeof told?.key === 'string') return told as ExportedKey
+  throw new CliError(exitCodes.unavailable, 'what answers there is no export of a node', {
+    code: 'UNEXPECTED_ANSWER',
+    hint: 'check that the URL is that of a Lattice node',
+  })
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
 }
 
 /** What a line says, or why it says nothing that is sure. */

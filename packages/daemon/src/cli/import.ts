@@ -43,7 +43,7 @@ export const registerImport: Register = (program, { io, run }) => {
       const text = await readInput(io, file)
       const source = options.legacy === true ? fromLegacy(text, options) : fromExport(text)
       if (!session.json && source.notes.length > 0) print(io, ...source.notes)
-      const present = await presentKeys(session)
+      const present = await presentKeys(session, source.keys)
       const plan = planImport(source.keys, present, options.replace === true)
       refuseUnfit(plan)
       const isRehearsed = options.dryRun === true
@@ -120,8 +120,12 @@ function refuseUnfit({ conflicts, overflows }: ImportPlan): void {
   })
 }
 
-async function presentKeys(session: Session): Promise<ReadonlyMap<string, ExportedKey>> {
-  return keysOf(await calling(session, client => client.exportState()))
+async function presentKeys(
+  session: Session,
+  wanted: readonly ExportedKey[],
+): Promise<ReadonlyMap<string, ExportedKey>> {
+  const names = new Set(wanted.map(({ key }) => key))
+  return calling(session, client => keysOf(client.exportLines(), names))
 }
 
 async function apply(plan: ImportPlan, session: Session, io: CliIo): Promise<string | null> {
