@@ -180,7 +180,7 @@ describe('backups in a directory', () => {
     expect(forgotten).toEqual([join(kept(), on('20200101'))])
     const names = [on('20210101'), basename(file), on('29990101'), on('29990102')]
     expect(fs.readdirSync(kept()).sort()).toEqual(names)
-    expect((await run('restore', '--dry-run')).code).toBe(0)
+    expect(JSON.parse((await run('restore', '--dry-run')).stdout)).toMatchObject({ file })
   })
 
   it('that were killed long ago leave nothing once others are rotated', async () => {

@@ -138,13 +138,14 @@ async function rehearse(plan: Plan, io: CliIo, step: Step): Promise<number> {
   )
   const { entries, root, name, made, version } = backup.manifest
   const there = storeFilesIn(plan.stateDir).length > 0
-  const facts = { entries, merkle_root: root, made: new Date(made).toISOString(), version }
+  const facts = { file: path, entries, merkle_root: root, made: new Date(made).toISOString(), version }
   if (options.json === true)
     printJson(io, { schema: 'lattice.restore/v1', dry_run: true, would_replace: there, ...facts })
   else {
     print(
       io,
       `${counted(entries, 'entry')} of ${visible(name)}, made ${facts.made} by version ${visible(version)}`,
+      `in ${path}`,
     )
     print(io, `All are as they were signed, and their root is ${brief(root)}. Nothing was changed.`)
     if (there) print(io, `${plan.stateDir} holds a store: a restore there needs --force.`)
@@ -178,6 +179,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
   )
   if (options.json === true) {
     const facts = {
+      file: path,
       state_dir: stateDir,
       node: identity.nodeId,
       entries: made.entries,
@@ -188,6 +190,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
     return exitCodes.ok
   }
   print(io, `${counted(made.entries, 'entry')} of ${visible(manifest.name)} restored into ${stateDir}`)
+  print(io, `The backup is ${path}, made ${new Date(manifest.made).toISOString()}.`)
   if (made.replaced !== undefined) print(io, `The store that was there is in ${made.replaced}.`)
   print(io, 'Next: lattice start. What is newer comes from the other nodes.')
   return exitCodes.ok
