@@ -4,6 +4,7 @@
  * Error answers reject with `ApiError`; nothing is retried here, since only the caller knows whether it may.
  */
 import { readServerEvents } from './events.ts'
+import { readLines } from './lines.ts'
 import type { ServerEvent } from './events.ts'
 import { problemMediaType } from './problem.ts'
 import type { Problem, ProblemCode } from './problem.ts'
@@ -82,6 +83,8 @@ export type Client = {
     readonly lastEventId?: string
     readonly signal?: AbortSignal
   }) => AsyncGenerator<ServerEvent>
+  /** The lines of `exportState` as they come: the whole may be longer than a text can be. */
+  readonly exportLines: (options?: { readonly signal?: AbortSignal }) => AsyncGenerator<string>
 }
 
 interface AnyInput {
@@ -217,6 +220,49 @@ async function readAnswer(route: Route, response: Response): Promise<unknown> {
   }
 }
 
+/** The calls whose answer is read while it comes. */
+function streamsOf(
+  options: ClientOptions,
+  base: string,
+  send: typeof fetch,
+): Pick<Client, 'events' | 'exportLines'> {
+  const stream = async (
+    route: Route,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
+  ): Promise<ReadableStream<Uint8Array>> => {
+    const response = await send(base + route.path, {
+      headers: { ...headersOf(options, route, {}), ...headers },
+      redirect: 'error',
+      ...(signal ? { signal } : {}),
+    })
+    if (!response.ok || response.body === null) throw problemOf(response, await response.text())
+    return response.body
+  }
+
+  const events: Client['events'] = async function* (following = {}) {
+    const { lastEventId, signal } = following
+    const last = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
+    try {
+      yield* readServerEvents(
+        await stream(routes.getEvents, { accept: 'text/event-stream', ...last }, signal),
+      )
+    } catch (error) {
+      throw failure(error, base, signal)
+    }
+  }
+
+  const exportLines: Client['exportLines'] = async function* ({ signal } = {}) {
+    try {
+      yield* readLines(await stream(routes.exportState, {}, signal), Number.POSITIVE_INFINITY)
+    } catch (error) {
+      throw failure(error, base, signal)
+    }
+  }
+
+  return { events, exportLines }
+}
+
 /** Makes a client for one node. Importing or creating it sends nothing. */
 export function createClient(options: ClientOptions): Client {
   const base = options.baseUrl.replace(/\/+$/, '')
@@ -242,29 +288,9 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
-  async function* events(
-    following: { readonly lastEventId?: string; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<ServerEvent> {
-    const route: Route = routes.getEvents
-    const headers = { ...headersOf(options, route, {}), accept: 'text/event-stream' }
-    if (following.lastEventId !== undefined)
-      Object.assign(headers, { 'last-event-id': following.lastEventId })
-    try {
-      const response = await send(base + route.path, {
-        headers,
-        redirect: 'error',
-        ...(following.signal ? { signal: following.signal } : {}),
-      })
-      if (!response.ok || response.body === null) throw problemOf(response, await response.text())
-      yield* readServerEvents(response.body)
-    } catch (error) {
-      throw failure(error, base, following.signal)
-    }
-  }
-
   const methods = Object.entries(routes).map(([name, route]) => [
     name,
     (input?: AnyInput) => call(route, input),
   ])
-  return { ...Object.fromEntries(methods), events } as Client
+  return { ...Object.fromEntries(methods), ...streamsOf(options, base, send) } as Client
 }

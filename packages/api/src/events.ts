@@ -1,6 +1,7 @@
 /**
  * Reading server-sent events (WHATWG HTML §9.2.6) from a byte stream: fields, joined data lines, ids.
  */
+import { readLines } from './lines.ts'
 
 /** One event as read from the stream. */
 export interface ServerEvent {
@@ -14,24 +15,13 @@ export interface ServerEvent {
  */
 const lineCharsMax = 1 << 20
 
-async function* readLines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of body) {
-    rest += decoder.decode(chunk, { stream: true })
-    const lines = rest.split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > lineCharsMax) throw new RangeError('an event line exceeds 1 MiB')
-    yield* lines.map(line => (line.endsWith('\r') ? line.slice(0, -1) : line))
-  }
-}
-
 /** Reads events until the stream ends. Comments and empty events are skipped. */
 export async function* readServerEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
   let id = ''
   let event = ''
   let data: string[] = []
-  for await (const line of readLines(body)) {
+  for await (const ended of readLines(body, lineCharsMax)) {
+    const line = ended.endsWith('\r') ? ended.slice(0, -1) : ended
     if (line === '') {
       if (data.length > 0) yield { id, event: event || 'message', data: data.join('\n') }
       event = ''

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import {
@@ -210,6 +211,46 @@ describe('the event stream', () => {
     await expect(createClient({ baseUrl }).events().next()).rejects.toMatchObject({
       code: 'UNEXPECTED_ANSWER',
     })
+  })
+})
+
+describe('an export', () => {
+  const linesAt = async (baseUrl: string): Promise<string[]> => {
+    const lines = []
+    for await (const line of createClient({ baseUrl }).exportLines()) lines.push(line)
+    return lines
+  }
+
+  it('is read line by line, also where the whole is longer than a text can be', async () => {
+    const line = `${'x'.repeat(2 ** 26)}\n`
+    server = createServer((_request, response) => {
+      const long = Readable.from(Array.from({ length: 9 }, () => line))
+      long.pipe(response)
+    })
+    await new Promise<void>(resolve => server?.listen(0, '127.0.0.1', resolve))
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const lengths = []
+    for await (const each of createClient({ baseUrl }).exportLines()) lengths.push(each.length)
+    expect(lengths).toEqual(Array.from({ length: 9 }, () => 2 ** 26))
+  }, 60_000)
+
+  it.each([
+    ['', []],
+    ['a\n\u00fc\n', ['a', '\u00fc']],
+    ['a\nb', ['a', 'b']],
+  ])('%j has the lines %j', async (body, lines) => {
+    const { baseUrl } = await serve({ status: 200, type: 'application/jsonl', body })
+    expect(await linesAt(baseUrl)).toEqual(lines)
+  })
+
+  it('that breaks off is an error, never a shorter one', async () => {
+    server = createServer((_request, response) => {
+      response.write('{"key":"a","type":"register","value":1}\n')
+      setImmediate(() => response.destroy())
+    })
+    await new Promise<void>(resolve => server?.listen(0, '127.0.0.1', resolve))
+    const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    await expect(linesAt(baseUrl)).rejects.toMatchObject({ code: 'UNREACHABLE' })
   })
 })
 

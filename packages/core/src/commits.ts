@@ -11,6 +11,7 @@ import { isLatticeError, LatticeError } from './errors.ts'
 import { cursorFact, encodeCursor, type Cursor } from './journal.ts'
 import { pendingWritesMax } from './limits.ts'
 import { FactWalk } from './fact-walk.ts'
+import { ForwardSteps } from './forward-steps.ts'
 import type { Hash, Store } from './ports.ts'
 import type { Replica } from './replica.ts'
 import type { Committed } from './staged.ts'
@@ -62,6 +63,7 @@ export class CommitPipeline {
   #sealedMemory = new Map<string, Memory>()
   readonly #memories: FactWalk
   #forgetAt = Number.NEGATIVE_INFINITY
+  readonly #steps = new ForwardSteps(rememberMs)
 
   constructor(replica: Replica, store: Store, hash: Hash) {
     this.#memories = new FactWalk(store, memoryPrefix)
@@ -164,13 +166,17 @@ export class CommitPipeline {
     return [...refused.map(({ event: { id } }): Effect => ({ type: 'write-refused', id, error })), ...anew]
   }
 
-  /** Stages the removal of remembered answers that are too old, once in a while. */
+  /**
+   * Stages the removal of remembered answers that are too old, once in a while. To be told of every instant:
+   * a clock that is set forward makes none older.
+   */
   forget({ mono, wall }: Instant): void {
+    const aheadMs = this.#steps.note({ mono, wall })
     if (mono < this.#forgetAt) return
     const { facts, isEnd } = this.#memories.next(forgetPage)
     this.#forgetAt = mono + (isEnd ? forgetEveryMs : forgetPauseMs)
     for (const [name, value] of facts)
-      if (readUint(value, 32) + rememberMs < wall) this.#replica.stageFact(name, undefined)
+      if (readUint(value, 32) + rememberMs + aheadMs < wall) this.#replica.stageFact(name, undefined)
   }
 
   #take(): Waiters {

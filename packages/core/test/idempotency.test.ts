@@ -97,3 +97,26 @@ it('for a day', async () => {
   }
   expect([await later(dayMs, dayMs), await later(dayMs + 1, 2 * dayMs)]).toEqual([1, 2])
 })
+
+it('for a day by the clock that nobody sets: the other one forward, back, and by two steps', async () => {
+  let mono = 0
+  /** Time goes by while the wall clock is `aheadMs` ahead; how often the request has been applied then. */
+  const after = async (ms: number, aheadMs: number): Promise<unknown> => {
+    commits.forget({ mono, wall: testWall + mono + aheadMs })
+    mono += ms
+    commits.forget({ mono, wall: testWall + mono + aheadMs })
+    await settle()
+    request([increment], testWall + mono + aheadMs)
+    await settle()
+    return counted()
+  }
+  const hourMs = dayMs / 24
+  expect(await after(hourMs, 0)).toBe(1)
+  for (const aheadMs of [dayMs, -2 * dayMs, -dayMs, 365 * dayMs])
+    expect(await after(4 * hourMs, aheadMs)).toBe(1)
+  expect(await after(8 * hourMs, 0)).toBe(1)
+  expect(await after(2 * dayMs, 0)).toBe(2)
+  // Long ago it was ahead: what is new is remembered no longer for that.
+  expect(await after(2 * hourMs, 0)).toBe(2)
+  expect(await after(dayMs, 0)).toBe(3)
+})

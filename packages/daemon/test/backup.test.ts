@@ -1,14 +1,17 @@
 /** What a backup holds comes back, whatever the clocks said and whatever of the store was damaged. */
+import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Replica, toHex, versionAt, type Operation } from '@lattice/core'
-import { openBackup, restoreStore, writeBackup } from '../src/backup/index.ts'
+import { openBackup, restoreStore, tarOf, writeBackup } from '../src/backup/index.ts'
+import { signManifest } from '../src/backup/manifest.ts'
 import { putInPlace } from '../src/backup/restore-backup.ts'
 import { createVerifier, sha256 } from '../src/host/crypto.ts'
-import { identityFromSeed } from '../src/host/identity.ts'
+import { identityFromSeed, keepIdentity } from '../src/host/identity.ts'
 import { tables } from '../src/sqlite-schema.ts'
 import { openSqliteStore } from '../src/sqlite-store.ts'
 import { runInProcess } from './run-cli.ts'
@@ -48,16 +51,20 @@ const backUp = (more: { passphrase?: string } = {}): ReturnType<typeof writeBack
   return writeBackup(archive, { ...input, ...more })
 }
 
-async function restoredRoot(): Promise<string> {
+async function restoredRoot(
+  tell: () => void = () => undefined,
+  { signal } = new AbortController(),
+): Promise<string> {
   const verifier = createVerifier()
   await using backup = await openBackup(archive, verifier)
   const elsewhere = join(directory, 'elsewhere')
-  fs.mkdirSync(elsewhere)
+  fs.mkdirSync(elsewhere, { recursive: true })
   const { root } = await restoreStore(backup, elsewhere, {
     signer,
     verifier,
     members: new Set(),
-    tell: () => undefined,
+    tell,
+    signal,
   })
   return root
 }
@@ -70,6 +77,19 @@ it('a restore that is cut off between the two stores leaves one that was lost, n
   const store = await openSqliteStore(stateDir)
   expect([store.lastSeq, store.amnesia]).toEqual([0, true])
   await store.close()
+})
+
+it('a restore that is interrupted leaves nothing, and of one that was killed the next one leaves nothing', async () => {
+  const root = await fill(mixed)
+  await backUp()
+  const operator = new AbortController()
+  const interrupted = restoredRoot(() => operator.abort(), operator)
+  await expect(interrupted).rejects.toMatchObject({ name: 'AbortError' })
+  expect(fs.readdirSync(join(directory, 'elsewhere'))).toEqual([])
+  fs.mkdirSync(join(directory, 'elsewhere', '.restore-aB3xyz'))
+  fs.writeFileSync(join(directory, 'elsewhere', '.restore-aB3xyz', 'store.db'), 'half')
+  expect(await restoredRoot()).toBe(root)
+  expect(fs.readdirSync(join(directory, 'elsewhere')).sort()).toEqual(['incarnation', 'store.db'])
 })
 
 const mixed: ReadonlyArray<readonly Operation[]> = [
@@ -139,6 +159,50 @@ describe('a backup', () => {
   })
 })
 
+describe('backups in a directory', () => {
+  const kept = (): string => join(directory, 'kept')
+  const on = (day: string): string => `lattice-one-${day}T000000Z.tar`
+  const settings = ['--state-dir', 'state', '--node-name', 'one', '--json']
+  const run = (command: string, ...more: string[]): ReturnType<typeof runInProcess> =>
+    runInProcess([command, 'kept', ...settings, ...more], { cwd: directory })
+  beforeEach(async () => {
+    await fill(mixed)
+    keepIdentity(stateDir, identity.seed)
+    fs.mkdirSync(kept())
+  })
+
+  it('from a clock that was ahead make the new one neither old nor second to them', async () => {
+    for (const day of ['20200101', '20210101', '29990101', '29990102'])
+      fs.writeFileSync(join(kept(), on(day)), '')
+    const made = await run('backup', '--keep', '2')
+    expect([made.code, made.stderr]).toEqual([0, ''])
+    const { file, forgotten } = JSON.parse(made.stdout) as { file: string; forgotten: readonly string[] }
+    expect(forgotten).toEqual([join(kept(), on('20200101'))])
+    const names = [on('20210101'), basename(file), on('29990101'), on('29990102')]
+    expect(fs.readdirSync(kept()).sort()).toEqual(names)
+    expect(JSON.parse((await run('restore', '--dry-run')).stdout)).toMatchObject({ file })
+  })
+
+  it('that were killed long ago leave nothing once others are rotated', async () => {
+    const unfinished = `.${on('20200101')}-aB3xyz`
+    fs.mkdirSync(join(kept(), unfinished))
+    fs.writeFileSync(join(kept(), unfinished, 'whole'), 'half')
+    const others = [`.${on('29990101')}-aB3xyz`, `.lattice-two-20200101T000000Z.tar-aB3xyz`]
+    for (const other of others) fs.mkdirSync(join(kept(), other))
+    expect((await run('backup')).code).toBe(0)
+    expect(fs.readdirSync(kept())).toContain(unfinished)
+    fs.rmSync(join(kept(), fs.readdirSync(kept()).find(name => name.endsWith('.tar')) ?? ''))
+    const made = await run('backup', '--keep', '1')
+    expect(JSON.parse(made.stdout)).toMatchObject({ forgotten: [join(kept(), unfinished)] })
+    expect(
+      fs
+        .readdirSync(kept())
+        .filter(name => name.startsWith('.'))
+        .sort(),
+    ).toEqual(others.sort())
+  })
+})
+
 describe('lattice restore', () => {
   const passphrase = 'correct horse battery'
   const elsewhere = (): string => join(directory, 'elsewhere')
@@ -164,7 +228,8 @@ describe('lattice restore', () => {
     const [identityFile, whole] = [join(elsewhere(), 'identity.key'), fs.readFileSync(archive)]
     flip()
     const refused = await restore(...options)
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('nothing was changed')])
+    const told = /restored: snap-\S+\.cbor: its content does not match its name\n.*nothing was changed/
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(told)])
     expect(fs.readdirSync(elsewhere()).filter(name => /identity|store/.test(name))).toEqual([])
     fs.writeFileSync(archive, whole)
     const restored = await restore(...options, '--json')
@@ -174,5 +239,30 @@ describe('lattice restore', () => {
     const { nodeId: node } = identityFromSeed(Buffer.from(seed, 'hex'), 'file')
     expect(JSON.parse(restored.stdout)).toMatchObject({ node, entries: 1 })
     expect(fs.statSync(identityFile).mode & 0o777).toBe(0o600)
+  })
+  it('takes no pipe, nothing compressed, nothing too large for the disk, and no time beyond all', async () => {
+    const dryRun = async (words: string): Promise<void> => {
+      const { code, stderr } = await restore('--dry-run')
+      expect([code, stderr]).toEqual([1, expect.stringContaining(words)])
+      expect(stderr).not.toContain('    at ')
+    }
+    const whole = fs.readFileSync(archive)
+    fs.writeFileSync(archive, gzipSync(whole))
+    await dryRun('it is compressed; unpack it first')
+    fs.writeFileSync(archive, whole)
+    fs.truncateSync(archive, 2 ** 42)
+    await dryRun('has no room for it')
+    fs.writeFileSync(archive, whole)
+    const opened = await openBackup(archive, createVerifier())
+    await opened[Symbol.asyncDispose]()
+    const manifest = { ...opened.manifest, made: Number.MAX_SAFE_INTEGER }
+    const members = [{ name: 'manifest.json', from: signManifest(manifest, signer) }]
+    const blocks: Uint8Array[] = []
+    for await (const block of tarOf(members, 0)) blocks.push(block)
+    fs.writeFileSync(archive, Buffer.concat(blocks))
+    await dryRun('its manifest is malformed (made: ')
+    fs.rmSync(archive)
+    execFileSync('mkfifo', [archive])
+    await dryRun('it is no regular file')
   })
 })

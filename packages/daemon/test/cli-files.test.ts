@@ -1,9 +1,11 @@
 /** Files that commands write: whole, and at nobody else's expense. */
+import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { startWorld } from './http-world.ts'
 import { runInProcess, type Outcome } from './run-cli.ts'
 
 let home = ''
@@ -46,5 +48,28 @@ describe('support-bundle', () => {
   it('without a name is called after its time, for there may be several a day', async () => {
     expect((await bundle()).code).toBe(0)
     expect(ours()).toEqual([expect.stringMatching(/^lattice-support-\d{8}T\d{6}Z\.tar\.gz$/)])
+  })
+})
+
+describe('export', () => {
+  it('replaces no device and no pipe, and of a link what it leads to', async () => {
+    const at = (name: string): string => join(home, name)
+    const world = await startWorld()
+    const run = (file: string): Promise<Outcome> =>
+      runInProcess(['export', file], { cwd: home, env: { LATTICE_URL: world.url } })
+    try {
+      world.node.apply([{ op: 'put', key: 'a', value: 1 }])
+      execFileSync('mkfifo', [at('pipe')])
+      const { code, stderr } = await run('pipe')
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/no regular file[^]*- for standard output/)])
+      expect(fs.lstatSync(at('pipe')).isFIFO()).toBe(true)
+      fs.writeFileSync(at('file'), 'earlier')
+      fs.symlinkSync('file', at('link'))
+      expect((await run('link')).code).toBe(0)
+      expect(fs.readlinkSync(at('link'))).toBe('file')
+      expect(fs.readFileSync(at('file'), 'utf8')).toBe('{"key":"a","type":"register","value":1}\n')
+    } finally {
+      await world.close()
+    }
   })
 })

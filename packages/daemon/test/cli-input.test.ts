@@ -1,5 +1,5 @@
 /** What a command reads is the text that was written, or an error that says where it is not. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -37,6 +37,29 @@ describe('text from a file', () => {
       hint: 'save the file as UTF-8',
       exitCode: 64,
     })
+  })
+})
+
+describe('more than a text can hold', () => {
+  const told = { message: expect.stringMatching(/holds more than 511 MiB$/), exitCode: 64 }
+
+  it('is refused before it is read, where a file says so', async () => {
+    write('')
+    truncateSync(join(home, 'file'), 2 ** 40)
+    await expect(read()).rejects.toMatchObject(told)
+  })
+
+  it('is not read on from what never ends', async () => {
+    const piece = Buffer.alloc(2 ** 26, '\n')
+    let read = 0
+    const stdin = (async function* () {
+      for (;;) {
+        read += piece.length
+        yield piece
+      }
+    })()
+    await expect(readInput({ stdin, cwd: home } as unknown as CliIo, '-')).rejects.toMatchObject(told)
+    expect(read).toBe(2 ** 29)
   })
 })
 

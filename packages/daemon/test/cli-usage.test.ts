@@ -104,6 +104,9 @@ it('export takes - for standard output, as import does for standard input', asyn
   writeFileSync(join(home, 'file'), '')
   const below = join(home, 'file', 'below')
   expect((await lattice('export', below)).stderr).toBe(`error: ${below} cannot be written (ENOTDIR)\n`)
+  server.answers.exportState = 'a page of a proxy'
+  const { code: other, stderr } = await lattice('export', '-')
+  expect([other, stderr]).toEqual([69, expect.stringContaining('is no export of a node [UNEXPECTED_ANSWER]')])
 })
 
 describe('backup', () => {

@@ -1,7 +1,7 @@
 /** What an import reads and plans: exports of this system, and snapshots of the earlier one. */
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { encodeValue, toHex, type JsonValue, type Operation } from '@lattice/core'
+import { encodeValue, LatticeError, toHex, type JsonValue, type Operation } from '@lattice/core'
 import { anyElement, anyJson, anyKey, assertProperty } from '@lattice/core/testing'
 import { keysOf, parseExport, sortExport, type ExportedKey } from '../src/cli/exported-keys.ts'
 import { planImport } from '../src/cli/import-plan.ts'
@@ -73,8 +73,13 @@ describe('an import', () => {
     )
   })
 
-  it('brings a counter that has grown beyond 2^53 down to what is wanted, instead of adding to it', () => {
-    const present = keysOf(`{"key":"n","type":"counter","value":${2 ** 53 + 2}}\n`)
+  it('brings a counter that has grown beyond 2^53 down to what is wanted, instead of adding to it', async () => {
+    const lines = async function* () {
+      yield `{"key":"other","type":"counter","value":1}`
+      yield `{"key":"n","type":"counter","value":${2 ** 53 + 2}}`
+    }
+    const present = await keysOf(lines(), new Set(['n']))
+    expect([...present.keys()]).toEqual(['n'])
     const plan = planImport([{ key: 'n', type: 'counter', value: 5 }], present, false)
     expect(plan.transactions).toEqual([[{ op: 'increment', key: 'n', by: 3 - 2 ** 53 }]])
   })
@@ -151,6 +156,43 @@ describe('lattice import', () => {
     }
   })
 
+  it('that is refused midway says how far it came, and goes on from there', async () => {
+    const world = await startWorld()
+    const stdin = Array.from({ length: 2_500 }, (_, at) =>
+      JSON.stringify({ key: `k${at}`, type: 'register', value: at }),
+    ).join('\n')
+    const env = { LATTICE_URL: world.url, LATTICE_ADMIN_TOKEN: token }
+    const run = (): Promise<Outcome> => runInProcess(['import', '-', '--json'], { cwd: '/', stdin, env })
+    const unsubscribe = world.node.subscribe(() => {
+      world.node.refuseWrites = new LatticeError('STORE_FULL')
+    })
+    try {
+      const { code, stderr } = await run()
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/^1 of 3 transactions were written; [^]*STORE_FULL/),
+      ])
+      unsubscribe()
+      world.node.refuseWrites = undefined
+      expect(JSON.parse((await run()).stdout)).toMatchObject({ written: 1_500, unchanged: 1_000 })
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('of a legacy snapshot names the keys that no node can hold, not lines that no file has', async () => {
+    const stdin = JSON.stringify({ state: { a: 1, 'b\u0001': 2, c: 'x'.repeat(140_000) } })
+    const { code, stderr } = await runInProcess(['import', '-', '--legacy', '--accept-root-mismatch'], {
+      cwd: '/',
+      stdin,
+    })
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/"b\\u0001": key: [^]*"c": value: [^]*nothing was written/),
+    ])
+    expect(stderr).not.toContain('line')
+  })
+
   it('finds a counter that is too far off before it writes anything', async () => {
     const world = await startWorld()
     const most = Number.MAX_SAFE_INTEGER
@@ -180,14 +222,14 @@ describe('an export', () => {
   it('is read back as it was, whatever the order of its lines, and sorted into one text', () => {
     assertProperty(
       fc.property(states, fc.nat(), (keys, turn) => {
-        const lines = keys.map(each => `${JSON.stringify(each)}\n`)
+        const lines = keys.map(each => JSON.stringify(each))
         const turned = [
           ...lines.slice(turn % (lines.length + 1)),
           ...lines.slice(0, turn % (lines.length + 1)),
         ]
-        const text = sortExport(turned.join(''))
-        expect(text).toBe(sortExport(lines.join('')))
-        expect(byKey(parseExport(text).keys)).toEqual(
+        const sorted = sortExport(turned)
+        expect(sorted).toEqual(sortExport(lines))
+        expect(byKey(parseExport(sorted.join('')).keys)).toEqual(
           byKey(JSON.parse(`[${lines.join(',')}]`) as ExportedKey[]),
         )
       }),
@@ -207,6 +249,49 @@ describe('an export', () => {
     ]
     const { problems } = parseExport(lines.join('\n'))
     expect(problems.map(problem => problem.split(':')[0])).toEqual([2, 3, 4, 5, 6, 7].map(at => `line ${at}`))
+  })
+})
+
+describe('a line', () => {
+  const good = '{"key":"a","type":"register","value":{"b":[1]}}'
+
+  it.each([
+    ['{"key":"a","type":"register","value":{"n":9007199254740993}}', 'n: a whole number beyond ±(2^53 − 1)'],
+    [good.replace('1', '01'), 'not JSON: Unexpected number in JSON at position'],
+    ['[1]', 'not of the form {key, type, value}: '],
+    [good.replace('"a"', '"a\\u0000"'), 'key: 1 to 512 bytes'],
+    [good.replace('register', 'registr'), "type: Invalid discriminator value. Expected 'register'"],
+    [good.replace('[1]', '["\\ud800"]'), 'value: a string holds half of a surrogate pair'],
+    [`${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`, 'it nests far deeper than any value'],
+  ])('that is wrong is told with the field and the reason (%#)', (line, told) => {
+    const { problems } = parseExport(`${good}\n\n${line}\n`)
+    expect(problems).toEqual([expect.stringContaining(`line 3: ${told}`)])
+  })
+
+  it('that was cut short anywhere is told as such, and read where only its end is missing', () => {
+    for (let end = 1; end < good.length; end++)
+      expect(parseExport(good.slice(0, end)).problems).toEqual([
+        expect.stringContaining('was the file cut short?'),
+      ])
+    expect(parseExport(good).problems).toEqual([])
+  })
+})
+
+describe('a set', () => {
+  const line = (value: readonly JsonValue[]): string => JSON.stringify({ key: 's', type: 'set', value })
+  const nested = (depth: number): JsonValue => (depth === 0 ? 1 : [nested(depth - 1)])
+
+  it('may be larger and deeper than a value: its elements are held one by one', () => {
+    const value = [...Array.from({ length: 2_000 }, (_, at) => ({ at, text: 'x'.repeat(100) })), nested(64)]
+    expect(parseExport(line(value))).toEqual({ keys: [{ key: 's', type: 'set', value }], problems: [] })
+  })
+
+  it('with an element that no node holds is refused with its place', () => {
+    const { problems } = parseExport([line([1, 'x'.repeat(140_000)]), line([nested(65)])].join('\n'))
+    expect(problems).toEqual([
+      expect.stringMatching(/^line 1: value\[1\]: the value takes 140005 bytes/),
+      expect.stringMatching(/^line 2: value\[0\]: the value nests deeper than 64 levels/),
+    ])
   })
 })
 
@@ -260,7 +345,9 @@ describe('a snapshot of the earlier system', () => {
   }) // prettier-ignore
 
   it.each([
-    ['no JSON', '{', /not JSON/],
+    ['no JSON', '{\n"state":NaN}', /not JSON in line 2, at character 10/],
+    ['too deep', `{"state":{\n"a":${'['.repeat(65)}${']'.repeat(65)}}}`, /deeper than 64 levels in line 2/],
+    ['far too deep', '['.repeat(1_000_000), /deeper than 64 levels in line 1/],
     ['another document', '{"a":1}', /no object "state"/],
     ['a number that would be rounded', '{"state":{"a":{"b":9007199254740993}}}', /a\.b holds a number/],
   ])('that is %s is refused', (_, text, reason) => {

@@ -49,7 +49,7 @@ export async function startRestServer(): Promise<RestServer> {
       const pattern = new RegExp(`^${route.path.replace(/\{\w+\}/g, '[^/]+')}$`)
       return route.method === request.method && pattern.test(pathname)
     })
-    const name = (found?.[0] ?? 'none') as Exclude<keyof Client, 'events'>
+    const name = (found?.[0] ?? 'none') as Exclude<keyof Client, 'events' | 'exportLines'>
     const token = request.headers['x-lattice-token']
     const body: unknown = text === '' ? undefined : JSON.parse(text)
     calls.push({ name, url: request.url ?? '', token: String(token ?? ''), headers: request.headers, body })

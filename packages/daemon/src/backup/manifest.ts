@@ -16,6 +16,9 @@ export const memberNames = {
   history: 'history.db',
 } as const
 
+/** The last millisecond that a Date can tell (ECMA-262, time values). */
+const momentMax = 8.64e15
+
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
 const nodeId = z.custom<NodeId>(value => typeof value === 'string' && isNodeId(value), 'no node id')
 
@@ -27,7 +30,7 @@ export const manifestSchema = z.strictObject({
   node: nodeId,
   name: z.string(),
   /** Unix milliseconds. */
-  made: z.int().positive(),
+  made: z.int().positive().max(momentMax),
   incarnation: z.custom<string>(value => typeof value === 'string' && isIncarnation(value), 'no incarnation'),
   root: digest,
   entries: z.int().nonnegative(),

@@ -3,7 +3,8 @@
  * its hash.
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { mkdtemp, open, readdir, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { Verifier } from '@lattice/core'
@@ -24,9 +25,9 @@ export interface OpenedBackup extends AsyncDisposable {
    * Copies the state into `directory` and answers its path; `readSnapshot` then checks it against its name,
    * which the manifest vouches for.
    */
-  extractState(directory: string): Promise<string>
+  extractState(directory: string, signal: AbortSignal): Promise<string>
   /** Copies the history of the charts into `directory`; whether there is one. */
-  extractHistory(directory: string): Promise<boolean>
+  extractHistory(directory: string, signal: AbortSignal): Promise<boolean>
 }
 
 /** Why a file cannot be restored from. */
@@ -37,12 +38,17 @@ export class BackupDamage extends Error {
 /** A manifest with 64 authors has some 5 KiB, settings a few more; a sealed key 76 bytes. */
 const smallBytesMax = 256 * 1024
 
+/** First bytes of what gzip, zstd and xz write. */
+const compressed = ['1f8b', '28b52ffd', 'fd377a585a00']
+
 /** Opens a backup. Rejects with `BackupDamage` and the reason, or the system's error. */
 export async function openBackup(path: string, verifier: Verifier): Promise<OpenedBackup> {
-  const file = await open(path, 'r')
+  // A pipe in its place must not hang the command.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
+    if (!(await file.stat()).isFile()) throw new BackupDamage('it is no regular file')
     const index = await tarIndex(file)
-    if (index === undefined) throw new BackupDamage('it is no backup, or was cut short')
+    if (index === undefined) throw new BackupDamage(await whyNoArchive(file))
     const manifest = await readManifest(await small(file, index, memberNames.manifest), verifier)
     if (typeof manifest === 'string') throw new BackupDamage(manifest)
     const checked = (name: string): Promise<Uint8Array> => checkedMember(file, index, manifest, name)
@@ -52,16 +58,17 @@ export async function openBackup(path: string, verifier: Verifier): Promise<Open
       manifest,
       settings,
       identity: holdsIdentity ? await checked(memberNames.identity) : undefined,
-      extractState: async directory => {
+      extractState: async (directory, signal) => {
         if (snapshotSeq(manifest.state) === undefined) throw new BackupDamage('the state is missing from it')
         const path = join(directory, manifest.state)
-        await extract(file, index, manifest.state, path)
+        await extract(file, index, manifest.state, path, signal)
         return path
       },
-      extractHistory: async directory => {
+      extractHistory: async (directory, signal) => {
         const digest = manifest.members[memberNames.history]
         if (digest === undefined) return false
-        const found = await extract(file, index, memberNames.history, join(directory, historyFile))
+        const path = join(directory, historyFile)
+        const found = await extract(file, index, memberNames.history, path, signal)
         if (found !== digest) throw new BackupDamage(`${memberNames.history} was changed`)
         return true
       },
@@ -73,14 +80,26 @@ export async function openBackup(path: string, verifier: Verifier): Promise<Open
   }
 }
 
-/** A directory below `parent` for the time of `body`. */
+const scratchStart = '.restore-'
+
+/** A directory below `parent`, which nobody else uses, for the time of `body`. */
 export async function withScratch<T>(parent: string, body: (path: string) => Promise<T>): Promise<T> {
-  const path = await mkdtemp(join(parent, '.restore-'))
+  const left = (await readdir(parent)).filter(name => name.startsWith(scratchStart))
+  for (const name of left) await rm(join(parent, name), { recursive: true, force: true })
+  const path = await mkdtemp(join(parent, scratchStart))
   try {
     return await body(path)
   } finally {
     await rm(path, { recursive: true, force: true })
   }
+}
+
+async function whyNoArchive(file: FileHandle): Promise<string> {
+  const { buffer } = await file.read(Buffer.alloc(8), 0, 8, 0)
+  const start = buffer.toString('hex')
+  return compressed.some(magic => start.startsWith(magic))
+    ? 'it is compressed; unpack it first'
+    : 'it is no backup, or was cut short'
 }
 
 async function checkedMember(
@@ -109,6 +128,7 @@ async function extract(
   index: readonly TarMember[],
   name: string,
   path: string,
+  signal: AbortSignal,
 ): Promise<string> {
   const member = index.find(each => each.name === name)
   if (member === undefined) throw new BackupDamage(`${name} is missing`)
@@ -116,6 +136,7 @@ async function extract(
   const copy = await open(path, 'wx', 0o600)
   try {
     for await (const piece of tarContent(file, member)) {
+      signal.throwIfAborted()
       hash.update(piece)
       await copy.writeFile(piece)
     }

@@ -14,7 +14,7 @@ import type { NodeId, Signer, Verifier } from '@lattice/core'
 
 import { sha256 } from '../host/crypto.ts'
 import { flushDirectory } from '../incarnation-file.ts'
-import { fillFromSnapshot } from '../snapshot/index.ts'
+import { fillFromSnapshot, SnapshotDamage } from '../snapshot/index.ts'
 import { historyFile, storeFiles } from '../sqlite-schema.ts'
 import { openSqliteStore } from '../sqlite-store.ts'
 import { BackupDamage, withScratch, type OpenedBackup } from './read-backup.ts'
@@ -25,6 +25,8 @@ export interface RestoreInput {
   readonly verifier: Verifier
   /** The other members, as configured where the node will run. */
   readonly members: ReadonlySet<NodeId>
+  /** Gives up while the store is being built. */
+  readonly signal: AbortSignal
   readonly tell: (read: number, about: number) => void
   /** Called once the whole backup has been found good, before anything else in the directory changes. */
   readonly onSound?: () => void
@@ -53,7 +55,8 @@ function presentIn(directory: string, names: readonly string[]): readonly string
 
 /**
  * Builds the store in `stateDir`, whose lock the caller holds; a store that is there is moved aside. Rejects
- * with `BackupDamage`, `SnapshotDamage` or a `LatticeError`; the directory is as it was then.
+ * with `BackupDamage`, a `LatticeError`, the system's error or the signal's reason; the directory is as it was
+ * then.
  */
 export async function restoreStore(
   backup: OpenedBackup,
@@ -75,23 +78,29 @@ export async function tryRestore(backup: OpenedBackup, parent: string, input: Re
 async function build(
   backup: OpenedBackup,
   directory: string,
-  { signer, verifier, members, tell }: RestoreInput,
+  { signer, verifier, members, signal, tell }: RestoreInput,
 ): Promise<Omit<RestoredStore, 'replaced'>> {
   const { manifest } = backup
-  await backup.extractHistory(directory)
-  const snapshot = await backup.extractState(directory)
+  await backup.extractHistory(directory, signal)
+  const snapshot = await backup.extractState(directory, signal)
   const store = await openSqliteStore(directory)
   try {
     // The node that made it vouches for the authors; every entry is still checked against its own signature.
     const authors = new Set(manifest.authors)
     const parts = { store, hash: sha256, signer, verifier, members: authors }
-    const filled = await fillFromSnapshot(snapshot, parts, read => tell(read, manifest.entries))
+    const filled = await fillFromSnapshot(snapshot, parts, read => {
+      tell(read, manifest.entries)
+      signal.throwIfAborted()
+    })
     if (filled.root !== manifest.root) {
       const told = `${filled.entries} entries gave the root ${filled.root}, ${filled.refused} were refused`
       throw new BackupDamage(`its state is not what its manifest promises: ${told}`)
     }
     if (members.size > 0) await store.commit({ rows: [], facts: new Map([[amnesiaFact, new Uint8Array(0)]]) })
     return { incarnation: store.incarnation, entries: filled.entries, root: filled.root }
+  } catch (error) {
+    if (!(error instanceof SnapshotDamage)) throw error
+    throw new BackupDamage(`${manifest.state}: ${error.message}`, { cause: error })
   } finally {
     await store.close()
     fs.rmSync(snapshot)

@@ -1,7 +1,6 @@
 /** `lattice backup`: everything a node is made of in one file, also while its daemon runs. */
 import { existsSync, statSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 
 import type { Command } from 'commander'
 
@@ -12,6 +11,7 @@ import { counted } from '../counted.ts'
 import { createVerifier } from '../host/crypto.ts'
 import { openIdentity } from '../host/identity.ts'
 import { codeOf, readPrivateFile } from '../host/private-file.ts'
+import { backupName, forgetOldBackups, forgetUnfinished } from './backup-files.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { identitySettings } from './id.ts'
 import { brief, print, printJson, visible } from './io.ts'
@@ -51,8 +51,11 @@ export const registerBackup: Register = (program, { io, run }) => {
       const identity = openIdentity({ stateDir, configured, storeExists: true })
       const name = loaded.lookup('NODE_NAME') ?? 'node'
       const path = targetOf(resolve(io.cwd, file), name)
+      const directory = dirname(path)
       const passphrase = passphraseOf(options.withIdentity, io)
       const step = stepper(io, options.json === true)
+      // Before a disk is needed that they have filled.
+      const unfinished = keep === undefined ? [] : await forgetUnfinished(directory, name)
       const input = { stateDir, identity, name, passphrase, version: programVersion(), signal: io.signal }
       const manifest = await step('read the store', tell =>
         writing(path, () =>
@@ -65,8 +68,8 @@ export const registerBackup: Register = (program, { io, run }) => {
       )
       await using written = await openBackup(path, createVerifier())
       if (written.manifest.root !== manifest.root) throw new Error('the backup reads back as another')
-      const forgotten = keep === undefined ? [] : await forgetOld(resolve(io.cwd, file), name, keep)
-      tellDone(io, options.json === true, { path, manifest, forgotten })
+      const old = keep === undefined ? [] : await forgetOldBackups(directory, name, basename(path), keep)
+      tellDone(io, options.json === true, { path, manifest, forgotten: [...unfinished, ...old] })
       return exitCodes.ok
     }),
   )
@@ -121,8 +124,7 @@ function keepOf(text: string | undefined, path: string): number | undefined {
 }
 
 function targetOf(path: string, name: string): string {
-  const time = new Date().toISOString().replaceAll(/[-:]/g, '').replace(/\..*/, 'Z')
-  const target = isDirectory(path) ? join(path, `lattice-${name}-${time}.tar`) : path
+  const target = isDirectory(path) ? join(path, backupName(name, Date.now())) : path
   if (!existsSync(target)) return target
   throw new CliError(exitCodes.failed, `${target} exists already`, { hint: 'name another file' })
 }
@@ -140,23 +142,6 @@ async function writing<T>(path: string, body: () => Promise<T>): Promise<T> {
     if (code === undefined) throw error
     throw new CliError(exitCodes.failed, `${path} cannot be written (${code})`)
   }
-}
-
-async function forgetOld(directory: string, name: string, keep: number): Promise<readonly string[]> {
-  const old = (await backupsIn(directory, name)).slice(0, -keep)
-  await Promise.all(old.map(each => rm(each)))
-  return old
-}
-
-/** Paths of the backups of the node `name` in a directory, oldest first: by name, which holds the time. */
-export async function backupsIn(directory: string, name: string): Promise<readonly string[]> {
-  const start = `lattice-${name}-`
-  const isOurs = (each: string): boolean =>
-    each.startsWith(start) && /^\d{8}T\d{6}Z\.tar$/.test(each.slice(start.length))
-  return (await readdir(directory))
-    .filter(isOurs)
-    .sort()
-    .map(each => join(directory, each))
 }
 
 /** What was set, as an env file; secrets have no place in it. */

@@ -1,6 +1,6 @@
 /** `lattice export`: the whole state of one moment as JSON Lines, sorted: equal states give equal files. */
 import { createHash, randomBytes } from 'node:crypto'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 
 import type { Command } from 'commander'
@@ -26,21 +26,26 @@ export const registerExport: Register = (program, { io, run }) => {
   command.action(
     run(async (given: string | undefined, options: { prefix?: string }, self: Command) => {
       const file = given === '-' ? undefined : given
+      const path = file === undefined ? undefined : await fileAt(resolve(io.cwd, file))
       const session = openSession(self, io, 0)
-      const step = stepper(io, session.json || file === undefined)
-      const text = await step('read the state', async tell => {
-        const answer = await calling(session, client => client.exportState())
+      const step = stepper(io, session.json || path === undefined)
+      const lines = await step('read the state', async tell => {
+        const read: string[] = []
+        await calling(session, async client => {
+          for await (const line of client.exportLines()) read.push(line)
+        })
         tell('sort the keys')
-        return sortExport(answer, options.prefix ?? '')
+        return sortExport(read, options.prefix)
       })
-      if (file === undefined) {
-        io.stdout.write(text)
+      if (path === undefined) {
+        for (const block of blocksOf(lines)) if (!io.signal.aborted) io.stdout.write(block)
         return exitCodes.ok
       }
-      const path = resolve(io.cwd, file)
-      await writeWhole(path, text)
-      const keys = text === '' ? 0 : text.split('\n').length - 1
-      const sha256 = createHash('sha256').update(text).digest('hex')
+      await writeWhole(path, lines)
+      const keys = lines.length
+      const hash = createHash('sha256')
+      for (const block of blocksOf(lines)) hash.update(block)
+      const sha256 = hash.digest('hex')
       if (session.json) printJson(io, { schema: 'lattice.export/v1', file: path, keys, sha256 })
       else print(io, `exported ${counted(keys, 'key')} to ${path}`, `sha256 ${sha256}`)
       return exitCodes.ok
@@ -48,11 +53,38 @@ export const registerExport: Register = (program, { io, run }) => {
   )
 }
 
+/** Where a link leads; ends the command where a device or a pipe would have to make way for the file. */
+async function fileAt(path: string): Promise<string> {
+  const isOther = await stat(path).then(
+    found => !found.isFile(),
+    () => false,
+  )
+  if (isOther)
+    throw new CliError(exitCodes.failed, `${path} is no regular file, and is not replaced`, {
+      hint: 'name another file, or - for standard output',
+    })
+  return realpath(path).catch(() => path)
+}
+
+/** Characters written at once: few system calls, and no longer text than a runtime can hold. */
+const blockChars = 1024 * 1024
+
+function* blocksOf(lines: readonly string[]): Generator<string> {
+  let block = ''
+  for (const line of lines) {
+    block += line
+    if (block.length < blockChars) continue
+    yield block
+    block = ''
+  }
+  yield block
+}
+
 /** The file is complete or as it was. */
-async function writeWhole(path: string, text: string): Promise<void> {
+async function writeWhole(path: string, lines: readonly string[]): Promise<void> {
   const aside = `${path}.${randomBytes(4).toString('hex')}.new`
   try {
-    await writeFile(aside, text, { mode: 0o600, flag: 'wx', flush: true })
+    await writeFile(aside, blocksOf(lines), { mode: 0o600, flag: 'wx', flush: true })
     await rename(aside, path)
   } catch (error) {
     // Not ours to remove where it was there before; where nothing can be looked at, nothing was left.

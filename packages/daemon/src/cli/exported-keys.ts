@@ -3,9 +3,11 @@
  */
 import { jsonValueSchema, keySchema } from '@lattice/api'
 import { compareBytes, encodeValue, isLatticeError, toUtf8 } from '@lattice/core'
+import type { JsonValue } from '@lattice/core'
 import { z } from 'zod'
 
 import { repeatedName } from '../json-repetition.ts'
+import { CliError, exitCodes } from './exit.ts'
 
 const elements = z.array(jsonValueSchema)
 
@@ -19,7 +21,7 @@ const exportedKeySchema = z.discriminatedUnion('type', [
 export type ExportedKey = z.infer<typeof exportedKeySchema>
 
 /** Problems named at once: enough to see a pattern. */
-const problemsMax = 20
+export const problemsMax = 20
 
 /** The keys of an export, or what is wrong with it, line by line. */
 export function parseExport(text: string): { keys: ExportedKey[]; problems: readonly string[] } {
@@ -28,64 +30,113 @@ export function parseExport(text: string): { keys: ExportedKey[]; problems: read
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
     if (problems.length === problemsMax) break
-    const parsed = exportedKeySchema.safeParse(readJson(line))
-    const [issue] = parsed.error?.issues ?? []
-    const problem = parsed.success
-      ? (problemOf(parsed.data, keys) ?? repetitionIn(line))
-      : `${issue?.path.join('.') || 'no exact JSON of the form {key, type, value}'}: ${issue?.message}`
-    if (problem !== undefined) problems.push(`line ${index + 1}: ${problem}`)
-    else if (parsed.success) keys.set(parsed.data.key, parsed.data)
+    const read = readLine(line, keys)
+    if (typeof read === 'string') problems.push(`line ${index + 1}: ${read}`)
+    else keys.set(read.key, read)
   }
   return { keys: [...keys.values()], problems }
 }
 
-/** What no shape shows: a key that stands there twice, a value that no node can hold. */
-function problemOf({ key, value }: ExportedKey, before: ReadonlyMap<string, unknown>): string | undefined {
-  if (before.has(key)) return `the key ${JSON.stringify(key)} stands there twice`
+/** The key that stands in a line, or what is wrong with it. */
+function readLine(line: string, before: ReadonlyMap<string, unknown>): ExportedKey | string {
+  const json = readJson(line)
+  if (typeof json === 'string') return json
+  const read = readExportedKey(json.value)
+  if (typeof read === 'string') return read
+  if (before.has(read.key)) return `the key ${JSON.stringify(read.key)} stands there twice`
+  const name = repeatedName(line)
+  return name === undefined ? read : `the name ${JSON.stringify(name)} stands twice in one object`
+}
+
+/** A key to be written, or why no node can hold it. */
+export function readExportedKey(candidate: unknown): ExportedKey | string {
+  const parsed = exportedKeySchema.safeParse(candidate)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    return `${issue?.path.join('.') || 'not of the form {key, type, value}'}: ${issue?.message}`
+  }
+  const { type, value } = parsed.data
+  const problem =
+    type === 'set'
+      ? value.map((element, index) => unfit(element, `value[${index}]`)).find(each => each !== undefined)
+      : unfit(value, 'value')
+  return problem ?? parsed.data
+}
+
+/** A set is held element by element, and so is bounded only in these. */
+function unfit(value: JsonValue, place: string): string | undefined {
   try {
     encodeValue(value)
     return undefined
   } catch (error) {
-    if (isLatticeError(error)) return `value: ${error.message}`
+    if (isLatticeError(error)) return `${place}: ${error.message}`
     throw error
   }
 }
 
-function repetitionIn(json: string): string | undefined {
-  const name = repeatedName(json)
-  return name === undefined ? undefined : `the name ${JSON.stringify(name)} stands twice in one object`
-}
-
 /**
- * The keys in the answer of a node, believed as they are: a counter may have grown beyond what a file may ask
- * for, and must not pass for absent.
+ * Of the keys in the answer of a node those that are `wanted`, believed as they are: a counter may have grown
+ * beyond what a file may ask for, and must not pass for absent.
  */
-export function keysOf(text: string): ReadonlyMap<string, ExportedKey> {
-  const lines = text.split('\n').filter(line => line !== '')
-  const keys = lines.map(line => JSON.parse(line) as ExportedKey)
-  return new Map(keys.map(each => [each.key, each]))
+export async function keysOf(
+  lines: AsyncIterable<string>,
+  wanted: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, ExportedKey>> {
+  const keys = new Map<string, ExportedKey>()
+  for await (const line of lines) {
+    const told = answered(line)
+    if (wanted.has(told.key)) keys.set(told.key, told)
+  }
+  return keys
 }
 
-/** The lines whose key starts with `prefix`, in order, each with its line feed. Equal states, equal texts. */
-export function sortExport(text: string, prefix = ''): string {
-  const lines = text.split('\n').filter(line => line !== '')
-  const keyed = lines.map(line => ({ line, key: (JSON.parse(line) as ExportedKey).key }))
-  return keyed
+/** The lines whose key starts with `prefix`, in order, each with its line feed. Equal states, equal lines. */
+export function sortExport(lines: readonly string[], prefix = ''): readonly string[] {
+  return lines
+    .map(line => ({ line, key: answered(line).key }))
     .filter(({ key }) => key.startsWith(prefix))
-    .map(({ line, key }) => ({ line, order: toUtf8(key) }))
+    .map(({ line, key }) => ({ line: `${line}\n`, order: toUtf8(key) }))
     .sort((a, b) => compareBytes(a.order, b.order))
-    .map(({ line }) => `${line}\n`)
-    .join('')
+    .map(({ line }) => line)
 }
 
-/** Undefined where the line is no JSON, or holds an integer that would be rounded. */
-function readJson(line: string): unknown {
+/** What a node has said in a line; ends the command where no node has. */
+function answered(line: string): ExportedKey {
+  const told = parsed(line) as Partial<ExportedKey> | null | undefined
+  if (typeof told?.key === 'string') return told as ExportedKey
+  throw new CliError(exitCodes.unavailable, 'what answers there is no export of a node', {
+    code: 'UNEXPECTED_ANSWER',
+    hint: 'check that the URL is that of a Lattice node',
+  })
+}
+
+function parsed(line: string): unknown {
   try {
-    return JSON.parse(line, (_name, value: unknown) => {
-      if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new RangeError('rounded')
-      return value
-    })
+    return JSON.parse(line)
   } catch {
     return undefined
   }
+}
+
+/** What a line says, or why it says nothing that is sure. */
+function readJson(line: string): { readonly value: unknown } | string {
+  try {
+    return {
+      value: JSON.parse(line, (name, value: unknown) => {
+        if (!Number.isInteger(value) || Number.isSafeInteger(value)) return value
+        throw new Rounded(`${name}: a whole number beyond ±(2^53 − 1), which would be rounded`)
+      }),
+    }
+  } catch (error) {
+    if (error instanceof Rounded) return error.message
+    if (error instanceof RangeError) return 'it nests far deeper than any value'
+    const reason = Error.isError(error) ? error.message.replace(/ \(line 1 column \d+\)$/, '') : ''
+    const isCut = reason.startsWith('Unexpected end') || reason.endsWith(` at position ${line.length}`)
+    return `not JSON: ${isCut ? 'it ends too early; was the file cut short?' : reason}`
+  }
+}
+
+/** A number that this system cannot hold exactly. */
+class Rounded extends Error {
+  override readonly name = 'Rounded'
 }

@@ -8,7 +8,7 @@ import type { Command } from 'commander'
 
 import { counted } from '../counted.ts'
 import { CliError, exitCodes } from './exit.ts'
-import { keysOf, parseExport, type ExportedKey } from './exported-keys.ts'
+import { keysOf, parseExport, problemsMax, readExportedKey, type ExportedKey } from './exported-keys.ts'
 import { planImport, type ImportPlan } from './import-plan.ts'
 import { readInput } from './input.ts'
 import { print, printJson } from './io.ts'
@@ -43,7 +43,7 @@ export const registerImport: Register = (program, { io, run }) => {
       const text = await readInput(io, file)
       const source = options.legacy === true ? fromLegacy(text, options) : fromExport(text)
       if (!session.json && source.notes.length > 0) print(io, ...source.notes)
-      const present = await presentKeys(session)
+      const present = await presentKeys(session, source.keys)
       const plan = planImport(source.keys, present, options.replace === true)
       refuseUnfit(plan)
       const isRehearsed = options.dryRun === true
@@ -75,7 +75,9 @@ function fromExport(text: string): Source {
 function fromLegacy(text: string, options: Options): Source {
   const snapshot = readLegacySnapshot(text)
   if ('problem' in snapshot)
-    throw new CliError(exitCodes.failed, `this is no snapshot of the earlier system: ${snapshot.problem}`)
+    throw new CliError(exitCodes.failed, `this is no snapshot of the earlier system: ${snapshot.problem}`, {
+      hint: 'nothing was written; mend the file',
+    })
   const { items, rootInFile, rootRecomputed } = snapshot
   const equal = rootInFile === rootRecomputed
   const roots = [
@@ -88,15 +90,21 @@ function fromLegacy(text: string, options: Options): Source {
       hint,
     })
   }
-  const lines = items.map(({ key, value }) => JSON.stringify({ key, type: 'register', value }))
-  const { keys, problems } = parseExport(lines.join('\n'))
-  if (problems.length > 0) throw new CliError(exitCodes.failed, problems.join('\n'))
+  const read = items.map(({ key, value }) => ({
+    key,
+    found: readExportedKey({ key, type: 'register', value }),
+  }))
+  const keys = read.flatMap(({ found }) => (typeof found === 'string' ? [] : [found]))
+  const problems = read.flatMap(({ key, found }) =>
+    typeof found === 'string' ? [`${JSON.stringify(key)}: ${found}`] : [],
+  )
+  if (problems.length > 0)
+    throw new CliError(exitCodes.failed, problems.slice(0, problemsMax).join('\n'), {
+      hint: 'nothing was written; mend these keys of the file',
+    })
   const facts = { legacy_root_in_file: rootInFile ?? null, legacy_root_recomputed: rootRecomputed }
   return { keys, notes: roots, facts }
 }
-
-/** Problems named at once: enough to see a pattern. */
-const problemsMax = 20
 
 /** What cannot be made to read as wanted, before anything is written. */
 function refuseUnfit({ conflicts, overflows }: ImportPlan): void {
@@ -112,8 +120,12 @@ function refuseUnfit({ conflicts, overflows }: ImportPlan): void {
   })
 }
 
-async function presentKeys(session: Session): Promise<ReadonlyMap<string, ExportedKey>> {
-  return keysOf(await calling(session, client => client.exportState()))
+async function presentKeys(
+  session: Session,
+  wanted: readonly ExportedKey[],
+): Promise<ReadonlyMap<string, ExportedKey>> {
+  const names = new Set(wanted.map(({ key }) => key))
+  return calling(session, client => keysOf(client.exportLines(), names))
 }
 
 async function apply(plan: ImportPlan, session: Session, io: CliIo): Promise<string | null> {
@@ -122,13 +134,25 @@ async function apply(plan: ImportPlan, session: Session, io: CliIo): Promise<str
     let root: string | null = null
     for (const [index, operations] of plan.transactions.entries()) {
       progress(`transaction ${index + 1} of ${plan.transactions.length}`)
-      const receipt = await calling(session, client =>
-        client.transact({ body: { operations: [...operations] } }),
-      )
-      root = receipt.merkle_root
+      try {
+        const receipt = await calling(session, client =>
+          client.transact({ body: { operations: [...operations] } }),
+        )
+        root = receipt.merkle_root
+      } catch (error) {
+        tellHowFar(io, index, plan.transactions.length)
+        throw error
+      }
     }
     return root
   })
+}
+
+/** What has been written stays. */
+function tellHowFar(io: CliIo, done: number, all: number): void {
+  if (done === 0) return
+  const told = `${done} of ${all} transactions were written; the same import goes on from there once it is run again`
+  io.stderr.write(`${told}\n`)
 }
 
 interface Outcome {

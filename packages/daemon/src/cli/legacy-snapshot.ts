@@ -6,9 +6,9 @@
  * file: Python keeps 1.0 apart from 1, and the order of members; JSON.parse keeps neither.
  */
 import { createHash } from 'node:crypto'
-import { compareBytes, toUtf8 } from '@lattice/core'
+import { compareBytes, toUtf8, valueDepthMax } from '@lattice/core'
 import type { JsonValue } from '@lattice/core'
-import { parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser'
+import { createScanner, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser'
 
 /** What a snapshot holds. */
 export interface LegacySnapshot {
@@ -27,12 +27,17 @@ export interface NoSnapshot {
 
 /** Reads a snapshot; what is no snapshot, or holds numbers that would be rounded, is refused as a whole. */
 export function readLegacySnapshot(text: string): LegacySnapshot | NoSnapshot {
+  const deep = firstTooDeep(text)
+  if (deep !== undefined)
+    return { problem: `it nests deeper than ${valueDepthMax} levels in line ${lineAt(text, deep)}` }
   const errors: ParseError[] = []
   const tree = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false })
   const [error] = errors
   if (error !== undefined || tree === undefined) {
     const place =
-      error === undefined ? '' : ` at character ${error.offset}: ${printParseErrorCode(error.error)}`
+      error === undefined
+        ? ''
+        : ` in line ${lineAt(text, error.offset)}, at character ${error.offset}: ${printParseErrorCode(error.error)}`
     return { problem: `it is not JSON${place}` }
   }
   const state = memberOf(tree, 'state')
@@ -52,6 +57,26 @@ export function readLegacySnapshot(text: string): LegacySnapshot | NoSnapshot {
     if (refusal instanceof Unexact) return { problem: refusal.message }
     throw refusal
   }
+}
+
+/** What is around the values of a snapshot: the whole, and its state. */
+const depthMax = valueDepthMax + 2
+
+/** Where it nests deeper than it may: whoever reads it by recursion would be led as deep. */
+function firstTooDeep(text: string): number | undefined {
+  const scanner = createScanner(text, true)
+  let depth = 0
+  for (scanner.scan(); scanner.getTokenLength() > 0; scanner.scan()) {
+    const at = scanner.getTokenOffset()
+    if ('{['.includes(text.charAt(at))) depth += 1
+    else if ('}]'.includes(text.charAt(at))) depth -= 1
+    if (depth > depthMax) return at
+  }
+  return undefined
+}
+
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length
 }
 
 /** A number that this system cannot hold exactly. */

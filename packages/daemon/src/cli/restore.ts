@@ -31,7 +31,8 @@ import { codeOf } from '../host/private-file.ts'
 import { inspectStore } from '../sqlite-inspect.ts'
 import { storeFiles } from '../sqlite-schema.ts'
 import { openStateDir } from '../state-dir.ts'
-import { backupsIn, isDirectory, passphraseOf } from './backup.ts'
+import { newestBackup } from './backup-files.ts'
+import { isDirectory, passphraseOf } from './backup.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { identitySettings } from './id.ts'
 import { brief, print, printJson, visible } from './io.ts'
@@ -69,7 +70,7 @@ export const registerRestore: Register = (program, { io, run }) => {
       const verifier = createVerifier()
       if (options.ifNewer === true && !isNewer(settings.stateDir)) return tellFine(io, options.json === true)
       const path = await fileIn(resolve(io.cwd, file), loaded.lookup('NODE_NAME') ?? 'node')
-      await using backup = await damageTold(path, () => openBackup(path, verifier))
+      await using backup = await damageTold(path, path, () => openBackup(path, verifier))
       const trusted = loaded.lookup('TRUSTED_KEYS') ?? []
       const plan = { ...settings, backup, verifier, trusted, options, path }
       const step = stepper(io, options.json === true)
@@ -98,7 +99,7 @@ function tellFine(io: CliIo, json: boolean): number {
 
 async function fileIn(path: string, name: string): Promise<string> {
   if (!isDirectory(path)) return path
-  const newest = (await backupsIn(path, name)).at(-1)
+  const newest = await newestBackup(path, name)
   if (newest !== undefined) return newest
   throw new CliError(exitCodes.usage, `${path} holds no backup of ${visible(name)}`, {
     hint: 'name the file',
@@ -117,30 +118,34 @@ interface Plan {
 
 async function rehearse(plan: Plan, io: CliIo, step: Step): Promise<number> {
   const { backup, verifier, path, options } = plan
-  const scratch = mkdtempSync(join(tmpdir(), 'lattice-restore-'))
-  try {
-    const input = {
-      signer: identityFromSeed(randomBytes(32), 'generated').signer,
-      verifier,
-      members: new Set<NodeId>(),
-    }
-    await step('check every entry', tell =>
-      damageTold(path, () =>
-        tryRestore(backup, scratch, { ...input, tell: (read, about) => tell(bar(read, about)) }),
-      ),
-    )
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
+  const place = tmpdir()
+  refuseWithoutRoom(place, path, 'name a directory of a larger disk in TMPDIR')
+  const input = {
+    signer: identityFromSeed(randomBytes(32), 'generated').signer,
+    verifier,
+    members: new Set<NodeId>(),
+    signal: io.signal,
   }
+  await step('check every entry', tell =>
+    damageTold(path, place, async () => {
+      const scratch = mkdtempSync(join(place, 'lattice-restore-'))
+      try {
+        await tryRestore(backup, scratch, { ...input, tell: (read, about) => tell(bar(read, about)) })
+      } finally {
+        rmSync(scratch, { recursive: true, force: true })
+      }
+    }),
+  )
   const { entries, root, name, made, version } = backup.manifest
   const there = storeFilesIn(plan.stateDir).length > 0
-  const facts = { entries, merkle_root: root, made: new Date(made).toISOString(), version }
+  const facts = { file: path, entries, merkle_root: root, made: new Date(made).toISOString(), version }
   if (options.json === true)
     printJson(io, { schema: 'lattice.restore/v1', dry_run: true, would_replace: there, ...facts })
   else {
     print(
       io,
       `${counted(entries, 'entry')} of ${visible(name)}, made ${facts.made} by version ${visible(version)}`,
+      `in ${path}`,
     )
     print(io, `All are as they were signed, and their root is ${brief(root)}. Nothing was changed.`)
     if (there) print(io, `${plan.stateDir} holds a store: a restore there needs --force.`)
@@ -157,18 +162,16 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
     const hint = '--force moves it aside; lattice restore --dry-run changes nothing'
     throw new CliError(exitCodes.failed, `${stateDir} holds a store already`, { hint })
   }
-  const room = statfsSync(stateDir)
-  // The extracted state and the store made of it: about three times the file.
-  if (room.bavail * room.bsize < 3 * statSync(path).size)
-    throw new CliError(exitCodes.failed, `the disk of ${stateDir} has no room for it`)
+  refuseWithoutRoom(stateDir, path, 'make room; nothing was changed')
   const { identity, isNew } = identityFor(plan, stateDir, io)
   const members = new Set(trusted.filter(each => each !== identity.nodeId))
   const made = await step('check and join every entry', tell =>
-    damageTold(path, () =>
+    damageTold(path, stateDir, () =>
       restoreStore(backup, stateDir, {
         signer: identity.signer,
         verifier,
         members,
+        signal: io.signal,
         tell: (read, about) => tell(bar(read, about)),
         onSound: () => void (isNew && keepIdentity(stateDir, identity.seed)),
       }),
@@ -176,6 +179,7 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
   )
   if (options.json === true) {
     const facts = {
+      file: path,
       state_dir: stateDir,
       node: identity.nodeId,
       entries: made.entries,
@@ -186,9 +190,24 @@ async function perform(plan: Plan, io: CliIo, step: Step): Promise<number> {
     return exitCodes.ok
   }
   print(io, `${counted(made.entries, 'entry')} of ${visible(manifest.name)} restored into ${stateDir}`)
+  print(io, `The backup is ${path}, made ${new Date(manifest.made).toISOString()}.`)
   if (made.replaced !== undefined) print(io, `The store that was there is in ${made.replaced}.`)
   print(io, 'Next: lattice start. What is newer comes from the other nodes.')
   return exitCodes.ok
+}
+
+/** What is extracted and the store made of it take about three times the file. */
+function refuseWithoutRoom(directory: string, path: string, hint: string): void {
+  const { bavail, bsize } = statfsSync(directory)
+  const [free, needed] = [bavail * bsize, 3 * statSync(path).size]
+  if (free >= needed) return
+  const [has, lacks] = [mebibytes(free), mebibytes(needed - free)]
+  const told = `the disk of ${directory} has no room for it: ${has} are free, ${lacks} more are needed`
+  throw new CliError(exitCodes.failed, told, { hint })
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`
 }
 
 /**
@@ -233,18 +252,18 @@ function seedOf(backup: OpenedBackup, passphrase: string): Uint8Array {
   return seed
 }
 
-/** Damage and unreadable files as what they are for the user. */
-async function damageTold<T>(path: string, body: () => Promise<T>): Promise<T> {
+/** Damage as what it is for the user, and what the system says of the backup or of the place of the store. */
+async function damageTold<T>(path: string, place: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body()
   } catch (error) {
-    const named = Error.isError(error) && error.name === 'SnapshotDamage'
-    if (error instanceof BackupDamage || named) {
-      const hint = 'nothing was changed; take an earlier backup'
+    const hint = 'nothing was changed; take an earlier backup'
+    if (error instanceof BackupDamage)
       throw new CliError(exitCodes.failed, `${path} cannot be restored: ${error.message}`, { hint })
-    }
-    const isMissing = Error.isError(error) && 'syscall' in error && error.syscall === 'open'
-    if (isMissing) throw new CliError(exitCodes.usage, `${path} cannot be read (${codeOf(error)})`)
-    throw error
+    const syscall = Error.isError(error) && 'syscall' in error ? error.syscall : undefined
+    if (syscall === undefined) throw error
+    if (place === path || syscall === 'read')
+      throw new CliError(exitCodes.usage, `${path} cannot be read (${codeOf(error)})`)
+    throw new CliError(exitCodes.failed, `${place} cannot be written to (${codeOf(error)})`)
   }
 }
