@@ -3,9 +3,9 @@
  *
  * What is lost is not deleted: the key must not read as absent, and an older entry must not take its place
  * unnoticed. A place is free again when the very entry has come back, when a later one stands there or the
- * key was deleted anew, or when all peers that had the entry agree with us without it. Equal roots with
- * others prove nothing: a write that no peer had yet is missing from both. Kept as facts, so that a restart
- * forgets nothing.
+ * key was deleted anew, or when all members agree with us without it, although some of them had it. Equal
+ * roots with others prove nothing: a write that no peer had yet is missing from both. Kept as facts, so that
+ * a restart forgets nothing.
  */
 import { concatBytes, equalBytes, fromHex, fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
 import type { CheckedRows, Damage } from './checked-rows.ts'
@@ -112,7 +112,7 @@ export class Quarantine {
   /**
    * Takes what the checks have found out of the trie; what is new here since the last call.
    *
-   * @param holdersOf the peers that have acknowledged the commit with this sequence
+   * @param holdersOf the peers that have had what the commit with this sequence brought
    */
   take(holdersOf: (seq: Sequence) => readonly NodeId[] = () => []): readonly Place[] {
     this.#absorb()
@@ -179,9 +179,9 @@ export class Quarantine {
   }
 
   /**
-   * These peers hold what this node holds, said since the last damage was found: frees the places whose
-   * entries all of their holders now do without, because they have been superseded or have ended; whether
-   * there were any. One holder is not enough: its disk may have lost the same.
+   * These peers, all there are, hold what this node holds, said since the last damage was found: frees the
+   * places whose entries all of their holders now do without, because they have been superseded or have
+   * ended; whether there were any. One holder is not enough: its disk may have lost the same.
    * @param isPast whether none of them can still wait for the time of what was lost by a clock
    */
   agreed(peers: readonly NodeId[], isPast: (clock: Version) => boolean = () => true): boolean {

@@ -101,14 +101,16 @@ export class StoreCare {
   }
 
   /**
-   * Gives up what all that had it do without.
+   * Gives up what all members do without, once each has been asked: whoever cannot be asked may hold it.
    * @param root our root; undefined while something is on its way to the disk
    */
   giveUp(peers: Iterable<Peer>, root: string | undefined): void {
     const { quarantine, keys } = this.#parts.replica
     if (root === undefined || quarantine.places.length === 0) return
+    const all = [...peers]
     // What was said before the damage was found may be older than what is lost.
-    const agreeing = [...peers].filter(({ known }) => known?.root === root && known.at > this.#foundAt)
+    const agreeing = all.filter(({ known }) => known?.root === root && known.at > this.#foundAt)
+    if (agreeing.length < all.length) return
     // And no root tells of what waits in memory for its time.
     const isPast = (clock: Version): boolean =>
       agreeing.every(({ known }) => !isFromTheFuture(clock, (known?.wall ?? 0) - takenInMs))
@@ -141,9 +143,9 @@ export class StoreCare {
   }
 }
 
-/** The peers that have acknowledged a commit of this life. */
+/** The peers that are known to have had on their disks what this commit brought. */
 function holdersOf(seq: Sequence, peers: readonly Peer[]): NodeId[] {
-  return peers.filter(({ acked }) => (acked?.seq ?? -1) >= seq).map(({ id }) => id)
+  return peers.filter(({ held }) => held >= seq).map(({ id }) => id)
 }
 
 function namesOf(damage: readonly Place[]): string[] {

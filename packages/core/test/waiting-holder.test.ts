@@ -19,7 +19,7 @@ it('is not given up before the time of the last thing that its holders may wait 
   Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
 
   const peer = createPeer(bob.nodeId, undefined, 0)
-  peer.acked = { incarnation: life(1), seq: store.lastSeq }
+  peer.held = store.lastSeq
   expect(replica.read('n')).toBeUndefined()
   care.quarantine([peer], 1)
   const agree = (wall: number, at = 2): number => {

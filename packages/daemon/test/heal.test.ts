@@ -123,6 +123,46 @@ describe('a damaged entry', () => {
     await world.until(() => runtime.read('k5')?.value === 5, 30_000)
   })
 
+  it('is not given up while a member that may hold it cannot be asked, whatever the others have lost', async () => {
+    const world = await settled()
+    const [first, second] = world.members as [Member, Member]
+    for (const network of [world.p2p, world.http]) for (const other of [0, 1]) world.cut(network, other, 2)
+    // From here on neither knows what the third has acknowledged.
+    for (const [index, { image }] of [first, second].entries()) await world.restart(index, image)
+    await world.until(() => first.runtime.status().peers.some(({ path }) => path === 'p2p'), 60_000)
+    await world.pass(30_000)
+    const readings = (): unknown =>
+      [first, second].map(({ runtime }) => [runtime.read('k6')?.value, runtime.quarantine.isDamaged('k6')])
+    for (const member of [first, second]) flip(member, 'k6')
+    expect(readings()).toEqual(Array(2).fill([undefined, true]))
+    await world.pass(120_000)
+    expect(readings()).toEqual(Array(2).fill([undefined, true]))
+    for (const network of [world.p2p, world.http]) for (const other of [0, 1]) world.heal(network, other, 2)
+    await world.until(() => [first, second].every(({ runtime }) => runtime.read('k6')?.value === 6), 60_000)
+    await world.until(() => agreed(world), 10_000)
+  })
+
+  it('that the other member refuses, whose author it does not know, is not taken for held there', async () => {
+    const world = await settled()
+    const [first, second, third] = world.members as [Member, Member, Member]
+    second.strangers = [third.id]
+    await world.restart(1, second.image)
+    await third.runtime.write(put('k8', 88))
+    await world.until(() => first.runtime.read('k8')?.value === 88, 10_000)
+    await third.runtime.stop()
+    first.former = [third.id]
+    await world.restart(0, first.image)
+    await world.until(() => first.runtime.status().peers[0]?.ahead === 0, 60_000)
+    await world.pass(60_000)
+    expect([first, second].map(({ runtime }) => runtime.read('k8')?.value)).toEqual([88, 8])
+
+    flip(first, 'k8')
+    expect(first.runtime.read('k8')).toBeUndefined()
+    await world.pass(120_000)
+    expect([first.runtime.read('k8'), first.runtime.quarantine.isDamaged('k8')]).toEqual([undefined, true])
+    expect(first.runtime.status().damage).toMatchObject({ lost: 1, unshared: 1, keys: ['k8'] })
+  })
+
   it('heals although the others never stop writing', async () => {
     const world = await settled()
     const [first, second] = world.members as [Member, Member]
