@@ -33,16 +33,12 @@ export interface QuarantineParts {
   readonly rows: CheckedRows
   readonly trie: MerkleTrie
   readonly hash: Hash
-  /** Greatest version given out or seen: what was lost is not later than this. */
-  readonly clock: () => Version
   /** Keeps a fact with the next commit; undefined removes it. */
   readonly stageFact: (name: string, value: Uint8Array | undefined) => void
 }
 
 /** A place whose entry is lost for now. */
 export interface Place extends Damage {
-  /** Greatest version seen when it was found: an entry of a later one was written after what was lost. */
-  readonly clock: Version
   /** Peers that are known to have held the entry, by the first bytes of their ids in hex. */
   readonly holders: readonly string[]
 }
@@ -251,13 +247,12 @@ export class Quarantine {
   }
 
   #absorb(): void {
-    const clock = this.#parts.clock()
     for (const damage of this.#parts.rows.take()) {
       // Still there, and read again.
       if (this.#places.get(toHex(damage.path))?.seq === damage.seq) continue
       this.#takeOut(damage)
       if (damage.isStray === true) continue
-      this.#fresh.push(this.#keep({ ...damage, clock, holders: [] }))
+      this.#fresh.push(this.#keep({ ...damage, holders: [] }))
     }
   }
 
