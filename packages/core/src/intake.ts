@@ -133,9 +133,8 @@ export class Intake {
    */
   takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, context: DeliveryContext = {}): void {
     const { replica, commits, tell, self } = this.#parts
-    const { settled = 0n, ask } = context
-    const { isRecovering, horizon } = replica
-    const isDamaged = replica.quarantine.places.length > 0
+    const [{ settled = 0n, ask }, { isRecovering, horizon, quarantine }] = [context, replica]
+    const isDamaged = quarantine.places.length > 0
     if (delivery.refused !== undefined) {
       replica.deferred.refuse(delivery.refused.version)
       this.strangers.note(delivery.refused.authors, at.mono)
@@ -146,7 +145,8 @@ export class Intake {
     const forgivenUpTo = isForgiven ? horizon : this.#wholeUpTo
     const isOwnNews = ({ author, version }: Entry, index: number): boolean =>
       author === self && verdicts[index] === 'staged' && version > forgivenUpTo
-    if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isForgiven))
+    const news = delivery.entries.filter(isOwnNews).filter(entry => !quarantine.wasLost(entry))
+    if (!isDamaged) tell(...this.own.learn(news, peer.id, at, isForgiven))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     if (ask !== undefined) ask.hasBrought = staged > 0
     const { rows, entries = [] } = delivery.message

@@ -62,6 +62,8 @@ export class Quarantine {
   /** Those of them that the sealed batch holds. */
   #sealed: ReadonlyMap<string, Uint8Array | undefined> = new Map()
   #healed = 0
+  /** Leaves of places that are free again, the latest ones. */
+  readonly #past = new Set<string>()
   /** Places that the sealed batch frees. */
   #freed: readonly Place[] = []
   /**
@@ -127,12 +129,16 @@ export class Quarantine {
   }
 
   /** Whether this very entry is lost here: it may come back from anybody. */
-  isLost({ key, slot, digest }: Entry): boolean {
+  isLost(entry: Entry): boolean {
     if (this.#places.size === 0) return false
-    const { hash } = this.#parts
-    const path = pathOf(key, slot, hash)
+    const { path, leaf } = this.#leafOf(entry)
     const lost = this.#places.get(toHex(path))
-    return lost !== undefined && equalBytes(lost.leaf, leafDigest(path, digest, hash))
+    return lost !== undefined && equalBytes(lost.leaf, leaf)
+  }
+
+  /** Whether it was so: it may come back long after its key was deleted here. */
+  wasLost(entry: Entry): boolean {
+    return this.#past.size > 0 && this.#past.has(toHex(this.#leafOf(entry).leaf))
   }
 
   /**
@@ -214,11 +220,19 @@ export class Quarantine {
     return row !== undefined && trie.get(pathOf(row.key, row.slot, hash))?.seq === seq
   }
 
+  #leafOf({ key, slot, digest }: Entry): Pick<Place, 'path' | 'leaf'> {
+    const { hash } = this.#parts
+    const path = pathOf(key, slot, hash)
+    return { path, leaf: leafDigest(path, digest, hash) }
+  }
+
   #free(places: readonly Place[]): void {
-    for (const { path } of places) {
+    for (const { path, leaf } of places) {
       const [name, start] = [toHex(path), keyPartOf(path)]
       if (!this.#places.delete(name)) continue
       this.#healed++
+      this.#past.add(toHex(leaf))
+      if (this.#past.size > quarantineMax) this.#past.delete(this.#past.keys().next().value ?? '')
       const others = this.#byKey.get(start)
       others?.delete(name)
       if (others?.size === 0) this.#byKey.delete(start)
