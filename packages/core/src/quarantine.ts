@@ -17,12 +17,12 @@ import { leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Store } from './ports.ts'
 import { wholeKey } from './slot.ts'
 import type { Operation } from './status.ts'
-import type { NodeId, Sequence, Version } from './units.ts'
+import type { Sequence, Version } from './units.ts'
 
 const prefix = 'quarantine/'
 /** Sequence, leaf digest, clock and number of holders; marks of the holders and the key follow. */
 const headBytes = 8 + 32 + 8 + 1
-/** Bytes of a node id that tell a holder from the others. */
+/** Bytes that tell a holder from the others. */
 const markBytes = 4
 /** Bytes of a path that all slots of a key share. */
 const keyPathBytes = 32
@@ -39,7 +39,7 @@ export interface QuarantineParts {
 
 /** A place whose entry is lost for now. */
 export interface Place extends Damage {
-  /** Peers that are known to have held the entry, by the first bytes of their ids in hex. */
+  /** Peers that are known to have held the entry, by the first bytes of what tells them, in hex. */
   readonly holders: readonly string[]
 }
 
@@ -112,7 +112,7 @@ export class Quarantine {
    *
    * @param holdersOf the peers that have had what the commit with this sequence brought
    */
-  take(holdersOf: (seq: Sequence) => readonly NodeId[] = () => []): readonly Place[] {
+  take(holdersOf: (seq: Sequence) => readonly string[] = () => []): readonly Place[] {
     this.#absorb()
     return this.#fresh.splice(0).map(place => {
       const holders = holdersOf(place.seq).map(markOf)
@@ -184,9 +184,10 @@ export class Quarantine {
    * These peers, all there are, hold what this node holds, said since the last damage was found: frees the
    * places whose entries all of their holders now do without, because they have been superseded or have
    * ended; whether there were any. One holder is not enough: its disk may have lost the same.
+   * Peers and holders are told by hex digits, the first eight of which count.
    * @param isPast whether none of them can still wait for the time of what was lost by a clock
    */
-  agreed(peers: readonly NodeId[], isPast: (clock: Version) => boolean = () => true): boolean {
+  agreed(peers: readonly string[], isPast: (clock: Version) => boolean = () => true): boolean {
     if (this.#places.size === 0 || peers.length === 0) return false
     const marks = new Set(peers.map(markOf))
     const settled = this.places.filter(
@@ -297,7 +298,7 @@ function keyPartOf(path: Uint8Array): string {
   return toHex(path.subarray(0, keyPathBytes))
 }
 
-function markOf(peer: NodeId): string {
+function markOf(peer: string): string {
   return peer.slice(0, 2 * markBytes)
 }
 

@@ -2,7 +2,8 @@
  * Damage on one node's disk (reliability S7) is healed from its peers, by itself and soon, and never spreads.
  */
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { Row } from '@lattice/core'
+import type { Incarnation, Row } from '@lattice/core'
+import { createMemoryImage } from '@lattice/core/testing'
 import { createIntegrityCheck } from '../src/host/integrity.ts'
 import { createFederation, rootsEqual, type Federation, type Member } from './federation.ts'
 
@@ -161,6 +162,21 @@ describe('a damaged entry', () => {
     await world.pass(120_000)
     expect([first.runtime.read('k8'), first.runtime.quarantine.isDamaged('k8')]).toEqual([undefined, true])
     expect(first.runtime.status().damage).toMatchObject({ lost: 1, unshared: 1, keys: ['k8'] })
+  })
+
+  it('is not given up because those that had it begin anew on empty disks', async () => {
+    const world = await settled()
+    const { runtime } = world.first
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.cut(network, 0, other)
+    flip(world.first, 'k2')
+    expect(runtime.read('k2')).toBeUndefined()
+    for (const other of [1, 2])
+      await world.restart(other, createMemoryImage(`00000000000000f${other}` as Incarnation))
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
+    await world.until(() => rootsEqual(world) && runtime.status().entryCount === 10, 120_000)
+    await world.pass(120_000)
+    expect([runtime.read('k2'), runtime.quarantine.isDamaged('k2')]).toEqual([undefined, true])
+    expect(runtime.read('k1')?.value).toBe(1)
   })
 
   it('heals although the others never stop writing', async () => {
