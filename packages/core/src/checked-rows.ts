@@ -11,7 +11,7 @@ import { parseStored } from './entry.ts'
 import { keyPathNibbles, leafDigest, pathNibbles, pathOf, type Leaf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Row, Store } from './ports.ts'
 import { bytesInFrame } from './rows.ts'
-import type { Incarnation, Sequence } from './units.ts'
+import type { Incarnation, Sequence, Version } from './units.ts'
 
 /** A leaf whose row is damaged or gone. */
 export interface Damage {
@@ -19,6 +19,8 @@ export interface Damage {
   /** Digest of the leaf as it was: what a replacement is recognised by. */
   readonly leaf: Uint8Array
   readonly seq: Sequence
+  /** Greatest version seen when it was found: what was lost is not later, what is was written after it. */
+  readonly clock: Version
   /** Undefined where the damage took it. */
   readonly key: string | undefined
   /** The leaf alone is damaged: it stands where no entry belongs, and nothing is lost there. */
@@ -49,6 +51,8 @@ export interface CheckedRowsParts {
   readonly committedSeq: () => Sequence
   /** Whether the batch on its way to the disk takes the row of this leaf away: it may have gone already. */
   readonly isLeaving: (leaf: Pick<Leaf, 'path' | 'seq'>) => boolean
+  /** Greatest version given out or seen. */
+  readonly clock: () => Version
 }
 
 /** Reads rows, checked. */
@@ -266,7 +270,8 @@ export class CheckedRows {
 
   /** The leaf names the row of another place; where that one has no leaf, the key must not read as absent. */
   #noteStray({ path, digest, seq }: Leaf, row: Row): void {
-    this.#found.set(toHex(path), { path, leaf: digest, seq, key: undefined, isStray: true })
+    const clock = this.#parts.clock()
+    this.#found.set(toHex(path), { path, leaf: digest, seq, clock, key: undefined, isStray: true })
     this.#isIntact(row)
   }
 
@@ -274,6 +279,7 @@ export class CheckedRows {
     const name = toHex(path)
     if (this.#found.has(name)) return
     const isKey = key !== undefined && equalBytes(this.#parts.hash(toUtf8(key)), path.subarray(0, 32))
-    this.#found.set(name, { path, leaf: digest, seq, key: isKey ? key : undefined })
+    const clock = this.#parts.clock()
+    this.#found.set(name, { path, leaf: digest, seq, clock, key: isKey ? key : undefined })
   }
 }

@@ -109,8 +109,9 @@ export class Composer {
    * here at or below the horizon may be taken.
    */
   horizonReport(): Pick<Message, 'horizon'> {
-    const { horizon, settledHorizon: settled, floor, keys, isRecovering } = this.#parts.replica
-    return horizon === 0n && keys.endingCount === 0 && !isRecovering ? {} : { horizon: { settled, floor } }
+    const { horizon, settledHorizon: settled, floor, keys, isRecovering, deferred } = this.#parts.replica
+    const isPlain = horizon === 0n && keys.endingCount === 0 && !isRecovering && deferred.least === undefined
+    return isPlain ? {} : { horizon: { settled, floor } }
   }
 
   /** The sections of a request: what the peer lacks, what we lack, the next step of the descent. */

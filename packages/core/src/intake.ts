@@ -20,7 +20,7 @@ import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
 import { OwnHistory } from './own-history.ts'
 import { followPauseMs, httpSilenceMaxMs, pollEveryMs, revivalMs } from './params.ts'
-import type { Peer } from './peers.ts'
+import { noteStated, type Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { fittingStep, lackingOf, stepBytesMax } from './reconcile.ts'
 import type { Replica } from './replica.ts'
@@ -122,7 +122,7 @@ export class Intake {
     // What a step of a descent says goes with no root and no acknowledgement: it is used for that step alone.
     if (isDirect) Object.assign(peer, { stated: message.horizon, statedRoot: peer.known?.root })
     this.compareRoots(peer, at)
-    if (isDirect) peer.statedAcked = peer.acked
+    if (isDirect) noteStated(peer, this.#parts.replica.highWater)
     // From here on the peer has told what waits there of our own writing: it comes with the introduction.
     if (message.info !== undefined) peer.info = message.info
   }
@@ -133,9 +133,8 @@ export class Intake {
    */
   takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, context: DeliveryContext = {}): void {
     const { replica, commits, tell, self } = this.#parts
-    const { settled = 0n, ask } = context
-    const { isRecovering, horizon } = replica
-    const isDamaged = replica.quarantine.places.length > 0
+    const [{ settled = 0n, ask }, { isRecovering, horizon, quarantine }] = [context, replica]
+    const isDamaged = quarantine.places.length > 0
     if (delivery.refused !== undefined) {
       replica.deferred.refuse(delivery.refused.version)
       this.strangers.note(delivery.refused.authors, at.mono)
@@ -146,7 +145,8 @@ export class Intake {
     const forgivenUpTo = isForgiven ? horizon : this.#wholeUpTo
     const isOwnNews = ({ author, version }: Entry, index: number): boolean =>
       author === self && verdicts[index] === 'staged' && version > forgivenUpTo
-    if (!isDamaged) tell(...this.own.learn(delivery.entries.filter(isOwnNews), peer.id, at, isForgiven))
+    const news = delivery.entries.filter(isOwnNews).filter(entry => !quarantine.wasLost(entry))
+    if (!isDamaged) tell(...this.own.learn(news, peer.id, at, isForgiven))
     const staged = verdicts.filter(verdict => verdict === 'staged').length
     if (ask !== undefined) ask.hasBrought = staged > 0
     const { rows, entries = [] } = delivery.message
@@ -212,7 +212,8 @@ export class Intake {
     const root = this.#parts.root()
     if (statedRoot === root) this.#noteVouched(vouchedHorizon(stated))
     if (known === undefined || known.root !== root) return
-    peer.acked = { incarnation: store.incarnation, seq: replica.committedSeq }
+    peer.held = replica.committedSeq
+    peer.acked = { incarnation: store.incarnation, seq: peer.held }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
     if (peer.info !== undefined && this.own.agreedWith(peer.id)) replica.countOn()
     peer.fillingSince = undefined
@@ -266,7 +267,7 @@ export class Intake {
 
   #absorbBeat(peer: Peer, beat: Beat, at: Instant): void {
     const { incarnation, seq, count, wall } = beat
-    if (peer.known?.incarnation !== incarnation) peer.stated = undefined
+    if (peer.known?.incarnation !== incarnation) Object.assign(peer, { stated: undefined, held: 0 })
     // A journal that is shorter than it was may go on in another way.
     peer.landed = peer.landed.filter(span => span.incarnation === incarnation && span.upTo <= seq)
     peer.known = { at: at.mono, incarnation, seq, count, wall, root: toHex(beat.root) }

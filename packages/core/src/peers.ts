@@ -10,7 +10,14 @@ import type { Beat, FrameVersion, HorizonReport, Info, Want } from './message.ts
 import type { Descent } from './descent.ts'
 import type { Pace } from './pace.ts'
 import { asleepPauseMs, httpSilenceMaxMs, longPollMs } from './params.ts'
-import { pathKinds, type Incarnation, type NodeId, type PathKind, type Sequence } from './units.ts'
+import {
+  pathKinds,
+  type Incarnation,
+  type NodeId,
+  type PathKind,
+  type Sequence,
+  type Version,
+} from './units.ts'
 
 /** First retry after a failed connection, in ms; doubles up to `REDIAL_MAX`. */
 export const redialFirstMs = 1_000
@@ -88,6 +95,8 @@ export interface Peer {
   acked: Cursor | undefined
   /** The same as it was when that was `stated`: what waits there of what came since is not in its floor. */
   statedAcked: Cursor | undefined
+  /** It has had all of ours up to here on its disk: with the same root, or with nothing put by or refused. */
+  held: Sequence
   /** How far we have told our rows to this peer itself; it may not have heard. */
   toldSeq: Sequence
   /** The cursor that we last told it; it may not have heard. */
@@ -152,6 +161,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     landed: [],
     acked: undefined,
     statedAcked: undefined,
+    held: 0,
     toldSeq: 0,
     toldCursor: undefined,
     behindSince: undefined,
@@ -182,6 +192,16 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     pathSince: now,
     why: 'not reached yet',
   }
+}
+
+/**
+ * A direct message has been taken in.
+ * @param highWater greatest version here: who stands as high has put by and refused nothing that is held here
+ */
+export function noteStated(peer: Peer, highWater: Version): void {
+  peer.statedAcked = peer.acked
+  const isWhole = peer.stated === undefined || peer.stated.floor >= highWater
+  if (isWhole) peer.held = Math.max(peer.held, peer.acked?.seq ?? 0)
 }
 
 /**

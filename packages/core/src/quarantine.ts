@@ -3,9 +3,9 @@
  *
  * What is lost is not deleted: the key must not read as absent, and an older entry must not take its place
  * unnoticed. A place is free again when the very entry has come back, when a later one stands there or the
- * key was deleted anew, or when all peers that had the entry agree with us without it. Equal roots with
- * others prove nothing: a write that no peer had yet is missing from both. Kept as facts, so that a restart
- * forgets nothing.
+ * key was deleted anew, or when all members agree with us without it, although some of them had it. Equal
+ * roots with others prove nothing: a write that no peer had yet is missing from both. Kept as facts, so that
+ * a restart forgets nothing.
  */
 import { concatBytes, equalBytes, fromHex, fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
 import type { CheckedRows, Damage } from './checked-rows.ts'
@@ -17,12 +17,12 @@ import { leafDigest, pathOf, type MerkleTrie } from './merkle.ts'
 import type { Hash, Store } from './ports.ts'
 import { wholeKey } from './slot.ts'
 import type { Operation } from './status.ts'
-import type { NodeId, Sequence, Version } from './units.ts'
+import type { Sequence, Version } from './units.ts'
 
 const prefix = 'quarantine/'
 /** Sequence, leaf digest, clock and number of holders; marks of the holders and the key follow. */
 const headBytes = 8 + 32 + 8 + 1
-/** Bytes of a node id that tell a holder from the others. */
+/** Bytes that tell a holder from the others. */
 const markBytes = 4
 /** Bytes of a path that all slots of a key share. */
 const keyPathBytes = 32
@@ -33,17 +33,13 @@ export interface QuarantineParts {
   readonly rows: CheckedRows
   readonly trie: MerkleTrie
   readonly hash: Hash
-  /** Greatest version given out or seen: what was lost is not later than this. */
-  readonly clock: () => Version
   /** Keeps a fact with the next commit; undefined removes it. */
   readonly stageFact: (name: string, value: Uint8Array | undefined) => void
 }
 
 /** A place whose entry is lost for now. */
 export interface Place extends Damage {
-  /** Greatest version seen when it was found: an entry of a later one was written after what was lost. */
-  readonly clock: Version
-  /** Peers that are known to have held the entry, by the first bytes of their ids in hex. */
+  /** Peers that are known to have held the entry, by the first bytes of what tells them, in hex. */
   readonly holders: readonly string[]
 }
 
@@ -66,6 +62,8 @@ export class Quarantine {
   /** Those of them that the sealed batch holds. */
   #sealed: ReadonlyMap<string, Uint8Array | undefined> = new Map()
   #healed = 0
+  /** Leaves of places that are free again, the latest ones. */
+  readonly #past = new Set<string>()
   /** Places that the sealed batch frees. */
   #freed: readonly Place[] = []
   /**
@@ -112,9 +110,9 @@ export class Quarantine {
   /**
    * Takes what the checks have found out of the trie; what is new here since the last call.
    *
-   * @param holdersOf the peers that have acknowledged the commit with this sequence
+   * @param holdersOf the peers that have had what the commit with this sequence brought
    */
-  take(holdersOf: (seq: Sequence) => readonly NodeId[] = () => []): readonly Place[] {
+  take(holdersOf: (seq: Sequence) => readonly string[] = () => []): readonly Place[] {
     this.#absorb()
     return this.#fresh.splice(0).map(place => {
       const holders = holdersOf(place.seq).map(markOf)
@@ -131,12 +129,16 @@ export class Quarantine {
   }
 
   /** Whether this very entry is lost here: it may come back from anybody. */
-  isLost({ key, slot, digest }: Entry): boolean {
+  isLost(entry: Entry): boolean {
     if (this.#places.size === 0) return false
-    const { hash } = this.#parts
-    const path = pathOf(key, slot, hash)
+    const { path, leaf } = this.#leafOf(entry)
     const lost = this.#places.get(toHex(path))
-    return lost !== undefined && equalBytes(lost.leaf, leafDigest(path, digest, hash))
+    return lost !== undefined && equalBytes(lost.leaf, leaf)
+  }
+
+  /** Whether it was so: it may come back long after its key was deleted here. */
+  wasLost(entry: Entry): boolean {
+    return this.#past.size > 0 && this.#past.has(toHex(this.#leafOf(entry).leaf))
   }
 
   /**
@@ -179,12 +181,13 @@ export class Quarantine {
   }
 
   /**
-   * These peers hold what this node holds, said since the last damage was found: frees the places whose
-   * entries all of their holders now do without, because they have been superseded or have ended; whether
-   * there were any. One holder is not enough: its disk may have lost the same.
+   * These peers, all there are, hold what this node holds, said since the last damage was found: frees the
+   * places whose entries all of their holders now do without, because they have been superseded or have
+   * ended; whether there were any. One holder is not enough: its disk may have lost the same.
+   * Peers and holders are told by hex digits, the first eight of which count.
    * @param isPast whether none of them can still wait for the time of what was lost by a clock
    */
-  agreed(peers: readonly NodeId[], isPast: (clock: Version) => boolean = () => true): boolean {
+  agreed(peers: readonly string[], isPast: (clock: Version) => boolean = () => true): boolean {
     if (this.#places.size === 0 || peers.length === 0) return false
     const marks = new Set(peers.map(markOf))
     const settled = this.places.filter(
@@ -218,11 +221,19 @@ export class Quarantine {
     return row !== undefined && trie.get(pathOf(row.key, row.slot, hash))?.seq === seq
   }
 
+  #leafOf({ key, slot, digest }: Entry): Pick<Place, 'path' | 'leaf'> {
+    const { hash } = this.#parts
+    const path = pathOf(key, slot, hash)
+    return { path, leaf: leafDigest(path, digest, hash) }
+  }
+
   #free(places: readonly Place[]): void {
-    for (const { path } of places) {
+    for (const { path, leaf } of places) {
       const [name, start] = [toHex(path), keyPartOf(path)]
       if (!this.#places.delete(name)) continue
       this.#healed++
+      this.#past.add(toHex(leaf))
+      if (this.#past.size > quarantineMax) this.#past.delete(this.#past.keys().next().value ?? '')
       const others = this.#byKey.get(start)
       others?.delete(name)
       if (others?.size === 0) this.#byKey.delete(start)
@@ -251,13 +262,12 @@ export class Quarantine {
   }
 
   #absorb(): void {
-    const clock = this.#parts.clock()
     for (const damage of this.#parts.rows.take()) {
       // Still there, and read again.
       if (this.#places.get(toHex(damage.path))?.seq === damage.seq) continue
       this.#takeOut(damage)
       if (damage.isStray === true) continue
-      this.#fresh.push(this.#keep({ ...damage, clock, holders: [] }))
+      this.#fresh.push(this.#keep({ ...damage, holders: [] }))
     }
   }
 
@@ -288,7 +298,7 @@ function keyPartOf(path: Uint8Array): string {
   return toHex(path.subarray(0, keyPathBytes))
 }
 
-function markOf(peer: NodeId): string {
+function markOf(peer: string): string {
   return peer.slice(0, 2 * markBytes)
 }
 

@@ -81,10 +81,11 @@ export class Replica {
     this.trie = new MerkleTrie(hash, store.leaves())
     const { trie } = this
     const isLeaving: Batches['isLeaving'] = leaf => this.batches.isLeaving(leaf)
-    this.rows = new CheckedRows({ store, hash, trie, committedSeq: () => this.#committedSeq, isLeaving })
-    const stageFact = this.stageFact.bind(this)
     const clock = (): Version => this.#clock.highWater
-    this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, clock, stageFact })
+    const committedSeq = (): Sequence => this.#committedSeq
+    this.rows = new CheckedRows({ store, hash, trie, committedSeq, isLeaving, clock })
+    const stageFact = this.stageFact.bind(this)
+    this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, stageFact })
     this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
     this.batches = new Batches(this.signing, store.lastSeq)

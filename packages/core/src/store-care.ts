@@ -13,7 +13,7 @@ import type { Peer } from './peers.ts'
 import type { Place } from './quarantine.ts'
 import type { Replica } from './replica.ts'
 import type { DamageStatus, NodeStatus, Operation } from './status.ts'
-import type { Instant, NodeId, Sequence, Version } from './units.ts'
+import type { Instant, Sequence, Version } from './units.ts'
 import { isCloned } from './warnings.ts'
 
 /** Damaged keys named in a status and in a log line. */
@@ -101,19 +101,20 @@ export class StoreCare {
   }
 
   /**
-   * Gives up what all that had it do without.
+   * Gives up what all members do without, once each has been asked: whoever cannot be asked may hold it.
    * @param root our root; undefined while something is on its way to the disk
    */
   giveUp(peers: Iterable<Peer>, root: string | undefined): void {
     const { quarantine, keys } = this.#parts.replica
     if (root === undefined || quarantine.places.length === 0) return
+    const all = [...peers]
     // What was said before the damage was found may be older than what is lost.
-    const agreeing = [...peers].filter(({ known }) => known?.root === root && known.at > this.#foundAt)
+    const agreeing = all.filter(({ known }) => known?.root === root && known.at > this.#foundAt)
+    if (agreeing.length < all.length) return
     // And no root tells of what waits in memory for its time.
     const isPast = (clock: Version): boolean =>
       agreeing.every(({ known }) => !isFromTheFuture(clock, (known?.wall ?? 0) - takenInMs))
-    const ids = agreeing.map(({ id }) => id)
-    if (quarantine.agreed(ids, isPast)) keys.doubt()
+    if (quarantine.agreed(agreeing.map(holderOf), isPast)) keys.doubt()
   }
 
   /** Quarantines what reads have found damaged since the last call; empty where there was nothing. */
@@ -141,9 +142,16 @@ export class StoreCare {
   }
 }
 
-/** The peers that have acknowledged a commit of this life. */
-function holdersOf(seq: Sequence, peers: readonly Peer[]): NodeId[] {
-  return peers.filter(({ acked }) => (acked?.seq ?? -1) >= seq).map(({ id }) => id)
+/** The peers that are known to have had on their disks what this commit brought. */
+function holdersOf(seq: Sequence, peers: readonly Peer[]): string[] {
+  return peers.filter(({ held }) => held >= seq).map(holderOf)
+}
+
+/** A peer in this life of its store: who has begun another one may have lost what it held. */
+function holderOf({ id, known }: Peer): string {
+  const life = known?.incarnation ?? '0'
+  const mark = BigInt(`0x${id.slice(0, 8)}`) ^ BigInt(`0x${life.slice(-8)}`)
+  return mark.toString(16).padStart(8, '0')
 }
 
 function namesOf(damage: readonly Place[]): string[] {

@@ -140,6 +140,18 @@ it('an own entry that comes back to where it was damaged is no sign of another l
   expect([node.replica.hasForming, told]).toEqual([true, []])
 })
 
+it('nor is one that was damaged, and comes back only after its key was deleted', async () => {
+  await write(node, [{ op: 'add', key: 'set', element: 1 }], testWall + 60_000)
+  const row = node.store.slots('set')[0] as Row
+  const entry = { ...storedEntry(row), bytes: row.bytes.slice() }
+  Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
+  node.replica.read('set')
+  node.replica.quarantine.take()
+  await write(node, [{ op: 'delete', key: 'set' }], testWall + 61_000)
+  take({ entries: [entry.bytes] }, [entry])
+  expect([told, intake.own.clonedWall]).toEqual([[], undefined])
+})
+
 describe('equal roots', () => {
   it('acknowledge all that is here, and count on once the peer has said who it is', () => {
     const countOn = jest.spyOn(node.replica, 'countOn')

@@ -19,12 +19,14 @@ it('is not given up before the time of the last thing that its holders may wait 
   Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
 
   const peer = createPeer(bob.nodeId, undefined, 0)
-  peer.acked = { incarnation: life(1), seq: store.lastSeq }
+  peer.held = store.lastSeq
+  const known = { at: 0, incarnation: life(2), seq: 0, count: 0, root: '', wall: testWall }
+  peer.known = known
   expect(replica.read('n')).toBeUndefined()
   care.quarantine([peer], 1)
   const agree = (wall: number, at = 2): number => {
     const root = rootOf(node)
-    peer.known = { at, incarnation: life(2), seq: 0, count: 0, root, wall }
+    peer.known = { ...known, at, root, wall }
     care.giveUp([peer], root)
     return replica.quarantine.places.length
   }

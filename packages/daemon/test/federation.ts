@@ -36,6 +36,8 @@ export interface Member {
   aheadMs: number
   /** Members that its configuration does not name; counts from its next start. */
   strangers: readonly NodeId[]
+  /** Members that its configuration takes for members of the past; counts from its next start. */
+  former: readonly NodeId[]
   readonly logs: string[]
 }
 
@@ -106,7 +108,7 @@ function createMember(index: number, surroundings: Surroundings): Member {
   const { id } = surroundings.everybody[index] as Keys
   const name = `node${index + 1}`
   const image = createMemoryImage(`00000000000000${(index + 16).toString(16)}` as Incarnation)
-  const member = { id, name, image, aheadMs: 0, strangers: [], logs: [] }
+  const member = { id, name, image, aheadMs: 0, strangers: [], former: [], logs: [] }
   return Object.assign(member, boot(member, index, surroundings))
 }
 
@@ -117,9 +119,10 @@ function boot(
   surroundings: Surroundings,
 ): Pick<Member, 'runtime' | 'store'> {
   const { clock, p2p, http, everybody, params } = surroundings
-  const { id, name, image, strangers, logs } = member
+  const { id, name, image, strangers, former, logs } = member
   const { privateKey } = everybody[index] as Keys
-  const trusted = new Set(everybody.map(keys => keys.id).filter(each => !strangers.includes(each)))
+  const others = [...strangers, ...former]
+  const trusted = new Set(everybody.map(keys => keys.id).filter(each => !others.includes(each)))
   const signer: Signer = { nodeId: id, sign: message => sign(null, message, privateKey) }
   const store = createMemoryStore({ image })
   const now = (): Instant => ({ ...clock.now(), wall: clock.now().wall + member.aheadMs })
@@ -132,6 +135,7 @@ function boot(
     random: seededRandom(index + 1),
     params: { ...defaultParams, ...params },
     members: trusted,
+    former: new Set(former),
     clock: { now, alarm: (at, callback) => clock.alarm(at, callback) },
     transports: [p2p.join(id, trusted), http.join(id, trusted)],
     log: (level, message, fields) =>

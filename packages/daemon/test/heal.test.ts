@@ -2,7 +2,8 @@
  * Damage on one node's disk (reliability S7) is healed from its peers, by itself and soon, and never spreads.
  */
 import { afterEach, describe, expect, it } from '@jest/globals'
-import type { Row } from '@lattice/core'
+import type { Incarnation, Row } from '@lattice/core'
+import { createMemoryImage } from '@lattice/core/testing'
 import { createIntegrityCheck } from '../src/host/integrity.ts'
 import { createFederation, rootsEqual, type Federation, type Member } from './federation.ts'
 
@@ -121,6 +122,61 @@ describe('a damaged entry', () => {
     await expect(runtime.write(put('other', 1))).resolves.toBeDefined()
     for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
     await world.until(() => runtime.read('k5')?.value === 5, 30_000)
+  })
+
+  it('is not given up while a member that may hold it cannot be asked, whatever the others have lost', async () => {
+    const world = await settled()
+    const [first, second] = world.members as [Member, Member]
+    for (const network of [world.p2p, world.http]) for (const other of [0, 1]) world.cut(network, other, 2)
+    // From here on neither knows what the third has acknowledged.
+    for (const [index, { image }] of [first, second].entries()) await world.restart(index, image)
+    await world.until(() => first.runtime.status().peers.some(({ path }) => path === 'p2p'), 60_000)
+    await world.pass(30_000)
+    const readings = (): unknown =>
+      [first, second].map(({ runtime }) => [runtime.read('k6')?.value, runtime.quarantine.isDamaged('k6')])
+    for (const member of [first, second]) flip(member, 'k6')
+    expect(readings()).toEqual(Array(2).fill([undefined, true]))
+    await world.pass(120_000)
+    expect(readings()).toEqual(Array(2).fill([undefined, true]))
+    for (const network of [world.p2p, world.http]) for (const other of [0, 1]) world.heal(network, other, 2)
+    await world.until(() => [first, second].every(({ runtime }) => runtime.read('k6')?.value === 6), 60_000)
+    await world.until(() => agreed(world), 10_000)
+  })
+
+  it('that the other member refuses, whose author it does not know, is not taken for held there', async () => {
+    const world = await settled()
+    const [first, second, third] = world.members as [Member, Member, Member]
+    second.strangers = [third.id]
+    await world.restart(1, second.image)
+    await third.runtime.write(put('k8', 88))
+    await world.until(() => first.runtime.read('k8')?.value === 88, 10_000)
+    await third.runtime.stop()
+    first.former = [third.id]
+    await world.restart(0, first.image)
+    await world.until(() => first.runtime.status().peers[0]?.ahead === 0, 60_000)
+    await world.pass(60_000)
+    expect([first, second].map(({ runtime }) => runtime.read('k8')?.value)).toEqual([88, 8])
+
+    flip(first, 'k8')
+    expect(first.runtime.read('k8')).toBeUndefined()
+    await world.pass(120_000)
+    expect([first.runtime.read('k8'), first.runtime.quarantine.isDamaged('k8')]).toEqual([undefined, true])
+    expect(first.runtime.status().damage).toMatchObject({ lost: 1, unshared: 1, keys: ['k8'] })
+  })
+
+  it('is not given up because those that had it begin anew on empty disks', async () => {
+    const world = await settled()
+    const { runtime } = world.first
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.cut(network, 0, other)
+    flip(world.first, 'k2')
+    expect(runtime.read('k2')).toBeUndefined()
+    for (const other of [1, 2])
+      await world.restart(other, createMemoryImage(`00000000000000f${other}` as Incarnation))
+    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
+    await world.until(() => rootsEqual(world) && runtime.status().entryCount === 10, 120_000)
+    await world.pass(120_000)
+    expect([runtime.read('k2'), runtime.quarantine.isDamaged('k2')]).toEqual([undefined, true])
+    expect(runtime.read('k1')?.value).toBe(1)
   })
 
   it('heals although the others never stop writing', async () => {
