@@ -204,7 +204,9 @@ export class Sentinel {
       const { process } = other
       if (kind === 'p2p') return member.process?.p2p?.inbox !== undefined && process.p2p?.inbox !== undefined
       if (this.#world.now - process.startedAt < redialMs) return false
-      const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused && !other.lies
+      // Who lies is refused, and takes that for a path that fails.
+      const isHonest = !other.lies && !member.lies
+      const calm = weather.nuisance.http.jitterMs === 0 && !process.life.paused && isHonest
       if (other.disk.health.commitMs > promptCommitMs) return false
       return (
         calm &&
