@@ -43,6 +43,19 @@ it('sums of all there is, again and again, cost a bounded amount of work', () =>
   expect(looked()).toBeLessThanOrEqual(visitsMax + 16)
 })
 
+it('lists are answered however much the sums beside them cover', () => {
+  const { trie } = watchedTrie()
+  const list: Summary = { prefix: Uint8Array.of(0x70), length: 1, digests: packDigests([]) }
+  const digests = packDigests([new Uint8Array(sumBytes), new Uint8Array(sumBytes)])
+  const sums: Summary = { prefix: top, length: 0, depth: 0, bitmap: 0b11, digests, sums: true }
+  const summaries = [list, list, ...Array.from({ length: 2000 }, () => sums)]
+  const room = { ...narrowRoom(), leaves: compareNodesRead, nodes: compareNodesRead }
+  let pushed = 0
+  const step = compareStep(trie, { digestBytes: 3, summaries }, room, () => pushed++ >= 0)
+  expect(pushed).toBe(2 * trie.countUnder(list.prefix, list.length))
+  expect(step.read).toBeGreaterThan(2)
+})
+
 it('wants that name nothing, or the whole trie again and again, cost a bounded amount of work', () => {
   const { trie, looked } = watchedTrie()
   expect(wantedLeaves(trie, [{ prefix: top, length: 0, digests: packDigests([]) }], 9)).toEqual([])
