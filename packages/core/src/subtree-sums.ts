@@ -29,7 +29,7 @@ export const sumBytes = 4
 const summedLeavesMin = 4
 
 /** Of more leaves, more than one are likely to differ. */
-const summedLeavesMax = 64
+export const summedLeavesMax = 64
 
 /** What the sums of another side say of ours. */
 export interface SumDifference {

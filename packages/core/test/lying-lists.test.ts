@@ -68,6 +68,19 @@ it('wants that name nothing, or the whole trie again and again, cost a bounded a
   expect(looked() - before).toBeLessThan(100)
 })
 
+it('wants of sums beyond those that may be looked for are answered with lists: nothing is lost', () => {
+  const { trie, looked } = watchedTrie()
+  const nobodys: Want = { prefix: Uint8Array.of(0x70), length: 1, digests: packDigests([new Uint8Array(4)]) }
+  const path = pathOf('key9', '', sha256)
+  const name = trie.subtree(path, 128)?.digest.subarray(0, sumBytes) as Uint8Array
+  const held: Want = { prefix: path.subarray(0, 1), length: 2, digests: packDigests([name]) }
+  const want = [...Array.from({ length: 4000 }, () => nobodys), held]
+  const next = continueDescent(trie, beginDescent(trie, '', 3), { want, reads: compareNodesRead })
+  expect(next?.next?.summaries).toHaveLength(want.length)
+  expect(next?.next?.summaries.at(-1)).toMatchObject({ prefix: held.prefix, length: 2 })
+  expect(looked()).toBeLessThan(visitsMax + 20 * want.length)
+})
+
 it('wants of sums that nobody holds, of all there is, are answered with no lists', () => {
   const { trie, looked } = watchedTrie()
   const greedy: Want = { prefix: top, length: 0, digests: packDigests([new Uint8Array(sumBytes)]) }
