@@ -49,7 +49,7 @@ export function compareStep(trie: MerkleTrie, theirs: Compare, room: StepRoom, p
   return new StepUnderWay(trie, theirs, room, push).done()
 }
 
-/** Of the leaves that a step may name, those that sums may want: the rest is for what is pushed. */
+/** Of the leaves that a step may name, and look at, those for sums: the rest is for pushes and for lists. */
 const summedShare = 3 / 4
 
 class StepUnderWay {
@@ -90,12 +90,14 @@ class StepUnderWay {
   /** Wants what sums, in order, say is missing here; of each that was looked at, our leaves to be pushed. */
   #wantBySums(): Map<Summary, readonly Place[]> {
     const looked = new Map<Summary, readonly Place[]>()
-    const leavesMax = this.#room.leaves * summedShare
+    const [leavesMax, looksMax] = [this.#room.leaves * summedShare, visitsMax * summedShare]
+    const mayLook = (): boolean => this.#visits++ < looksMax
     for (const summary of this.#theirs.summaries) {
       if (summary.sums !== true) continue
-      const { found, want } = compareSums(this.#trie, summary, this.#mayLook)
+      const { found, want } = compareSums(this.#trie, summary, mayLook)
       const bytes = stepBytes([], want)
-      if (this.#isCut || this.#leaves + want.length > leavesMax || bytes > this.#room.bytes) break
+      const isLookedAt = this.#visits <= looksMax
+      if (!isLookedAt || this.#leaves + want.length > leavesMax || bytes > this.#room.bytes) break
       looked.set(summary, found)
       this.#want.push(...want)
       this.#leaves += want.length

@@ -6,7 +6,7 @@
  * that a descent takes hardly more frames than what is missing fills.
  */
 import type { CheckedRows } from './checked-rows.ts'
-import { digestSize } from './digest-list.ts'
+import { digestName, digestSize, nameOf } from './digest-list.ts'
 import { locatorBytes } from './journal.ts'
 import { compareNodesMax, compareNodesRead, frameContentBytesMax, frameEntriesMax } from './limits.ts'
 import type { Leaf, MerkleTrie } from './merkle.ts'
@@ -28,7 +28,7 @@ import {
   type StepRoom,
 } from './reconcile.ts'
 import { bytesInFrame, entryRoom } from './rows.ts'
-import { besideWanted, isOfSums } from './subtree-sums.ts'
+import { besideWanted, isOfSums, sumBytes, summedLeavesMax } from './subtree-sums.ts'
 import type { Version } from './units.ts'
 
 /** Summaries kept for later steps of a descent; what goes beyond, the next descent finds again. */
@@ -45,6 +45,9 @@ const wideStepBytesMax = 128 * 1024
 
 /** Leaves among which a want is looked for again: those of a short list, with room for growth meanwhile. */
 const wantedAmongMax = 64
+
+/** Leaves that a list is told of instead of a sum: those of one, with room for growth meanwhile. */
+const listedInsteadMax = 2 * summedLeavesMax
 
 /** Summaries that are told at a time, even where the last answer had room for fewer. */
 const paceMin = 64
@@ -159,8 +162,7 @@ export function continueDescent(
   const { found, others } = byOrigin(answer.want ?? [], digestBytes)
   const missing = wantedLeaves(trie, found, pushMax)
   push.push(...missing, ...wantedLeaves(trie, others, frameEntriesMax))
-  // Where sums differ by more than one leaf, nobody holds what was wanted.
-  const doubtful = found.filter(isOfSums).flatMap(want => listInstead(trie, want, digestBytes))
+  const doubtful = listsInstead(trie, found.filter(isOfSums), missing, digestBytes)
   // A successor of what it found missing has come by now, unless it was left out.
   const isFull = mayLeaveOut(answer)
   const { step, lacked } = ownStep(trie, { digestBytes, summaries: heard }, room)
@@ -280,11 +282,18 @@ export function answerStep(
   return { sections, want, entries: left }
 }
 
-/** A list of ours where a sum differed by more than one leaf. */
-function listInstead(trie: MerkleTrie, want: Want, digestBytes: number): Summary[] {
-  const { prefix, length } = want
-  if (trie.countUnder(prefix, length) > wantedAmongMax || holds(trie, want)) return []
-  return [summarize(trie, trie.at(prefix, length), prefix, length, digestBytes)]
+/** Lists of ours where sums differed by more than one leaf: nobody holds what was wanted. */
+function listsInstead(
+  trie: MerkleTrie,
+  wants: readonly Want[],
+  missing: readonly Leaf[],
+  digestBytes: number,
+): Summary[] {
+  const met = new Set(missing.map(({ digest }) => nameOf(digest, 0, sumBytes)))
+  return wants.flatMap(({ prefix, length, digests }) => {
+    if (met.has(digestName(digests, 0)) || trie.countUnder(prefix, length) > listedInsteadMax) return []
+    return summarize(trie, trie.at(prefix, length), prefix, length, digestBytes)
+  })
 }
 
 /**

@@ -48,10 +48,10 @@ export const stepBytesMax = 96 * 1024
 const placeBytes = 13
 
 /**
- * Leaves looked at to answer the wants of one message, or its lists of leaves: all that honest ones name,
- * with room for growth meanwhile.
+ * Leaves looked at to answer the wants of one message, or its lists of leaves and sums: all that honest ones
+ * name, with room for growth meanwhile.
  */
-export const visitsMax = 192 * 1024
+export const visitsMax = 256 * 1024
 
 /** Nibbles that a branch can go on with. */
 export const childrenMax = 16

@@ -29,7 +29,7 @@ export const sumBytes = 4
 const summedLeavesMin = 4
 
 /** Of more leaves, more than one are likely to differ. */
-const summedLeavesMax = 64
+export const summedLeavesMax = 64
 
 /** What the sums of another side say of ours. */
 export interface SumDifference {
@@ -54,7 +54,7 @@ export function summarizeSums(
   let [bitmap, index] = [0, 0]
   for (const [nibble, place] of places) {
     bitmap |= 1 << nibble
-    putDigest(digests, index++, sumDigest(summed(trie, place).sum))
+    putDigest(digests, index++, sumDigest(sumOf(trie, place)))
   }
   return { prefix, length: depth, depth, digests, bitmap, sums: true }
 }
@@ -68,10 +68,15 @@ export function compareSums(trie: MerkleTrie, theirs: Summary, mayLook: () => bo
   const [found, want]: [Place[], Want[]] = [[], []]
   const branch = trie.at(prefix, depth)
   nibblesIn(bitmap).forEach((nibble, index) => {
-    const { sum, leaves } = summed(trie, trie.below(branch, depth, nibble), mayLook)
+    const [leaves, names]: [Place[], number[]] = [[], []]
+    const sum = sumOf(trie, trie.below(branch, depth, nibble), (leaf, name) => {
+      leaves.push(leaf)
+      names.push(name)
+      return mayLook()
+    })
     const difference = (sum ^ (digestName(digests, index) as number)) >>> 0
     if (difference === 0) return
-    const leaf = leaves.get(difference)
+    const leaf = leaves[names.indexOf(difference)]
     if (leaf !== undefined) return void found.push(leaf)
     const named = packDigests([sumDigest(difference)])
     want.push({ prefix: childPrefix(prefix, depth, nibble), length: depth + 1, digests: named })
@@ -110,21 +115,19 @@ function placeName(prefix: Uint8Array, length: number): string {
   return `${length} ${toHex(prefix)}`
 }
 
-/** The sum of a subtree, and its leaves by what each adds to it. */
-function summed(
+/** The sum of a subtree; shows its leaves, and what each adds to it, until `see` says false. */
+function sumOf(
   trie: MerkleTrie,
   place: Place,
-  mayLook = (): boolean => true,
-): { sum: number; leaves: ReadonlyMap<number, Place> } {
-  const leaves = new Map<number, Place>()
+  see: (leaf: Place, name: number) => boolean = () => true,
+): number {
   let sum = 0
   trie.visit(place, leaf => {
     const name = nameOf(trie.digestAt(leaf), 0, sumBytes) as number
-    leaves.set(name, leaf)
     sum ^= name
-    return mayLook()
+    return see(leaf, name)
   })
-  return { sum, leaves }
+  return sum
 }
 
 function sumDigest(sum: number): Uint8Array {

@@ -43,6 +43,19 @@ it('sums of all there is, again and again, cost a bounded amount of work', () =>
   expect(looked()).toBeLessThanOrEqual(visitsMax + 16)
 })
 
+it('lists are answered however much the sums beside them cover', () => {
+  const { trie } = watchedTrie()
+  const list: Summary = { prefix: Uint8Array.of(0x70), length: 1, digests: packDigests([]) }
+  const digests = packDigests([new Uint8Array(sumBytes), new Uint8Array(sumBytes)])
+  const sums: Summary = { prefix: top, length: 0, depth: 0, bitmap: 0b11, digests, sums: true }
+  const summaries = [list, list, ...Array.from({ length: 2000 }, () => sums)]
+  const room = { ...narrowRoom(), leaves: compareNodesRead, nodes: compareNodesRead }
+  let pushed = 0
+  const step = compareStep(trie, { digestBytes: 3, summaries }, room, () => pushed++ >= 0)
+  expect(pushed).toBe(2 * trie.countUnder(list.prefix, list.length))
+  expect(step.read).toBeGreaterThan(2)
+})
+
 it('wants that name nothing, or the whole trie again and again, cost a bounded amount of work', () => {
   const { trie, looked } = watchedTrie()
   expect(wantedLeaves(trie, [{ prefix: top, length: 0, digests: packDigests([]) }], 9)).toEqual([])
@@ -53,6 +66,19 @@ it('wants that name nothing, or the whole trie again and again, cost a bounded a
   expect(before).toBeLessThanOrEqual(visitsMax + 1)
   continueDescent(trie, { ...beginDescent(trie, '', 4), want }, {})
   expect(looked() - before).toBeLessThan(100)
+})
+
+it('wants of sums beyond those that may be looked for are answered with lists: nothing is lost', () => {
+  const { trie, looked } = watchedTrie()
+  const nobodys: Want = { prefix: Uint8Array.of(0x70), length: 1, digests: packDigests([new Uint8Array(4)]) }
+  const path = pathOf('key9', '', sha256)
+  const name = trie.subtree(path, 128)?.digest.subarray(0, sumBytes) as Uint8Array
+  const held: Want = { prefix: path.subarray(0, 1), length: 2, digests: packDigests([name]) }
+  const want = [...Array.from({ length: 4000 }, () => nobodys), held]
+  const next = continueDescent(trie, beginDescent(trie, '', 3), { want, reads: compareNodesRead })
+  expect(next?.next?.summaries).toHaveLength(want.length)
+  expect(next?.next?.summaries.at(-1)).toMatchObject({ prefix: held.prefix, length: 2 })
+  expect(looked()).toBeLessThan(visitsMax + 20 * want.length)
 })
 
 it('wants of sums that nobody holds, of all there is, are answered with no lists', () => {

@@ -111,6 +111,18 @@ describe('a sum', () => {
     expect(lacked.sort()).toEqual(lackedByB.map(toHex).sort())
   })
 
+  it('that was nobody’s is listed also where leaves have come meanwhile', () => {
+    const { a, b, sums } = differing([...common, ...five('3', 56)], ['53e', '53f'], [])
+    const { want } = stepWith(b, sums)
+    plant(a, ['53e'])
+    const told = {
+      ...beginDescent(a, '', shortDigestBytes),
+      next: { digestBytes: shortDigestBytes, summaries: sums },
+    }
+    const next = continueDescent(a, told, { want, reads: compareNodesRead, readsSums: true })
+    expect(next?.next?.summaries).toMatchObject([{ prefix: Uint8Array.of(0x53), length: 2 }])
+  })
+
   it('that a peer has wanted something of is not told again', () => {
     const { a, b, sums } = differing(common, ['5a9'], ['53f'])
     const { want } = stepWith(b, sums)
