@@ -231,7 +231,7 @@ describe('a descent by sums', () => {
   )
 
   it('makes any two replicas equal', async () => {
-    const { seed, numRuns } = runsFromEnvironment(30)
+    const { seed, numRuns } = runsFromEnvironment(12)
     let sums = 0
     const property = fc.asyncProperty(some, some, async (left, right) => {
       const a = await sideWith([...held, ...left], ann)

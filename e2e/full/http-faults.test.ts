@@ -1,12 +1,12 @@
 /**
  * The HTTP lung behind a platform that sleeps (reliability H1) and a proxy that cuts answers short (H6). The
- * other rows: full/http-*.test.ts.
+ * other rows: http-*.test.ts beside it.
  */
 import { describe, expect, it } from '@jest/globals'
-import { page } from './chaos-proxy.ts'
-import { eventually } from './eventually.ts'
-import { arrives, equalRoots, put, statusOf, valueOf } from './federation.ts'
-import { reaches, rowOf, told, worldForTests } from './http-world.ts'
+import { page } from '../chaos-proxy.ts'
+import { eventually } from '../eventually.ts'
+import { arrives, equalRoots, put, statusOf, valueOf } from '../federation.ts'
+import { reaches, rowOf, told, worldForTests } from '../http-world.ts'
 
 const { start } = worldForTests()
 
