@@ -10,7 +10,6 @@ import type { Damage } from './checked-rows.ts'
 import type { CommitPipeline } from './commits.ts'
 import { closeDescent, wantsOnly } from './descent.ts'
 import { digestCount, packDigests } from './digest-list.ts'
-import type { Entry } from './entry.ts'
 import type { Delivery, Effect } from './events.ts'
 import type { Composer } from './exchange.ts'
 import { vouchedHorizon } from './horizon.ts'
@@ -133,7 +132,8 @@ export class Intake {
    */
   takeIn(peer: Peer, delivery: Delivery, origin: PathKind, at: Instant, context: DeliveryContext = {}): void {
     const { replica, commits, tell, self } = this.#parts
-    const [{ settled = 0n, ask }, { isRecovering, horizon, quarantine }] = [context, replica]
+    const { settled = 0n, ask } = context
+    const { isRecovering, horizon, quarantine } = replica
     const isDamaged = quarantine.places.length > 0
     if (delivery.refused !== undefined) {
       replica.deferred.refuse(delivery.refused.version)
@@ -143,11 +143,11 @@ export class Intake {
     // What has ended comes back to a node that recovers, or from one that kept it; an old copy lacks others.
     const isForgiven = isRecovering && !this.#isOld
     const forgivenUpTo = isForgiven ? horizon : this.#wholeUpTo
-    const isOwnNews = ({ author, version }: Entry, index: number): boolean =>
-      author === self && verdicts[index] === 'staged' && version > forgivenUpTo
-    const news = delivery.entries.filter(isOwnNews).filter(entry => !quarantine.wasLost(entry))
+    const taken = delivery.entries.filter((_, index) => verdicts[index] === 'staged')
+    const own = taken.filter(({ author, version }) => author === self && version > forgivenUpTo)
+    const news = own.filter(entry => !quarantine.wasLost(entry))
     if (!isDamaged) tell(...this.own.learn(news, peer.id, at, isForgiven))
-    const staged = verdicts.filter(verdict => verdict === 'staged').length
+    const staged = taken.length
     if (ask !== undefined) ask.hasBrought = staged > 0
     const { rows, entries = [] } = delivery.message
     commits.whenSettled(durable => {

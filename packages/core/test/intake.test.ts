@@ -4,6 +4,7 @@ import { defaultParams, encodeValue, LatticeError, versionAt } from '@lattice/co
 import type { Beat, Effect, Message, NodeId, Row, Rows, VerifiedEntry } from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { CommitPipeline } from '../src/commits.ts'
+import { beginDescent, type Descent } from '../src/descent.ts'
 import { Dialect } from '../src/dialect.ts'
 import { Composer } from '../src/exchange.ts'
 import { Intake } from '../src/intake.ts'
@@ -73,6 +74,34 @@ beforeEach(async () => {
   node = openReplica(alice, createMemoryStore({ incarnation: life(1) }))
   for (const key of ['a', 'b']) await write(node, [{ op: 'put', key, value: 1 }])
   open()
+})
+
+it('after the last step of a descent one more request is due, which says how this node stands', () => {
+  const answered = (askedDescent: Descent | undefined): Descent | undefined => {
+    peer.descent = askedDescent
+    const how = {
+      path: 'p2p',
+      sentAt: 0,
+      isPoll: false,
+      isWork: true,
+      inFull: false,
+      isReceived: true,
+    } as const
+    const told = { cursor: undefined, root: undefined, askedFetch: undefined, hasBrought: false }
+    intake.followUp({ peer, ...how, ...told, askedDescent }, {}, true, 0, at)
+    return peer.descent
+  }
+  const last = { ...beginDescent(node.replica.trie, '', 3), reads: 1024 }
+  const closing = answered(last)
+  expect(closing).toMatchObject({ fromRoot: true, next: undefined, push: [], want: [] })
+  expect(answered(closing)).toBeUndefined()
+})
+
+it('what a peer held in an earlier life it holds no more', () => {
+  hear({ beat: beatOf(1), ack: { incarnation: life(1), seq: 2 } })
+  expect(peer.held).toBe(2)
+  hear({ beat: beatOf(1, { incarnation: life(3) }) })
+  expect(peer.held).toBe(0)
 })
 
 describe('what a peer says of horizons', () => {

@@ -79,7 +79,7 @@ function stepOf(
 
 describe('a descent', () => {
   it('makes any two replicas equal, in a bounded number of round trips', async () => {
-    const { seed, numRuns } = runsFromEnvironment(25)
+    const { seed, numRuns } = runsFromEnvironment(40)
     const property = fc.asyncProperty(some, some, some, async (common, left, right) => {
       const a = await sideWith([...common, ...left], ann)
       const b = await sideWith([...common, ...right], ben)

@@ -32,6 +32,12 @@ async function settled(): Promise<Federation & { readonly first: Member }> {
 const agreed = (world: Federation): boolean =>
   rootsEqual(world) && world.members.every(({ runtime }) => runtime.status().peers.every(p => p.ahead === 0))
 
+/** Cuts a member off from the others on every path, or lets it back. */
+function everyLink(world: Federation, how: 'cut' | 'heal', member: number): void {
+  for (const network of [world.p2p, world.http])
+    for (const other of world.members.keys()) if (other !== member) world[how](network, member, other)
+}
+
 function flip({ store }: Member, key: string): void {
   const row = store.slots(key)[0] as Row
   Object.assign(row, { bytes: row.bytes.map((byte, at) => (at === row.bytes.length >> 1 ? byte ^ 1 : byte)) })
@@ -82,11 +88,11 @@ describe('a damaged entry', () => {
   it('that no other node has yet stays lost, and is said to be: agreement with a peer does not hide it', async () => {
     const world = await settled()
     const { runtime } = world.first
-    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.cut(network, 0, other)
+    everyLink(world, 'cut', 0)
     await runtime.write(put('k3', 33))
     flip(world.first, 'k3')
     expect(runtime.read('k3')).toBeUndefined()
-    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
+    everyLink(world, 'heal', 0)
     await world.until(
       () => runtime.status().peers.every(({ behind, path }) => behind === 0 && path !== 'none'),
       60_000,
@@ -113,21 +119,21 @@ describe('a damaged entry', () => {
   it('stays refused, and says so, while nobody can be asked; it heals once somebody can', async () => {
     const world = await settled()
     const { runtime } = world.first
-    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.cut(network, 0, other)
+    everyLink(world, 'cut', 0)
     flip(world.first, 'k5')
     expect(runtime.read('k5')).toBeUndefined()
     await world.pass(30_000)
     expect(runtime.status().damage).toEqual({ lost: 1, unshared: 0, found: 1, healed: 0, keys: ['k5'] })
     expect(runtime.status().warnings.map(({ code }) => code)).toContain('damaged-entries')
     await expect(runtime.write(put('other', 1))).resolves.toBeDefined()
-    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
+    everyLink(world, 'heal', 0)
     await world.until(() => runtime.read('k5')?.value === 5, 30_000)
   })
 
   it('is not given up while a member that may hold it cannot be asked, whatever the others have lost', async () => {
     const world = await settled()
     const [first, second] = world.members as [Member, Member]
-    for (const network of [world.p2p, world.http]) for (const other of [0, 1]) world.cut(network, other, 2)
+    everyLink(world, 'cut', 2)
     // From here on neither knows what the third has acknowledged.
     for (const [index, { image }] of [first, second].entries()) await world.restart(index, image)
     await world.until(() => first.runtime.status().peers.some(({ path }) => path === 'p2p'), 60_000)
@@ -138,7 +144,7 @@ describe('a damaged entry', () => {
     expect(readings()).toEqual(Array(2).fill([undefined, true]))
     await world.pass(120_000)
     expect(readings()).toEqual(Array(2).fill([undefined, true]))
-    for (const network of [world.p2p, world.http]) for (const other of [0, 1]) world.heal(network, other, 2)
+    everyLink(world, 'heal', 2)
     await world.until(() => [first, second].every(({ runtime }) => runtime.read('k6')?.value === 6), 60_000)
     await world.until(() => agreed(world), 10_000)
   })
@@ -167,12 +173,12 @@ describe('a damaged entry', () => {
   it('is not given up because those that had it begin anew on empty disks', async () => {
     const world = await settled()
     const { runtime } = world.first
-    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.cut(network, 0, other)
+    everyLink(world, 'cut', 0)
     flip(world.first, 'k2')
     expect(runtime.read('k2')).toBeUndefined()
     for (const other of [1, 2])
       await world.restart(other, createMemoryImage(`00000000000000f${other}` as Incarnation))
-    for (const network of [world.p2p, world.http]) for (const other of [1, 2]) world.heal(network, 0, other)
+    everyLink(world, 'heal', 0)
     await world.until(() => rootsEqual(world) && runtime.status().entryCount === 10, 120_000)
     await world.pass(120_000)
     expect([runtime.read('k2'), runtime.quarantine.isDamaged('k2')]).toEqual([undefined, true])
