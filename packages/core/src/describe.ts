@@ -43,6 +43,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     keyCount: replica.keys.keyCount,
     entryCount: own.count,
     deferredCount: replica.deferred.count,
+    clockLeadMs: Math.max(0, wallOf(replica.highWater) - at.wall),
     unknownAuthors: facts.unknownAuthors,
     compaction: describeCompaction(replica, members, params, at),
     ...facts.store,
@@ -90,7 +91,7 @@ export function describePeer(
     p2p: describeLink(peer.links.p2p, at, params),
     http: describeLink(peer.links.http, at, params),
   }
-  const { known, acked, info } = peer
+  const { known, acked, info, wallAtZero } = peer
   const behind = known !== undefined && resumes(peer) ? known.seq - (peer.cursor?.seq ?? 0) : undefined
   const acknowledged = acked?.incarnation === own.incarnation ? acked.seq : undefined
   return {
@@ -100,6 +101,7 @@ export function describePeer(
     sinceWall: at.wall - (at.mono - peer.pathSince),
     links,
     ...(peer.lastSeenWall === undefined ? {} : { lastSeenWall: peer.lastSeenWall }),
+    ...(wallAtZero === undefined ? {} : { clockAheadMs: wallAtZero + at.mono - at.wall }),
     ...(known === undefined ? {} : { root: known.root }),
     ...(peer.apartSince === undefined ? {} : { apartSinceWall: at.wall - (at.mono - peer.apartSince) }),
     ...(behind === undefined ? {} : { behind: isBehind(peer) ? Math.max(behind, 1) : 0 }),

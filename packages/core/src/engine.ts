@@ -278,6 +278,8 @@ export class Engine {
         this.#log('warn', 'this process was paused; all paths are probed again', { pausedMs })
     }
     if (jumpMs === undefined) return
+    // Perhaps this machine was asleep, and the other clock with it.
+    for (const peer of this.#peers.values()) peer.wallAtZero = undefined
     this.#log('warn', 'the wall clock jumped; P2P is restarted', { jumpMs: Math.round(jumpMs) })
     this.#out.push({ type: 'restart-p2p' })
   }

@@ -21,6 +21,7 @@ import {
   linkHeard,
   linkProven,
   linkUp,
+  noteClock,
   type Link,
   type Peer,
 } from './peers.ts'
@@ -95,6 +96,7 @@ export class Hearing {
       peer.syncAt = Math.max(peer.syncAt, peer.leadsUntil)
       if (pull?.full === true) peer.divergedSince = undefined
     }
+    noteClock(peer, message.beat, at.mono)
     intake.absorb(peer, message, event.path, at)
     intake.takeIn(peer, { ...event, message }, event.path, at, { settled: vouchedHorizon(message.horizon) })
     responder.take(event.id, peer, message, manner, at)
@@ -116,6 +118,7 @@ export class Hearing {
     const beyond = beat !== undefined && beat.incarnation === cursor?.incarnation && beat.seq < cursor.seq
     if (beyond && peer.cursor?.seq === cursor.seq) Object.assign(peer, { cursor: undefined, landed: [] })
     const before = peer.progress
+    noteClock(peer, beat, at.mono)
     intake.absorb(peer, message, path, at)
     const settled = vouchedHorizon(message.horizon)
     intake.takeIn(peer, { ...event, message }, path, at, { settled, ask })

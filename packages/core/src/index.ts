@@ -7,6 +7,7 @@ export * from './status.ts'
 export { visibleWarnings } from './warnings.ts'
 export * from './bytes.ts'
 export * from './value.ts'
+export * from './clocks.ts'
 export * from './hlc.ts'
 export * from './slot.ts'
 export {

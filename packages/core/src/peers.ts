@@ -138,6 +138,8 @@ export interface Peer {
   lastSeen: number | undefined
   lastSeenWall: number | undefined
   info: Info | undefined
+  /** What its wall clock showed at 0 of ours that only goes on, give or take the way of a message. */
+  wallAtZero: number | undefined
   /** When it last said goodbye, by its own clock. */
   leftWall: number | undefined
   /** As last told: it sleeps, which is no failure. */
@@ -186,6 +188,7 @@ export function createPeer(id: NodeId, cursor: Cursor | undefined, now: number):
     lastSeen: undefined,
     lastSeenWall: undefined,
     info: undefined,
+    wallAtZero: undefined,
     leftWall: undefined,
     asleep: false,
     path: 'none',
@@ -202,6 +205,12 @@ export function noteStated(peer: Peer, highWater: Version): void {
   peer.statedAcked = peer.acked
   const isWhole = peer.stated === undefined || peer.stated.floor >= highWater
   if (isWhole) peer.held = Math.max(peer.held, peer.acked?.seq ?? 0)
+}
+
+/** What a direct message says of its sender's clock, where it tells the moment anew and not as it was. */
+export function noteClock(peer: Peer, beat: Beat | undefined, now: number): void {
+  if (beat === undefined || beat.wall === (peer.known?.wall ?? 0)) return
+  peer.wallAtZero = beat.wall - now
 }
 
 /**

@@ -53,6 +53,8 @@ export interface PeerStatus {
   readonly sinceWall: number
   readonly links: Readonly<Record<PathKind, LinkStatus>>
   readonly lastSeenWall?: number
+  /** How far its clock is ahead of this one, in ms, less the way of its last message; behind: below 0. */
+  readonly clockAheadMs?: number
   readonly root?: string
   /** When its root first differed with nothing on its way, since both were last the same. */
   readonly apartSinceWall?: number
@@ -114,6 +116,8 @@ export interface NodeStatus {
   readonly entryCount: number
   /** Entries from the future that wait for their time. */
   readonly deferredCount: number
+  /** How far the newest stamp here is ahead of this clock, in ms; 0 where it is not. */
+  readonly clockLeadMs: number
   /** Whose entries peers hold and this node refuses, because its configuration does not name them. */
   readonly unknownAuthors: readonly NodeId[]
   readonly compaction: CompactionStatus

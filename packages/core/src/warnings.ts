@@ -3,6 +3,8 @@
  * what follows from it, peers in the same trouble share one warning, and what passes by itself within
  * `timeToVisibleMs` is never shown (after Tailscale's health warnables).
  */
+import { clocksApartMs, clockTroubleOf } from './clocks.ts'
+import { nameOf } from './names.ts'
 import type { NodeStatus, PeerStatus, Warning } from './status.ts'
 import type { Instant } from './units.ts'
 
@@ -99,7 +101,7 @@ function nodeWarnings(node: Facts, at: Instant, heartbeatMs: number): Warning[] 
   warnings.push(...deletesKept(node))
   warnings.push(...storeWarnings(node, at))
   if (node.phase === 'FORCED') warnings.push(forced(node, at, heartbeatMs))
-  warnings.push(...deferredEntries(node, at), ...unknownAuthors(node, at))
+  warnings.push(...deferredEntries(node, at), ...clocksDiffer(node, at), ...unknownAuthors(node, at))
   return warnings
 }
 
@@ -127,6 +129,8 @@ function unknownAuthors({ unknownAuthors: authors }: Facts, at: Instant): Warnin
   ]
 }
 
+const compareClocks = { label: 'Compare the clocks of all nodes', command: 'timedatectl' }
+
 /** Entries whose time has not come yet. */
 function deferredEntries(node: Facts, at: Instant): Warning[] {
   const { deferredCount } = node
@@ -142,7 +146,26 @@ function deferredEntries(node: Facts, at: Instant): Warning[] {
       timeToVisibleMs: 0,
       dependsOn: [],
       impactsConnectivity: false,
-      primaryAction: { label: 'Compare the clocks of all nodes', command: 'timedatectl' },
+      primaryAction: compareClocks,
+    },
+  ]
+}
+
+/** Clocks that are not right, here or elsewhere. */
+function clocksDiffer(node: Facts, at: Instant): Warning[] {
+  const trouble = clockTroubleOf(node)
+  if (trouble === undefined) return []
+  return [
+    {
+      code: 'clocks-differ',
+      title: 'Clocks differ',
+      text: `${trouble.text} Of two writes to one key that with the later stamp stays.`,
+      severity: trouble.apartMs < clocksApartMs ? 'low' : 'medium',
+      sinceWall: at.wall,
+      timeToVisibleMs: 0,
+      dependsOn: ['deferred-entries'],
+      impactsConnectivity: false,
+      primaryAction: compareClocks,
     },
   ]
 }
@@ -249,10 +272,6 @@ function forced(node: Facts, at: Instant, heartbeatMs: number): Warning {
     impactsConnectivity: dead,
     primaryAction: { label: 'Return to auto', command: 'lattice switch auto' },
   }
-}
-
-function nameOf(peer: PeerStatus): string {
-  return peer.name ?? peer.nodeId.slice(0, 8)
 }
 
 /** `node1`, `node1 and node3`, `node1, node3 and node4`. */

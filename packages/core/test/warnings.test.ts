@@ -30,6 +30,7 @@ function node(peers: readonly PeerStatus[]): Omit<NodeStatus, 'warnings'> {
     keyCount: 1,
     entryCount: 1,
     deferredCount: 0,
+    clockLeadMs: 0,
     unknownAuthors: [],
     compaction: { endingCount: 0, blockedBy: [] },
     damage: { lost: 0, unshared: 0, found: 0, healed: 0, keys: [] },

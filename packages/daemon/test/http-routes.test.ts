@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { routes } from '@lattice/api'
 import type { Route } from '@lattice/api'
-import type { NodeId, PeerStatus } from '@lattice/core'
+import type { NodeId, NodeStatus, PeerStatus } from '@lattice/core'
 import { jsonBody, rowOf, startWorld } from './http-world.ts'
 import type { Answer, Ask, World } from './http-world.ts'
 
@@ -276,6 +276,27 @@ describe('health', () => {
       p2p: { status: 'degraded' },
       http_sync: { status: 'healthy' },
     })
+  })
+
+  it('clocks that differ are said, and are no trouble of the node before they are a minute apart', async () => {
+    const clock = async (overlay: Partial<NodeStatus>): Promise<unknown> => {
+      world.node.overlay = overlay
+      const { overall, components } = (await world.ask('/api/lattice/health')).json
+      return [overall, (components as Record<string, unknown>)['clock']]
+    }
+    const apart = (clockAheadMs: number): Promise<unknown> => clock({ peers: [{ ...peer, clockAheadMs }] })
+    const sound = [expect.anything(), expect.objectContaining({ status: 'healthy' })]
+    expect(await clock({ peers: [] })).toEqual(['healthy', expect.objectContaining({ status: 'unknown' })])
+    expect(await apart(-40)).toEqual(sound)
+    expect(await apart(3_000)).toEqual([
+      expect.anything(),
+      { status: 'healthy', reason: expect.stringContaining(' is 3 s ahead of'), value: 3, unit: 'seconds' },
+    ])
+    expect(await apart(60_000)).toEqual(['degraded', expect.objectContaining({ status: 'degraded' })])
+    expect(await clock({ peers: [], clockLeadMs: 60_000 })).toEqual([
+      'degraded',
+      expect.objectContaining({ status: 'degraded', value: 60 }),
+    ])
   })
 
   it('HTTP cut while P2P works is no alarm', async () => {

@@ -167,7 +167,6 @@ export class MemoryNode implements LatticeNode {
   }
 
   status(): NodeStatus {
-    const syncMode = this.#requested === 'auto' ? 'NONE' : (this.#requested.toUpperCase() as 'P2P' | 'HTTP')
     return {
       nodeId: this.id,
       incarnation: '0123456789abcdef' as Incarnation,
@@ -176,13 +175,14 @@ export class MemoryNode implements LatticeNode {
       keyCount: this.#cells.size,
       entryCount: this.#cells.size,
       deferredCount: 0,
+      clockLeadMs: 0,
       unknownAuthors: [],
       compaction: { endingCount: 0, blockedBy: [] },
       damage: { lost: 0, unshared: 0, found: 0, healed: 0, keys: [] },
       isRecovering: false,
       requested: this.#requested,
       phase: this.#phase,
-      syncMode,
+      syncMode: this.#requested === 'auto' ? 'NONE' : (this.#requested.toUpperCase() as 'P2P' | 'HTTP'),
       sinceWall: 1_700_000_000_000,
       reason: 'Just started.',
       epoch: this.#transitions.length,

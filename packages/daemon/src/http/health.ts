@@ -8,6 +8,7 @@
  */
 import { routes } from '@lattice/api'
 import type { ComponentHealth } from '@lattice/api'
+import { clocksApartMs, clockTroubleOf } from '@lattice/core'
 import type { NodeStatus, PathKind } from '@lattice/core'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions, P2pInfo, Probe } from './options.ts'
@@ -76,6 +77,17 @@ function heartbeatHealth(status: NodeStatus, wall: number): ComponentHealth {
     : weak(`no fresh heartbeat; last heard ${age.toFixed(1)} s ago`, more)
 }
 
+function clockHealth(status: NodeStatus): ComponentHealth {
+  const trouble = clockTroubleOf(status)
+  const known = status.peers.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])
+  if (trouble !== undefined) {
+    const more = { value: trouble.apartMs / 1000, unit: 'seconds' }
+    return (trouble.apartMs < clocksApartMs ? ok : weak)(trouble.text, more)
+  }
+  if (known.length === 0) return { status: 'unknown', reason: 'no other clock to compare this one with' }
+  return ok(`nothing says that it differs from ${counted(known.length, 'other')}`)
+}
+
 function components(options: HealthOptions, status: NodeStatus): Record<ComponentName, ComponentHealth> {
   const { probes } = options
   return {
@@ -83,7 +95,7 @@ function components(options: HealthOptions, status: NodeStatus): Record<Componen
     http_sync: httpHealth(options, status),
     heartbeat: heartbeatHealth(status, options.clock.now().wall),
     persistence: probed(probes?.persistence),
-    clock: probed(probes?.clock),
+    clock: clockHealth(status),
     disk: probed(probes?.disk),
     event_loop: probed(probes?.eventLoop),
   }

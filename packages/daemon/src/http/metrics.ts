@@ -106,6 +106,12 @@ const gauges: readonly (readonly [name: string, help: string, labels: readonly s
     (gauge, s) => gauge.set(s.deferredCount),
   ],
   [
+    'lattice_clock_lead_seconds',
+    'How far the newest stamp is ahead of the wall clock',
+    [],
+    (gauge, s) => gauge.set(s.clockLeadMs / 1000),
+  ],
+  [
     'lattice_commit_sequence',
     'Newest commit of this incarnation',
     [],
@@ -132,6 +138,12 @@ const peerGauges: readonly (readonly [
     'Last sign of life',
     ['peer'],
     (gauge, peer, { lastSeenWall }) => lastSeenWall !== undefined && gauge.set({ peer }, lastSeenWall / 1000),
+  ],
+  [
+    'lattice_peer_clock_ahead_seconds',
+    'How far its clock is ahead of this one, less the way of its last message',
+    ['peer'],
+    (gauge, peer, { clockAheadMs }) => clockAheadMs !== undefined && gauge.set({ peer }, clockAheadMs / 1000),
   ],
   [
     'lattice_peer_rtt_seconds',

@@ -102,7 +102,6 @@ export type Probe = () => ComponentHealth
 /** The probes behind `/health`; one that is missing shows as unknown. */
 export interface Probes {
   readonly persistence?: Probe
-  readonly clock?: Probe
   readonly disk?: Probe
   readonly eventLoop?: Probe
 }
