@@ -97,6 +97,33 @@ it('goes on with the next start where the store that takes the rows in fails', a
   expect(unreadAsides(directory)).toHaveLength(1)
 })
 
+it('is tried again with the next start where somebody else has locked the database', async () => {
+  const other = new DatabaseSync(setAside(path, Date.now()))
+  const found = new Set<string>()
+  const { signal } = new AbortController()
+  const readmit = async (page: readonly Uint8Array[]): Promise<boolean> => {
+    // Some hundred rows are read by then.
+    other.exec('BEGIN EXCLUSIVE')
+    return takeIn(page, found)
+  }
+  await salvage({ directory, log, signal, readmit })
+  await salvage({ directory, log, signal, readmit })
+  expect([found.size, unreadAsides(directory).length]).toEqual([256, 1])
+  other.close()
+  await salvage({ directory, log, signal, readmit: async page => takeIn(page, found) })
+  expect([found.size, unreadAsides(directory)]).toEqual([rowCount, []])
+})
+
+it('is over where the database has gone, or was never moved', async () => {
+  fs.rmSync(setAside(path, Date.now()))
+  const { signal } = new AbortController()
+  const warn = (text: string): never => {
+    throw new Error(text)
+  }
+  await salvage({ directory, log: { ...log, warn }, signal, readmit: async () => true })
+  expect(unreadAsides(directory)).toEqual([])
+})
+
 it('is tried again where the directory refuses to forget it', async () => {
   const mark = `${setAside(path, Date.now())}.unread`
   fs.rmSync(mark)
