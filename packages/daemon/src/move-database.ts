@@ -22,6 +22,7 @@ export function moveDatabase(from: string, to: string): void {
   flushDirectory(dirname(to))
   if (fs.existsSync(from)) fs.renameSync(from, to)
   flushDirectory(dirname(to))
+  flushDirectory(dirname(from))
   for (const log of left) {
     // Changes nothing where both are names of one file.
     fs.renameSync(from + log, to + log)
