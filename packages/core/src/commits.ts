@@ -12,6 +12,7 @@ import { cursorFact, encodeCursor, type Cursor } from './journal.ts'
 import { pendingWritesMax } from './limits.ts'
 import { FactWalk } from './fact-walk.ts'
 import { ForwardSteps } from './forward-steps.ts'
+import { wallOf } from './hlc.ts'
 import type { Hash, Store } from './ports.ts'
 import type { Replica } from './replica.ts'
 import type { Committed } from './staged.ts'
@@ -63,10 +64,11 @@ export class CommitPipeline {
   #sealedMemory = new Map<string, Memory>()
   readonly #memories: FactWalk
   #forgetAt = Number.NEGATIVE_INFINITY
-  readonly #steps = new ForwardSteps(rememberMs)
+  readonly #steps: ForwardSteps
 
   constructor(replica: Replica, store: Store, hash: Hash) {
     this.#memories = new FactWalk(store, memoryPrefix)
+    this.#steps = new ForwardSteps(rememberMs, wallOf(replica.highWater))
     this.#replica = replica
     this.#store = store
     this.#hash = hash

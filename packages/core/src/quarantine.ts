@@ -20,6 +20,8 @@ import type { Operation } from './status.ts'
 import type { Sequence, Version } from './units.ts'
 
 const prefix = 'quarantine/'
+/** Begins the names of facts that tell the leaves of places which a delete has freed. */
+const deletedPrefix = 'deleted-damage/'
 /** Sequence, leaf digest, clock and number of holders; marks of the holders and the key follow. */
 const headBytes = 8 + 32 + 8 + 1
 /** Bytes that tell a holder from the others. */
@@ -83,6 +85,8 @@ export class Quarantine {
       this.#add(place)
       this.#takeOut(place)
     }
+    for (const [name] of parts.store.facts(deletedPrefix, quarantineMax))
+      this.#past.add(name.slice(deletedPrefix.length))
   }
 
   /** What was damaged and has not come back yet, oldest first. */
@@ -167,6 +171,7 @@ export class Quarantine {
     this.#sealed = new Map(this.#unsaid)
     this.#freed = this.#freedBy(rows)
     const spent = this.#spentWith(rows)
+    if (this.#freed.length > 0) this.#rememberDeleted(rows)
     if (this.#places.size === 0 && !this.#parts.rows.hasFound) return { isBlurred: false, spent }
     const returned = new Set(this.#freed.map(({ leaf }) => toHex(leaf)))
     const others = rows.filter(({ leaf }) => !returned.has(toHex(leaf)))
@@ -210,6 +215,13 @@ export class Quarantine {
     return [...buried, ...this.#freed].map(({ seq }) => seq).filter(seq => !this.#isInTrie(seq))
   }
 
+  /** Nothing stands where a delete has freed a place: what was lost there may come back after a restart. */
+  #rememberDeleted(rows: readonly Incoming[]): void {
+    const taken = new Set(rows.map(({ entry }) => toHex(this.#leafOf(entry).path)))
+    for (const { path, leaf } of this.#freed)
+      if (!taken.has(toHex(path))) this.#parts.stageFact(deletedPrefix + toHex(leaf), new Uint8Array(0))
+  }
+
   /** The newest row of a store is never dropped: its place in the commit order would be given out again. */
   #isNewest({ seq }: Place): boolean {
     return seq === this.#parts.store.lastSeq
@@ -233,11 +245,17 @@ export class Quarantine {
       if (!this.#places.delete(name)) continue
       this.#healed++
       this.#past.add(toHex(leaf))
-      if (this.#past.size > quarantineMax) this.#past.delete(this.#past.keys().next().value ?? '')
+      if (this.#past.size > quarantineMax) this.#forgetOldest()
       const others = this.#byKey.get(start)
       others?.delete(name)
       if (others?.size === 0) this.#byKey.delete(start)
     }
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#past.keys().next().value ?? ''
+    this.#past.delete(oldest)
+    this.#say(deletedPrefix + oldest, undefined)
   }
 
   /**

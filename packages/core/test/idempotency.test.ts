@@ -1,9 +1,9 @@
 /** A request that is repeated is applied once, and answered only for what the disk holds. */
 import { beforeEach, expect, it } from '@jest/globals'
 import { LatticeError, type Effect, type Operation } from '@lattice/core'
-import { testWall } from '@lattice/core/testing'
+import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { CommitPipeline } from '../src/commits.ts'
-import { sha256 } from './crypto.ts'
+import { alice, sha256 } from './crypto.ts'
 import { openReplica, type TestReplica } from './replicas.ts'
 
 const increment: Operation = { op: 'increment', key: 'n', by: 1 }
@@ -86,6 +86,7 @@ it('never for other operations under the same name', async () => {
 })
 
 it('for a day', async () => {
+  commits.forget({ mono: 0, wall: testWall })
   request()
   await settle()
   const later = async (ms: number, mono: number): Promise<unknown> => {
@@ -119,4 +120,28 @@ it('for a day by the clock that nobody sets: the other one forward, back, and by
   // Long ago it was ahead: what is new is remembered no longer for that.
   expect(await after(2 * hourMs, 0)).toBe(2)
   expect(await after(dayMs, 0)).toBe(3)
+})
+
+it('for a day by the clock that nobody sets, also where the other one is ahead at a start', async () => {
+  request()
+  await settle()
+  const start = (): void => {
+    node = openReplica(alice, createMemoryStore({ image: node.store.image }))
+    commits = new CommitPipeline(node.replica, node.store, sha256)
+  }
+  /** The request once more; how often it has been applied then. */
+  const again = async (mono: number, wall: number): Promise<unknown> => {
+    commits.forget({ mono, wall })
+    await settle()
+    request([increment], wall)
+    await settle()
+    return counted()
+  }
+  for (const aheadMs of [dayMs + 1, 365 * dayMs]) {
+    start()
+    expect(await again(0, testWall + aheadMs)).toBe(1)
+    expect(await again(dayMs, testWall + aheadMs + dayMs)).toBe(1)
+    expect(await again(dayMs, testWall + dayMs)).toBe(1)
+  }
+  expect(await again(2 * dayMs, testWall + 2 * dayMs)).toBe(2)
 })

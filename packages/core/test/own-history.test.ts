@@ -3,22 +3,28 @@
  */
 import { describe, expect, it } from '@jest/globals'
 import {
+  admit,
   encodeValue,
   futureToleranceMs,
+  parseEntry,
   versionAt,
   type Effect,
+  type Entry,
   type Incarnation,
   type NodeId,
   type Operation,
+  type VerifiedEntry,
 } from '@lattice/core'
-import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
+import { createMemoryStore, createSeededRandom, testWall, type MemoryStore } from '@lattice/core/testing'
+import { quarantineMax } from '../src/limits.ts'
 import { OwnHistory, provisionalLife } from '../src/own-history.ts'
 import type { Intake } from '../src/intake.ts'
 import { Replica } from '../src/replica.ts'
 import { counterSlot } from '../src/slot.ts'
 import { StoreCare } from '../src/store-care.ts'
 import { alice, bob, carol, sha256 } from './crypto.ts'
-import { commit, entryOf, everybody, life, openReplica, write } from './replicas.ts'
+import { openEngine } from './engines.ts'
+import { commit, entryOf, everybody, life, openReplica, write, type TestReplica } from './replicas.ts'
 
 const at = { mono: 0, wall: testWall + 60_000 }
 const self = alice.nodeId
@@ -62,6 +68,42 @@ describe('an entry of our own that is news to us', () => {
     expect(kinds(historyOf(false).learn([taken], bob.nodeId, at))).toEqual(['log', 'new-life'])
     const before = writtenAt(testWall + 6_000, counterSlot(self, life(2)))
     expect(kinds(historyOf(false).learn([before], bob.nodeId, at))).toEqual(['log'])
+  })
+})
+
+describe('an entry of our own that was damaged here, and whose key was deleted since', () => {
+  /** A set of so many elements, all of them damaged and found, that is deleted then. */
+  const deletedSet = async (count: number): Promise<TestReplica & { lost: VerifiedEntry[] }> => {
+    const node = openReplica(alice, createMemoryStore({ incarnation }))
+    for (let element = 0; element < count; element++)
+      node.replica.write([{ op: 'add', key: 's', element }], testWall)
+    await commit(node)
+    const rows = node.store.slots('s')
+    const lost = rows.flatMap(({ bytes }) => admit(parseEntry(bytes, sha256) as Entry))
+    for (const row of rows) Object.assign(row, { bytes: row.bytes.map(byte => byte ^ 1) })
+    node.replica.read('s')
+    node.replica.quarantine.take()
+    await write(node, [{ op: 'delete', key: 's' }])
+    return { ...node, lost }
+  }
+  const remedies = (store: MemoryStore, entries: readonly VerifiedEntry[]): readonly string[] => {
+    const message = { entries: entries.map(({ bytes }) => bytes) }
+    const event = { type: 'announced', peer: bob.nodeId, message, entries } as const
+    const told = openEngine(store).step(event, { mono: 1, wall: testWall + 1 })
+    return kinds(told).filter(kind => kind === 'new-life')
+  }
+
+  it('is no news when a peer brings it, not even after a restart', async () => {
+    const { store, lost } = await deletedSet(1)
+    expect(remedies(createMemoryStore({ image: store.image }), lost)).toEqual([])
+    const unknown = entryOf({ tick: 1, key: 'other', value: encodeValue(1) })
+    expect(remedies(createMemoryStore({ image: store.image }), [unknown])).toEqual(['new-life'])
+  })
+
+  it('is told by one fact each, up to a bound', async () => {
+    const node = await deletedSet(quarantineMax + 2)
+    await write(node, [{ op: 'put', key: 'next', value: 1 }])
+    expect(node.store.facts('deleted-damage/', 2 * quarantineMax)).toHaveLength(quarantineMax)
   })
 })
 

@@ -5,10 +5,12 @@
  * replica, like one that a peer sends. So nothing that the file says beside the signed bytes is believed, and
  * what the peers know better wins. A salvage that a stop cuts off begins anew with the next start.
  */
+import { existsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import type { Log } from './host/log.ts'
 import { sentence } from './failure.ts'
+import { isReadFailure, sqliteResult } from './sqlite-error.ts'
 import { forgetUnread, unreadAsides } from './store-aside.ts'
 import { counted } from './counted.ts'
 
@@ -20,6 +22,9 @@ const gapMax = 2 ** 40
 
 /** What the disk did not take is offered again after this long: as often as its room is measured. */
 const retryMs = 10_000
+
+/** SQLITE_BUSY, _LOCKED, _NOMEM, _IOERR, _FULL and _CANTOPEN: what may be otherwise at the next start. */
+const passingResults: readonly number[] = [5, 6, 7, 10, 13, 14]
 
 /** What salvaging needs. */
 export interface SalvageParts {
@@ -40,36 +45,44 @@ export interface SalvageParts {
 export async function salvage(parts: SalvageParts): Promise<void> {
   try {
     for (const path of unreadAsides(parts.directory)) {
-      await salvageOne(path, parts)
+      const isOver = await salvageOne(path, parts)
       if (parts.signal.aborted) return
-      forgetUnread(path)
+      if (isOver) forgetUnread(path)
     }
   } catch (error) {
     parts.log.warn(`damaged databases are looked at again: ${sentence(error)}`, { code: 'SALVAGE' })
   }
 }
 
-/** Never rejects. */
-async function salvageOne(path: string, parts: SalvageParts): Promise<void> {
+/** Whether there is no more to be had of it. Never rejects. */
+async function salvageOne(path: string, parts: SalvageParts): Promise<boolean> {
   const { log, signal } = parts
+  // A move that was cut off before anything had moved, or somebody has taken it away.
+  if (!existsSync(path)) return true
   let count = 0
   try {
     for (const page of readablePages(path)) {
-      if (!(await takeIn(page, parts))) return
+      if (!(await takeIn(page, parts))) return false
       count += page.length
     }
     log.info(`${counted(count, 'row')} could still be read of the damaged database`, {
       code: 'SALVAGE',
       path,
     })
+    return true
   } catch (error) {
-    if (signal.aborted) return
+    if (signal.aborted) return false
     const reason = sentence(error)
     log.warn(`${counted(count, 'row')} could be read of the damaged database, no more: ${reason}`, {
       code: 'SALVAGE',
       path,
     })
+    return !mayPass(error)
   }
+}
+
+function mayPass(error: unknown): boolean {
+  return !isReadFailure(error) && passingResults.includes((sqliteResult(error) ?? 0) & 0xff)
 }
 
 /**
@@ -142,7 +155,8 @@ function tryRead(read: (limit: number) => Page, limit: number): Page | undefined
   for (let count = limit; count >= 1; count >>= 2) {
     try {
       return read(count)
-    } catch {
+    } catch (error) {
+      if (mayPass(error)) throw error
       // Fewer rows end before the damage.
     }
   }

@@ -24,7 +24,7 @@ import { migrateStore } from './sqlite-migrate.ts'
 import { applicationId, newestSeqSql, schemaVersion, storeFiles, tables } from './sqlite-schema.ts'
 import { readUnindexed, setMarker, type Unindexed } from './sqlite-unindexed.ts'
 import { isReadFailure, openError } from './sqlite-error.ts'
-import { setAside } from './store-aside.ts'
+import { setAside, unreadAsides } from './store-aside.ts'
 
 /** Page cache of the writer: holds the index over about 400,000 random keys. */
 const cacheKiB = 64 * 1024
@@ -49,14 +49,6 @@ export interface OpenedDatabase {
   readonly notes: readonly StoreNote[]
 }
 
-/** What lies where the database should be. */
-interface Found {
-  /** The life of a sound database; undefined where there is none, or its creation was never finished. */
-  readonly known: Incarnation | undefined
-  /** Where the damaged database lies now that this one replaces. */
-  readonly aside?: string
-}
-
 /**
  * Opens or creates the database in `directory`.
  *
@@ -71,9 +63,10 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
       throw new LatticeError('STATE_DIR_UNUSABLE', `${directory} is not a directory`)
     const sentinel = readSentinel(directory)
     const notes: StoreNote[] = []
-    const { known, aside } = recognise(path, directory, sentinel, remedy, notes)
+    const known = recognise(path, sentinel, remedy, notes)
     const logLeft = known === undefined && readHeader(path) === undefined && setLogAside(path, notes)
-    const lost = known === undefined && (logLeft || aside !== undefined || sentinel.state !== 'missing')
+    const isTold = logLeft || sentinel.state !== 'missing' || unreadAsides(directory).length > 0
+    const lost = known === undefined && isTold
     createEmptyFile(path, directory)
     database = new DatabaseSync(path, { timeout: busyTimeoutMs })
     configure(database, path)
@@ -103,31 +96,33 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
   }
 }
 
-/** Looks at what is there; what is ours and damaged is moved aside. */
+/**
+ * The life of a sound database; undefined where there is none, or its creation was never finished. What is
+ * ours and damaged is moved aside.
+ */
 function recognise(
   path: string,
-  directory: string,
   sentinel: Sentinel,
   remedy: StoreRemedy | undefined,
   notes: StoreNote[],
-): Found {
+): Incarnation | undefined {
   const header = readHeader(path)
-  if (header === undefined) return { known: undefined }
+  if (header === undefined) return undefined
   const hadStore = sentinel.state !== 'missing'
   try {
     if (remedy === 'rebuild') throw new LatticeError('STORE_CORRUPT', `${path}: too much of it is damaged`)
     refuseHeader(header, path, hadStore)
     const known = inspectStore(path)
     if (known !== undefined) checkWhole(path, remedy === 'check')
-    return { known }
+    return known
   } catch (error) {
     const failure = openError(error, path)
     const damaged = isLatticeError(failure) && failure.code === 'STORE_CORRUPT'
     if (!(damaged || isReadFailure(error)) || !(hadStore || isOurs(header))) throw error
-    const aside = setAside(path, directory, Date.now())
+    const aside = setAside(path, Date.now())
     const text = `${failure.message}; it was moved to ${aside}, and the state comes back from it and from the peers`
     notes.push({ level: 'warn', text })
-    return { known: undefined, aside }
+    return undefined
   }
 }
 

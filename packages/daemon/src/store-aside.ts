@@ -6,27 +6,17 @@
 import * as fs from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { basename, join } from 'node:path'
-import { flushDirectory } from './incarnation-file.ts'
-
-/** SQLite's side files, by what follows the name of the database. */
-const sideFiles = ['-wal', '-shm', '-journal'] as const
+import { moveDatabase } from './move-database.ts'
 
 /** Ends the name of the mark. */
 const unread = '.unread'
 
-/**
- * Renames the database at `path` and its side files, durable on return; the path it has now. Throws the
- * system's error.
- */
-export function setAside(path: string, directory: string, wall: number): string {
+/** Moves the database at `path`, durable on return; the path it has now. Throws the system's error. */
+export function setAside(path: string, wall: number): string {
   const stamp = new Date(wall).toISOString().replace(/[-:]|\.\d+/g, '')
   const aside = `${path}.damaged-${stamp}-${randomBytes(2).toString('hex')}`
   fs.writeFileSync(aside + unread, '', { mode: 0o600, flush: true })
-  // The database last: a cut in between leaves one that is recognised as damaged again.
-  for (const suffix of [...sideFiles, '']) {
-    if (fs.existsSync(path + suffix)) fs.renameSync(path + suffix, aside + suffix)
-  }
-  flushDirectory(directory)
+  moveDatabase(path, aside)
   return aside
 }
 

@@ -240,6 +240,20 @@ describe('lattice restore', () => {
     expect(JSON.parse(restored.stdout)).toMatchObject({ node, entries: 1 })
     expect(fs.statSync(identityFile).mode & 0o777).toBe(0o600)
   })
+  it('with --if-newer goes on where one was cut off between the two stores, and changes no other', async () => {
+    const restored = async (): Promise<unknown> => {
+      const { code, stdout } = await restore('--with-identity', 'passphrase', '--if-newer', '--json')
+      return [code, (JSON.parse(stdout) as { restored: boolean }).restored]
+    }
+    expect(await restored()).toEqual([0, false])
+    expect((await restore('--with-identity', 'passphrase')).code).toBe(0)
+    expect(await restored()).toEqual([0, false])
+    putInPlace(fs.mkdtempSync(join(directory, 'nothing-')), elsewhere())
+    expect([await restored(), await restored()]).toEqual([
+      [0, true],
+      [0, false],
+    ])
+  })
   it('takes no pipe, nothing compressed, nothing too large for the disk, and no time beyond all', async () => {
     const dryRun = async (words: string): Promise<void> => {
       const { code, stderr } = await restore('--dry-run')

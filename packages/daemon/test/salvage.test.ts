@@ -44,7 +44,7 @@ function ruinPageOf(seq: number): ReadonlySet<string> {
 
 /** Moves the database aside and salvages it; the rows that came. */
 async function salvaged(signal = new AbortController().signal): Promise<Set<string>> {
-  setAside(path, directory, Date.now())
+  setAside(path, Date.now())
   const found = new Set<string>()
   await salvage({ directory, log, signal, readmit: async page => takeIn(page, found) })
   return found
@@ -71,7 +71,7 @@ it.each([
 })
 
 it('goes on with the next start where a stop cut it off, and is over once all has been read', async () => {
-  setAside(path, directory, Date.now())
+  setAside(path, Date.now())
   const stop = new AbortController()
   const found = new Set<string>()
   const readmit = async (page: readonly Uint8Array[]): Promise<boolean> => {
@@ -87,7 +87,7 @@ it('goes on with the next start where a stop cut it off, and is over once all ha
 })
 
 it('goes on with the next start where the store that takes the rows in fails', async () => {
-  setAside(path, directory, Date.now())
+  setAside(path, Date.now())
   const stop = new AbortController()
   const readmit = async (): Promise<boolean> => {
     setImmediate(() => stop.abort())
@@ -97,8 +97,35 @@ it('goes on with the next start where the store that takes the rows in fails', a
   expect(unreadAsides(directory)).toHaveLength(1)
 })
 
+it('is tried again with the next start where somebody else has locked the database', async () => {
+  const other = new DatabaseSync(setAside(path, Date.now()))
+  const found = new Set<string>()
+  const { signal } = new AbortController()
+  const readmit = async (page: readonly Uint8Array[]): Promise<boolean> => {
+    // Some hundred rows are read by then.
+    other.exec('BEGIN EXCLUSIVE')
+    return takeIn(page, found)
+  }
+  await salvage({ directory, log, signal, readmit })
+  await salvage({ directory, log, signal, readmit })
+  expect([found.size, unreadAsides(directory).length]).toEqual([256, 1])
+  other.close()
+  await salvage({ directory, log, signal, readmit: async page => takeIn(page, found) })
+  expect([found.size, unreadAsides(directory)]).toEqual([rowCount, []])
+})
+
+it('is over where the database has gone, or was never moved', async () => {
+  fs.rmSync(setAside(path, Date.now()))
+  const { signal } = new AbortController()
+  const warn = (text: string): never => {
+    throw new Error(text)
+  }
+  await salvage({ directory, log: { ...log, warn }, signal, readmit: async () => true })
+  expect(unreadAsides(directory)).toEqual([])
+})
+
 it('is tried again where the directory refuses to forget it', async () => {
-  const mark = `${setAside(path, directory, Date.now())}.unread`
+  const mark = `${setAside(path, Date.now())}.unread`
   fs.rmSync(mark)
   fs.mkdirSync(mark)
   const found = new Set<string>()
@@ -108,7 +135,7 @@ it('is tried again where the directory refuses to forget it', async () => {
 })
 
 it('offers again what the disk has refused', async () => {
-  setAside(path, directory, Date.now())
+  setAside(path, Date.now())
   const found = new Set<string>()
   let calls = 0
   const readmit = async (page: readonly Uint8Array[]): Promise<boolean> =>

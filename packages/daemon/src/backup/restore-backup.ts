@@ -14,6 +14,7 @@ import type { NodeId, Signer, Verifier } from '@lattice/core'
 
 import { sha256 } from '../host/crypto.ts'
 import { flushDirectory } from '../incarnation-file.ts'
+import { moveDatabase } from '../move-database.ts'
 import { fillFromSnapshot, SnapshotDamage } from '../snapshot/index.ts'
 import { historyFile, storeFiles } from '../sqlite-schema.ts'
 import { openSqliteStore } from '../sqlite-store.ts'
@@ -42,11 +43,10 @@ export interface RestoredStore {
 }
 
 const filesOf = (database: string): readonly string[] => ['', '-wal', '-shm'].map(end => database + end)
-const databaseFiles = filesOf(storeFiles.database)
 
 /** The files of a store that lie in `directory`. */
 export function storeFilesIn(directory: string): readonly string[] {
-  return presentIn(directory, [...databaseFiles, storeFiles.incarnation])
+  return presentIn(directory, [...filesOf(storeFiles.database), storeFiles.incarnation])
 }
 
 function presentIn(directory: string, names: readonly string[]): readonly string[] {
@@ -108,22 +108,20 @@ async function build(
 }
 
 /**
- * Exchanges the store in `stateDir` for the one in `from`; where the old one lies now. It goes as a whole, the
- * database before its log, so that no log ever meets another database. Between the two moves the directory
- * holds none, but still what tells a store from none: a start then says that it was lost, and nothing mixes.
- * The history of the charts is exchanged with it where there is another.
+ * Exchanges the store in `stateDir` for the one in `from`; where the old one lies now. Cut off at any moment,
+ * the old one is still in place or lies there, whole. Between the two moves the directory holds none, but
+ * still what tells a store from none: a start then says that it was lost, and nothing mixes. The history of
+ * the charts is exchanged with it where there is another.
  */
 export function putInPlace(from: string, stateDir: string): string | undefined {
-  const history = presentIn(from, [historyFile])
+  const databases = [storeFiles.database, ...presentIn(from, [historyFile])]
   const sentinel = presentIn(stateDir, [storeFiles.incarnation])
-  const old = [
-    ...presentIn(stateDir, databaseFiles),
-    ...(history.length > 0 ? presentIn(stateDir, filesOf(historyFile)) : []),
-  ]
+  const old = databases.filter(name => presentIn(stateDir, filesOf(name)).length > 0)
   const aside = fs.mkdtempSync(join(stateDir, `replaced-${new Date().toISOString().slice(0, 10)}-`))
   for (const name of sentinel) fs.copyFileSync(join(stateDir, name), join(aside, name))
-  for (const name of old) fs.renameSync(join(stateDir, name), join(aside, name))
-  for (const name of [...storeFilesIn(from), ...history])
+  for (const name of old) moveDatabase(join(stateDir, name), join(aside, name))
+  for (const name of databases) moveDatabase(join(from, name), join(stateDir, name))
+  for (const name of presentIn(from, [storeFiles.incarnation]))
     fs.renameSync(join(from, name), join(stateDir, name))
   flushDirectory(stateDir)
   if (old.length + sentinel.length > 0) return aside

@@ -79,11 +79,12 @@ export const registerRestore: Register = (program, { io, run }) => {
   )
 }
 
-/** Whether the store that is there is one this version refuses as newer. */
+/** Whether this version refuses the store that is there as newer, or a restore of one was cut off. */
 function isNewer(stateDir: string): boolean {
   const path = join(stateDir, storeFiles.database)
+  if (!existsSync(path)) return storeFilesIn(stateDir).length > 0
   try {
-    if (existsSync(path)) inspectStore(path)
+    inspectStore(path)
     return false
   } catch (error) {
     if (isLatticeError(error) && error.code === 'STORE_NEWER') return true
