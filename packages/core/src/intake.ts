@@ -210,7 +210,7 @@ export class Intake {
     const { known, stated, statedRoot } = peer
     const { store, replica } = this.#parts
     const root = this.#parts.root()
-    if (statedRoot === root) this.#noteVouched(vouchedHorizon(stated))
+    if (statedRoot === root && stated?.floor !== 0n) this.#noteVouched(vouchedHorizon(stated))
     if (known === undefined || known.root !== root) return
     peer.held = replica.committedSeq
     peer.acked = { incarnation: store.incarnation, seq: peer.held }

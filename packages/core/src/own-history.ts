@@ -77,7 +77,7 @@ export class OwnHistory {
   /**
    * What follows from entries of this node's own that a peer has brought, and that were news to a store that
    * should hold all of them. One that recovers holds at least what it has written since its start: a double
-   * is noticed all the same.
+   * is noticed all the same. So is an old copy that recovers only because it has agreed with nobody yet.
    */
   learn(own: readonly Entry[], peer: NodeId, at: Instant, isRecovering = false): Effect[] {
     const { self, incarnation, startWall, isWhole } = this.#parts
@@ -89,7 +89,8 @@ export class OwnHistory {
     }
     const ownSlot = counterSlot(self, incarnation)
     const isSharedLife = own.some(({ slot }) => slot === ownSlot)
-    if (!isSharedLife && !(isWhole && !isRecovering && own.length > later.length)) return effects
+    const isToHoldAll = isWhole && !(isRecovering && this.#agreed.size > 0)
+    if (!isSharedLife && !(isToHoldAll && own.length > later.length)) return effects
     const reason = 'a peer holds what this node has written and its store does not'
     return [...effects, { type: 'distrust-store', reason, remedy: 'new-life' }]
   }

@@ -16,6 +16,8 @@ export interface RecoveryParts {
   readonly horizon: Version
   /** Whether how far deletes have ended is itself lost. */
   readonly isHorizonLost: () => boolean
+  /** Whether the store may have been put back to an old copy of itself, as nobody has said otherwise yet. */
+  readonly mayBeOld: boolean
   readonly stageFact: (name: string, value: Uint8Array | undefined) => void
 }
 
@@ -23,12 +25,14 @@ export interface RecoveryParts {
 export class Recovery {
   readonly #parts: RecoveryParts
   #isUnderWay: boolean
+  #mayBeOld: boolean
   #staged: Version
   #committed: Version
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts
     this.#staged = this.#committed = parts.horizon
+    this.#mayBeOld = parts.mayBeOld
     this.#isUnderWay = this.#hasLost()
   }
 
@@ -58,20 +62,26 @@ export class Recovery {
    * be told only of one that is not lost.
    */
   end(settled: Version): void {
-    if (!this.#isUnderWay || settled < this.#staged || this.#parts.isHorizonLost()) return
+    if (!(this.#isUnderWay || this.#mayBeOld)) return
+    if (settled < this.#staged || this.#parts.isHorizonLost()) return
+    this.#mayBeOld = false
+    if (!this.#isUnderWay) return
     this.#isUnderWay = false
     this.#parts.stageFact(amnesiaFact, undefined)
   }
 
   /**
    * A horizon is staged: nothing at or below it comes back. Who was not among those that held everything up
-   * to there may hold what has ended elsewhere: it must agree with one that was.
+   * to there may hold what has ended elsewhere: it must agree with one that was. So must who has agreed with
+   * nobody since its start: its store may be an old copy of the one that was named. Who sets a horizon itself
+   * has missed none: others have to stand where it does.
    */
-  adopt(horizon: VerifiedEntry): void {
+  adopt(horizon: VerifiedEntry, isOwnProposal: boolean): void {
     const { store, self } = this.#parts
     if (horizon.version === this.#staged) return
     this.#staged = horizon.version
-    if (holdersOf(horizon)?.get(self) !== store.incarnation) this.begin()
+    const isNamed = holdersOf(horizon)?.get(self) === store.incarnation
+    if (!isNamed || (this.#mayBeOld && !isOwnProposal)) this.begin()
   }
 
   /** A horizon is durable. */

@@ -93,7 +93,9 @@ export class Replica {
     if (this.keys.wasCounted && this.#hasDamage) this.keys.doubt()
     const horizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
     const isHorizonLost = (): boolean => this.quarantine.isDamaged(horizonKey)
-    this.#recovery = new Recovery({ store, self: signer.nodeId, horizon, isHorizonLost, stageFact })
+    const mayBeOld = provisionalLife !== undefined
+    const self = signer.nodeId
+    this.#recovery = new Recovery({ store, self, horizon, isHorizonLost, mayBeOld, stageFact })
     this.#committedClock = this.#sealedClock = this.#clock.highWater
   }
 
@@ -378,7 +380,7 @@ export class Replica {
     this.batches.forming.rows.push(row)
     this.#winners.stage(row)
     if (this.quarantine.isDamaged(row.key)) this.#winners.lookAgain(row.key)
-    if (row.key === horizonKey) this.#recovery.adopt(row.entry)
+    if (row.key === horizonKey) this.#recovery.adopt(row.entry, row.origin === 'local')
   }
 
   #changes(): Changes<StagedRow> {

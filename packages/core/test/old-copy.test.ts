@@ -9,6 +9,7 @@ import {
   type Event,
   type Message,
   type VerifiedEntry,
+  type Version,
 } from '@lattice/core'
 import { createMemoryStore, testWall, type MemoryStore } from '@lattice/core/testing'
 import { storedEntry } from '../src/winners.ts'
@@ -46,14 +47,20 @@ interface Asked {
 
 const refused: Event = { type: 'commit-failed', error: new LatticeError('STORE_FULL') }
 
+interface Circumstances {
+  readonly isFull?: boolean
+  /** Before his horizon is set bob says that he holds what she holds, with this floor. */
+  readonly agreedFloor?: Version
+}
+
 /** Alice is asked by bob, who has acknowledged so much of hers; his horizon comes along. */
-async function asked(acked: number, isFull = false): Promise<Asked> {
+async function asked(acked: number, { isFull = false, agreedFloor }: Circumstances = {}): Promise<Asked> {
   const [node, store] = [await settled(), await oldCopy()]
   const engine = openEngine(store)
   const rows = node.store.after(0, 9).map(storedEntry)
-  const root = node.replica.trie.root()
+  const beat = { incarnation: life(2), seq: 1, count: 1, root: node.replica.trie.root(), wall, heardMs: {} }
   const message: Message = {
-    beat: { incarnation: life(2), seq: 1, count: 1, root, wall, heardMs: {} },
+    beat,
     ack: { incarnation: life(1), seq: acked },
     horizon: { settled: horizon, floor: versionAt(wall) },
     entries: rows.map(({ bytes }) => bytes),
@@ -69,6 +76,11 @@ async function asked(acked: number, isFull = false): Promise<Asked> {
     }
   }
   const ask = { type: 'request', id: 1, path: 'http', peer: bob.nodeId, message, entries: rows } as const
+  if (agreedFloor !== undefined) {
+    const same = { beat: { ...beat, root: engine.replica.trie.root() }, entries: [] }
+    const agreed = { ...message, ...same, horizon: { settled: 0n, floor: agreedFloor } }
+    await step({ ...ask, message: agreed, entries: [] })
+  }
   await step(ask)
   hasRoom = true
   const { ack: said, ...rest } = message
@@ -95,7 +107,7 @@ it('does so once: whoever says it again holds up nothing', async () => {
 })
 
 it('knows so also where the disk refuses to keep it, and nobody says it again', async () => {
-  const { engine, again } = await asked(9, true)
+  const { engine, again } = await asked(9, { isFull: true })
   expect([engine.replica.horizon, engine.replica.isRecovering]).toEqual([0n, true])
   // Bob has seen meanwhile that his cursor is beyond the end, and has forgotten it.
   await again({})
@@ -104,12 +116,22 @@ it('knows so also where the disk refuses to keep it, and nobody says it again', 
 })
 
 it('still knows it after a restart, once the disk has taken anything', async () => {
-  const { store, again } = await asked(9, true)
+  const { store, again } = await asked(9, { isFull: true })
   await again({})
   expect(openReplica(alice, store).replica.isRecovering).toBe(true)
 })
 
-it('is none where no more was acknowledged than it holds', async () => {
+it('knows so as well where no more was acknowledged than it holds: it has written as much since, alone', async () => {
   const { engine } = await asked(1)
+  expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([true, 0n])
+})
+
+it('is none once somebody held the same since its start', async () => {
+  const { engine } = await asked(1, { agreedFloor: versionAt(wall) })
   expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([false, horizon])
+})
+
+it('may still be one where that one has lost something itself', async () => {
+  const { engine } = await asked(1, { agreedFloor: 0n })
+  expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([true, 0n])
 })

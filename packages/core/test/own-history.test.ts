@@ -56,6 +56,14 @@ describe('an entry of our own that is news to us', () => {
     expect(history.clonedWall).toBeUndefined()
   })
 
+  it('says so too to one that recovers because nobody has agreed with it yet', () => {
+    const history = historyOf()
+    const told = (): string[] => kinds(history.learn([writtenAt(testWall - 1)], bob.nodeId, at, true))
+    expect(told()).toEqual(['new-life'])
+    history.agreedWith(bob.nodeId)
+    expect(told()).toEqual([])
+  })
+
   it('from after our start was written by a double: an alarm, told once, and no new life', () => {
     const history = historyOf()
     expect(kinds(history.learn([writtenAt(testWall + 6_000)], bob.nodeId, at))).toEqual(['log'])
