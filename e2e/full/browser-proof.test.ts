@@ -16,12 +16,27 @@ const workshop = mkdtempSync(join(import.meta.dirname, '../../node_modules/.brow
 let browser: Browser
 let node: Daemon
 
+/** The points of small order, as the protocol lists them (§3). */
+const smallOrders = readFileSync(join(import.meta.dirname, '../../docs/protocol.md'), 'utf8')
+  .split('\n')
+  .flatMap(line => /^ {4}([0-9a-f]{64})$/.exec(line)?.[1] ?? [])
+
 /** What the page runs: the check of the core on a SHA-256 and an Ed25519 that browsers can have. */
 const entry = `
-import { checkProof, fromHex, toUtf8 } from '@lattice/core'
+import { checkProof, fromHex, toHex, toUtf8 } from '@lattice/core'
 import { sha256 } from '@noble/hashes/sha2.js'
 
+// As a key, such a point has good signatures that anybody can make; not all browsers refuse it.
+const smallOrders = ${JSON.stringify(smallOrders)}
+
+function isSmallOrder(bytes) {
+  const point = Uint8Array.from(bytes.subarray(0, 32))
+  point[31] &= 127
+  return smallOrders.includes(toHex(point))
+}
+
 async function isSigned({ author, message, signature }) {
+  if (isSmallOrder(fromHex(author)) || isSmallOrder(signature)) return false
   const key = await crypto.subtle.importKey('raw', fromHex(author), 'Ed25519', false, ['verify'])
   return crypto.subtle.verify('Ed25519', key, signature, message)
 }
@@ -79,5 +94,10 @@ describe('in a browser', () => {
     expect(await check(await proofOf('nobody'))).toEqual({ ok: true, value: null })
     expect(await check({ ...held, key: 'key 8' })).toEqual({ ok: false })
     expect(await check({ ...held, timestamp: 1 })).toMatchObject({ ok: false })
+    // The neutral point and S = 0: where keys of small order are taken, good for every root and time.
+    const neutral = smallOrders[0] ?? ''
+    const forged = { ...held, public_key: neutral, signature: neutral.padEnd(128, '0') }
+    expect(await check(forged)).toMatchObject({ ok: false })
+    expect(await check({ ...forged, public_key: `${neutral.slice(0, -2)}80` })).toMatchObject({ ok: false })
   }, 60_000)
 })

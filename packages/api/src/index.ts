@@ -1,6 +1,7 @@
 /** The operator contract: schemas, route table, OpenAPI, typed client. Runs in browsers and Node. */
 export * from './duration.ts'
 export * from './problem.ts'
+export * from './in-words.ts'
 export * from './schemas/scalars.ts'
 export * from './schemas/state.ts'
 export * from './schemas/proof.ts'

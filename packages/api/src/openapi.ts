@@ -14,7 +14,8 @@ const headerText: Record<RouteHeader, string> = {
     'only if the key has one of these entity tags, or versions in quotes; * means: only if it exists',
   'If-None-Match': 'on reads 304 when unchanged; on writes * means: only if the key does not exist',
   'Idempotency-Key':
-    'a retry with the same key and body answers the same and applies once; 1 to 255 characters',
+    'a retry with the same key and body applies once and answers the same, but with the present root; ' +
+    '1 to 255 characters',
   'Last-Event-ID': 'replays the events after this one',
 }
 

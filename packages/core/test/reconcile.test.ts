@@ -1,6 +1,8 @@
 /**
  * The Merkle descent between two real replicas over real frames: it ends equal, in few round trips and bytes.
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import {
@@ -172,13 +174,14 @@ describe('the cost of a descent over 10,000 entries', () => {
   const entries = Array.from({ length: 10_000 }, (_, key) => numberedEntry(key))
 
   // Half of what differs lacks on each side; a single difference lacks on the asker's.
-  it.each([
+  const costs = [
     [1, { roundTrips: 3, bytes: 358, entryBytes: 123 }],
     [100, { roundTrips: 3, bytes: 16_756, entryBytes: 12_286 }],
     [1000, { roundTrips: 3, bytes: 124_903, entryBytes: 122_856 }],
     // More subtrees differ than a frame may name: what finds no room is answered in the next steps.
     [5000, { roundTrips: 4, bytes: 529_313, entryBytes: 614_342 }],
-  ])('with %i differences is what it always was', async (differences, expected) => {
+  ] as const
+  it.each(costs)('with %i differences is what it always was', async (differences, expected) => {
     const order = drawn(entries.length, 42)
     const lackingLeft = new Set(order.slice(0, Math.ceil(differences / 2)))
     const lackingRight = new Set(order.slice(Math.ceil(differences / 2), differences))
@@ -194,6 +197,12 @@ describe('the cost of a descent over 10,000 entries', () => {
     console.info(`descent, n = 10,000, d = ${differences}:`, { roundTrips, bytes, entryBytes, descents })
     expect({ roundTrips, bytes, entryBytes }).toEqual(expected)
     expect(descents).toBe(1)
+  })
+
+  it('is what the protocol tells of it', () => {
+    const text = readFileSync(join(import.meta.dirname, '../../../docs/protocol.md'), 'utf8')
+    for (const number of costs.slice(0, 2).flatMap(([, { bytes, entryBytes }]) => [bytes, entryBytes]))
+      expect(text).toMatch(new RegExp(`\\b${number.toLocaleString('en')}\\b`))
   })
 })
 

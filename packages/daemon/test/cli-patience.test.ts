@@ -69,6 +69,18 @@ describe('a daemon that answers nothing', () => {
   })
 })
 
+describe('a daemon that falls silent', () => {
+  it('has the last word all the same, where only the end of the time cut the look after it', async () => {
+    daemon.answers.getPeers = { success: true, peers: [peer({ path: 'none' })], count: 1 }
+    const { server, url, answered } = await front(0)
+    const waiting = lattice(url, 'wait', '--timeout', '3s')
+    await answered
+    server.removeAllListeners('request')
+    const { code, stderr } = await waiting
+    expect([code, stderr]).toEqual([124, expect.stringMatching(/gave up .*: node2 is not reached\n.*peers/)])
+  }, 20_000)
+})
+
 describe('a daemon that is slow at first', () => {
   it('is asked again while time is left', async () => {
     const [one, other] = await Promise.all([front(1), front(1)])

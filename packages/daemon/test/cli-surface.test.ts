@@ -41,6 +41,8 @@ describe('L2: every command with --json', () => {
     ['check health --url http://127.0.0.1:9', 'check'],
     ['completion bash', 'completion'],
     ['man lattice.8', 'man'],
+    ['help', 'help'],
+    ['help config show', 'help'],
   ]
 
   it('gives one document that names its schema, with the daemon down', async () => {
@@ -80,6 +82,17 @@ describe('L2: every command with --json', () => {
         },
       ])
     }
+  })
+})
+
+it('L11: help as a document has every command with its arguments and options', async () => {
+  const { commands } = JSON.parse((await run('help', '--json')).stdout) as { commands: { command: string }[] }
+  expect(commands.map(({ command }) => command)).toEqual(expect.arrayContaining(['start', 'tx', 'help']))
+  const { stdout } = await run('help', 'switch', '-o', 'json')
+  expect(JSON.parse(stdout)).toMatchObject({
+    command: 'switch',
+    arguments: [{ name: 'mode', required: true, choices: ['auto', 'p2p', 'http'] }],
+    options: expect.arrayContaining([expect.objectContaining({ flags: '--for <duration>' })]),
   })
 })
 

@@ -258,9 +258,9 @@ describe('a line', () => {
   it.each([
     ['{"key":"a","type":"register","value":{"n":9007199254740993}}', 'n: a whole number beyond ±(2^53 − 1)'],
     [good.replace('1', '01'), 'not JSON: Unexpected number in JSON at position'],
-    ['[1]', 'not of the form {key, type, value}: '],
+    ['[1]', 'not of the form {key, type, value}: must be an object, not a list'],
     [good.replace('"a"', '"a\\u0000"'), 'key: 1 to 512 bytes'],
-    [good.replace('register', 'registr'), "type: Invalid discriminator value. Expected 'register'"],
+    [good.replace('register', 'registr'), 'type: must be "register", "counter" or "set", not "registr"'],
     [good.replace('[1]', '["\\ud800"]'), 'value: a string holds half of a surrogate pair'],
     [`${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`, 'it nests far deeper than any value'],
   ])('that is wrong is told with the field and the reason (%#)', (line, told) => {

@@ -12,7 +12,7 @@ const digestSchema = z
   .regex(/^[0-9a-f]{64}$/)
   .describe('SHA-256, 64 lower-case hex digits')
 
-const hexSchema = z.string().regex(/^(?:[0-9a-f]{2})*$/)
+const hexSchema = z.string().regex(/^(?:[0-9a-f]{2})*$/, 'must be bytes in lower-case hex')
 
 const branchSchema = z.strictObject({
   depth: z.int().min(0).max(127).describe('nibbles shared by all leaves below'),

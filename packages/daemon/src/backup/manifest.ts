@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 
+import { fieldName, inWords } from '@lattice/api'
 import type { NodeId, Signer, Verifier } from '@lattice/core'
 import { isIncarnation, isNodeId, toUtf8 } from '@lattice/core'
 import { z } from 'zod'
@@ -59,12 +60,12 @@ export async function readManifest(bytes: Uint8Array, verifier: Verifier): Promi
   const signed = signedSchema.safeParse(readJson(Buffer.from(bytes).toString('utf8')))
   if (!signed.success) return 'its manifest is not that of a backup'
   const { manifest: text, signature } = signed.data
-  const parsed = manifestSchema.safeParse(readJson(text))
+  const parsed = manifestSchema.safeParse(readJson(text), inWords)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     const later = /"format":"lattice-backup\/([2-9]|\d\d)/.test(text)
     if (later) return 'a later version wrote it; restore it with that version'
-    return `its manifest is malformed (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`
+    return `its manifest is malformed (${fieldName(issue?.path ?? [])}: ${issue?.message ?? ''})`
   }
   const { node: author } = parsed.data
   const item = { author, message: toUtf8(text), signature: Buffer.from(signature, 'hex') }

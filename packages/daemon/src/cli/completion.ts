@@ -53,7 +53,7 @@ function verbsOf(command: Command, path: readonly string[]): readonly Verb[] {
   const own: Verb = {
     path,
     summary: firstClause(command.description()),
-    verbs: subcommands.length === 0 ? [] : [...subcommands, 'help'],
+    verbs: subcommands.length === 0 ? [] : [...new Set([...subcommands, 'help'])],
     options: [...command.options, command.createOption('--help', 'show help')].flatMap(option =>
       option.long === undefined || option.hidden
         ? []

@@ -1,7 +1,7 @@
 /**
  * Exported state: JSON Lines, one key each, `{"key","type","value"}`, sorted by the UTF-8 bytes of the keys.
  */
-import { jsonValueSchema, keySchema } from '@lattice/api'
+import { fieldName, inWords, jsonValueSchema, keySchema } from '@lattice/api'
 import { compareBytes, encodeValue, isLatticeError, toUtf8 } from '@lattice/core'
 import type { JsonValue } from '@lattice/core'
 import { z } from 'zod'
@@ -50,10 +50,10 @@ function readLine(line: string, before: ReadonlyMap<string, unknown>): ExportedK
 
 /** A key to be written, or why no node can hold it. */
 export function readExportedKey(candidate: unknown): ExportedKey | string {
-  const parsed = exportedKeySchema.safeParse(candidate)
+  const parsed = exportedKeySchema.safeParse(candidate, inWords)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    return `${issue?.path.join('.') || 'not of the form {key, type, value}'}: ${issue?.message}`
+    return `${fieldName(issue?.path ?? []) || 'not of the form {key, type, value}'}: ${issue?.message}`
   }
   const { type, value } = parsed.data
   const problem =

@@ -39,6 +39,8 @@ export const registerImport: Register = (program, { io, run }) => {
     )
   command.action(
     run(async (file: string, options: Options, self: Command) => {
+      if (options.acceptRootMismatch === true && options.legacy !== true)
+        throw new CliError(exitCodes.usage, '--accept-root-mismatch is for snapshots: add --legacy')
       const session = openSession(self, io, 0)
       const text = await readInput(io, file)
       const source = options.legacy === true ? fromLegacy(text, options) : fromExport(text)

@@ -20,7 +20,7 @@ const expiryMsMax = 30 * 24 * 3_600_000
 export const registerInvite: Register = (program, { io, run }) => {
   const command = withSettings(program.command('invite'), invitingSettings)
     .description('print this node’s key and addresses as one string, for `lattice join` on another node')
-    .option('--public-url <url>', 'where this node answers over HTTP, as others see it', collect, [])
+    .option('--public-url <url>', 'where this node answers over HTTP, as others see it; repeatable', collect)
     .option('--expires <duration>', 'how long the invitation holds', '24h')
     .option('--json', 'machine-readable answer (lattice.invite/v1)')
     .addHelpText(
@@ -29,12 +29,12 @@ export const registerInvite: Register = (program, { io, run }) => {
         '\n\nExample:\n  $ lattice invite --config /etc/lattice/lattice.env --public-url https://node2.example.org',
     )
   command.action(
-    run((options: { publicUrl: string[]; expires: string; json?: boolean }, self: Command) => {
+    run((options: { publicUrl?: string[]; expires: string; json?: boolean }, self: Command) => {
       const expiryMs = parseDuration(options.expires)
       if (expiryMs === undefined || expiryMs < 1000 || expiryMs > expiryMsMax)
         throw new CliError(exitCodes.usage, `"${options.expires}" is not a duration from 1s to 720h`)
       const loaded = loadFrom(self, io)
-      const choice = { publicUrls: options.publicUrl.map(parseUrl), expiryMs }
+      const choice = { publicUrls: (options.publicUrl ?? []).map(parseUrl), expiryMs }
       const { identity, invited } = invite(loaded, choice, io)
       const words = fingerprint(identity.nodeId)
       if (options.json === true) {
@@ -146,6 +146,6 @@ function listenUrl(loaded: Loaded): readonly string[] {
   return [`http://${host.includes(':') ? `[${host}]` : host}:${port}`]
 }
 
-function collect(value: string, earlier: readonly string[]): readonly string[] {
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, value]
 }

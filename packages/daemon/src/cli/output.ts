@@ -19,7 +19,8 @@ export type TextForm = 'wide' | 'name'
 
 /** Two looks a second apart differ little, and five seconds are long for eyes. */
 const lookEveryMs = 2_000
-const lookEveryMsMin = 500
+/** Looks closer together are load, and nothing that eyes could follow. */
+export const lookEveryMsMin = 500
 const clearScreen = '\u001b[H\u001b[2J'
 
 /** Adds `-o` with `wide` and `name` beside the documents, and `--watch`. */

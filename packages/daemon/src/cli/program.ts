@@ -10,6 +10,7 @@ import { registerConfig } from './config.ts'
 import { registerDoctor } from './doctor.ts'
 import { CliError, describeError, exitCodeOf, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
+import { registerHelp } from './help.ts'
 import { registerId } from './id.ts'
 import { registerImport } from './import.ts'
 import { registerIntegrity } from './integrity.ts'
@@ -76,6 +77,7 @@ const commands: readonly Register[] = [
   registerCheck,
   registerCompletion,
   registerMan,
+  registerHelp,
 ]
 
 /** Builds the program with all its commands. */
@@ -102,7 +104,6 @@ function configure(program: Command, io: CliIo): Command {
     .description('One key-value state, kept equal on a few servers, over P2P or HTTP, whichever works.')
     .version(programVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
-    .helpCommand('help [command]', 'show help for a command')
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({
@@ -140,7 +141,6 @@ async function runProgram(
     return exitCodes.ok
   }
   try {
-    refuseUnknownTopic(program, argv)
     await program.parseAsync([...argv], { from: 'user' })
     return outcome.code
   } catch (error) {
@@ -153,13 +153,6 @@ async function runProgram(
     report(error, io.form !== undefined || argv.includes('--json'), io)
     return exitCodeOf(error)
   }
-}
-
-/** commander shows all of the help for it, and says no word of why. */
-function refuseUnknownTopic(program: Command, [verb, topic]: readonly string[]): void {
-  const isKnown = program.commands.some(command => command.name() === topic)
-  if (verb !== 'help' || topic === undefined || isKnown || /^(help$|-)/.test(topic)) return
-  program.error(`error: unknown command '${topic}'`)
 }
 
 /** commander has told people what is wrong already. */

@@ -1,7 +1,7 @@
 /** `lattice tx`: several operations, applied all or none. */
 import { randomUUID } from 'node:crypto'
 
-import { transactionSchema } from '@lattice/api'
+import { fieldName, inWords, transactionSchema } from '@lattice/api'
 import type { Command } from 'commander'
 
 import { CliError, exitCodes } from './exit.ts'
@@ -34,10 +34,11 @@ export const registerTx: Register = (program, { io, run }) => {
       const document = parseJson(await textOf(given, io), 'the operations are not JSON', hint)
       const parsed = transactionSchema.safeParse(
         Array.isArray(document) ? { operations: document } : document,
+        inWords,
       )
       if (!parsed.success) {
         const faults = parsed.error.issues.map(
-          ({ path, message }) => `${path.join('.') || 'transaction'}: ${message}`,
+          ({ path, message }) => `${fieldName(path) || 'transaction'}: ${message}`,
         )
         throw new CliError(exitCodes.usage, faults.join('\n'), { hint })
       }

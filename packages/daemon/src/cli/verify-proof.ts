@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { keyProofOf, keyProofSchema, type SignedKeyProof } from '@lattice/api'
+import { fieldName, inWords, keyProofOf, keyProofSchema, type SignedKeyProof } from '@lattice/api'
 import { checkProof, encodeValue, isLatticeError, isUnsound, toHex } from '@lattice/core'
 import type { JsonValue, NodeId, ProvenKey } from '@lattice/core'
 import type { Command } from 'commander'
@@ -60,11 +60,13 @@ function ownId(loaded: Loaded, cwd: string): NodeId[] {
   }
 }
 
+const hint = 'keep the whole answer of `lattice get KEY --proof`, as JSON'
+
 function parseDocument(file: string, text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new CliError(exitCodes.usage, `${file === '-' ? 'standard input' : file} is not JSON`)
+    throw new CliError(exitCodes.usage, `${file === '-' ? 'standard input' : file} is not JSON`, { hint })
   }
 }
 
@@ -77,12 +79,12 @@ interface KeptProof {
 /** The proof itself, or the `proof` member of the answer it came in. */
 function findProof(document: unknown): KeptProof {
   const wrapped = typeof document === 'object' && document !== null && 'proof' in document
-  const parsed = keyProofSchema.safeParse(wrapped ? document.proof : document)
+  const parsed = keyProofSchema.safeParse(wrapped ? document.proof : document, inWords)
   if (parsed.success) return { proof: parsed.data, beside: wrapped ? { ...document } : {} }
   const [issue] = parsed.error.issues
-  const where = issue === undefined ? '' : `: ${issue.path.join('.') || 'document'}: ${issue.message}`
+  const where = issue === undefined ? '' : `: ${fieldName(issue.path) || 'document'}: ${issue.message}`
   throw new CliError(exitCodes.failed, `this is no proof of the form lattice.proof/v1${where}`, {
-    hint: 'keep the whole answer of `lattice get KEY --proof`',
+    hint,
   })
 }
 

@@ -47,10 +47,15 @@ export const registerWait: Register = (program, { io, run }) => {
 async function waitFor(session: Session, io: CliIo, patience: Patience, goal: Goal): Promise<number> {
   let told = ''
   let reached = false
+  let last: Sight | undefined
   for (;;) {
-    const { missing, answered } = await look(session, goal, reached)
-    reached ||= answered
+    const found = await look(session, goal, reached)
     const { waitedMs } = patience
+    // A look that the end of the time has cut short tells less than the one before.
+    const isCut = !found.answered && waitedMs >= patience.timeoutMs
+    last = isCut ? (last ?? found) : found
+    const { missing, answered } = last
+    reached ||= answered
     if (missing.length === 0) {
       const seconds = Math.round(waitedMs) / 1000
       const done = {

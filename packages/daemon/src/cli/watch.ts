@@ -10,6 +10,7 @@ import type { Command } from 'commander'
 import { CliError, exitCodes } from './exit.ts'
 import { brief, painter, print, printJson, span, visible } from './io.ts'
 import type { CliIo } from './io.ts'
+import { lookEveryMsMin } from './output.ts'
 import type { Register } from './register.ts'
 import { withRemote } from './session.ts'
 import { askedUrls, verify, type FederationReport, type NodeReport } from './verify.ts'
@@ -71,7 +72,15 @@ function durationsOf(options: Options): Omit<Orders, 'urls'> {
     throw new CliError(exitCodes.usage, `--${name} "${options[name] ?? ''}" is not a duration`)
   }
   const forMs = options.for === undefined ? undefined : ms('for')
-  return { forMs, intervalMs: ms('interval'), settleMs: ms('settle'), graceMs: ms('grace') }
+  const intervalMs = ms('interval')
+  if (intervalMs < lookEveryMsMin) {
+    const least = formatDuration(lookEveryMsMin)
+    throw new CliError(
+      exitCodes.usage,
+      `--interval takes a duration from ${least} on, not "${options.interval}"`,
+    )
+  }
+  return { forMs, intervalMs, settleMs: ms('settle'), graceMs: ms('grace') }
 }
 
 async function watch(orders: Orders, io: CliIo, json: boolean): Promise<number> {

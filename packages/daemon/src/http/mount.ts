@@ -2,7 +2,7 @@
  * Binds a row of the route table to a handler: the token, the body, and validation by the row's own schemas
  * come first.
  */
-import { transactionSchema } from '@lattice/api'
+import { fieldName, inWords, transactionSchema } from '@lattice/api'
 import type { Route, RouteRequest } from '@lattice/api'
 import { valueDepthMax } from '@lattice/core'
 import type { ErrorCode } from '@lattice/core'
@@ -32,14 +32,6 @@ function codeFor(route: Route, part: 'params' | 'query' | 'body', field: Propert
   return field === 'key' ? 'KEY_INVALID' : 'REQUEST_INVALID'
 }
 
-function fieldName(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, step) =>
-      typeof step === 'number' ? `${text}[${step}]` : text === '' ? String(step) : `${text}.${String(step)}`,
-    '',
-  )
-}
-
 /**
  * Fields named in one answer: enough to mend a request, and a bound on what a hostile one can make us write.
  */
@@ -48,7 +40,7 @@ const fieldErrorsMax = 20
 function validate(route: Route, part: 'params' | 'query' | 'body', value: unknown): unknown {
   const schema = route[part]
   if (schema === undefined) return undefined
-  const parsed = schema.safeParse(value)
+  const parsed = schema.safeParse(value, inWords)
   if (parsed.success) return parsed.data
   const [first] = parsed.error.issues
   const fields = parsed.error.issues
