@@ -79,6 +79,11 @@ it.each([
   expect([code, stderr]).toEqual([64, expect.stringContaining(words)])
 })
 
+it('restore --if-newer does not speak of a store where there is none', async () => {
+  const { code, stdout } = await lattice('restore', 'node.tar', '--if-newer', '--state-dir', 'empty')
+  expect([code, stdout]).toEqual([0, 'No later version has written a store there: nothing to do.\n'])
+})
+
 it('tx names its own form, not that of put', async () => {
   const { code, stderr } = await lattice('tx', 'put k 1')
   expect([code, stderr]).toEqual([64, expect.stringMatching(/operations are not JSON\n.*lattice help tx/)])
