@@ -58,6 +58,19 @@ describe('a proof taken from a daemon', () => {
     expect(problemSchema.parse(await answer.json())).toMatchObject({ proof: { key: '..', entries: [] } })
   })
 
+  it('is not given of a set with more elements than a proof may hold, with a way out', async () => {
+    for (let from = 0; from < 4097; from += 1000) {
+      const elements = Array.from({ length: Math.min(1000, 4097 - from) }, (_, at) => from + at)
+      const operations = elements.map(element => ({ op: 'add' as const, key: 'large', element }))
+      await node.client.transact({ body: { operations } })
+    }
+    const { code, stderr } = await kept('large')
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/"large" has more elements .*\n.*without its proof/),
+    ])
+  })
+
   it('is refused once it is told of another key', async () => {
     const { proof } = documentOf(await kept('account:7')) as { proof: object }
     const outcome = await checked(JSON.stringify({ ...proof, key: 'account:8' }))

@@ -68,9 +68,20 @@ it('check takes a node with peer only', async () => {
 it.each([
   ['watch --interval 0', '--interval takes a duration from 500ms on, not "0"'],
   ['import - --accept-root-mismatch', 'is for snapshots: add --legacy'],
+  ['put k 1 --if-version 17', 'A version has 16 lower-case hex digits'],
+  ['delete k --if-version "0000000000000011', 'A version has 16 lower-case hex digits'],
+  [
+    'put k 1 --if-absent --if-version 0000000000000011',
+    "cannot be used with option '--if-version <version>'",
+  ],
 ])('%s is refused', async (line, words) => {
   const { code, stderr } = await lattice(...line.split(' '))
   expect([code, stderr]).toEqual([64, expect.stringContaining(words)])
+})
+
+it('restore --if-newer does not speak of a store where there is none', async () => {
+  const { code, stdout } = await lattice('restore', 'node.tar', '--if-newer', '--state-dir', 'empty')
+  expect([code, stdout]).toEqual([0, 'No later version has written a store there: nothing to do.\n'])
 })
 
 it('tx names its own form, not that of put', async () => {

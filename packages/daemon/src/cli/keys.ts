@@ -1,6 +1,7 @@
 /** `lattice get`, `put` and `delete`: one key. */
 import type { Client } from '@lattice/api'
 import type { JsonValue } from '@lattice/core'
+import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
 
 import { repeatedName } from '../json-repetition.ts'
@@ -62,8 +63,8 @@ function registerPut(program: Command, { io, run }: CommandContext): void {
   const command = withRemote(program.command('put <key> <value>'), 'put')
     .description('write a JSON value; - reads it from standard input')
     .option('--string', 'the value is a plain text, not JSON')
-    .option('--if-version <version>', 'only if the key still has this version')
-    .option('--if-absent', 'only if the key does not exist')
+    .addOption(ifVersion())
+    .addOption(new Option('--if-absent', 'only if the key does not exist').conflicts('ifVersion'))
     .addHelpText(
       'after',
       '\nExample:\n  $ lattice put account:alice \'{"balance":1000}\'\n  $ lattice put motd --string hello',
@@ -84,7 +85,7 @@ function registerPut(program: Command, { io, run }: CommandContext): void {
 function registerDelete(program: Command, { io, run }: CommandContext): void {
   const command = withRemote(program.command('delete <key>'), 'delete')
     .description('delete a key')
-    .option('--if-version <version>', 'only if the key still has this version')
+    .addOption(ifVersion())
     .addHelpText('after', '\nExample:\n  $ lattice delete account:alice')
   command.action(
     run(async (key: string, options: Conditions, self: Command) => {
@@ -95,6 +96,16 @@ function registerDelete(program: Command, { io, run }: CommandContext): void {
       return tellReceipt(io, session.json, 'delete', receipt)
     }),
   )
+}
+
+/** A version, an entity tag or `*`: anything else would pass for a version that has changed. */
+function ifVersion(): Option {
+  return new Option('--if-version <version>', 'only if the key still has this version').argParser(text => {
+    if (/^(?:\*|("?)[0-9a-f]{16}(?:-[0-9a-f]{16})?\1)$/.test(text)) return text
+    throw new InvalidArgumentError(
+      'A version has 16 lower-case hex digits; `lattice get KEY --json` tells it.',
+    )
+  })
 }
 
 function conditions(options: Conditions): { ifMatch?: string; ifNoneMatch?: string } {

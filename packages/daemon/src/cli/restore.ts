@@ -94,7 +94,7 @@ function isNewer(stateDir: string): boolean {
 
 function tellFine(io: CliIo, json: boolean): number {
   if (json) printJson(io, { schema: 'lattice.restore/v1', dry_run: false, restored: false })
-  else print(io, 'This version reads the store that is there: nothing to do.')
+  else print(io, 'No later version has written a store there: nothing to do.')
   return exitCodes.ok
 }
 

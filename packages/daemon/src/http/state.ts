@@ -194,7 +194,14 @@ function sendProven(options: StateOptions, key: string, response: Response): voi
   const { node } = options
   const parts = node.prove(key)
   if (parts === undefined)
-    throw new HttpProblem('BODY_TOO_LARGE', `${JSON.stringify(key)} has more elements than a proof may hold`)
+    throw new HttpProblem(
+      'BODY_TOO_LARGE',
+      `${JSON.stringify(key)} has more elements than a proof may hold`,
+      {
+        // That of the code is for bodies that are sent.
+        extra: { hint: 'read it without its proof, or split the set over several keys' },
+      },
+    )
   const proof = { format: 'lattice.proof/v1', ...signedRoot(options, node.status().root), ...parts } as const
   const reading = node.read(key)
   if (reading === undefined)
