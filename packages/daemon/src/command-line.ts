@@ -16,7 +16,7 @@ export async function main(argv: string[]): Promise<void> {
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     // A daemon goes on, and so does what it has to say of its end.
     if (serves) return
-    unread.abort()
+    unread.abort(error)
     if (error.code === 'EPIPE') return
     stderr.write(`error: the answer could not be written: ${error.message}\n`)
     process.exitCode = exitCodes.failed

@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { readInput } from '../src/cli/input.ts'
+import { readInput, readInputLines } from '../src/cli/input.ts'
 import type { CliIo } from '../src/cli/io.ts'
 import { runInProcess } from './run-cli.ts'
 
@@ -14,13 +15,35 @@ beforeAll(() => {
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 const write = (bytes: Uint8Array | string): void => writeFileSync(join(home, 'file'), bytes)
+const { signal } = new AbortController()
 const read = (): Promise<string> => readInput({ cwd: home } as CliIo, 'file')
+
+async function readLines(): Promise<string[]> {
+  const lines: string[] = []
+  for await (const line of readInputLines({ cwd: home, signal } as CliIo, 'file')) lines.push(line)
+  return lines
+}
 
 describe('text from a file', () => {
   it('is read as it is, without a byte order mark', async () => {
-    for (const text of ['', 'Müller\n\u{1f600}\r\n', 'a\ufeffb', '\ufffd']) {
+    for (const text of ['', 'Müller\n\u{1f600}\r\n', 'a\ufeffb', '\ufffd', 'a\n\ufeffb', '\ufeff', '\n\n']) {
       write(`\ufeff${text}`)
       expect(await read()).toBe(text)
+      expect(await readLines()).toEqual(text.split('\n'))
+    }
+  })
+
+  it('is cut at its line feeds, wherever it is cut while it comes', async () => {
+    const text = 'a\u{1f600}\n\nbc\n\u00fc'
+    const bytes = Buffer.from(text)
+    for (let size = 1; size <= bytes.length; size += 1) {
+      const stdin = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+        bytes.subarray(at * size, (at + 1) * size),
+      )
+      const lines: string[] = []
+      const io = { stdin: Readable.from(stdin), cwd: home, signal } as unknown as CliIo
+      for await (const line of readInputLines(io, '-')) lines.push(line)
+      expect(lines).toEqual(text.split('\n'))
     }
   })
 
@@ -32,11 +55,19 @@ describe('text from a file', () => {
     ['a surrogate', Buffer.from([0x0a, 0xed, 0xa0, 0x80]), 2],
   ])('that is no UTF-8 (%s) is refused with its line', async (_, bytes, line) => {
     write(bytes)
-    await expect(read()).rejects.toMatchObject({
+    const told = {
       message: `${join(home, 'file')}, line ${line}: not UTF-8`,
       hint: 'save the file as UTF-8',
       exitCode: 64,
-    })
+    }
+    await expect(read()).rejects.toMatchObject(told)
+    await expect(readLines()).rejects.toMatchObject(told)
+  })
+
+  it('that is no UTF-8 far from its start is refused with its line', async () => {
+    const good = 'x'.repeat(1_000)
+    write(Buffer.concat([Buffer.from(`${good}\n`.repeat(3_000)), Buffer.from([0x61, 0x0a, 0xff])]))
+    await expect(readLines()).rejects.toMatchObject({ message: expect.stringContaining(', line 3002: not') })
   })
 })
 
@@ -59,6 +90,39 @@ describe('more than a text can hold', () => {
       }
     })()
     await expect(readInput({ stdin, cwd: home } as unknown as CliIo, '-')).rejects.toMatchObject(told)
+    expect(read).toBe(2 ** 29)
+  })
+
+  it('is read line by line, none before the one in front of it was taken', async () => {
+    const piece = Buffer.from(`${' '.repeat(2 ** 20 - 1)}\n`)
+    const pieces = 2 ** 9 + 1
+    let read = 0
+    const stdin = (async function* () {
+      for (; read < pieces; read += 1) yield piece
+    })()
+    let lines = 0
+    let ahead = 0
+    for await (const _line of readInputLines({ stdin, cwd: home, signal } as unknown as CliIo, '-')) {
+      lines += 1
+      ahead = Math.max(ahead, read - lines)
+    }
+    expect([lines, ahead <= 1]).toEqual([pieces + 1, true])
+  }, 60_000)
+
+  it('is refused as one line, which is not read on', async () => {
+    const piece = Buffer.alloc(2 ** 26, ' ')
+    let read = 0
+    const stdin = (async function* () {
+      for (;;) {
+        read += piece.length
+        yield piece
+      }
+    })()
+    const lines = readInputLines({ stdin, cwd: home, signal } as unknown as CliIo, '-')
+    await expect(lines.next()).rejects.toMatchObject({
+      message: 'a line of standard input holds more than 511 MiB',
+      exitCode: 64,
+    })
     expect(read).toBe(2 ** 29)
   })
 })

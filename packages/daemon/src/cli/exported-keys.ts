@@ -2,7 +2,7 @@
  * Exported state: JSON Lines, one key each, `{"key","type","value"}`, sorted by the UTF-8 bytes of the keys.
  */
 import { fieldName, inWords, jsonValueSchema, keySchema } from '@lattice/api'
-import { compareBytes, encodeValue, isLatticeError, toUtf8 } from '@lattice/core'
+import { encodeValue, isLatticeError } from '@lattice/core'
 import type { JsonValue } from '@lattice/core'
 import { z } from 'zod'
 
@@ -23,27 +23,12 @@ export type ExportedKey = z.infer<typeof exportedKeySchema>
 /** Problems named at once: enough to see a pattern. */
 export const problemsMax = 20
 
-/** The keys of an export, or what is wrong with it, line by line. */
-export function parseExport(text: string): { keys: ExportedKey[]; problems: readonly string[] } {
-  const keys = new Map<string, ExportedKey>()
-  const problems: string[] = []
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue
-    if (problems.length === problemsMax) break
-    const read = readLine(line, keys)
-    if (typeof read === 'string') problems.push(`line ${index + 1}: ${read}`)
-    else keys.set(read.key, read)
-  }
-  return { keys: [...keys.values()], problems }
-}
-
-/** The key that stands in a line, or what is wrong with it. */
-function readLine(line: string, before: ReadonlyMap<string, unknown>): ExportedKey | string {
+/** The key that stands in a line of an export, or what is wrong with it. */
+export function readLine(line: string): ExportedKey | string {
   const json = readJson(line)
   if (typeof json === 'string') return json
   const read = readExportedKey(json.value)
   if (typeof read === 'string') return read
-  if (before.has(read.key)) return `the key ${JSON.stringify(read.key)} stands there twice`
   const name = repeatedName(line)
   return name === undefined ? read : `the name ${JSON.stringify(name)} stands twice in one object`
 }
@@ -75,33 +60,10 @@ function unfit(value: JsonValue, place: string): string | undefined {
 }
 
 /**
- * Of the keys in the answer of a node those that are `wanted`, believed as they are: a counter may have grown
- * beyond what a file may ask for, and must not pass for absent.
+ * What a node has said in a line, believed as it is: a counter may have grown beyond what a file may ask for,
+ * and must not pass for absent. Ends the command where no node has said it.
  */
-export async function keysOf(
-  lines: AsyncIterable<string>,
-  wanted: ReadonlySet<string>,
-): Promise<ReadonlyMap<string, ExportedKey>> {
-  const keys = new Map<string, ExportedKey>()
-  for await (const line of lines) {
-    const told = answered(line)
-    if (wanted.has(told.key)) keys.set(told.key, told)
-  }
-  return keys
-}
-
-/** The lines whose key starts with `prefix`, in order, each with its line feed. Equal states, equal lines. */
-export function sortExport(lines: readonly string[], prefix = ''): readonly string[] {
-  return lines
-    .map(line => ({ line, key: answered(line).key }))
-    .filter(({ key }) => key.startsWith(prefix))
-    .map(({ line, key }) => ({ line: `${line}\n`, order: toUtf8(key) }))
-    .sort((a, b) => compareBytes(a.order, b.order))
-    .map(({ line }) => line)
-}
-
-/** What a node has said in a line; ends the command where no node has. */
-function answered(line: string): ExportedKey {
+export function toldKey(line: string): ExportedKey {
   const told = parsed(line) as Partial<ExportedKey> | null | undefined
   if (typeof told?.key === 'string') return told as ExportedKey
   throw new CliError(exitCodes.unavailable, 'what answers there is no export of a node', {

@@ -3,15 +3,22 @@
  */
 import { encodeValue, toHex, transactionOperationsMax } from '@lattice/core'
 import type { JsonValue, Operation } from '@lattice/core'
-import type { ExportedKey } from './exported-keys.ts'
+import { problemsMax, type ExportedKey } from './exported-keys.ts'
+
+/** A key, how it is to read and how it reads now. */
+export interface WantedKey {
+  readonly wanted: ExportedKey
+  readonly present: ExportedKey | undefined
+}
 
 /** The writes of an import. */
 export interface ImportPlan {
   /** Each list is one transaction; the operations of one key are never torn apart unless they exceed it. */
-  readonly transactions: readonly (readonly Operation[])[]
+  readonly transactions: () => AsyncIterable<readonly Operation[]>
+  readonly transactionCount: number
   readonly writtenKeys: number
   readonly unchangedKeys: number
-  /** Keys that hold another type, and were not to be replaced. */
+  /** Keys that hold another type, and were not to be replaced: the first of them. */
   readonly conflicts: readonly string[]
   /** Counters too far from what is wanted for one increment. In steps the total of a node might overflow. */
   readonly overflows: readonly string[]
@@ -20,30 +27,55 @@ export interface ImportPlan {
 /** Half the largest body: what JSON adds around the operations fits the other half, and so does one more. */
 const transactionBytesMax = 512 * 1024
 
-/** Plans an import. `replace`: a key of another type is deleted first. */
-export function planImport(
-  wanted: readonly ExportedKey[],
-  present: ReadonlyMap<string, ExportedKey>,
+/**
+ * Plans an import. `keys` are asked for twice, because they may be more than memory holds: to count what is to
+ * be done, and to do it. `replace`: a key of another type is deleted first.
+ */
+export async function planImport(
+  keys: () => AsyncIterable<WantedKey>,
   replace: boolean,
-): ImportPlan {
+): Promise<ImportPlan> {
   const [conflicts, overflows]: [string[], string[]] = [[], []]
-  const perKey: Operation[][] = []
-  let unchangedKeys = 0
-  for (const key of wanted) {
-    const current = present.get(key.key)
-    if (current !== undefined && current.type !== key.type && !replace) {
-      conflicts.push(`${JSON.stringify(key.key)} is a ${current.type}, not a ${key.type}`)
-      continue
+  let [writtenKeys, unchangedKeys, transactionCount] = [0, 0, 0]
+  const counted = async function* (): AsyncGenerator<readonly Operation[]> {
+    for await (const key of keys()) {
+      const step = stepFor(key, replace)
+      if (step.conflict !== undefined) note(conflicts, step.conflict)
+      else if (step.overflow !== undefined) note(overflows, step.overflow)
+      else if (step.operations.length === 0) unchangedKeys += 1
+      else writtenKeys += 1
+      yield step.operations
     }
-    const operations = operationsFor(key, current)
-    if (operations.some(isBeyondIncrement)) {
-      const [name, is, wants] = [key.key, current?.value, key.value].map(value => JSON.stringify(value))
-      overflows.push(`${name} is ${is}, too far from ${wants} for one increment`)
-    } else if (operations.length === 0) unchangedKeys++
-    else perKey.push(operations)
   }
-  const transactions = batches(perKey)
-  return { transactions, writtenKeys: perKey.length, unchangedKeys, conflicts, overflows }
+  for await (const _transaction of batches(counted())) transactionCount += 1
+  const perKey = async function* (): AsyncGenerator<readonly Operation[]> {
+    for await (const key of keys()) yield stepFor(key, replace).operations
+  }
+  const transactions = (): AsyncIterable<readonly Operation[]> => batches(perKey())
+  return { transactions, transactionCount, writtenKeys, unchangedKeys, conflicts, overflows }
+}
+
+/** More of them are of no use to who mends them. */
+function note(problems: string[], problem: string): void {
+  if (problems.length < problemsMax) problems.push(problem)
+}
+
+/** What is to be done about one key. */
+interface Step {
+  readonly operations: readonly Operation[]
+  readonly conflict?: string
+  readonly overflow?: string
+}
+
+function stepFor({ wanted, present }: WantedKey, replace: boolean): Step {
+  if (present !== undefined && present.type !== wanted.type && !replace) {
+    const conflict = `${JSON.stringify(wanted.key)} is a ${present.type}, not a ${wanted.type}`
+    return { operations: [], conflict }
+  }
+  const operations = operationsFor(wanted, present)
+  if (!operations.some(isBeyondIncrement)) return { operations }
+  const [name, is, wants] = [wanted.key, present?.value, wanted.value].map(value => JSON.stringify(value))
+  return { operations: [], overflow: `${name} is ${is}, too far from ${wants} for one increment` }
 }
 
 function isBeyondIncrement(operation: Operation): boolean {
@@ -98,28 +130,29 @@ function identityOf(value: JsonValue): string {
   return toHex(encodeValue(value))
 }
 
-function batches(perKey: readonly (readonly Operation[])[]): Operation[][] {
-  const all: Operation[][] = []
+async function* batches(perKey: AsyncIterable<readonly Operation[]>): AsyncGenerator<readonly Operation[]> {
   let open: Operation[] = []
   let bytes = 0
-  const makeRoom = (count: number, size: number): void => {
+  /** The transaction that has to end, because so much more does not fit. */
+  const makeRoom = (count: number, size: number): readonly Operation[][] => {
     const fits = open.length + count <= transactionOperationsMax && bytes + size <= transactionBytesMax
-    if (fits || open.length === 0) return
-    all.push(open)
+    if (fits || open.length === 0) return []
+    const full = open
     ;[open, bytes] = [[], 0]
+    return [full]
   }
-  for (const operations of perKey) {
+  for await (const operations of perKey) {
     const sizes = operations.map(operation => Buffer.byteLength(JSON.stringify(operation)))
-    makeRoom(
+    yield* makeRoom(
       operations.length,
       sizes.reduce((sum, size) => sum + size, 0),
     )
     for (const [index, operation] of operations.entries()) {
       const size = sizes[index] as number
-      makeRoom(1, size)
+      yield* makeRoom(1, size)
       open.push(operation)
       bytes += size
     }
   }
-  return open.length === 0 ? all : [...all, open]
+  if (open.length > 0) yield open
 }

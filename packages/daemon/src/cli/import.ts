@@ -1,22 +1,24 @@
 /**
  * `lattice import`: makes keys read as an export says, or takes in a snapshot of the earlier system.
  *
- * Nothing is written before the whole file has been found good. What is written are ordinary transactions, so
- * an import that was cut off is simply run again: keys that read as wanted are left alone.
+ * Nothing is written before the whole file has been found good: it is read once and set aside until then, so
+ * that it does not matter what becomes of it meanwhile. What is written are ordinary transactions, so an
+ * import that was cut off is simply run again: keys that read as wanted are left alone.
  */
 import type { Command } from 'commander'
 
 import { counted } from '../counted.ts'
 import { CliError, exitCodes } from './exit.ts'
-import { keysOf, parseExport, problemsMax, readExportedKey, type ExportedKey } from './exported-keys.ts'
+import { problemsMax, readExportedKey } from './exported-keys.ts'
 import { planImport, type ImportPlan } from './import-plan.ts'
-import { readInput } from './input.ts'
+import { readInput, readInputLines } from './input.ts'
 import { print, printJson } from './io.ts'
 import type { CliIo } from './io.ts'
 import { readLegacySnapshot } from './legacy-snapshot.ts'
-import { stepper } from './progress.ts'
+import { stepper, type Step } from './progress.ts'
 import type { Register } from './register.ts'
 import { calling, openSession, withRemote, type Session } from './session.ts'
+import { WantedKeys } from './wanted-keys.ts'
 
 interface Options {
   readonly legacy?: boolean
@@ -42,14 +44,18 @@ export const registerImport: Register = (program, { io, run }) => {
       if (options.acceptRootMismatch === true && options.legacy !== true)
         throw new CliError(exitCodes.usage, '--accept-root-mismatch is for snapshots: add --legacy')
       const session = openSession(self, io, 0)
-      const text = await readInput(io, file)
-      const source = options.legacy === true ? fromLegacy(text, options) : fromExport(text)
+      using wanted = new WantedKeys()
+      const step = stepper(io, session.json)
+      const add = options.legacy === true ? addLegacy : addExport
+      const source = await step('read the file', () => add(io, file, wanted, options))
       if (!session.json && source.notes.length > 0) print(io, ...source.notes)
-      const present = await presentKeys(session, source.keys)
-      const plan = planImport(source.keys, present, options.replace === true)
+      const plan = await step('compare it with the node', async () => {
+        await calling(session, client => wanted.addPresent(client.exportLines()))
+        return planImport(() => wanted.all(io.signal), options.replace === true)
+      })
       refuseUnfit(plan)
       const isRehearsed = options.dryRun === true
-      const root = isRehearsed ? null : await apply(plan, session, io)
+      const root = isRehearsed ? null : await apply(plan, session, io, step)
       tell(io, session, { plan, root, source, isRehearsed })
       return exitCodes.ok
     }),
@@ -57,25 +63,24 @@ export const registerImport: Register = (program, { io, run }) => {
 }
 
 interface Source {
-  readonly keys: readonly ExportedKey[]
   /** For people, before anything is written. */
   readonly notes: readonly string[]
   /** For machines, beside the outcome. */
   readonly facts: Readonly<Record<string, unknown>>
 }
 
-function fromExport(text: string): Source {
-  const { keys, problems } = parseExport(text)
+async function addExport(io: CliIo, file: string, wanted: WantedKeys): Promise<Source> {
+  const problems = await wanted.addExport(readInputLines(io, file))
   if (problems.length > 0)
     throw new CliError(exitCodes.failed, problems.join('\n'), {
       hint: 'nothing was written; mend these lines',
     })
-  return { keys, notes: [], facts: {} }
+  return { notes: [], facts: {} }
 }
 
 /** Both roots are always told: in snapshots known to us they differ, and nobody should learn that later. */
-function fromLegacy(text: string, options: Options): Source {
-  const snapshot = readLegacySnapshot(text)
+async function addLegacy(io: CliIo, file: string, wanted: WantedKeys, options: Options): Promise<Source> {
+  const snapshot = readLegacySnapshot(await readInput(io, file))
   if ('problem' in snapshot)
     throw new CliError(exitCodes.failed, `this is no snapshot of the earlier system: ${snapshot.problem}`, {
       hint: 'nothing was written; mend the file',
@@ -92,20 +97,18 @@ function fromLegacy(text: string, options: Options): Source {
       hint,
     })
   }
-  const read = items.map(({ key, value }) => ({
-    key,
-    found: readExportedKey({ key, type: 'register', value }),
-  }))
-  const keys = read.flatMap(({ found }) => (typeof found === 'string' ? [] : [found]))
-  const problems = read.flatMap(({ key, found }) =>
-    typeof found === 'string' ? [`${JSON.stringify(key)}: ${found}`] : [],
-  )
+  const problems: string[] = []
+  for (const { key, value } of items) {
+    const found = readExportedKey({ key, type: 'register', value })
+    if (typeof found === 'string') problems.push(`${JSON.stringify(key)}: ${found}`)
+    else wanted.add(found)
+  }
   if (problems.length > 0)
     throw new CliError(exitCodes.failed, problems.slice(0, problemsMax).join('\n'), {
       hint: 'nothing was written; mend these keys of the file',
     })
   const facts = { legacy_root_in_file: rootInFile ?? null, legacy_root_recomputed: rootRecomputed }
-  return { keys, notes: roots, facts }
+  return { notes: roots, facts }
 }
 
 /** What cannot be made to read as wanted, before anything is written. */
@@ -122,29 +125,22 @@ function refuseUnfit({ conflicts, overflows }: ImportPlan): void {
   })
 }
 
-async function presentKeys(
-  session: Session,
-  wanted: readonly ExportedKey[],
-): Promise<ReadonlyMap<string, ExportedKey>> {
-  const names = new Set(wanted.map(({ key }) => key))
-  return calling(session, client => keysOf(client.exportLines(), names))
-}
-
-async function apply(plan: ImportPlan, session: Session, io: CliIo): Promise<string | null> {
-  const step = stepper(io, session.json)
+async function apply(plan: ImportPlan, session: Session, io: CliIo, step: Step): Promise<string | null> {
   return step('write', async progress => {
     let root: string | null = null
-    for (const [index, operations] of plan.transactions.entries()) {
-      progress(`transaction ${index + 1} of ${plan.transactions.length}`)
-      try {
+    let done = 0
+    try {
+      for await (const operations of plan.transactions()) {
+        progress(`transaction ${done + 1} of ${plan.transactionCount}`)
         const receipt = await calling(session, client =>
           client.transact({ body: { operations: [...operations] } }),
         )
         root = receipt.merkle_root
-      } catch (error) {
-        tellHowFar(io, index, plan.transactions.length)
-        throw error
+        done += 1
       }
+    } catch (error) {
+      tellHowFar(io, done, plan.transactionCount)
+      throw error
     }
     return root
   })
@@ -166,8 +162,8 @@ interface Outcome {
 }
 
 function tell(io: CliIo, session: Session, { plan, root, source, isRehearsed }: Outcome): void {
-  const { writtenKeys, unchangedKeys, transactions } = plan
-  const counts = { written: writtenKeys, unchanged: unchangedKeys, transactions: transactions.length }
+  const { writtenKeys, unchangedKeys, transactionCount } = plan
+  const counts = { written: writtenKeys, unchanged: unchangedKeys, transactions: transactionCount }
   const facts = { dry_run: isRehearsed, ...counts, merkle_root: root, ...source.facts }
   if (session.json) printJson(io, { schema: 'lattice.import/v1', ...facts })
   else {

@@ -1,0 +1,50 @@
+/**
+ * What is too much for memory: a database of SQLite without a name, private, in the directory for temporary
+ * files, and gone with the process. Little never comes to a disk.
+ */
+import { DatabaseSync } from 'node:sqlite'
+import { setImmediate as breathe } from 'node:timers/promises'
+
+import { sentence } from '../failure.ts'
+import { sqliteResult } from '../sqlite-error.ts'
+import { CliError, exitCodes } from './exit.ts'
+
+/** Memory for its pages, and for sorting. */
+const cacheKiB = 16 * 1024
+
+/** So many rows are read or written at once: some milliseconds. */
+const rowsAtOnce = 500
+
+/** SQLITE_IOERR, _FULL and _CANTOPEN. */
+const diskResults: readonly number[] = [10, 13, 14]
+
+/** Opens one with these tables. */
+export function openScratch(tables: string): DatabaseSync {
+  const database = new DatabaseSync('')
+  // Nothing is ever taken back, and nothing is to outlive the process.
+  database.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF`)
+  database.exec(`${tables}; BEGIN`)
+  return database
+}
+
+/** Does `work` on one; a disk without room ends the command. */
+export function onScratch<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!diskResults.includes((sqliteResult(error) ?? 0) & 0xff)) throw error
+    const message = `no disk takes what is too much for memory: ${sentence(error)}`
+    throw new CliError(exitCodes.failed, message, { hint: 'name a directory of a larger disk in TMPDIR' })
+  }
+}
+
+/** The same rows; until `signal` fires, which may happen between any two of them. */
+export async function* leisurely<T>(rows: Iterator<T>, signal: AbortSignal): AsyncGenerator<T> {
+  for (let count = 1; ; count += 1) {
+    const next = onScratch(() => rows.next())
+    if (next.done === true) return
+    yield next.value
+    if (count % rowsAtOnce === 0) await breathe()
+    signal.throwIfAborted()
+  }
+}
