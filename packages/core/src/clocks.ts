@@ -20,7 +20,7 @@ export const clocksApartMs = 60_000
 export interface ClockTrouble {
   /** The greatest difference, in ms. */
   readonly apartMs: number
-  /** Whose, by how much, and which way: sentences. */
+  /** Whose, by how much, and which way: a sentence or more, without the last full stop. */
   readonly text: string
 }
 
@@ -33,13 +33,13 @@ export function clockTroubleOf({
     .map(peer => ({ name: nameOf(peer), byMs: peer.clockAheadMs ?? 0 }))
     .filter(({ byMs }) => byMs > aheadMs || byMs < -behindMs)
   if (wrong.length > 0) {
-    const text = wrong.map(({ name, byMs }) => `The clock of ${name} is ${differenceOf(byMs)} this one.`)
-    return { apartMs: Math.max(...wrong.map(({ byMs }) => Math.abs(byMs))), text: text.join(' ') }
+    const text = wrong.map(({ name, byMs }) => `The clock of ${name} is ${differenceOf(byMs)} this one`)
+    return { apartMs: Math.max(...wrong.map(({ byMs }) => Math.abs(byMs))), text: text.join('. ') }
   }
   if (clockLeadMs <= aheadMs) return undefined
   const text =
     `The newest stamp here is ${differenceOf(clockLeadMs)} this clock, ` +
-    'which was set back, or somebody else’s was ahead.'
+    'which was set back, or another was ahead'
   return { apartMs: clockLeadMs, text }
 }
 

@@ -159,7 +159,7 @@ function clocksDiffer(node: Facts, at: Instant): Warning[] {
     {
       code: 'clocks-differ',
       title: 'Clocks differ',
-      text: `${trouble.text} Of two writes to one key that with the later stamp stays.`,
+      text: `${trouble.text}. Of two writes to one key that with the later stamp stays.`,
       severity: trouble.apartMs < clocksApartMs ? 'low' : 'medium',
       sinceWall: at.wall,
       timeToVisibleMs: 0,

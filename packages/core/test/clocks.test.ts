@@ -108,9 +108,9 @@ describe('the clock of this node', () => {
     const ahead = (name: string | undefined, clockAheadMs: number) =>
       ({ nodeId: 'ab'.repeat(32), name, clockAheadMs }) as PeerStatus
     const textOf = (...peers: PeerStatus[]) => clockTroubleOf({ peers, clockLeadMs: 4_000 })?.text
-    expect(textOf(ahead('node2', 4_000))).toBe('The clock of node2 is 4 s ahead of this one.')
+    expect(textOf(ahead('node2', 4_000))).toBe('The clock of node2 is 4 s ahead of this one')
     expect(textOf(ahead('node2', 600_000), ahead('node3', -3), ahead(undefined, -86_400_000))).toBe(
-      'The clock of node2 is 10 min ahead of this one. The clock of abababab is 24 h behind this one.',
+      'The clock of node2 is 10 min ahead of this one. The clock of abababab is 24 h behind this one',
     )
     expect(textOf(ahead('node2', 900))).toMatch(/^The newest stamp here/)
   })

@@ -81,7 +81,7 @@ function clockHealth(status: NodeStatus): ComponentHealth {
   const trouble = clockTroubleOf(status)
   const known = status.peers.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])
   if (trouble !== undefined) {
-    const more = { value: trouble.apartMs / 1000, unit: 'seconds' }
+    const more = { value: Math.round(trouble.apartMs) / 1000, unit: 'seconds' }
     return (trouble.apartMs < clocksApartMs ? ok : weak)(trouble.text, more)
   }
   if (known.length === 0) return { status: 'unknown', reason: 'no other clock to compare this one with' }
