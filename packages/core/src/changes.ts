@@ -13,9 +13,9 @@ interface Staged extends NewRow {
   readonly entry: VerifiedEntry
 }
 
-/** A committed row that goes without a successor. */
+/** A committed row that goes without a successor, or gives its place to an earlier entry. */
 export interface DroppedRow extends Row {
-  /** It was disowned: readers may have seen it until now. */
+  /** It was disowned, or gives way: readers may have seen it until now. */
   readonly wasAlive: boolean
 }
 
@@ -67,7 +67,13 @@ export function changesOf<T extends Staged>(parts: ChangeParts<T>): Changes<T> {
     const change = { key, before: summaryOf(rows.map(storedEntry)), after: () => summaryOf(slots) }
     if (rows.length === 0) return change
     const places = new Set(slots.map(({ slot }) => slot))
-    for (const row of rows) if (!places.has(row.slot)) drops.push({ ...row, wasAlive: disowned.has(row.seq) })
+    const coming = new Map(staged.get(key)?.map(({ slot, entry }) => [slot, entry.version]))
+    for (const row of rows) {
+      const version = coming.get(row.slot)
+      const givesWay = version !== undefined && version < storedEntry(row).version
+      if (givesWay || !places.has(row.slot))
+        drops.push({ ...row, wasAlive: givesWay || disowned.has(row.seq) })
+    }
     return change
   })
   const stillborn = parts.staged.filter(({ entry }) => gone.has(entry))

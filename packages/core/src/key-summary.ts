@@ -64,8 +64,9 @@ export function follow(
   isTied = false,
 ): KeySummary | undefined {
   const { floor, hasWhole, leastBase } = summary
-  // A delete changes what all others come to. What is silenced as it comes is rare.
+  // A delete changes what all others come to. What is silenced as it comes is rare, and so is an earlier one.
   if (entry.slot === wholeKey || entry.base < floor) return undefined
+  if (old !== undefined && compareEntries(entry, old) < 0) return undefined
   // It may have been the last one that remembered so little.
   if (old !== undefined && old.base === leastBase && entry.base > old.base) return undefined
   const wasTop = summary.top?.slot === entry.slot

@@ -3,7 +3,7 @@
  * lost something, or was away meanwhile. It then takes everything, drops what settled peers do not have, and
  * vouches for nothing until it has agreed with one that knows.
  */
-import type { VerifiedEntry } from './entry.ts'
+import { compareEntries, type Entry, type VerifiedEntry } from './entry.ts'
 import { holdersOf } from './horizon.ts'
 import { amnesiaFact, type Store } from './ports.ts'
 import type { NodeId, Version } from './units.ts'
@@ -102,6 +102,19 @@ export class Recovery {
    */
   hasEnded(version: Version, settled: Version, horizon: Version): boolean {
     return !this.#isUnderWay && version <= horizon && settled < horizon
+  }
+
+  /**
+   * Whether an entry takes its place from the one that stands there. A later one does; and over what was
+   * written at or below the horizon while this node was away, whatever one has there who was not: that one
+   * refuses the other.
+   * @param settled the horizon that who offers it vouches for
+   * @param horizon the staged or the committed one
+   */
+  replaces(entry: Entry, present: Entry | undefined, settled: Version, horizon: Version): boolean {
+    const order = present === undefined ? 1 : compareEntries(entry, present)
+    const isKnown = this.#isUnderWay && settled >= horizon && (present?.version ?? 0n) <= horizon
+    return order > 0 || (order < 0 && isKnown)
   }
 
   #hasLost(): boolean {

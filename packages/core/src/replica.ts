@@ -10,7 +10,7 @@ import { uintToBytes } from './bytes.ts'
 import { changesOf, type Changes } from './changes.ts'
 import { CheckedRows } from './checked-rows.ts'
 import { Deferred, dueWall, waitingFact } from './deferred.ts'
-import { compareEntries, type Entry, type EntryContent, type VerifiedEntry } from './entry.ts'
+import type { Entry, EntryContent, VerifiedEntry } from './entry.ts'
 import { assert, LatticeError } from './errors.ts'
 import type { HybridClock } from './hlc.ts'
 import { horizonContent, horizonKey, type Holders } from './horizon.ts'
@@ -202,7 +202,8 @@ export class Replica {
    */
   isNews(entry: Entry, settled: Version = 0n): boolean {
     if (this.#isEnded(entry, settled, this.horizon) || this.deferred.has(entry)) return false
-    return beats(entry, this.#winners.committedEntry(entry.key, entry.slot))
+    const present = this.#winners.committedEntry(entry.key, entry.slot)
+    return this.#recovery.replaces(entry, present, settled, this.horizon)
   }
 
   /**
@@ -355,7 +356,8 @@ export class Replica {
     }
     if (this.#isEnded(entry, settled, this.#recovery.stagedHorizon)) return 'ended'
     if (this.deferred.has(entry)) return 'held'
-    if (!beats(entry, this.#winners.current(entry.key, entry.slot))) return 'held'
+    const present = this.#winners.current(entry.key, entry.slot)
+    if (!this.#recovery.replaces(entry, present, settled, this.#recovery.stagedHorizon)) return 'held'
     if (dueWall(entry) > wall) {
       this.deferred.add(entry, origin)
       return 'deferred'
@@ -391,8 +393,4 @@ export class Replica {
     const parts = { staged, disowned, newest: this.#committedSeq, horizon, due, quarantine: this.quarantine }
     return changesOf({ ...parts, winners: this.#winners })
   }
-}
-
-function beats(entry: Entry, other: Entry | undefined): boolean {
-  return other === undefined || compareEntries(entry, other) > 0
 }

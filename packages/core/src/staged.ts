@@ -26,7 +26,7 @@ export interface StagedRow extends NewRow {
 /** What a commit has changed. */
 export interface Committed {
   readonly rows: readonly StagedRow[]
-  /** Rows that have gone without a successor. */
+  /** Rows that have gone without a later one in their place. */
   readonly drops: readonly DroppedRow[]
   /** The keys of all these. */
   readonly keys: readonly KeyChange[]

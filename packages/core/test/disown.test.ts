@@ -1,10 +1,11 @@
 /** A member that was away while deletes ended drops what has ended, wherever its journal stands; no more. */
 import { expect, it } from '@jest/globals'
-import { versionAt, type HorizonReport, type Message, type Version } from '@lattice/core'
+import { versionAt, type HorizonReport, type Message, type VerifiedEntry, type Version } from '@lattice/core'
 import { createMemoryStore, testWall } from '@lattice/core/testing'
 import { Composer } from '../src/exchange.ts'
 import { createPeer } from '../src/peers.ts'
 import { openDescent } from '../src/reconcile.ts'
+import { tidings } from '../src/tidings.ts'
 import { storedEntry } from '../src/winners.ts'
 import { alice, bob, carol, sha256 } from './crypto.ts'
 import { commit, life, openReplica, rootOf, write, type TestReplica } from './replicas.ts'
@@ -73,6 +74,36 @@ it('but not for one that knows of no more than the horizon before that', async (
   expect(given(second, { horizon: reportOf(first) })).toBe(2)
   expect(given(second)).toBe(1)
   expect([...away.replica.batches.forming.disowned.values()].map(({ key }) => key)).toEqual(['alive'])
+})
+
+it('and what it had written itself gives way to what they have there, is told as dropped, and is no news again', async () => {
+  const [settled, away] = [alice, carol].map((signer, at) =>
+    openReplica(signer, createMemoryStore({ incarnation: life(at + 1) })),
+  ) as [TestReplica, TestReplica]
+  const horizon = versionAt(testWall + 5_000)
+  const entriesOf = ({ store }: TestReplica): VerifiedEntry[] => store.after(0, 99).map(storedEntry)
+  for (const key of ['old', 'new']) await write(settled, [{ op: 'put', key, value: 'shared' }])
+  away.replica.offer(entriesOf(settled), 'p2p', laterWall)
+  await commit(away)
+  await write(away, [{ op: 'put', key: 'old', value: 'alone' }], testWall + 1)
+  await write(away, [{ op: 'put', key: 'new', value: 'alone' }], testWall + 9_000)
+  settled.replica.propose(horizon, new Map([[alice.nodeId, life(1)]]))
+  await commit(settled)
+  const offer = (vouched: Version): unknown =>
+    away.replica.offer(entriesOf(settled), 'p2p', laterWall, vouched).slice(0, 2)
+  expect(offer(0n)).toEqual(['held', 'held'])
+  const [old] = entriesOf(settled) as [VerifiedEntry]
+  await commit(away)
+  expect([away.replica.isNews(old), away.replica.isNews(old, horizon)]).toEqual([false, true])
+  expect(offer(horizon)).toEqual(['staged', 'held'])
+  await away.store.commit(away.replica.seal())
+  const told = tidings(away.replica.committed(), away.replica)
+  expect(told.at(-1)).toMatchObject({ level: 'warn', fields: { ended: 0, endedWhileAway: 1 } })
+  expect(['old', 'new'].map(key => away.replica.read(key)?.value)).toEqual(['shared', 'alone'])
+  expect(offer(horizon)).toEqual(['held', 'held'])
+  expect(away.replica.isNews(old, horizon)).toBe(false)
+  const reopened = openReplica(carol, createMemoryStore({ image: away.store.image }))
+  expect(rootOf(reopened)).toBe(rootOf(away))
 })
 
 it('but never the horizon itself, which gives way to a later one only', async () => {

@@ -8,13 +8,16 @@ import { follow, knownDeletes, summaryOf } from '../src/key-summary.ts'
 import { alice, bob, sha256 } from './crypto.ts'
 import { entryOf } from './replicas.ts'
 
-/** Joins entries one after the other; how often the summary could be followed, and how often not. */
+/**
+ * Puts entries in their places one after the other, earlier ones over later ones, too; how often the summary
+ * could be followed, and how often not.
+ */
 function followAll(entries: readonly Entry[]): { followed: number; looked: number } {
   const slots = new Map<string, Entry>()
   const times = { followed: 0, looked: 0 }
   for (const entry of entries) {
     const old = slots.get(entry.slot)
-    if (old !== undefined && compareEntries(entry, old) <= 0) continue
+    if (old !== undefined && compareEntries(entry, old) === 0) continue
     const before = summaryOf([...slots.values()])
     slots.set(entry.slot, entry)
     const after = follow(before, old, entry)

@@ -75,3 +75,22 @@ it('keeps what was rewritten while it was away until it has what it was rewritte
   expect(away.replica.isRecovering).toBe(false)
   expect(seen).toEqual(new Set([-30, -10]))
 })
+
+it('gives up what it had written alone and nobody takes any more, for what the others have there', async () => {
+  const pair = new EnginePair([
+    { signer: alice, aheadMs: 0, dials: true },
+    { signer: bob, aheadMs: 0, dials: false },
+  ])
+  const [{ engine, store }, { engine: away }] = pair.nodes
+  const written = (minutes: number): VerifiedEntry[] =>
+    Array.from({ length: 10 }, (_, at) =>
+      entryOf({ key: `key${at}`, tick: minutes * minute * 65_536 + at, value: encodeValue(minutes) }, carol),
+    )
+  await pair.announce(1, carol.nodeId, written(-25))
+  await pair.announce(0, carol.nodeId, written(-30))
+  engine.replica.propose(versionAt(testWall - 20 * minute), new Map([[alice.nodeId, store.incarnation]]))
+  await pair.start()
+  await pair.pass(15 * minute)
+  expect([away.replica.isRecovering, away.replica.trie.root()]).toEqual([false, engine.replica.trie.root()])
+  expect(away.replica.read('key0')?.value).toBe(-30)
+})
