@@ -135,6 +135,9 @@ function rowPromises(open: Open): void {
     expect(store.keys('', '', 10)).toEqual(['b', 'c', 'd'])
     expect(store.slots('b').map(row => row.seq)).toEqual([6])
     expect(store.after(0, 10).map(row => row.seq)).toEqual([4, 5, 6])
+    await store.commit(testBatch([testRow(7, 'b')], {}, [6]))
+    expect(store.slots('b').map(row => row.seq)).toEqual([7])
+    expect(plainLeaves(store.leaves()).map(leaf => leaf.seq)).toEqual([4, 5, 7])
   })
 
   it('takes hostile keys as plain data', async () => {
