@@ -1,5 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { defaultParams, LatticeError, type Instant, type NodeEvent } from '@lattice/core'
+import {
+  defaultParams,
+  LatticeError,
+  uintToBytes,
+  versionAt,
+  type Instant,
+  type NodeEvent,
+} from '@lattice/core'
 import { createMemoryNetwork, createMemoryStore, createVirtualClock } from '@lattice/core/testing'
 import { identityFromSeed } from '../src/host/identity.ts'
 import { createFederation, rootsEqual, type Federation } from './federation.ts'
@@ -286,7 +293,7 @@ it('forgets answers to Idempotency-Keys that stand behind thousands of younger o
     return fact
   }
   const { wall } = clock.now()
-  const facts = new Map<string, Uint8Array>()
+  const facts = new Map<string, Uint8Array>([['clock', uintToBytes(versionAt(wall))]])
   for (let at = 0; at < 3_000; at++) facts.set(nameOf(at), factOf(at < 2_000 ? wall : wall - 2 * 86_400_000))
   await store.commit({ rows: [], drops: [], facts })
   const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')
