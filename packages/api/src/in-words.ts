@@ -16,6 +16,9 @@ const kinds: Readonly<Record<string, string>> = {
 /** Longest value that is told back: enough to recognise it. */
 const toldCharsMax = 40
 
+/** Unknown names that are told. */
+const namesMax = 5
+
 /** To be passed where something is checked. Words that a schema has of its own stay as they are. */
 export const inWords = { error: (issue: Issue): string | undefined => wordsFor(issue) }
 
@@ -38,7 +41,7 @@ function wordsFor(issue: Issue): string | undefined {
     case 'invalid_union':
       return wordsForUnion(issue)
     case 'unrecognized_keys':
-      return `unknown ${issue.keys.length === 1 ? 'name' : 'names'} ${issue.keys.map(told).join(', ')}`
+      return `unknown ${issue.keys.length === 1 ? 'name' : 'names'} ${first(issue.keys)}`
     case 'too_big':
       return `must ${amount(issue.origin, 'at most', issue.maximum)}`
     case 'too_small':
@@ -65,9 +68,15 @@ function wordsForUnion(issue: Extract<Issue, { code: 'invalid_union' }>): string
 }
 
 function amount(origin: string, bound: string, limit: number | bigint): string {
-  const units: Readonly<Record<string, string>> = { array: 'in it', string: 'characters' }
+  const units: Readonly<Record<string, string>> = { array: 'item', string: 'character' }
   const unit = units[origin]
-  return unit === undefined ? `be ${bound} ${limit}` : `have ${bound} ${limit} ${unit}`
+  const ending = Number(limit) === 1 ? '' : 's'
+  return unit === undefined ? `be ${bound} ${limit}` : `have ${bound} ${limit} ${unit}${ending}`
+}
+
+/** A hostile request may have any number of them. */
+function first(names: readonly string[]): string {
+  return names.slice(0, namesMax).map(told).join(', ') + (names.length > namesMax ? ', …' : '')
 }
 
 function oneOf(values: readonly unknown[]): string {

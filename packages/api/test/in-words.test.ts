@@ -38,8 +38,8 @@ describe('in a transaction', () => {
   })
 
   it.each([
-    [[], ['operations: must have at least 1 in it']],
-    [Array(1001).fill({ op: 'delete', key: 'a' }), ['operations: must have at most 1000 in it']],
+    [[], ['operations: must have at least 1 item']],
+    [Array(1001).fill({ op: 'delete', key: 'a' }), ['operations: must have at most 1000 items']],
     [{ op: 'delete', key: 'a' }, ['operations: must be a list, not an object']],
   ])('the list itself (%#)', (operations, told) => {
     expect(faults(transactionSchema, { operations })).toEqual(told)
@@ -48,6 +48,11 @@ describe('in a transaction', () => {
   it('what stands there is told back only as far as one needs to recognise it', () => {
     const [told] = faults(transactionSchema, { operations: 'x'.repeat(1000) })
     expect(told).toBe(`operations: must be a list, not "${'x'.repeat(39)}…`)
+    const strange = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`n${at}`, at]))
+    const put = { op: 'put', key: 'a', value: 1, ...strange }
+    expect(faults(transactionSchema, { operations: [put] })).toEqual([
+      'operations[0]: unknown names "n0", "n1", "n2", "n3", "n4", …',
+    ])
   })
 })
 
