@@ -58,6 +58,20 @@ it('what it writes is read by tar and by itself, member by member', async () => 
   expect(await read(bytes)).toEqual(['a=first', `b=${'x'.repeat(1_000_000)}`, `c=${'\0'.repeat(512)}`])
 })
 
+it('a member that is too large for its header is refused, and not written as a smaller one', async () => {
+  fs.writeFileSync(at('huge'), '')
+  const first = async (bytes: number): Promise<Uint8Array | undefined> => {
+    // Takes no room on the disk.
+    fs.truncateSync(at('huge'), bytes)
+    const pieces = tarOf([{ name: 'huge', from: { file: at('huge') } }], 0)
+    const header = await pieces.next()
+    await pieces.return(undefined)
+    return header.value as Uint8Array | undefined
+  }
+  expect((await first(2 ** 36 - 1))?.length).toBe(512)
+  await expect(first(2 ** 36)).rejects.toThrow('huge is larger than an archive can hold, which is 64 GiB')
+})
+
 it('a member cut short, a size that lies, a changed header or no end is refused as a whole', async () => {
   const bytes = await written()
   const sized = Buffer.from(bytes)

@@ -34,6 +34,8 @@ const field = {
   type: [156, 1],
   magic: [257, 6],
 } as const
+/** Twelve octal digits of a size hold less than this; one more would run into the next field. */
+const memberBytesEnd = 8 ** 12
 /** Type flag of a plain file; anything else is none of ours. */
 const plainFile = '0'
 
@@ -86,6 +88,7 @@ async function* contentOf(path: string, bytes: number): AsyncGenerator<Uint8Arra
 }
 
 function headerOf(name: string, bytes: number, mtime: number): Uint8Array {
+  if (bytes >= memberBytesEnd) throw new Error(`${name} is larger than an archive can hold, which is 64 GiB`)
   const head = Buffer.alloc(blockBytes)
   const digits = (value: number, at: number, length: number): void => {
     head.write(value.toString(8).padStart(length - 1, '0'), at, 'ascii')
