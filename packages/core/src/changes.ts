@@ -64,13 +64,14 @@ export function changesOf<T extends Staged>(parts: ChangeParts<T>): Changes<T> {
     const ended = isEnding ? endingsOf(joined).filter(({ at }) => at <= horizon) : []
     for (const { entry } of ended) gone.add(entry)
     const slots = gone.size === 0 ? joined : joined.filter(entry => !gone.has(entry))
-    const change = { key, before: summaryOf(rows.map(storedEntry)), after: () => summaryOf(slots) }
+    const present = rows.map(storedEntry)
+    const change = { key, before: summaryOf(present), after: () => summaryOf(slots) }
     if (rows.length === 0) return change
     const places = new Set(slots.map(({ slot }) => slot))
     const coming = new Map(staged.get(key)?.map(({ slot, entry }) => [slot, entry.version]))
-    for (const row of rows) {
+    for (const [index, row] of rows.entries()) {
       const version = coming.get(row.slot)
-      const givesWay = version !== undefined && version < storedEntry(row).version
+      const givesWay = version !== undefined && version < (present[index] as Entry).version
       if (givesWay || !places.has(row.slot))
         drops.push({ ...row, wasAlive: givesWay || disowned.has(row.seq) })
     }

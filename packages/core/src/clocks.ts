@@ -4,7 +4,7 @@
  * Replicas agree whatever their clocks show, but of two writes the one with the later stamp stays: a clock
  * that goes wrong is worth a word long before its entries have to wait.
  */
-import { nameOf } from './names.ts'
+import { peerName } from './names.ts'
 import type { NodeStatus } from './status.ts'
 
 /** So far ahead is told, in ms. The way of a message makes its sender look late, and never early. */
@@ -30,7 +30,7 @@ export function clockTroubleOf({
   clockLeadMs,
 }: Pick<NodeStatus, 'peers' | 'clockLeadMs'>): ClockTrouble | undefined {
   const wrong = peers
-    .map(peer => ({ name: nameOf(peer), byMs: peer.clockAheadMs ?? 0 }))
+    .map(peer => ({ name: peerName(peer), byMs: peer.clockAheadMs ?? 0 }))
     .filter(({ byMs }) => byMs > aheadMs || byMs < -behindMs)
   if (wrong.length > 0) {
     const text = wrong.map(({ name, byMs }) => `The clock of ${name} is ${differenceOf(byMs)} this one`)

@@ -8,6 +8,7 @@ export { visibleWarnings } from './warnings.ts'
 export * from './bytes.ts'
 export * from './value.ts'
 export * from './clocks.ts'
+export * from './names.ts'
 export * from './hlc.ts'
 export * from './slot.ts'
 export {

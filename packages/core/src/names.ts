@@ -2,6 +2,6 @@
 import type { PeerStatus } from './status.ts'
 
 /** Its name; the head of its id until it has told one. */
-export function nameOf({ name, nodeId }: Pick<PeerStatus, 'name' | 'nodeId'>): string {
+export function peerName({ name, nodeId }: Pick<PeerStatus, 'name' | 'nodeId'>): string {
   return name ?? nodeId.slice(0, 8)
 }

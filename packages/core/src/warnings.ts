@@ -4,7 +4,7 @@
  * `timeToVisibleMs` is never shown (after Tailscale's health warnables).
  */
 import { clocksApartMs, clockTroubleOf } from './clocks.ts'
-import { nameOf } from './names.ts'
+import { peerName } from './names.ts'
 import type { NodeStatus, PeerStatus, Warning } from './status.ts'
 import type { Instant } from './units.ts'
 
@@ -276,7 +276,7 @@ function forced(node: Facts, at: Instant, heartbeatMs: number): Warning {
 
 /** `node1`, `node1 and node3`, `node1, node3 and node4`. */
 function namesOf(peers: readonly PeerStatus[]): string {
-  const names = peers.map(nameOf)
+  const names = peers.map(peerName)
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
 }
 
@@ -285,7 +285,7 @@ function whysOf(peers: readonly PeerStatus[]): string {
   const [first] = peers
   return peers.length === 1 && first !== undefined
     ? first.why
-    : peers.map(peer => `${nameOf(peer)}: ${peer.why}`).join('; ')
+    : peers.map(peer => `${peerName(peer)}: ${peer.why}`).join('; ')
 }
 
 function peersWarnings(node: Facts, heartbeatMs: number): Warning[] {

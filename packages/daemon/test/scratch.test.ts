@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { anyKey, compareUtf8, runsFromEnvironment } from '@lattice/core/testing'
-import { onScratch } from '../src/cli/scratch-database.ts'
+import { onScratch, openScratch } from '../src/cli/scratch-database.ts'
 import { SortedLines } from '../src/cli/sorted-lines.ts'
 
 const { signal } = new AbortController()
@@ -75,12 +75,12 @@ describe('what is too much for memory', () => {
   })
 
   it('ends the command with what to do where there is no room for it', () => {
-    const full = Object.assign(new Error('database or disk is full'), { errcode: 13 })
-    const fail = (error: Error) => () =>
-      onScratch(() => {
-        throw error
-      })
-    expect(fail(full)).toThrow(
+    using database = openScratch('CREATE TABLE line (line TEXT NOT NULL) STRICT')
+    // As if there were no more pages to be had.
+    database.exec('PRAGMA max_page_count = 2')
+    const fill = (): unknown =>
+      onScratch(() => database.prepare('INSERT INTO line VALUES (?)').run('x'.repeat(100_000)))
+    expect(fill).toThrow(
       expect.objectContaining({
         message: 'no disk takes what is too much for memory: database or disk is full',
         hint: 'name a directory of a larger disk in TMPDIR',
@@ -88,6 +88,10 @@ describe('what is too much for memory', () => {
       }),
     )
     const bug = new Error('a bug')
-    expect(fail(bug)).toThrow(bug)
+    const fail = (): never =>
+      onScratch(() => {
+        throw bug
+      })
+    expect(fail).toThrow(bug)
   })
 })

@@ -8,7 +8,7 @@
  */
 import { routes } from '@lattice/api'
 import type { ComponentHealth } from '@lattice/api'
-import { clocksApartMs, clockTroubleOf } from '@lattice/core'
+import { clocksApartMs, clockTroubleOf, peerName } from '@lattice/core'
 import type { NodeStatus, PathKind } from '@lattice/core'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions, P2pInfo, Probe } from './options.ts'
@@ -121,7 +121,7 @@ export function judge(options: HealthOptions): {
   if (ill) return { overall: 'degraded', reason: `${ill}: ${parts[ill].reason}`, parts }
   const unreached = status.peers.filter(peer => peer.path === 'none' && peer.asleep !== true)
   if (unreached.length > 0) {
-    const who = unreached.map(peer => peer.name ?? peer.nodeId.slice(0, 8)).join(', ')
+    const who = unreached.map(peerName).join(', ')
     return { overall: 'degraded', reason: `not in reach: ${who}`, parts }
   }
   const fallback = options.p2p().enabled && status.requested === 'auto' && status.syncMode === 'HTTP'

@@ -1,7 +1,7 @@
 /** `GET /api/lattice/metrics/history`: the built-in history under the names of the contract. */
 import { historyMsMax, historyUnits, routes } from '@lattice/api'
 import type { HistorySeriesName, RouteResult, Routes } from '@lattice/api'
-import type { NodeStatus } from '@lattice/core'
+import { peerName, type NodeStatus } from '@lattice/core'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { invalid } from './problems.ts'
@@ -39,7 +39,7 @@ function labelsOf(
 function namesOf(status: NodeStatus, ownName: string): ReadonlyMap<string, string> {
   return new Map([
     [status.nodeId, ownName],
-    ...status.peers.map(peer => [peer.nodeId, peer.name ?? peer.nodeId.slice(0, 8)] as const),
+    ...status.peers.map(peer => [peer.nodeId, peerName(peer)] as const),
   ])
 }
 
