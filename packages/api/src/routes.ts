@@ -130,7 +130,7 @@ const stateRoutes = {
     path: '/api/lattice/export',
     group: 'state',
     summary:
-      'Every key with type and value, a line each, in no particular order; all of one moment. Refused while ' +
+      'Every key with type and value, a line each, in the order of their UTF-8 bytes; all of one moment. Refused while ' +
       'something is damaged on the disk of this node',
     auth: 'open',
     query: noQuery,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { Response } from 'express'
 import type { Reader } from '../src/http/readers.ts'
 import { createSnapshots } from '../src/http/state-snapshot.ts'
@@ -42,6 +42,35 @@ describe('copies of the state in use', () => {
     await expect(takeAnew(snapshots)).rejects.toMatchObject({ code: 'OVERLOADED' })
     second.release()
     third.release()
+  })
+
+  it('are gone with the last who reads them', async () => {
+    const snapshots = createSnapshots(node, ({ key }) => key)
+    const first = await takeAnew(snapshots)
+    const second = await snapshots.take(reader())
+    expect(second.snapshot).toBe(first.snapshot)
+    first.release()
+    first.release()
+    expect([...second.snapshot.copy.texts()]).toHaveLength(second.snapshot.copy.count)
+    second.release()
+    expect(() => [...second.snapshot.copy.texts()]).toThrow(/finalized|not open/)
+  })
+
+  it('are refused where a change could not be taken in', async () => {
+    const long = new MemoryNode()
+    for (let at = 0; at < 300; at += 1) long.apply([{ op: 'put', key: `k${at}`, value: 1 }])
+    const snapshots = createSnapshots(long, ({ value }) => {
+      if (value === 'unreadable') throw new Error('this change')
+      return 'x'
+    })
+    const untaken = ['no change before the first page', 'unreadable']
+    // On the second page nobody comes by the first key any more.
+    long.beforePage = () => {
+      if (untaken.shift() === 'unreadable') long.apply([{ op: 'put', key: 'k0', value: 'unreadable' }])
+    }
+    await expect(snapshots.take(reader())).rejects.toThrow('this change')
+    long.apply([{ op: 'put', key: 'k0', value: 1 }])
+    expect((await snapshots.take(reader())).snapshot.root).toBe(long.root())
   })
 
   it('may be many while they are small', async () => {
@@ -128,6 +157,22 @@ describe('a whole answer', () => {
     const { texts, writableFinished, destroyed } = await send(2000, pieces)
     expect({ writableFinished, destroyed }).toEqual({ writableFinished: true, destroyed: false })
     expect(texts.map(({ length }) => length)).toEqual([...many.map(({ length }) => length), 0])
+  })
+
+  it('asks for no further piece once its reader has been cut off', async () => {
+    const paced = new PacedReader(0)
+    const asked = jest.fn()
+    const pieces = function* (): Generator<string> {
+      for (const piece of many) {
+        asked()
+        yield piece
+        if (asked.mock.calls.length === 3) paced.destroy()
+      }
+    }
+    await sendPieces(paced as unknown as Response, pieces(), unframed)
+    expect(asked).toHaveBeenCalledTimes(4)
+    await sendPieces(paced as unknown as Response, pieces(), unframed)
+    expect(asked).toHaveBeenCalledTimes(4)
   })
 
   it('is not eked out: who never stalls but takes it at a tenth of that is cut off', async () => {

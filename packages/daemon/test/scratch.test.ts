@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { anyKey, compareUtf8, runsFromEnvironment } from '@lattice/core/testing'
-import { onScratch, openScratch } from '../src/cli/scratch-database.ts'
+import { NoScratchRoom, onScratch, openScratch } from '../src/scratch-database.ts'
 import { SortedLines } from '../src/cli/sorted-lines.ts'
 
 const { signal } = new AbortController()
@@ -74,7 +74,7 @@ describe('what is too much for memory', () => {
     }
   })
 
-  it('ends the command with what to do where there is no room for it', () => {
+  it('ends with what to do where there is no room for it', () => {
     using database = openScratch('CREATE TABLE line (line TEXT NOT NULL) STRICT')
     // As if there were no more pages to be had.
     database.exec('PRAGMA max_page_count = 2')
@@ -84,9 +84,9 @@ describe('what is too much for memory', () => {
       expect.objectContaining({
         message: 'no disk takes what is too much for memory: database or disk is full',
         hint: 'name a directory of a larger disk in TMPDIR',
-        exitCode: 1,
       }),
     )
+    expect(() => fill()).toThrow(NoScratchRoom)
     const bug = new Error('a bug')
     const fail = (): never =>
       onScratch(() => {

@@ -1,6 +1,7 @@
 /** Exit codes (contract §4, after sysexits.h) and the one error that carries them. */
 import { errorCatalog, isLatticeError } from '@lattice/core'
 import type { ErrorCode } from '@lattice/core'
+import { NoScratchRoom } from '../scratch-database.ts'
 
 /** The few exit codes every command keeps to. */
 export const exitCodes = {
@@ -61,6 +62,7 @@ export function describeError(error: unknown): { message: string; code?: string;
   }
   if (isLatticeError(error))
     return { message: error.message, code: error.code, hint: errorCatalog[error.code][1] }
+  if (error instanceof NoScratchRoom) return { message: error.message, hint: error.hint }
   if (Error.isError(error)) return { message: error.message }
   return { message: String(error) }
 }

@@ -174,7 +174,8 @@ function report(error: unknown, json: boolean, io: CliIo): void {
   const lines = message.split('\n').map(visible)
   io.stderr.write(`error: ${lines.join('\n       ')}${code === undefined ? '' : ` [${code}]`}\n`)
   if (hint !== undefined) io.stderr.write(`  try: ${visible(hint)}\n`)
-  if (!(error instanceof CliError) && code === undefined && Error.isError(error)) {
+  const isOurs = error instanceof CliError || code !== undefined || hint !== undefined
+  if (!isOurs && Error.isError(error)) {
     io.stderr.write(`${error.stack ?? ''}\n`)
   }
 }

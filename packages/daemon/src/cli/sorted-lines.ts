@@ -1,5 +1,5 @@
 /** Lines in the order of their keys' UTF-8 bytes, however many there are and however they come. */
-import { leisurely, onScratch, openScratch } from './scratch-database.ts'
+import { leisurely, onScratch, openScratch } from '../scratch-database.ts'
 
 /** Lines with keys. */
 export class SortedLines implements Disposable {

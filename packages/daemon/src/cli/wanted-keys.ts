@@ -1,7 +1,7 @@
 /** The keys that an import is to make read as they stand in its file, however many and in whatever order. */
 import { problemsMax, readLine, toldKey, type ExportedKey } from './exported-keys.ts'
 import type { WantedKey } from './import-plan.ts'
-import { leisurely, onScratch, openScratch } from './scratch-database.ts'
+import { leisurely, onScratch, openScratch } from '../scratch-database.ts'
 
 const tables =
   'CREATE TABLE key (key BLOB PRIMARY KEY, wanted TEXT NOT NULL, present TEXT) STRICT, WITHOUT ROWID'

@@ -24,7 +24,7 @@ export function mountExport(mount: Mount, { node, callerOf }: ExportOptions): vo
       response.set({ ETag: `"${snapshot.root}"`, 'Cache-Control': 'no-cache' }).type('application/jsonl')
       if (isNotModified(request.headers['if-none-match'], snapshot.root)) response.status(304).end()
       else if (request.method === 'HEAD') response.end()
-      else await sendPieces(response, snapshot.members.values(), { before: '', between: '', after: '' })
+      else await sendPieces(response, snapshot.copy.texts(), { before: '', between: '', after: '' })
     } finally {
       release()
     }

@@ -10,15 +10,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { KeyReading } from '@lattice/core'
 import type { LatticeNode } from '../node.ts'
+import { NoScratchRoom } from '../scratch-database.ts'
 import { refuseDamaged } from './damaged-keys.ts'
 import { HttpProblem } from './problems.ts'
 import { Readers, type Reader } from './readers.ts'
+import { StateCopy } from './state-copy.ts'
 
 /** A copy of the state and the root it belongs to. Not changed once made. */
 export interface StateSnapshot {
   readonly root: string
-  /** Key → the key as encoded for this answer. In no particular order. */
-  readonly members: ReadonlyMap<string, string>
+  /** Its keys as they are encoded for this answer. */
+  readonly copy: Pick<StateCopy, 'count' | 'texts'>
 }
 
 /** Keys read at once: a page takes about a millisecond. */
@@ -32,11 +34,11 @@ const copiesMin = 2
 
 /**
  * No further copy is begun while those in use have this many characters, of one or two bytes each: reads are
- * open to strangers, and each of them may hold a copy of his own while the state changes.
+ * open to strangers, and each of them may fill the disk with a copy of his own while the state changes.
  */
 const copiesCharsMax = 64 * 1024 * 1024
 
-/** What a key of a copy takes in memory besides its text, counted as characters. */
+/** What a key of a copy takes besides its text, counted as characters. */
 const memberOverheadChars = 100
 
 /** One key as a member of a JSON object. */
@@ -52,35 +54,52 @@ export interface SnapshotLease {
 
 /** Takes and shares snapshots. */
 export interface Snapshots {
-  /** Rejects with ENTRY_DAMAGED where this would leave something out, with OVERLOADED where too many ask. */
+  /**
+   * Rejects with ENTRY_DAMAGED where this would leave something out, with OVERLOADED where too many ask or no
+   * disk takes a copy.
+   */
   take(reader: Reader): Promise<SnapshotLease>
 }
+
+/** What to do where there is no copy to be had. */
+const pageInstead = 'page it with ?limit= and ?cursor='
 
 /** How one key is written in an answer. */
 export type Encode = (reading: KeyReading) => string
 
-async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapshot> {
-  const members = new Map<string, string>()
+/** Fills `copy`; the root that belongs to it. */
+async function copyState(node: LatticeNode, encode: Encode, copy: StateCopy): Promise<string> {
   /** At any time of the copy: what is back by its end may still be missing from it. */
   const damaged = new Set<string | undefined>()
   const noteDamaged = (): void => node.quarantine.damagedKeys.forEach(key => damaged.add(key))
   const refresh = (key: string): void => {
     const reading = node.read(key)
-    if (reading === undefined) members.delete(key)
-    else members.set(key, encode(reading))
+    if (reading === undefined) copy.delete(key)
+    else copy.set(key, encode(reading))
     noteDamaged()
   }
+  /** Why a change is not in the copy. The node that tells of it is not to fail with us. */
+  let failure: Error | undefined
   const unsubscribe = node.subscribe(event => {
-    if (event.kind === 'change') refresh(event.key)
+    if (event.kind !== 'change' || failure !== undefined) return
+    try {
+      refresh(event.key)
+    } catch (error) {
+      failure = Error.isError(error) ? error : new Error(String(error))
+    }
   })
+  const refuseFailed = (): void => {
+    if (failure !== undefined) throw failure
+    refuseDamaged([...damaged])
+  }
   try {
     let from: string | undefined = ''
     let sliceEnd = performance.now() + sliceMs
     while (from !== undefined) {
       const page = node.list({ prefix: '', from, limit: pageKeys })
       noteDamaged()
-      refuseDamaged([...damaged])
-      for (const reading of page.items) members.set(reading.key, encode(reading))
+      refuseFailed()
+      for (const reading of page.items) copy.set(reading.key, encode(reading))
       from = page.next
       if (from !== undefined && performance.now() > sliceEnd) {
         await nextTurn()
@@ -89,8 +108,8 @@ async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapsh
     }
     return await node.atRest(() => {
       noteDamaged()
-      refuseDamaged([...damaged])
-      return { root: node.status().root, members }
+      refuseFailed()
+      return node.status().root
     })
   } finally {
     unsubscribe()
@@ -98,18 +117,27 @@ async function copyState(node: LatticeNode, encode: Encode): Promise<StateSnapsh
 }
 
 interface CountedCopy extends StateSnapshot {
+  readonly copy: StateCopy
   /** What it takes, in characters. A key that changed while the copy was taken counts as often. */
   readonly chars: number
 }
 
 async function copyCounted(node: LatticeNode, encode: Encode): Promise<CountedCopy> {
   let chars = 0
-  const copy = await copyState(node, reading => {
+  const copy = new StateCopy()
+  const counting = (reading: KeyReading): string => {
     const text = encode(reading)
     chars += text.length + memberOverheadChars
     return text
-  })
-  return { ...copy, chars }
+  }
+  try {
+    const root = await copyState(node, counting, copy)
+    return { root, copy, chars }
+  } catch (error) {
+    copy[Symbol.dispose]()
+    if (!(error instanceof NoScratchRoom)) throw error
+    throw new HttpProblem('OVERLOADED', `${error.message}; ${pageInstead}`)
+  }
 }
 
 /** Makes the source of snapshots of one node, its keys written by `encode`. */
@@ -123,10 +151,7 @@ export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
   const makeRoom = ({ caller }: Reader): void => {
     while (uses.size >= copiesMin && charsInUse() >= copiesCharsMax)
       if (!readers.makeRoom(caller, charsInUse() / uses.size))
-        throw new HttpProblem(
-          'OVERLOADED',
-          'too many callers read the whole state; page it with ?limit= and ?cursor=',
-        )
+        throw new HttpProblem('OVERLOADED', `too many callers read the whole state; ${pageInstead}`)
   }
   const lease = (snapshot: CountedCopy, reader: Reader): SnapshotLease => {
     uses.set(snapshot, (uses.get(snapshot) ?? 0) + 1)
@@ -137,6 +162,7 @@ export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
       else {
         uses.delete(snapshot)
         if (latest === snapshot) latest = undefined
+        snapshot.copy[Symbol.dispose]()
       }
     }
     return { snapshot, release: readers.wait(reader, snapshot.chars, gone) }

@@ -86,13 +86,13 @@ async function sendWhole(
   const { snapshot, release } = await snapshots.take(readerOf(options.callerOf, request, response))
   try {
     if (revalidated(request, response, snapshot.root)) return
-    const count = snapshot.members.size
+    const count = snapshot.copy.count
     const fields = signedFields(options, { root: snapshot.root, stateSize: count, entryCount: count })
     response.type('json')
     if (request.method === 'HEAD') response.end()
     else {
       const [before, after] = frameOf(fields)
-      await sendPieces(response, snapshot.members.values(), { before, between: ',', after })
+      await sendPieces(response, snapshot.copy.texts(), { before, between: ',', after })
     }
   } finally {
     release()

@@ -50,11 +50,13 @@ export async function sendPieces(
     const leftMs = stalledMs + sentChars / charsPerMsMin - (nowMs() - startMs)
     return awaitReader(response, event, Math.max(0, Math.min(stalledMs, Math.floor(leftMs))))
   }
+  if (response.destroyed) return
   for (const { text, isLast } of chunksOf(pieces, frame)) {
-    if (response.destroyed) return
     sentChars += text.length
     if (isLast) response.end(text)
     else if (!response.write(text)) await taken('drain')
+    // Before the next piece: it may have gone with its reader.
+    if (response.destroyed) return
   }
   if (sentChars >= chunkChars && !response.writableFinished) await taken('finish')
 }

@@ -5,12 +5,11 @@
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as breathe } from 'node:timers/promises'
 
-import { sentence } from '../failure.ts'
-import { sqliteResult } from '../sqlite-error.ts'
-import { CliError, exitCodes } from './exit.ts'
+import { sentence } from './failure.ts'
+import { sqliteResult } from './sqlite-error.ts'
 
 /** Memory for its pages, and for sorting. */
-const cacheKiB = 16 * 1024
+const cacheKiBDefault = 16 * 1024
 
 /** So many rows are read or written at once: some milliseconds. */
 const rowsAtOnce = 500
@@ -18,8 +17,14 @@ const rowsAtOnce = 500
 /** SQLITE_IOERR, _FULL and _CANTOPEN. */
 const diskResults: readonly number[] = [10, 13, 14]
 
+/** No disk has room for it. */
+export class NoScratchRoom extends Error {
+  override readonly name = 'NoScratchRoom'
+  readonly hint = 'name a directory of a larger disk in TMPDIR'
+}
+
 /** Opens one with these tables. */
-export function openScratch(tables: string): DatabaseSync {
+export function openScratch(tables: string, cacheKiB = cacheKiBDefault): DatabaseSync {
   const database = new DatabaseSync('')
   // Nothing is ever taken back, and nothing is to outlive the process.
   database.exec(`PRAGMA cache_size = -${cacheKiB}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF`)
@@ -27,14 +32,13 @@ export function openScratch(tables: string): DatabaseSync {
   return database
 }
 
-/** Does `work` on one; a disk without room ends the command. */
+/** Does `work` on one; throws NoScratchRoom where that is so. */
 export function onScratch<T>(work: () => T): T {
   try {
     return work()
   } catch (error) {
     if (!diskResults.includes((sqliteResult(error) ?? 0) & 0xff)) throw error
-    const message = `no disk takes what is too much for memory: ${sentence(error)}`
-    throw new CliError(exitCodes.failed, message, { hint: 'name a directory of a larger disk in TMPDIR' })
+    throw new NoScratchRoom(`no disk takes what is too much for memory: ${sentence(error)}`)
   }
 }
 
