@@ -68,7 +68,7 @@ describe('a node with a damaged entry', () => {
   )
 
   it('refuses it where the root is that of an earlier state, because what came since is lost', async () => {
-    const snapshots = createSnapshots(node.runtime, ({ key }) => key)
+    const snapshots = createSnapshots(node.runtime)
     const reader = { caller: 'any', response: {} as Response }
     const { snapshot } = await snapshots.take(reader)
     const tag = { 'if-none-match': `"${snapshot.root}"` }

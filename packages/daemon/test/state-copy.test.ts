@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { anyKey, compareUtf8, runsFromEnvironment } from '@lattice/core/testing'
-import { StateCopy } from '../src/http/state-copy.ts'
+import { StateCopy, type CopiedKey } from '../src/http/state-copy.ts'
 
 const { seed, numRuns } = runsFromEnvironment(150)
 const runs = { numRuns, ...(seed === undefined ? {} : { seed }) }
@@ -16,20 +16,23 @@ const copyWithoutRoom = fileURLToPath(new URL('./fixtures/copy-without-room.ts',
 const key = fc.oneof(anyKey, fc.constantFrom('a', 'b', '\uffff', '\u{10000}', 'e\\n'))
 const step = fc.record({ key, text: fc.option(fc.string({ maxLength: 40 }), { freq: 3 }) })
 
+const typeOf = (text: string) => (text.length > 20 ? 'set' : 'register')
+
 describe('a copy of the state', () => {
   it('tells what was set last, and not what was deleted, in the order of keys', () => {
     const property = fc.property(fc.array(step, { maxLength: 600 }), steps => {
       using copy = new StateCopy()
-      const expected = new Map<string, string>()
+      const expected = new Map<string, CopiedKey>()
       for (const { key: name, text } of steps) {
         if (text === null) copy.delete(name)
-        else copy.set(name, text)
+        else copy.set({ key: name, type: typeOf(text), value: text })
         if (text === null) expected.delete(name)
-        else expected.set(name, text)
+        else expected.set(name, { key: name, type: typeOf(text), text: JSON.stringify(text) })
       }
-      const inOrder = [...expected].sort(([a], [b]) => compareUtf8(a, b)).map(([, text]) => text)
-      expect([...copy.texts()]).toEqual(inOrder)
-      expect([...copy.texts()]).toEqual(inOrder)
+      const inOrder = [...expected.values()].sort((a, b) => compareUtf8(a.key, b.key))
+      const texts = inOrder.map(each => JSON.stringify(each))
+      expect([...copy.texts(each => JSON.stringify(each))]).toEqual(texts)
+      expect([...copy.texts(each => JSON.stringify(each))]).toEqual(texts)
       expect(copy.count).toBe(expected.size)
     })
     fc.assert(property, runs)
@@ -42,8 +45,8 @@ describe('a copy of the state', () => {
 
   it('tells no half of itself once it is closed', () => {
     const copy = new StateCopy()
-    for (let at = 0; at < 1_000; at += 1) copy.set(`k${at}`, 'x')
-    const texts = copy.texts()
+    for (let at = 0; at < 1_000; at += 1) copy.set({ key: `k${at}`, type: 'register', value: 1 })
+    const texts = copy.texts(({ text }) => text)
     texts.next()
     copy[Symbol.dispose]()
     copy[Symbol.dispose]()

@@ -30,6 +30,7 @@ import { mountPeerSync } from './peer-sync.ts'
 import { createProblemHandler, HttpProblem } from './problems.ts'
 import { mountExport } from './export.ts'
 import { createStandingHeaders, headersOf } from './standing-headers.ts'
+import { createSnapshots } from './state-snapshot.ts'
 import { mountState } from './state.ts'
 import { mountStatusPage } from './status-page.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
@@ -114,11 +115,12 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   app.use(createRequestLimit(perMinute, callerOf, sparedBy(callerOf, authority)))
 
   // First what is asked most often: routes are tried in order.
-  mountState(mount, { ...options, callerOf })
+  const snapshots = createSnapshots(node)
+  mountState(mount, { ...options, snapshots, callerOf })
   mountHealth(mount, options)
   mountHistory(mount, options)
   mountStatusPage(mount, options)
-  mountExport(mount, { ...options, callerOf })
+  mountExport(mount, { snapshots, callerOf })
   mountTransactions(mount, node)
   mountP2p(mount, options)
   mountLinks(mount, options)

@@ -1,35 +1,60 @@
-/** A copy of the whole state: a text for each key, in the order of their bytes, and hardly in memory. */
+/** A copy of the whole state: its keys in the order of their bytes, and hardly any of it in memory. */
+import type { KeyReading } from '@lattice/core'
 import { onScratch, openScratch } from '../scratch-database.ts'
 
 /** Memory for the pages of one: those that are read or written next. */
 const cacheKiB = 4 * 1024
 
-/** Texts read at once. */
-const pageTexts = 256
+/** Keys read at once. */
+const pageKeys = 256
+
+/** What a key takes besides its value, counted as characters. */
+const overheadChars = 100
+
+/** A key as it was copied. */
+export interface CopiedKey {
+  readonly key: string
+  readonly type: string
+  /** Its value as JSON. */
+  readonly text: string
+}
+
+type StoredKey = Omit<CopiedKey, 'key'> & { readonly key: Uint8Array }
 
 /** Filled at first, then read by many. What it holds is gone once it is closed. */
 export class StateCopy implements Disposable {
   readonly #database = openScratch(
-    'CREATE TABLE member (key BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID',
+    'CREATE TABLE copied (key BLOB PRIMARY KEY, type TEXT NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID',
     cacheKiB,
   )
-  readonly #insert = this.#database.prepare('INSERT INTO member VALUES (?, ?) ON CONFLICT (key) DO NOTHING')
-  readonly #update = this.#database.prepare('UPDATE member SET text = ? WHERE key = ?')
-  readonly #delete = this.#database.prepare('DELETE FROM member WHERE key = ?')
-  readonly #after = this.#database.prepare('SELECT key, text FROM member WHERE key > ? ORDER BY key LIMIT ?')
+  readonly #insert = this.#database.prepare(
+    'INSERT INTO copied VALUES (?1, ?2, ?3) ON CONFLICT (key) DO NOTHING',
+  )
+  readonly #update = this.#database.prepare('UPDATE copied SET type = ?2, text = ?3 WHERE key = ?1')
+  readonly #delete = this.#database.prepare('DELETE FROM copied WHERE key = ?')
+  readonly #after = this.#database.prepare(
+    'SELECT key, type, text FROM copied WHERE key > ? ORDER BY key LIMIT ?',
+  )
   #count = 0
+  #chars = 0
 
   /** How many keys there are. */
   get count(): number {
     return this.#count
   }
 
-  /** @throws NoScratchRoom where no disk takes what is too much for memory; so do all that follow */
-  set(key: string, text: string): void {
-    const name = Buffer.from(key)
+  /** What it takes, in characters. A key that was set anew counts as often. */
+  get chars(): number {
+    return this.#chars
+  }
+
+  /** @throws NoScratchRoom where no disk takes what is too much for memory */
+  set({ key, type, value }: Pick<KeyReading, 'key' | 'type' | 'value'>): void {
+    const row = [Buffer.from(key), type, JSON.stringify(value)] as const
+    this.#chars += row[2].length + overheadChars
     onScratch(() => {
-      if (this.#insert.run(name, text).changes === 1) this.#count += 1
-      else this.#update.run(text, name)
+      if (this.#insert.run(...row).changes === 1) this.#count += 1
+      else this.#update.run(...row)
     })
   }
 
@@ -39,13 +64,17 @@ export class StateCopy implements Disposable {
     })
   }
 
-  /** All texts. */
-  *texts(): Generator<string> {
+  /** All keys, as `write` writes them. */
+  *texts(write: (copied: CopiedKey) => string): Generator<string> {
     for (let last: Uint8Array | undefined = new Uint8Array(0); last !== undefined;) {
-      const page = onScratch(() => this.#after.all(last as Uint8Array, pageTexts))
-      for (const { text } of page) yield text as string
-      last = page.at(-1)?.['key'] as Uint8Array | undefined
+      const page = this.#pageAfter(last)
+      for (const { key, type, text } of page) yield write({ key: Buffer.from(key).toString(), type, text })
+      last = page.at(-1)?.key
     }
+  }
+
+  #pageAfter(key: Uint8Array): readonly StoredKey[] {
+    return onScratch(() => this.#after.all(key, pageKeys)) as unknown as StoredKey[]
   }
 
   [Symbol.dispose](): void {

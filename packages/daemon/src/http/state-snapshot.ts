@@ -8,7 +8,6 @@
  * copy. While something of the state is damaged there is none: a copy without it would pass for the whole.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { KeyReading } from '@lattice/core'
 import type { LatticeNode } from '../node.ts'
 import { NoScratchRoom } from '../scratch-database.ts'
 import { refuseDamaged } from './damaged-keys.ts'
@@ -19,8 +18,7 @@ import { StateCopy } from './state-copy.ts'
 /** A copy of the state and the root it belongs to. Not changed once made. */
 export interface StateSnapshot {
   readonly root: string
-  /** Its keys as they are encoded for this answer. */
-  readonly copy: Pick<StateCopy, 'count' | 'texts'>
+  readonly copy: StateCopy
 }
 
 /** Keys read at once: a page takes about a millisecond. */
@@ -37,14 +35,6 @@ const copiesMin = 2
  * open to strangers, and each of them may fill the disk with a copy of his own while the state changes.
  */
 const copiesCharsMax = 64 * 1024 * 1024
-
-/** What a key of a copy takes besides its text, counted as characters. */
-const memberOverheadChars = 100
-
-/** One key as a member of a JSON object. */
-export function encodeMember(reading: Pick<KeyReading, 'key' | 'value'>): string {
-  return `${JSON.stringify(reading.key)}:${JSON.stringify(reading.value)}`
-}
 
 /** A snapshot in use; call `release` when it has been sent. */
 export interface SnapshotLease {
@@ -64,18 +54,15 @@ export interface Snapshots {
 /** What to do where there is no copy to be had. */
 const pageInstead = 'page it with ?limit= and ?cursor='
 
-/** How one key is written in an answer. */
-export type Encode = (reading: KeyReading) => string
-
 /** Fills `copy`; the root that belongs to it. */
-async function copyState(node: LatticeNode, encode: Encode, copy: StateCopy): Promise<string> {
+async function copyState(node: LatticeNode, copy: StateCopy): Promise<string> {
   /** At any time of the copy: what is back by its end may still be missing from it. */
   const damaged = new Set<string | undefined>()
   const noteDamaged = (): void => node.quarantine.damagedKeys.forEach(key => damaged.add(key))
   const refresh = (key: string): void => {
     const reading = node.read(key)
     if (reading === undefined) copy.delete(key)
-    else copy.set(key, encode(reading))
+    else copy.set(reading)
     noteDamaged()
   }
   /** Why a change is not in the copy. The node that tells of it is not to fail with us. */
@@ -99,7 +86,7 @@ async function copyState(node: LatticeNode, encode: Encode, copy: StateCopy): Pr
       const page = node.list({ prefix: '', from, limit: pageKeys })
       noteDamaged()
       refuseFailed()
-      for (const reading of page.items) copy.set(reading.key, encode(reading))
+      for (const reading of page.items) copy.set(reading)
       from = page.next
       if (from !== undefined && performance.now() > sliceEnd) {
         await nextTurn()
@@ -116,23 +103,10 @@ async function copyState(node: LatticeNode, encode: Encode, copy: StateCopy): Pr
   }
 }
 
-interface CountedCopy extends StateSnapshot {
-  readonly copy: StateCopy
-  /** What it takes, in characters. A key that changed while the copy was taken counts as often. */
-  readonly chars: number
-}
-
-async function copyCounted(node: LatticeNode, encode: Encode): Promise<CountedCopy> {
-  let chars = 0
+async function takeSnapshot(node: LatticeNode): Promise<StateSnapshot> {
   const copy = new StateCopy()
-  const counting = (reading: KeyReading): string => {
-    const text = encode(reading)
-    chars += text.length + memberOverheadChars
-    return text
-  }
   try {
-    const root = await copyState(node, counting, copy)
-    return { root, copy, chars }
+    return { root: await copyState(node, copy), copy }
   } catch (error) {
     copy[Symbol.dispose]()
     if (!(error instanceof NoScratchRoom)) throw error
@@ -140,20 +114,20 @@ async function copyCounted(node: LatticeNode, encode: Encode): Promise<CountedCo
   }
 }
 
-/** Makes the source of snapshots of one node, its keys written by `encode`. */
-export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
-  const uses = new Map<CountedCopy, number>()
+/** Makes the source of snapshots of one node. */
+export function createSnapshots(node: LatticeNode): Snapshots {
+  const uses = new Map<StateSnapshot, number>()
   const readers = new Readers()
-  let latest: CountedCopy | undefined
-  let pending: Promise<CountedCopy> | undefined
+  let latest: StateSnapshot | undefined
+  let pending: Promise<StateSnapshot> | undefined
 
-  const charsInUse = (): number => [...uses.keys()].reduce((sum, { chars }) => sum + chars, 0)
+  const charsInUse = (): number => [...uses.keys()].reduce((sum, { copy }) => sum + copy.chars, 0)
   const makeRoom = ({ caller }: Reader): void => {
     while (uses.size >= copiesMin && charsInUse() >= copiesCharsMax)
       if (!readers.makeRoom(caller, charsInUse() / uses.size))
         throw new HttpProblem('OVERLOADED', `too many callers read the whole state; ${pageInstead}`)
   }
-  const lease = (snapshot: CountedCopy, reader: Reader): SnapshotLease => {
+  const lease = (snapshot: StateSnapshot, reader: Reader): SnapshotLease => {
     uses.set(snapshot, (uses.get(snapshot) ?? 0) + 1)
     latest = snapshot
     const gone = (): void => {
@@ -165,7 +139,7 @@ export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
         snapshot.copy[Symbol.dispose]()
       }
     }
-    return { snapshot, release: readers.wait(reader, snapshot.chars, gone) }
+    return { snapshot, release: readers.wait(reader, snapshot.copy.chars, gone) }
   }
 
   return {
@@ -176,7 +150,7 @@ export function createSnapshots(node: LatticeNode, encode: Encode): Snapshots {
       if (latest?.root === root) return lease(latest, reader)
       if (pending === undefined) {
         makeRoom(reader)
-        pending = copyCounted(node, encode).finally(() => (pending = undefined))
+        pending = takeSnapshot(node).finally(() => (pending = undefined))
       }
       return lease(await pending, reader)
     },

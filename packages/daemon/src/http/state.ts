@@ -13,7 +13,7 @@ import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { HttpProblem, invalid } from './problems.ts'
 import { readerOf } from './readers.ts'
-import { createSnapshots, encodeMember } from './state-snapshot.ts'
+import type { CopiedKey } from './state-copy.ts'
 import type { Snapshots } from './state-snapshot.ts'
 import { sendPieces } from './streaming.ts'
 import { longChars, UntakenAnswers } from './untaken.ts'
@@ -25,6 +25,7 @@ const pageKeysDefault = 1000
 const pageCharsMax = 1024 * 1024
 
 interface StateOptions extends Pick<HttpAppOptions, 'node' | 'identity' | 'clock'> {
+  readonly snapshots: Snapshots
   readonly callerOf: CallerOf
   readonly untaken: UntakenAnswers
 }
@@ -58,6 +59,11 @@ function signedFields(options: StateOptions, listing: Listing): Record<string, u
   }
 }
 
+/** One key as a member of `state`; `text` is its value as JSON. */
+function memberOf({ key, text }: Pick<CopiedKey, 'key' | 'text'>): string {
+  return `${JSON.stringify(key)}:${text}`
+}
+
 /** Everything of the JSON text but the members of `state`: before them, and after. */
 function frameOf(fields: Record<string, unknown>): readonly [before: string, after: string] {
   return [`${JSON.stringify(fields).slice(0, -1)},"state":{`, '}}']
@@ -77,13 +83,8 @@ function unmarked(response: Response): void {
   response.set('Cache-Control', 'no-store')
 }
 
-async function sendWhole(
-  options: StateOptions,
-  snapshots: Snapshots,
-  request: Request,
-  response: Response,
-): Promise<void> {
-  const { snapshot, release } = await snapshots.take(readerOf(options.callerOf, request, response))
+async function sendWhole(options: StateOptions, request: Request, response: Response): Promise<void> {
+  const { snapshot, release } = await options.snapshots.take(readerOf(options.callerOf, request, response))
   try {
     if (revalidated(request, response, snapshot.root)) return
     const count = snapshot.copy.count
@@ -92,7 +93,7 @@ async function sendWhole(
     if (request.method === 'HEAD') response.end()
     else {
       const [before, after] = frameOf(fields)
-      await sendPieces(response, snapshot.copy.texts(), { before, between: ',', after })
+      await sendPieces(response, snapshot.copy.texts(memberOf), { before, between: ',', after })
     }
   } finally {
     release()
@@ -123,7 +124,7 @@ function readMembers(node: LatticeNode, prefix: string, from: string, limit: num
   const members: string[] = []
   let chars = 0
   const isEnough = (reading: KeyReading): boolean => {
-    const text = encodeMember(reading)
+    const text = memberOf({ key: reading.key, text: JSON.stringify(reading.value) })
     members.push(text)
     chars += text.length
     return chars >= pageCharsMax
@@ -228,7 +229,6 @@ async function write(
 export function mountState(mount: Mount, given: Omit<StateOptions, 'untaken'>): void {
   const { node } = given
   const options = { ...given, untaken: new UntakenAnswers() }
-  const snapshots = createSnapshots(node, encodeMember)
 
   const readOne = (
     key: string,
@@ -250,7 +250,7 @@ export function mountState(mount: Mount, given: Omit<StateOptions, 'untaken'>): 
       const { root } = node.status()
       if (isNotModified(request.headers['if-none-match'], root))
         return void revalidated(request, response, root)
-      return sendWhole(options, snapshots, request, response)
+      return sendWhole(options, request, response)
     }
     const send = await node.atRest(() => {
       if (node.quarantine.damagedKeys.length > 0) unmarked(response)
