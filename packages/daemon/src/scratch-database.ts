@@ -2,6 +2,7 @@
  * What is too much for memory: a database of SQLite without a name, private, in the directory for temporary
  * files, and gone with the process. Little never comes to a disk.
  */
+import { accessSync, constants, statfsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate as breathe } from 'node:timers/promises'
 
@@ -40,6 +41,29 @@ export function onScratch<T>(work: () => T): T {
     if (!diskResults.includes((sqliteResult(error) ?? 0) & 0xff)) throw error
     throw new NoScratchRoom(`no disk takes what is too much for memory: ${sentence(error)}`)
   }
+}
+
+/** Where SQLite puts what has no name (sqlite.org/tempfiles.html): the first that can be written to. */
+function scratchDirectory(): string {
+  const { SQLITE_TMPDIR, TMPDIR } = process.env
+  const places = [SQLITE_TMPDIR, TMPDIR, '/var/tmp', '/usr/tmp', '/tmp'].filter(place => place !== undefined)
+  return places.find(isWritable) ?? '.'
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    // As SQLite looks.
+    accessSync(directory, constants.W_OK | constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Bytes that are free there; undefined where the file system does not tell. */
+export function scratchFreeBytes(): number | undefined {
+  const { bavail, blocks, bsize } = statfsSync(scratchDirectory())
+  return blocks > 0 ? bavail * bsize : undefined
 }
 
 /** The same rows; until `signal` fires, which may happen between any two of them. */

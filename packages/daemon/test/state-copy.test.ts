@@ -43,6 +43,21 @@ describe('a copy of the state', () => {
     expect(JSON.parse(stdout)).toEqual({ count: 150_000, inOrder: 150_000 })
   })
 
+  it('leaves room on the disk, which may be that of the store', () => {
+    const kib = { key: 'k', type: 'register' as const, value: 'x'.repeat(1024) }
+    const fill = (copy: StateCopy): void => {
+      for (let at = 0; at < 2_000; at += 1) copy.set({ ...kib, key: `k${at}` })
+    }
+    using greedy = new StateCopy(2 ** 60)
+    expect(() => fill(greedy)).toThrow(
+      /^a copy of the state must leave 1099511627776 MiB of the disk, and \d+ are free$/,
+    )
+    expect(greedy.count).toBeGreaterThan(900)
+    using modest = new StateCopy(1)
+    fill(modest)
+    expect(modest.count).toBe(2_000)
+  })
+
   it('tells no half of itself once it is closed', () => {
     const copy = new StateCopy()
     for (let at = 0; at < 1_000; at += 1) copy.set({ key: `k${at}`, type: 'register', value: 1 })

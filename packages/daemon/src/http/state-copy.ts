@@ -1,9 +1,15 @@
 /** A copy of the whole state: its keys in the order of their bytes, and hardly any of it in memory. */
 import type { KeyReading } from '@lattice/core'
-import { onScratch, openScratch } from '../scratch-database.ts'
+import { NoScratchRoom, onScratch, openScratch, scratchFreeBytes } from '../scratch-database.ts'
 
 /** Memory for the pages of one: those that are read or written next. */
 const cacheKiB = 4 * 1024
+
+/** What a copy leaves free on the disk, which may be that of the store: readers need no token. */
+const leftFreeBytes = 64 * 1024 * 1024
+
+/** The disk is looked at again after so many characters. */
+const lookEveryChars = 1024 * 1024
 
 /** Keys read at once. */
 const pageKeys = 256
@@ -37,6 +43,13 @@ export class StateCopy implements Disposable {
   )
   #count = 0
   #chars = 0
+  #lookAtChars = lookEveryChars
+  readonly #leftFreeBytes: number
+
+  /** @param leftFree what stays free, in bytes; tests make it large */
+  constructor(leftFree = leftFreeBytes) {
+    this.#leftFreeBytes = leftFree
+  }
 
   /** How many keys there are. */
   get count(): number {
@@ -52,6 +65,7 @@ export class StateCopy implements Disposable {
   set({ key, type, value }: Pick<KeyReading, 'key' | 'type' | 'value'>): void {
     const row = [Buffer.from(key), type, JSON.stringify(value)] as const
     this.#chars += row[2].length + overheadChars
+    this.#look()
     onScratch(() => {
       if (this.#insert.run(...row).changes === 1) this.#count += 1
       else this.#update.run(...row)
@@ -71,6 +85,15 @@ export class StateCopy implements Disposable {
       for (const { key, type, text } of page) yield write({ key: Buffer.from(key).toString(), type, text })
       last = page.at(-1)?.key
     }
+  }
+
+  #look(): void {
+    if (this.#chars < this.#lookAtChars) return
+    this.#lookAtChars = this.#chars + lookEveryChars
+    const free = scratchFreeBytes()
+    if (free === undefined || free >= this.#leftFreeBytes) return
+    const [left, leave] = [free, this.#leftFreeBytes].map(bytes => Math.round(bytes / 2 ** 20))
+    throw new NoScratchRoom(`a copy of the state must leave ${leave} MiB of the disk, and ${left} are free`)
   }
 
   #pageAfter(key: Uint8Array): readonly StoredKey[] {
