@@ -46,7 +46,7 @@ const stepsPerRetention = 32
 /** How often it is looked whether there is anything to do. */
 const idleLookMs = 60_000
 
-/** How often a round under way is looked at. */
+/** How often a round under way is looked at, and whether the next may begin while many keys are due. */
 const roundLookMs = 2_000
 
 /** The end of a recovery that the disk has refused to keep is tried again after this: it may be full. */
@@ -57,6 +57,11 @@ export class Compaction {
   readonly #parts: CompactionParts
   #round: Round | undefined
   #lookAt: number
+  /** Whether the keys that were due when a round last might begin are as many as one horizon ends. */
+  #isFull = false
+  /** The horizon when it was last looked, and when one was last set or came. */
+  #horizon: Version
+  #movedAt = Number.NEGATIVE_INFINITY
   /** No recovery is ended before this. */
   #endAt = Number.NEGATIVE_INFINITY
   /** Descents with all peers that had brought nothing when it was last looked. */
@@ -65,6 +70,7 @@ export class Compaction {
   constructor(parts: CompactionParts, now: number) {
     this.#parts = parts
     this.#lookAt = now
+    this.#horizon = parts.replica.horizon
   }
 
   /** When to look again, in `mono` ms. */
@@ -101,19 +107,25 @@ export class Compaction {
 
   #look(peers: readonly Peer[], at: Instant): void {
     const { replica } = this.#parts
+    if (replica.horizon !== this.#horizon) this.#movedAt = at.mono
+    this.#horizon = replica.horizon
     let round = this.#round ?? this.#begin(peers, at)
     if (round !== undefined) round = this.#advance(round, peers)
     if (round?.number === 2 && this.#isDone(round, peers)) {
       replica.propose(round.horizon, this.#holders(peers))
+      this.#movedAt = at.mono
       round = undefined
     }
     this.#round = round
-    this.#lookAt = at.mono + (round === undefined ? idleLookMs : roundLookMs)
+    // A member that is away for long is not waited for as closely.
+    const isFollowed = this.#isFull && at.mono - this.#movedAt < idleLookMs
+    this.#lookAt = at.mono + (round === undefined && !isFollowed ? idleLookMs : roundLookMs)
   }
 
   #begin(peers: readonly Peer[], at: Instant): Round | undefined {
-    const horizon = candidate(this.#parts, peers, at)
-    return horizon === undefined ? undefined : { number: 1, horizon, targets: positionsOf(peers) }
+    const next = candidate(this.#parts, peers, at)
+    this.#isFull = next?.isFull === true
+    return next && { number: 1, horizon: next.horizon, targets: positionsOf(peers) }
   }
 
   #advance(round: Round, peers: readonly Peer[]): Round | undefined {
@@ -162,7 +174,11 @@ function whyNotReady(own: Replica, { known, stated, cursor }: Peer, horizon: Ver
 }
 
 /** The horizon that could be set next, by all clocks; undefined where it is not worth it yet. */
-function candidate(parts: CompactionParts, peers: readonly Peer[], at: Instant): Version | undefined {
+function candidate(
+  parts: CompactionParts,
+  peers: readonly Peer[],
+  at: Instant,
+): { readonly horizon: Version; readonly isFull: boolean } | undefined {
   const { replica, self, params } = parts
   const { horizon: last, isRecovering } = replica
   const [first, ...others] = isRecovering || peers.length === 0 ? [] : replica.keys.dues(keysPerHorizon)
@@ -171,18 +187,19 @@ function candidate(parts: CompactionParts, peers: readonly Peer[], at: Instant):
   const walls = [at.wall, ...peers.map(peer => peer.known?.wall ?? 0)]
   const bounds = [versionAt(Math.min(...walls) - retentionMs), replica.floor]
   bounds.push(...peers.map(peer => peer.stated?.floor ?? 0n))
+  const latest = bounds.reduce((a, b) => (a < b ? a : b))
   // What the last horizon has left over goes with the next one, wherever that lies.
-  const isFull = others.length === keysPerHorizon - 1 && (others.at(-1) as Version) > last
-  if (isFull) bounds.push(others.at(-1) as Version)
-  const horizon = bounds.reduce((a, b) => (a < b ? a : b))
+  const full = others.length === keysPerHorizon - 1 ? (others.at(-1) as Version) : last
+  const isFull = full > last && full <= latest
+  const horizon = isFull ? full : latest
   if (first > horizon || horizon <= last) return undefined
-  if (isFull) return horizon
+  if (isFull) return { horizon, isFull }
   // The member with the least id goes first; another one steps in where that one cannot.
   const stepMs = retentionMs / stepsPerRetention
   const rank = peers.filter(peer => peer.id < self).length
   const isStep = last === 0n || wallOf(horizon) - wallOf(last) >= stepMs
   return isStep && wallOf(horizon) - wallOf(first > last ? first : last) >= rank * stepMs
-    ? horizon
+    ? { horizon, isFull }
     : undefined
 }
 

@@ -164,3 +164,66 @@ it.each([
     expect(store.slots(horizonKey).map(row => storedEntry(row).digest)).toEqual([other.digest])
   },
 )
+
+it('while more is due than one horizon ends, the next follows soon, but does not wait closely for long', async () => {
+  const keys = Array.from({ length: 5_000 }, (_, at) => `gone ${at}`)
+  for (let at = 0; at < keys.length; at += 1_000)
+    await write(
+      one,
+      keys.slice(at, at + 1_000).map(key => ({ op: 'delete', key })),
+    )
+  const later = wall + dayMs
+  await write(one, [{ op: 'put', key: 'clock', value: 2 }], later)
+  const ready = (): void => {
+    for (const peer of peers.values()) {
+      change(peer, { wall: later })
+      peer.stated = { settled: one.replica.horizon, floor: versionAt(later) }
+      peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq }
+    }
+  }
+  /** Looks when it is time to, so many times; how long until it is the next time. */
+  const pauseAfter = (looks: number): number => {
+    for (let look = 0; look < looks; look++) {
+      mono = compaction.wakeAt
+      compaction.step(peers, undefined, { mono, wall: later })
+    }
+    return compaction.wakeAt - mono
+  }
+  const soon = 2_000
+  const seldom = 60_000
+  ready()
+  expect([pauseAfter(2), one.replica.hasForming]).toEqual([soon, true])
+  await commit(one)
+  // The others have not applied it yet.
+  expect(pauseAfter(1)).toBe(soon)
+  expect(pauseAfter(seldom / soon + 1)).toBe(seldom)
+  // As if another member had set it.
+  one.replica.propose(one.replica.horizon + 1n, holders)
+  await commit(one)
+  expect(pauseAfter(1)).toBe(soon)
+  ready()
+  expect([pauseAfter(2), one.replica.hasForming]).toEqual([soon, true])
+  await commit(one)
+  ready()
+  for (let look = 0; look < 20 && one.replica.keys.endingCount > 0; look++) {
+    pauseAfter(1)
+    if (one.replica.hasForming) await commit(one)
+    ready()
+  }
+  expect([one.replica.keys.endingCount, pauseAfter(2)]).toEqual([0, seldom])
+})
+
+it('a horizon is no sooner for what is kept for its time yet, however much that is', async () => {
+  await write(one, [{ op: 'delete', key: 'soon' }], wall - tombstoneRetentionMs)
+  for (let at = 0; at < 3; at++)
+    await write(
+      one,
+      Array.from({ length: 1_000 }, (_, key) => ({ op: 'delete', key: `${at}/${key}` })),
+      wall,
+    )
+  for (const peer of peers.values()) peer.statedAcked = { incarnation: life(1), seq: one.store.lastSeq }
+  expect(proposes()).toBe(true)
+  await commit(one)
+  const first = one.replica.horizon
+  expect(first).toBe(versionAt(wall - tombstoneRetentionMs))
+})
