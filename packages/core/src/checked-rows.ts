@@ -91,6 +91,12 @@ export class CheckedRows {
     return found
   }
 
+  /** How many rows a key should have. */
+  countOf(key: string): number {
+    const { hash, trie } = this.#parts
+    return trie.countUnder(hash(toUtf8(key)), keyPathNibbles)
+  }
+
   /** The intact rows of one key, in no particular order. */
   slots(key: string): readonly Row[] {
     const { store, trie, hash, committedSeq } = this.#parts

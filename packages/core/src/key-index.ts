@@ -5,12 +5,14 @@
  * Kept as facts, changed in the commits that change the keys: so nothing has to be counted or searched at a
  * start.
  */
-import { fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
-import type { Entry } from './entry.ts'
+import { equalBytes, fromUtf8, toHex, toUtf8, uintToBytes } from './bytes.ts'
+import type { CheckedRows } from './checked-rows.ts'
+import { parseStored, type Entry } from './entry.ts'
 import { horizonKey } from './horizon.ts'
 import { summaryOf, type KeySummary } from './key-summary.ts'
-import type { Hash, Store } from './ports.ts'
+import type { Hash, Row, Store } from './ports.ts'
 import type { Version } from './units.ts'
+import { storedEntry } from './winners.ts'
 
 /** Name of the fact that holds the number of keys that can be read. */
 const keyCountFact = 'keys'
@@ -24,8 +26,8 @@ const duePrefix = 'due/'
 /** Characters of such a name before that of its key: the version in hex, and a slash. */
 const dueHeadLength = duePrefix.length + 17
 
-/** Keys looked at together where they have to be counted. */
-const countPage = 1_000
+/** Rows looked at together where keys have to be counted: at most 32 MiB. */
+const countPage = 256
 
 /**
  * Keys that one horizon ends something of, at most. Proposers stay far below; the rest of what a hostile one
@@ -46,6 +48,9 @@ export interface DamagedKeys {
   isDamaged(key: string): boolean
 }
 
+/** What there is of keys, where they have to be counted. */
+type KeyRows = Pick<CheckedRows, 'slots' | 'countOf'>
+
 type Facts = Map<string, Uint8Array | undefined>
 
 /** Counts keys and knows what ends when. */
@@ -60,14 +65,14 @@ export class KeyIndex {
   readonly #missing: Facts = new Map()
   #isDoubtful = false
 
-  /** @param slotsOf the committed entries of a key; asked only for stores that kept no counts */
-  constructor(store: Store, hash: Hash, slotsOf: (key: string) => readonly Entry[]) {
+  /** @param rows asked only for stores that kept no counts */
+  constructor(store: Store, hash: Hash, rows: KeyRows) {
     this.#store = store
     this.#hash = hash
     const [keys, endings] = [keyCountFact, endingCountFact].map(name => store.fact(name))
     this.#counts = { keys: numberOf(keys), endings: numberOf(endings) }
     this.wasCounted = keys === undefined || endings === undefined
-    if (this.wasCounted) this.#counts = this.#recount(slotsOf)
+    if (this.wasCounted) this.#counts = this.#recount(rows)
     this.#sealed = this.#counts
   }
 
@@ -154,21 +159,35 @@ export class KeyIndex {
     }
   }
 
-  /** By pages, so that it needs no memory. */
-  #recount(slotsOf: (key: string) => readonly Entry[]): { keys: number; endings: number } {
+  /**
+   * In the order of the log, which is read several times as fast as key by key: nearly all rows are the only
+   * ones of their keys. Facts that are right stay as they are, so that no commit has to write them all.
+   */
+  #recount(rows: KeyRows): { keys: number; endings: number } {
     const counts = { keys: 0, endings: 0 }
     for (const name of this.#dueNames()) this.#missing.set(name, undefined)
-    for (let from: string | undefined = ''; from !== undefined;) {
-      const keys: readonly string[] = this.#store.keys('', from, countPage + 1)
-      for (const key of keys.slice(0, countPage)) {
-        const summary = summaryOf(slotsOf(key))
-        counts.keys += Number(isReadable(key, summary))
-        counts.endings += summary.endings
-        if (summary.due !== undefined) this.#missing.set(this.#dueFact(key, summary.due), toUtf8(key))
-      }
-      from = keys[countPage]
+    const count = (key: string, slots: readonly Entry[]): void => {
+      const summary = summaryOf(slots)
+      counts.keys += Number(isReadable(key, summary))
+      counts.endings += summary.endings
+      const name = summary.due === undefined ? undefined : this.#dueFact(key, summary.due)
+      if (name !== undefined && !this.#missing.delete(name)) this.#missing.set(name, toUtf8(key))
     }
+    const others = new Set<string>()
+    for (const row of this.#allRows()) {
+      const entry = rows.countOf(row.key) === 1 ? this.#entryIn(row) : undefined
+      if (entry === undefined) others.add(row.key)
+      else count(row.key, [entry])
+    }
+    for (const key of others) count(key, rows.slots(key).map(storedEntry))
     return counts
+  }
+
+  *#allRows(): Generator<Row> {
+    for (let page = this.#store.after(0, countPage); page.length > 0;) {
+      yield* page
+      page = this.#store.after((page.at(-1) as Row).seq, countPage)
+    }
   }
 
   /** Names of all such facts: where more begin alike than are read at once, by what follows. */
@@ -176,6 +195,13 @@ export class KeyIndex {
     const found = this.#store.facts(prefix, keysDueMax)
     if (found.length < keysDueMax) return found.map(([name]) => name)
     return '/0123456789abcdef'.split('').flatMap(next => this.#dueNames(prefix + next))
+  }
+
+  /** The entry of a row; undefined where that is damaged. */
+  #entryIn({ key, slot, bytes, digest }: Row): Entry | undefined {
+    if (!equalBytes(this.#hash(bytes), digest)) return undefined
+    const entry = parseStored(bytes, digest)
+    return entry?.key === key && entry.slot === slot ? entry : undefined
   }
 
   #dueFact(key: string, due: Version): string {

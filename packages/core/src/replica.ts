@@ -89,7 +89,7 @@ export class Replica {
     this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
     this.batches = new Batches(this.signing, store.lastSeq)
-    this.keys = new KeyIndex(store, hash, key => this.rows.slots(key).map(storedEntry))
+    this.keys = new KeyIndex(store, hash, this.rows)
     if (this.keys.wasCounted && this.#hasDamage) this.keys.doubt()
     const horizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
     const isHorizonLost = (): boolean => this.quarantine.isDamaged(horizonKey)

@@ -1,5 +1,5 @@
 /** What the store remembers of keys beside their rows is what the rows say, whatever was written together. */
-import { expect, it } from '@jest/globals'
+import { expect, it, jest } from '@jest/globals'
 import fc from 'fast-check'
 import {
   equalBytes,
@@ -141,4 +141,32 @@ it('is told anew where nothing counts them, however much was said before', async
   await store.commit(node.replica.seal())
   node.replica.committed()
   expect(saidByFacts(node)).toEqual(saidByRows(node))
+})
+
+it('is told anew row by row: keys of several rows are looked at once, and dues that are right are not written', async () => {
+  const { store, replica } = openReplica()
+  const node = { store, replica }
+  const single = Array.from({ length: 600 }, (_, at): Operation => ({ op: 'put', key: `k${at}`, value: at }))
+  const several = ['a', 'b', 'c'].map((element): Operation => ({ op: 'add', key: 'set', element }))
+  await write(node, [...single, ...several])
+  await write(node, [
+    { op: 'delete', key: 'k1' },
+    { op: 'remove', key: 'set', element: 'a' },
+  ])
+  // The removal ends only once it is not the latest of its key.
+  await write(node, [{ op: 'add', key: 'set', element: 'd' }])
+  const damaged = store.slots('k2')[0] as Row
+  Object.assign(damaged, { bytes: damaged.bytes.map((byte, at) => (at === 40 ? byte ^ 1 : byte)) })
+  const before = store.facts('due/', 9)
+  store.image.facts.delete('keys')
+  store.image.facts.set('due/0000000000000001/00', Uint8Array.of(97))
+  const image = createMemoryStore({ image: store.image })
+  const slots = jest.spyOn(image, 'slots')
+  const again = openReplica(alice, image)
+  expect(slots.mock.calls).toEqual([['k2'], ['set']])
+  expect([again.replica.keys.keyCount, again.replica.keys.endingCount]).toEqual([599, 2])
+  again.replica.write([{ op: 'put', key: 'other', value: 1 }], testWall)
+  const { facts } = again.replica.seal()
+  expect([...facts.keys()].filter(name => name.startsWith('due/'))).toEqual(['due/0000000000000001/00'])
+  expect(before).toHaveLength(2)
 })
