@@ -40,6 +40,7 @@ const readProblems = [
   'KEY_NOT_FOUND',
   'ENTRY_DAMAGED',
   'RATE_LIMITED',
+  'NOT_READY',
 ] as const
 /** A store that does not give back what it holds. */
 const storeProblems = ['STORE_SUSPECT', 'STORE_CORRUPT'] as const
@@ -136,7 +137,7 @@ const stateRoutes = {
     query: noQuery,
     headers: ['If-None-Match'],
     answers: { 200: text('{"key","type","value"} per line; ETag is the root', 'application/jsonl') },
-    problems: ['REQUEST_INVALID', 'ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', ...storeProblems],
+    problems: ['REQUEST_INVALID', 'ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', 'NOT_READY', ...storeProblems],
   }),
   putKey: defineRoute({
     ...putKey,

@@ -165,7 +165,7 @@ export class Engine {
       case 'disk':
         return this.#tell(this.#care.measured(event, at))
       case 'readmit':
-        return this.#tell(this.#care.readmit(event.entries))
+        return this.#tell(this.#care.readmit(event))
       case 'switch':
         this.#mode.switch(event, at, this.#peers.values())
         return this.#stageMode()

@@ -92,7 +92,7 @@ export type Event =
   /** The disk under the store was measured. */
   | { readonly type: 'disk'; readonly freeBytes: number; readonly totalBytes: number }
   /** Entries found on the disk with nothing to vouch for them; verified anew. */
-  | { readonly type: 'readmit'; readonly entries: readonly VerifiedEntry[] }
+  | { readonly type: 'readmit'; readonly entries: readonly VerifiedEntry[]; readonly isQuiet?: boolean }
   /** The operator switches. */
   | {
       readonly type: 'switch'

@@ -3,7 +3,6 @@
  * at once and are fetched again from every peer; on a full disk nothing but deletes is taken from clients,
  * and nothing at all while a second process writes with the key of this node.
  */
-import type { VerifiedEntry } from './entry.ts'
 import { LatticeError } from './errors.ts'
 import type { Effect, Event } from './events.ts'
 import { isFromTheFuture } from './hlc.ts'
@@ -92,10 +91,10 @@ export class StoreCare {
    * Entries that lay on the disk with nothing to vouch for them, and whose signatures have been verified.
    * What was fit to be stored once is so again: none waits in memory for its time, which others do as well.
    */
-  readmit(entries: readonly VerifiedEntry[]): Effect[] {
+  readmit({ entries, isQuiet = false }: Event & { type: 'readmit' }): Effect[] {
     const verdicts = this.#parts.replica.offer(entries, 'disk', Number.POSITIVE_INFINITY)
     const count = verdicts.filter(verdict => verdict === 'staged').length
-    if (count === 0) return []
+    if (count === 0 || isQuiet) return []
     const message = 'entries found on the disk with nothing to vouch for them were taken in again'
     return [{ type: 'log', level: 'warn', message, fields: { count } }]
   }

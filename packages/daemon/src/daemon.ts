@@ -32,7 +32,7 @@ import {
 import { reloaderOf, type Reloader } from './reload.ts'
 import { Runtime } from './runtime.ts'
 import { historyFile, storeFiles } from './sqlite-schema.ts'
-import { salvage } from './salvage.ts'
+import { Salvaging } from './salvaging.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
 import { supervise } from './supervise.ts'
 import { watchStore } from './store-watch.ts'
@@ -115,11 +115,13 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   opened.defer(() => void (mode = always(mode())))
   // It has an alarm from its first event on, and the disk is measured before it starts.
   opened.defer(() => runtime.stop())
-  const own = { ...input, parts, identity, log, store, runtime }
+  const salvaging = new Salvaging(stateDir.path)
+  const own = { ...input, parts, identity, log, store, runtime, salvaging }
   const serving = await serve({ ...own, token: token.reveal(), lungs })
   opened.defer(() => serving.stop())
   await runtime.start()
-  opened.defer(startSalvage(stateDir.path, runtime, log))
+  void salvaging.start(runtime, log)
+  opened.defer(() => salvaging.stop())
   greet(input, identity, serving.url, lungs, log)
   const closing = opened.move()
   const running = { ...own, pulse, now, params, distrusted }
@@ -176,21 +178,11 @@ interface Running extends StartInput {
   readonly log: Log
   readonly store: SqliteStore
   readonly runtime: Runtime
+  readonly salvaging: Salvaging
   readonly pulse: PulseReading
   readonly now: () => number
   readonly params: Tunable
   readonly distrusted: Promise<StoreRemedy>
-}
-
-/** Takes in, in the background, what can be read of damaged databases; the end of it. */
-function startSalvage(directory: string, runtime: Runtime, log: Log): () => Promise<void> {
-  const stop = new AbortController()
-  const readmit = runtime.readmit.bind(runtime)
-  const salvaging = salvage({ directory, readmit, log, signal: stop.signal })
-  return async () => {
-    stop.abort()
-    await salvaging
-  }
 }
 
 /** For log lines, which must come through also where a status cannot be read off a failing disk. */
@@ -215,11 +207,12 @@ function operate(
     readonly close: () => Promise<void>
   },
 ): Daemon {
-  const { config, loaded, identity, log, store, runtime, parts, params } = running
+  const { config, loaded, identity, log, store, runtime, salvaging, parts, params } = running
   const { snapshotDir: directory, snapshotIntervalMs: intervalMs } = config
   const root = (): string => runtime.status().root
   const freeze = () => freezeState(runtime, store)
-  const kept = { intervalMs, node: identity.nodeId, store, root, freeze, clock: parts.clock, log }
+  const isWhole = (): boolean => salvaging.rows === undefined
+  const kept = { intervalMs, node: identity.nodeId, store, root, isWhole, freeze, clock: parts.clock, log }
   const snapshots = directory === undefined ? undefined : keepSnapshots({ directory, ...kept }, at.restored)
   const supervisor = supervise(running)
   const stop = async (isReplaced = false): Promise<void> => {
@@ -249,19 +242,21 @@ interface ServeInput extends StartInput {
   readonly log: Log
   readonly store: SqliteStore
   readonly runtime: Runtime
+  readonly salvaging: Salvaging
   readonly lungs: Lungs
 }
 
 async function serve(
   input: ServeInput,
 ): Promise<{ server: HttpServer; url: string; stop: () => Promise<void> }> {
-  const { config, lungs, log, runtime, parts } = input
+  const { config, lungs, log, runtime, salvaging, parts } = input
   const lag = watchEventLoop()
-  const watch = await watchStore({ store: input.store, runtime, clock: parts.clock, log })
+  const watch = await watchStore({ store: input.store, runtime, salvaging, clock: parts.clock, log })
   const { integrity, disk, persistence } = watch
   const probes = { eventLoop: lag.probe, disk, persistence }
   const counts = createCounts()
-  const base = { ...appOptions(input), probes, integrity, onAnswered: counts.onAnswered }
+  const salvagedRows = (): number | undefined => salvaging.rows
+  const base = { ...appOptions(input), salvagedRows, probes, integrity, onAnswered: counts.onAnswered }
   const options = { ...base, warnings: createWarnings(base) }
   const history = startHistory(input, counts, () => {
     options.warnings()

@@ -108,10 +108,10 @@ export class Runtime implements LatticeNode {
     return this.#look(() => this.#engine.replica.rows.scan(after, limit))
   }
 
-  /** Whether what of these entries was news is durable now. */
-  async readmit(signed: readonly Uint8Array[]): Promise<boolean> {
+  /** Whether what of these entries was news is durable now. `quiet`: the log is told by somebody else. */
+  async readmit(signed: readonly Uint8Array[], isQuiet?: 'quiet'): Promise<boolean> {
     const entries = await this.#admission.verify(signed)
-    if (entries.length > 0) this.#dispatch({ type: 'readmit', entries })
+    if (entries.length > 0) this.#dispatch({ type: 'readmit', entries, isQuiet: isQuiet === 'quiet' })
     await this.#drained()
     // Of all: what was no news because a commit was to bring it is, where that was refused.
     return !this.#stopped && (await this.#admission.verify(signed)).length === 0

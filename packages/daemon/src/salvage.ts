@@ -32,6 +32,8 @@ export interface SalvageParts {
   readonly directory: string
   /** Verifies and takes in; whether all of it is durable, or needed no more. */
   readonly readmit: (signed: readonly Uint8Array[]) => Promise<boolean>
+  /** Told how many more rows have been taken in. */
+  readonly onRows?: (count: number) => void
   readonly log: Log
   readonly signal: AbortSignal
   /** Default 10 s. */
@@ -39,18 +41,22 @@ export interface SalvageParts {
 }
 
 /**
- * Takes in what can be read of the databases that were moved aside and not read to their end yet. Never
- * rejects: whatever the directory refuses, the next start tries again.
+ * Takes in what can be read of the databases that were moved aside and not read to their end yet; whether
+ * nothing is left for the next start. Never rejects: whatever the directory refuses, that tries again.
  */
-export async function salvage(parts: SalvageParts): Promise<void> {
+export async function salvage(parts: SalvageParts): Promise<boolean> {
+  let isAllOver = true
   try {
     for (const path of unreadAsides(parts.directory)) {
       const isOver = await salvageOne(path, parts)
-      if (parts.signal.aborted) return
+      if (parts.signal.aborted) return false
       if (isOver) forgetUnread(path)
+      isAllOver &&= isOver
     }
+    return isAllOver
   } catch (error) {
     parts.log.warn(`damaged databases are looked at again: ${sentence(error)}`, { code: 'SALVAGE' })
+    return false
   }
 }
 
@@ -64,6 +70,7 @@ async function salvageOne(path: string, parts: SalvageParts): Promise<boolean> {
     for (const page of readablePages(path)) {
       if (!(await takeIn(page, parts))) return false
       count += page.length
+      parts.onRows?.(page.length)
     }
     log.info(`${counted(count, 'row')} could still be read of the damaged database`, {
       code: 'SALVAGE',

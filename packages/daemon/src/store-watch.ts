@@ -9,12 +9,14 @@ import { createIntegrityCheck, type IntegrityCheck } from './host/integrity.ts'
 import type { Log } from './host/log.ts'
 import { watchDisk, type RunningProbe } from './host/probes.ts'
 import type { Runtime } from './runtime.ts'
+import type { Salvaging } from './salvaging.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
 /** What is watched. */
 export interface StoreWatchParts {
   readonly store: Pick<SqliteStore, 'path' | 'growthBytes' | 'mendPlaces'>
   readonly runtime: Runtime
+  readonly salvaging: Pick<Salvaging, 'trouble'>
   readonly clock: Clock
   readonly log: Log
 }
@@ -27,7 +29,13 @@ export interface StoreWatch extends Disposable {
 }
 
 /** Starts watching; resolves after the first look at the disk. */
-export async function watchStore({ store, runtime, clock, log }: StoreWatchParts): Promise<StoreWatch> {
+export async function watchStore({
+  store,
+  runtime,
+  salvaging,
+  clock,
+  log,
+}: StoreWatchParts): Promise<StoreWatch> {
   const disk = await watchDisk({
     path: dirname(store.path),
     onMeasured: (free, total) => runtime.diskMeasured(Math.max(0, free - store.growthBytes), total),
@@ -50,7 +58,7 @@ export async function watchStore({ store, runtime, clock, log }: StoreWatchParts
   return {
     integrity,
     disk: disk.probe,
-    persistence: () => persistence(integrity.last(), runtime.status()),
+    persistence: () => persistence(integrity.last(), runtime.status(), salvaging.trouble),
     [Symbol.dispose]: () => {
       integrity.stop()
       disk[Symbol.dispose]()
@@ -59,8 +67,13 @@ export async function watchStore({ store, runtime, clock, log }: StoreWatchParts
 }
 
 /** Damage costs the keys it hit, a full disk the writes; a store that cannot be read costs everything. */
-function persistence({ status, reason, quarantined }: IntegrityReport, node: NodeStatus): ComponentHealth {
+function persistence(
+  { status, reason, quarantined }: IntegrityReport,
+  node: NodeStatus,
+  salvage: string | undefined,
+): ComponentHealth {
   if (status === 'corrupt' && quarantined === 0) return { status: 'unhealthy', reason }
+  if (salvage !== undefined) return { status: 'degraded', reason: salvage }
   if (node.fullSinceWall !== undefined)
     return { status: 'degraded', reason: 'the disk is full: only reads and deletes are taken' }
   return { status: quarantined > 0 ? 'degraded' : 'healthy', reason }

@@ -159,6 +159,15 @@ describe('a backup', () => {
   })
 })
 
+it('of a store that lacks what has not been read yet of a damaged one is refused', async () => {
+  await fill(mixed)
+  const mark = join(stateDir, 'store.db.damaged-20261128T120000Z-0000.unread')
+  fs.writeFileSync(mark, '')
+  await expect(backUp()).rejects.toThrow(/damaged-20261128T120000Z-0000 has not been read to its end yet/)
+  fs.rmSync(mark)
+  await backUp()
+})
+
 describe('backups in a directory', () => {
   const kept = (): string => join(directory, 'kept')
   const on = (day: string): string => `lattice-one-${day}T000000Z.tar`

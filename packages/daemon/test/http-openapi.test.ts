@@ -55,7 +55,13 @@ describe('OpenAPI', () => {
     expect(frames['421']?.description).toBe('PEER_MISMATCH')
     const key = '/api/lattice/state/{key}'
     const codesOf = (method: string) => answersOf(method, key)['503']?.description.split(', ').sort()
-    expect(codesOf('get')).toEqual(['ENTRY_DAMAGED', 'OVERLOADED', 'STORE_CORRUPT', 'STORE_SUSPECT'])
+    expect(codesOf('get')).toEqual([
+      'ENTRY_DAMAGED',
+      'NOT_READY',
+      'OVERLOADED',
+      'STORE_CORRUPT',
+      'STORE_SUSPECT',
+    ])
     const closed = ['NODE_CLONED', 'NOT_READY', 'OVERLOADED', 'STORE_SUSPECT']
     expect(codesOf('delete')).toEqual(closed)
     expect(codesOf('put')).toEqual(['ENTRY_DAMAGED', ...closed])

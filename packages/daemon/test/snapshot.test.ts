@@ -24,6 +24,7 @@ import {
 } from './fixtures/snapshot-place.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
 
+const isWhole = (): boolean => true
 let place: SnapshotPlace
 beforeEach(() => void (place = new SnapshotPlace()))
 afterEach(() => place.clear())
@@ -83,13 +84,34 @@ it('what was written by a clock that was far ahead comes back too', async () => 
   expect(rootOf(fresh)).toBe(root)
 })
 
+it('none is taken of a state that lacks what is to come back', async () => {
+  const store = createMemoryStore()
+  await put(store, one, { a: '1' })
+  let isThere = false
+  const { snapshots } = place.keeper(store, allThere, () => isThere)
+  await snapshots.take()
+  expect(place.kept()).toEqual([])
+  isThere = true
+  await snapshots.take()
+  expect(place.kept()).toHaveLength(1)
+})
+
 it('a directory that cannot be made is told at once, also where mkdir never answers what it should', async () => {
   const store = createMemoryStore()
   await put(store, one, { a: '1' })
   const errors: string[] = []
   const log = { ...silentLog, error: (text: string) => void errors.push(text) }
   const [root, freeze] = [() => rootOf(store), () => Promise.resolve(frozenState(store))]
-  const parts = { intervalMs, node: one.nodeId, store, root, freeze, clock: createVirtualClock(), log }
+  const parts = {
+    intervalMs,
+    node: one.nodeId,
+    store,
+    root,
+    isWhole,
+    freeze,
+    clock: createVirtualClock(),
+    log,
+  }
   await keepSnapshots({ ...parts, directory: '/proc/lattice/snapshots' }, allThere).take()
   expect(errors).toEqual([expect.stringMatching(/^no snapshot could be written to \/proc\/lattice.*ENOENT/)])
   const { directory } = place
@@ -155,7 +177,7 @@ it('one is of one moment, and comes to an end, among writes that never do', asyn
   const root = (): string => runtime.status().root
   const freeze = () => freezeState(runtime, store)
   const [clock, log] = [createVirtualClock(), silentLog]
-  const parts = { directory, intervalMs, node: one.nodeId, store, root, freeze, clock, log }
+  const parts = { directory, intervalMs, node: one.nodeId, store, root, isWhole, freeze, clock, log }
   const snapshots = keepSnapshots(parts, allThere)
   const before = store.lastSeq
   await snapshots.take()
@@ -207,7 +229,7 @@ it('one that takes too long lets go of the state, and is told', async () => {
   const parts = { directory: place.directory, intervalMs: 7_200_000, node: one.nodeId, store, clock }
   const log = { ...silentLog, error: (text: string) => void errors.push(text) }
   const [root, freeze] = [() => rootOf(store), () => Promise.resolve(slow)]
-  await keepSnapshots({ ...parts, log, root, freeze }, allThere).take()
+  await keepSnapshots({ ...parts, log, root, isWhole, freeze }, allThere).take()
   expect([heldAtOnce, place.kept()]).toEqual([[false], []])
   expect(errors).toEqual([expect.stringMatching(/more than an hour$/)])
 })
@@ -224,7 +246,7 @@ it('a stop waits for no directory that hangs, and lets go of the state', async (
   const [root, freeze] = [() => rootOf(store), () => Promise.resolve(held)]
   const given = Promise.withResolvers<void>()
   const log = { ...silentLog, error: () => given.resolve() }
-  const snapshots = keepSnapshots({ ...parts, clock, log, root, freeze }, allThere)
+  const snapshots = keepSnapshots({ ...parts, clock, log, root, isWhole, freeze }, allThere)
   clock.ringNext(Number.POSITIVE_INFINITY)
   await snapshots.stop()
   expect(held[Symbol.dispose]).toHaveBeenCalled()

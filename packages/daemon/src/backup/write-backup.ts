@@ -18,6 +18,7 @@ import { writeSnapshot } from '../snapshot/index.ts'
 import { inspectStore } from '../sqlite-inspect.ts'
 import { SqliteReader } from '../sqlite-reader.ts'
 import { storeFiles } from '../sqlite-schema.ts'
+import { unreadAsides } from '../store-aside.ts'
 import { copyHistory, type HistoryCopy } from './history-copy.ts'
 import { digestOf, memberNames, signManifest, type Manifest } from './manifest.ts'
 import { sealSeed } from './sealed-identity.ts'
@@ -45,6 +46,9 @@ export async function writeBackup(path: string, input: BackupInput): Promise<Man
   const database = join(input.stateDir, storeFiles.database)
   const incarnation = inspectStore(database)
   if (incarnation === undefined) throw new LatticeError('STORE_UNAVAILABLE', `${database} holds nothing yet`)
+  const [unread] = unreadAsides(input.stateDir)
+  if (unread !== undefined)
+    throw damaged(`${unread} has not been read to its end yet, and its rows are missing`)
   const reader = new SqliteReader(database)
   const parts = await mkdtemp(join(dirname(path), `.${basename(path)}-`))
   const aside = join(parts, 'whole')

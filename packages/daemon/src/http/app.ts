@@ -36,6 +36,7 @@ import { mountStatusPage } from './status-page.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
 import { mountTransactions } from './transactions.ts'
 import { createWarnings } from './warnings.ts'
+import { mountWhole } from './whole-state.ts'
 
 /** Requests per minute and address: twenty a second, far above what dashboards and scripts need. */
 const requestsPerMinuteDefault = 1200
@@ -116,12 +117,13 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
 
   // First what is asked most often: routes are tried in order.
   const snapshots = createSnapshots(node)
-  mountState(mount, { ...options, snapshots, callerOf })
+  const whole = mountWhole(mount, options)
+  mountState(whole, { ...options, snapshots, callerOf })
   mountHealth(mount, options)
   mountHistory(mount, options)
   mountStatusPage(mount, options)
-  mountExport(mount, { snapshots, callerOf })
-  mountTransactions(mount, node)
+  mountExport(whole, { snapshots, callerOf })
+  mountTransactions(whole, node)
   mountP2p(mount, options)
   mountLinks(mount, options)
   app.post(routes.switchMode.path, authority.requireAdmin, refuseUnknownMode)

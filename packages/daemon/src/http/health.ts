@@ -18,7 +18,7 @@ import { counted } from '../counted.ts'
 /** What health looks at. */
 export type HealthOptions = Pick<
   HttpAppOptions,
-  'node' | 'config' | 'info' | 'clock' | 'p2p' | 'probes' | 'integrity' | 'warnings'
+  'node' | 'config' | 'info' | 'clock' | 'p2p' | 'probes' | 'integrity' | 'salvagedRows' | 'warnings'
 >
 
 type Verdict = 'healthy' | 'degraded' | 'unhealthy'
@@ -229,7 +229,11 @@ export function readinessChecks(
   return [
     { name: 'shutdown', ok: !draining, reason: draining ? 'the node is stopping' : 'not stopping' },
     { name: 'store', ok: store.status !== 'unhealthy', reason: store.reason },
-    { name: 'state', ok: status.root !== '', reason: `${counted(status.keyCount, 'key')} loaded` },
+    {
+      name: 'state',
+      ok: status.root !== '' && options.salvagedRows?.() === undefined,
+      reason: `${counted(status.keyCount, 'key')} loaded`,
+    },
     {
       name: 'transport',
       ok: started || takesSync,

@@ -124,6 +124,8 @@ export interface HttpAppOptions {
   readonly peer: (nodeId: NodeId) => PeerInfo
   readonly probes?: Probes
   readonly integrity?: Integrity
+  /** Rows of a damaged database that have been taken in again; undefined while none are to come. */
+  readonly salvagedRows?: () => number | undefined
   /** The list to show, where others read it too; one of its own otherwise. */
   readonly warnings?: () => readonly Warning[]
   readonly syncHandler?: SyncHandler

@@ -42,6 +42,8 @@ export interface SnapshotParts {
   readonly node: NodeId
   readonly store: Pick<Store, 'incarnation' | 'lastSeq'>
   readonly root: () => string
+  /** Whether the state lacks nothing that is to come back from this disk. */
+  readonly isWhole: () => boolean
   readonly freeze: () => Promise<FrozenState>
   readonly clock: Clock
   readonly log: Log
@@ -85,6 +87,7 @@ export function keepSnapshots(parts: SnapshotParts, { root: lastRoot, mayLack }:
     try {
       // One that hung comes to its end behind the stop that did not wait for it.
       if (stopped.signal.aborted || parts.root() === kept || parts.store.lastSeq === 0) return
+      if (!parts.isWhole()) return
       await makeDirectoryAside(resolve(parts.directory), 0o700)
       if (!hasSetAside) await setAside(parts, mayLack)
       hasSetAside = true

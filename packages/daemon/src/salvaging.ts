@@ -1,0 +1,61 @@
+/**
+ * The salvage of a running daemon, and what is to be said of the state while it goes on: that it is not whole
+ * yet. The rows of before are all to come, in the order of their commits.
+ */
+import { counted } from './counted.ts'
+import type { Log } from './host/log.ts'
+import type { Runtime } from './runtime.ts'
+import { salvage } from './salvage.ts'
+import { unreadAsides } from './store-aside.ts'
+
+/** Takes in, in the background, what can be read of the damaged databases in a directory. */
+export class Salvaging {
+  readonly #directory: string
+  readonly #stop = new AbortController()
+  #ended: Promise<void> = Promise.resolve()
+  #rows: number | undefined
+  #isLeft = false
+
+  constructor(directory: string) {
+    this.#directory = directory
+    this.#rows = unreadAsides(directory).length > 0 ? 0 : undefined
+  }
+
+  /** Rows taken in so far; undefined where there is nothing to take in, or no more at this start. */
+  get rows(): number | undefined {
+    return this.#rows
+  }
+
+  /** What is amiss meanwhile; undefined once all has been read. */
+  get trouble(): string | undefined {
+    if (this.#isLeft) return 'a damaged database could not be read to its end; the next start tries again'
+    return this.#rows === undefined
+      ? undefined
+      : `what can be read of the damaged database is being taken in: ${counted(this.#rows, 'row')} so far`
+  }
+
+  /** Begins, once; resolves when it has ended, whatever came of it. */
+  start(runtime: Pick<Runtime, 'readmit'>, log: Log): Promise<void> {
+    return (this.#ended = this.#run(runtime, log))
+  }
+
+  /** Cuts it off; the next start goes on. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#ended
+  }
+
+  async #run(runtime: Pick<Runtime, 'readmit'>, log: Log): Promise<void> {
+    const { signal } = this.#stop
+    const isOver = await salvage({
+      directory: this.#directory,
+      readmit: rows => runtime.readmit(rows, 'quiet'),
+      onRows: count => (this.#rows = (this.#rows ?? 0) + count),
+      log,
+      signal,
+    })
+    if (signal.aborted) return
+    this.#isLeft = !isOver
+    this.#rows = undefined
+  }
+}
