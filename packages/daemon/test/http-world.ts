@@ -7,6 +7,7 @@ import { LatticeError } from '@lattice/core'
 import type {
   Incarnation,
   JsonValue,
+  KeyProof,
   KeyReading,
   NodeEvent,
   NodeId,
@@ -77,7 +78,7 @@ export class MemoryNode implements LatticeNode {
     return { key, value: JSON.parse(cell.text) as JsonValue, type, version, author: this.id }
   }
 
-  prove(): never {
+  prove(): KeyProof | undefined {
     throw new Error('no trie here: proofs are tested on real daemons')
   }
 

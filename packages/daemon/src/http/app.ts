@@ -34,6 +34,7 @@ import { mountState } from './state.ts'
 import { mountStatusPage } from './status-page.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
 import { mountTransactions } from './transactions.ts'
+import { UntakenAnswers } from './untaken.ts'
 import { createWarnings } from './warnings.ts'
 
 /** Requests per minute and address: twenty a second, far above what dashboards and scripts need. */
@@ -113,10 +114,11 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   const perMinute = options.requestsPerMinute ?? requestsPerMinuteDefault
   app.use(createRequestLimit(perMinute, callerOf, sparedBy(callerOf, authority)))
 
+  const untaken = new UntakenAnswers()
   // First what is asked most often: routes are tried in order.
-  mountState(mount, { ...options, callerOf })
+  mountState(mount, { ...options, callerOf, untaken })
   mountHealth(mount, options)
-  mountHistory(mount, options)
+  mountHistory(mount, { ...options, callerOf, untaken })
   mountStatusPage(mount, options)
   mountExport(mount, { ...options, callerOf })
   mountTransactions(mount, node)
