@@ -159,6 +159,19 @@ describe('a whole answer', () => {
     expect(texts.map(({ length }) => length)).toEqual([...many.map(({ length }) => length), 0])
   })
 
+  it('holds up nobody else, however fast its reader is', async () => {
+    const fast = Object.assign(new PacedReader(0), { write: () => true })
+    let turns = 0
+    const turn = (): void => {
+      turns += 1
+      next = setImmediate(turn)
+    }
+    let next = setImmediate(turn)
+    await sendPieces(fast as unknown as Response, many, unframed)
+    clearImmediate(next)
+    expect(turns).toBeGreaterThanOrEqual(many.length - 1)
+  })
+
   it('asks for no further piece once its reader has been cut off', async () => {
     const paced = new PacedReader(0)
     const asked = jest.fn()
