@@ -64,7 +64,10 @@ export function proveKey(key: string, parts: ProofParts): KeyProof | undefined {
     const node = parts.trie.subtree(target, at)
     const end = Math.min(node?.depth ?? pathNibbles, keyPathNibbles)
     if (node !== undefined && sharedNibbles(node.path, target, end) === end) {
-      if (end === keyPathNibbles) return withEntries(key, branches, parts)
+      if (end === keyPathNibbles) {
+        if (node.count > proofEntriesMax) return undefined
+        return { key, entries: parts.slots(key).map(row => toHex(row.bytes)), branches }
+      }
       branches.push(branchOf(node, parts.trie, nibbleAt(target, end)))
       at = end + 1
       continue
@@ -72,13 +75,6 @@ export function proveKey(key: string, parts: ProofParts): KeyProof | undefined {
     const neighbour = node === undefined ? undefined : neighbourOf(node, parts)
     return { key, entries: [], branches, ...(neighbour === undefined ? {} : { neighbour }) }
   }
-}
-
-function withEntries(key: string, branches: readonly ProofBranch[], parts: ProofParts): KeyProof | undefined {
-  const rows = parts.slots(key)
-  return rows.length > proofEntriesMax
-    ? undefined
-    : { key, entries: rows.map(row => toHex(row.bytes)), branches }
 }
 
 function neighbourOf(node: Subtree, parts: ProofParts): Neighbour | undefined {

@@ -124,9 +124,17 @@ describe('a proof of a key', () => {
     expect(checkProof(proof, sha256)).toMatchObject({ root: parts.root, reading: undefined })
   })
 
-  it('is refused to a key of more slots than a proof may hold', () => {
-    const slots = Array.from({ length: proofEntriesMax + 1 }, (_, value) => element('big', value))
-    expect(proveKey('big', world(slots))).toBeUndefined()
+  it('is refused to a key of more slots than a proof may hold, and none of them is read for that', () => {
+    const big = Array.from({ length: proofEntriesMax + 1 }, (_, value) => element('big', value))
+    const parts = world([...many, ...big])
+    const asked: string[] = []
+    const slots: ProofParts['slots'] = key => {
+      asked.push(key)
+      return parts.slots(key)
+    }
+    expect(proveKey('big', { ...parts, slots })).toBeUndefined()
+    expect(asked).toEqual([])
+    expect(proveKey('big', world([...many, ...big.slice(1)]))?.entries).toHaveLength(proofEntriesMax)
   })
 })
 

@@ -163,6 +163,19 @@ describe('a whole answer', () => {
     expect(texts.map(({ length }) => length)).toEqual([...many.map(({ length }) => length), 0])
   })
 
+  it('holds up nobody else, however fast its reader is', async () => {
+    const fast = Object.assign(new PacedReader(0), { write: () => true })
+    let turns = 0
+    const turn = (): void => {
+      turns += 1
+      next = setImmediate(turn)
+    }
+    let next = setImmediate(turn)
+    await sendPieces(fast as unknown as Response, many, unframed)
+    clearImmediate(next)
+    expect(turns).toBeGreaterThanOrEqual(many.length - 1)
+  })
+
   it('asks for no further piece once its reader has been cut off', async () => {
     const paced = new PacedReader(0)
     const asked = jest.fn()
@@ -285,6 +298,22 @@ describe('a caller who leaves his answers lying', () => {
     }
     // What was cut off for others is room for himself again.
     expect(await askIdly(path)).toBe(200)
+  })
+
+  it.each([
+    ['a proof', '/api/lattice/state/k?proof=true'],
+    ['the history', '/api/lattice/metrics/history?series=latency'],
+  ])('has no more of them where each is %s', async (_what, path) => {
+    const node = new MemoryNode()
+    node.prove = () => ({ key: 'k', entries: [text(20)], branches: [] })
+    node.apply([{ op: 'put', key: 'k', value: 1 }])
+    const series = new Map([[`latency/${text(20)}/p2p`, []]])
+    world = await startWorld({ node, history: { read: async () => ({ stepMs: 10_000, series }) } })
+    const statuses = []
+    for (let count = 0; count < 4; count += 1) statuses.push(await askIdly(path))
+    expect(statuses).toEqual([200, 200, 200, 503])
+    const { status, text: all } = await world.ask(path)
+    expect([status, all.includes(text(20))]).toEqual([200, true])
   })
 
   it('holds up nobody who asks for the whole state', async () => {

@@ -35,6 +35,7 @@ import { mountState } from './state.ts'
 import { mountStatusPage } from './status-page.ts'
 import { mountSwitch, refuseUnknownMode } from './switch.ts'
 import { mountTransactions } from './transactions.ts'
+import { UntakenAnswers } from './untaken.ts'
 import { createWarnings } from './warnings.ts'
 import { mountWhole } from './whole-state.ts'
 
@@ -115,12 +116,13 @@ export function createHttpApp(given: HttpAppOptions): HttpApp {
   const perMinute = options.requestsPerMinute ?? requestsPerMinuteDefault
   app.use(createRequestLimit(perMinute, callerOf, sparedBy(callerOf, authority)))
 
+  const untaken = new UntakenAnswers()
   // First what is asked most often: routes are tried in order.
   const snapshots = createSnapshots(node)
   const whole = mountWhole(mount, options)
-  mountState(whole, { ...options, snapshots, callerOf })
+  mountState(whole, { ...options, snapshots, callerOf, untaken })
   mountHealth(mount, options)
-  mountHistory(mount, options)
+  mountHistory(mount, { ...options, callerOf, untaken })
   mountStatusPage(mount, options)
   mountExport(whole, { snapshots, callerOf })
   mountTransactions(whole, node)

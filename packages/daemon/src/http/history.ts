@@ -2,10 +2,13 @@
 import { historyMsMax, historyUnits, routes } from '@lattice/api'
 import type { HistorySeriesName, RouteResult, Routes } from '@lattice/api'
 import { peerName, type NodeStatus } from '@lattice/core'
+import type { CallerOf } from './caller.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { invalid } from './problems.ts'
+import { readerOf } from './readers.ts'
 import { moment } from './shapes.ts'
+import type { UntakenAnswers } from './untaken.ts'
 
 type HistoryAnswer = RouteResult<Routes['getHistory']>
 type Labels = HistoryAnswer['series'][number]['labels']
@@ -45,12 +48,17 @@ function namesOf(status: NodeStatus, ownName: string): ReadonlyMap<string, strin
 
 const shortened = (value: number): number => Number(value.toPrecision(6))
 
+interface HistoryOptions extends Pick<HttpAppOptions, 'history' | 'node' | 'info' | 'clock'> {
+  readonly callerOf: CallerOf
+  readonly untaken: UntakenAnswers
+}
+
 /** Adds the route; without a history its answers are empty. */
 export function mountHistory(
   mount: Mount,
-  { history, node, info, clock }: Pick<HttpAppOptions, 'history' | 'node' | 'info' | 'clock'>,
+  { history, node, info, clock, callerOf, untaken }: HistoryOptions,
 ): void {
-  mount(routes.getHistory, async ({ query }, _request, response) => {
+  mount(routes.getHistory, async ({ query }, request, response) => {
     const { wall } = clock.now()
     const to = query.to ?? wall
     const from = query.from ?? Math.max(0, to - spanMsDefault)
@@ -72,12 +80,13 @@ export function mountHistory(
         ]),
       }
     })
-    response.json({
+    const text = JSON.stringify({
       success: true,
       from: moment(from),
       to: moment(to),
       step_seconds: (found?.stepMs ?? query.step ?? 1000) / 1000,
       series,
     })
+    await untaken.sendJsonText(readerOf(callerOf, request, response), text, {})
   })
 }

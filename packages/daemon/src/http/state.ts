@@ -8,7 +8,7 @@ import type { LatticeNode } from '../node.ts'
 import type { CallerOf } from './caller.ts'
 import { isNotModified, tagText, versionText, writeOptions } from './conditions.ts'
 import { damagedWithin, refuseDamaged } from './damaged-keys.ts'
-import { sendJson, sendJsonText } from './json-answer.ts'
+import { sendJson } from './json-answer.ts'
 import type { Mount } from './mount.ts'
 import type { HttpAppOptions } from './options.ts'
 import { HttpProblem, invalid } from './problems.ts'
@@ -16,7 +16,7 @@ import { readerOf } from './readers.ts'
 import type { CopiedKey } from './state-copy.ts'
 import type { Snapshots } from './state-snapshot.ts'
 import { sendPieces } from './streaming.ts'
-import { longChars, UntakenAnswers } from './untaken.ts'
+import { longChars, type UntakenAnswers } from './untaken.ts'
 
 /** Keys in a page when no limit is named. */
 const pageKeysDefault = 1000
@@ -182,16 +182,13 @@ async function sendKey(
   if (isNotModified(request.headers['if-none-match'], tag)) return void revalidated(request, response, tag)
   const { value, author, type } = reading
   const version = versionText(reading.version)
-  const headers = { ETag: `"${tag}"`, 'Cache-Control': 'no-cache' }
   const text = JSON.stringify({ success: true, key, value, version, author, type })
-  if (text.length < longChars) return sendJsonText(response, text, headers)
-  untaken.admit(readerOf(callerOf, request, response), text.length)
-  response.set({ ...headers, 'Content-Length': String(Buffer.byteLength(text)) }).type('json')
-  await sendPieces(response, [text], { before: '', between: '', after: '' })
+  const headers = { ETag: `"${tag}"`, 'Cache-Control': 'no-cache' }
+  await untaken.sendJsonText(readerOf(callerOf, request, response), text, headers)
 }
 
 /** The key with the proof that the signed root holds it; the problem of an absent key has a proof too. */
-function sendProven(options: StateOptions, key: string, response: Response): void {
+function provenText(options: StateOptions, key: string): string {
   const { node } = options
   const parts = node.prove(key)
   if (parts === undefined)
@@ -208,8 +205,26 @@ function sendProven(options: StateOptions, key: string, response: Response): voi
   if (reading === undefined)
     throw new HttpProblem('KEY_NOT_FOUND', `there is no key ${JSON.stringify(key)}`, { extra: { proof } })
   const { value, author, type } = reading
-  response.set('Cache-Control', 'no-store')
-  response.json({ success: true, key, value, version: versionText(reading.version), author, type, proof })
+  return JSON.stringify({
+    success: true,
+    key,
+    value,
+    version: versionText(reading.version),
+    author,
+    type,
+    proof,
+  })
+}
+
+async function sendProven(
+  options: StateOptions,
+  key: string,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const { node, untaken, callerOf } = options
+  const text = await node.atRest(() => provenText(options, key))
+  await untaken.sendJsonText(readerOf(callerOf, request, response), text, { 'Cache-Control': 'no-store' })
 }
 
 async function write(
@@ -226,9 +241,8 @@ async function write(
 }
 
 /** Adds the state routes. */
-export function mountState(mount: Mount, given: Omit<StateOptions, 'untaken'>): void {
-  const { node } = given
-  const options = { ...given, untaken: new UntakenAnswers() }
+export function mountState(mount: Mount, options: StateOptions): void {
+  const { node } = options
 
   const readOne = (
     key: string,
@@ -237,7 +251,7 @@ export function mountState(mount: Mount, given: Omit<StateOptions, 'untaken'>): 
     response: Response,
   ): void | Promise<void> =>
     query.proof === 'true'
-      ? node.atRest(() => sendProven(options, key, response))
+      ? sendProven(options, key, request, response)
       : sendKey(options, key, request, response)
 
   mount(routes.getState, async ({ query }, request, response) => {

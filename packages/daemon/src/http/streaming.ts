@@ -1,5 +1,6 @@
 /** Long answers, piece by piece, at the pace of their reader. */
 import { once } from 'node:events'
+import { setImmediate as breathe } from 'node:timers/promises'
 import type { Response } from 'express'
 
 /** Characters handed to the socket at once: few system calls, and no long strings. */
@@ -34,9 +35,9 @@ export interface Patience {
 const patient: Patience = { nowMs: () => performance.now(), stalledMs: stalledReaderMs }
 
 /**
- * Sends the pieces as they are, waiting whenever the reader is slower than we are, ends the answer, and
- * resolves once a long one has been taken. A reader that stalls or is too slow as a whole loses its
- * connection.
+ * Sends the pieces as they are, waiting whenever the reader is slower than we are, and letting others have
+ * their turn in between; ends the answer, and resolves once a long one has been taken. A reader that stalls
+ * or is too slow as a whole loses its connection.
  */
 export async function sendPieces(
   response: Response,
@@ -54,7 +55,11 @@ export async function sendPieces(
   for (const { text, isLast } of chunksOf(pieces, frame)) {
     sentChars += text.length
     if (isLast) response.end(text)
-    else if (!response.write(text)) await taken('drain')
+    else {
+      if (!response.write(text)) await taken('drain')
+      // A reader as fast as we are never makes us wait, and others would until all of it is sent.
+      await breathe()
+    }
     // Before the next piece: it may have gone with its reader.
     if (response.destroyed) return
   }

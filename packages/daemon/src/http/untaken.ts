@@ -1,6 +1,8 @@
 /** Long answers that their readers have not taken yet: what they come to is bounded, for all together. */
+import { sendJsonText } from './json-answer.ts'
 import { HttpProblem } from './problems.ts'
 import { Readers, type Reader } from './readers.ts'
+import { sendPieces } from './streaming.ts'
 
 /** From this length on an answer is counted, and sent at the pace of its reader: 64 KiB of ASCII. */
 export const longChars = 64 * 1024
@@ -26,5 +28,17 @@ export class UntakenAnswers {
     this.#chars += chars
     const leave = this.#readers.wait(reader, chars, () => (this.#chars -= chars))
     response.once('close', leave)
+  }
+
+  /**
+   * Answers 200 with JSON; a long one is counted.
+   * @throws HttpProblem OVERLOADED
+   */
+  async sendJsonText(reader: Reader, text: string, headers: Readonly<Record<string, string>>): Promise<void> {
+    const { response } = reader
+    if (text.length < longChars) return sendJsonText(response, text, headers)
+    this.admit(reader, text.length)
+    response.set({ ...headers, 'Content-Length': String(Buffer.byteLength(text)) }).type('json')
+    await sendPieces(response, [text], { before: '', between: '', after: '' })
   }
 }
