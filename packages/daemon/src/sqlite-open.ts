@@ -18,6 +18,7 @@ import {
   type StoreRemedy,
 } from '@lattice/core'
 import { openFact, sealFact } from './fact-check.ts'
+import { keepCopy } from './format-copy.ts'
 import { flushDirectory, readSentinel, writeSentinel, type Sentinel } from './incarnation-file.ts'
 import { checkWhole, inspectStore, isOurs, readHeader, refuseHeader } from './sqlite-inspect.ts'
 import { migrateStore } from './sqlite-migrate.ts'
@@ -126,15 +127,12 @@ function recognise(
   }
 }
 
-/** A whole copy is kept beside it: the way back to the version that wrote it (docs/storage.md). */
 function migrate(database: DatabaseSync, path: string, version: number, notes: StoreNote[]): void {
   const copy = `${path}.format-${version}`
-  let kept = `as it was it is kept as ${copy}`
+  let kept
   try {
-    fs.writeFileSync(copy, '', { mode: 0o600 })
-    database.prepare('VACUUM INTO ?').run(copy)
+    kept = `as it was it is kept as ${keepCopy(database, copy)}`
   } catch (error) {
-    fs.rmSync(copy, { force: true })
     kept = `no copy of it was kept: ${openError(error, copy).message}`
   }
   const done = migrateStore(database, version)
