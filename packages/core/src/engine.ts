@@ -60,7 +60,9 @@ export class Engine {
     const self = signer.nodeId
     const life = provisionalLife(store, self, members, random)
     const trusted = authorsOf(parts)
-    const replica = new Replica({ store, hash, signer, trusted, provisionalLife: life, members })
+    const { isSalvaging } = parts
+    const past = { provisionalLife: life, members, ...(isSalvaging === undefined ? {} : { isSalvaging }) }
+    const replica = new Replica({ store, hash, signer, trusted, ...past })
     const commits = new CommitPipeline(replica, store, hash)
     const composer = new Composer({ self, info, hash, store, replica })
     const dialect = new Dialect(self, store.incarnation)

@@ -18,6 +18,8 @@ export interface RecoveryParts {
   readonly isHorizonLost: () => boolean
   /** Who may know what the store has lost, if it was put back to an old copy of itself. */
   readonly members: ReadonlySet<NodeId>
+  /** Whether what the store has lost may still be read from the disk. */
+  readonly isSalvaging: () => boolean
   readonly stageFact: (name: string, value: Uint8Array | undefined) => void
 }
 
@@ -44,11 +46,12 @@ export class Recovery {
   }
 
   /**
-   * Whether the store may be an old copy of itself, as not all members have held the same since the start:
-   * one that was there for what this one has lost may be cut off, and the others as old.
+   * Whether the store may lack what nobody has told of: a damaged one before it is still being read; or it is
+   * an old copy of itself, as not all members have held the same since the start. One that was there for what
+   * this one has lost may be cut off, and the others as old.
    */
-  get mayBeOld(): boolean {
-    return this.#unheard.size > 0
+  get mayLackMore(): boolean {
+    return this.#unheard.size > 0 || this.#parts.isSalvaging()
   }
 
   /** The horizon with everything staged on top. */
@@ -72,7 +75,7 @@ export class Recovery {
    * ours. That can be told only of one that is not lost.
    */
   end(settled: Version, peer?: NodeId): void {
-    if (!(this.#isUnderWay || this.mayBeOld)) return
+    if (!(this.#isUnderWay || this.mayLackMore)) return
     if (settled < this.#staged || this.#parts.isHorizonLost()) return
     if (peer === undefined) this.#unheard.clear()
     else this.#unheard.delete(peer)
@@ -92,7 +95,7 @@ export class Recovery {
     if (horizon.version === this.#staged) return
     this.#staged = horizon.version
     const isNamed = holdersOf(horizon)?.get(self) === store.incarnation
-    if (!isNamed || (this.mayBeOld && !isOwnProposal)) this.begin()
+    if (!isNamed || (this.mayLackMore && !isOwnProposal)) this.begin()
   }
 
   /** A horizon is durable. */

@@ -41,6 +41,7 @@ export interface ReplicaParts {
   readonly provisionalLife?: Incarnation
   /** Who may know what the store has lost. Nobody by default. */
   readonly members?: ReadonlySet<NodeId>
+  readonly isSalvaging?: () => boolean
 }
 
 /** The replicated state of one node. */
@@ -72,7 +73,9 @@ export class Replica {
   #sealedClock: Version
   #committedClock: Version
 
-  constructor({ store, hash, signer, trusted, provisionalLife, members = new Set() }: ReplicaParts) {
+  constructor(parts: ReplicaParts) {
+    const { store, hash, signer, trusted, provisionalLife } = parts
+    const { members = new Set(), isSalvaging = () => false } = parts
     this.#store = store
     this.#provisionalLife = provisionalLife
     this.#hash = hash
@@ -81,13 +84,12 @@ export class Replica {
     this.#trusted = trusted
     this.#clock = clockOf(store, hash)
     this.trie = new MerkleTrie(hash, store.leaves())
-    const { trie } = this
     const isLeaving: Batches['isLeaving'] = leaf => this.batches.isLeaving(leaf)
     const clock = (): Version => this.#clock.highWater
     const committedSeq = (): Sequence => this.#committedSeq
-    this.rows = new CheckedRows({ store, hash, trie, committedSeq, isLeaving, clock })
+    this.rows = new CheckedRows({ store, hash, trie: this.trie, committedSeq, isLeaving, clock })
     const stageFact = this.stageFact.bind(this)
-    this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, stageFact })
+    this.quarantine = new Quarantine({ store, hash, trie: this.trie, rows: this.rows, stageFact })
     this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
     this.batches = new Batches(this.signing, store.lastSeq)
@@ -95,8 +97,8 @@ export class Replica {
     if (this.keys.wasCounted && this.#hasDamage) this.keys.doubt()
     const horizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
     const isHorizonLost = (): boolean => this.quarantine.isDamaged(horizonKey)
-    const self = signer.nodeId
-    this.#recovery = new Recovery({ store, self, horizon, isHorizonLost, members, stageFact })
+    const whose = { store, self: signer.nodeId, members, isSalvaging }
+    this.#recovery = new Recovery({ ...whose, horizon, isHorizonLost, stageFact })
     this.#committedClock = this.#sealedClock = this.#clock.highWater
   }
 
@@ -120,10 +122,10 @@ export class Replica {
     return this.isRecovering ? 0n : this.horizon
   }
 
-  /** Up to here it writes nothing and holds all it was told of; 0 if looking finds damage, 1 if maybe old. */
+  /** Nothing is written at or below this, nor missed; 0 if looking finds damage, 1 if it may lack more. */
   get floor(): Version {
     const floor = this.deferred.floor(this.#committedClock, key => this.#winners.latestDelete(key))
-    const bound = this.#recovery.mayBeOld && floor > 1n ? 1n : floor
+    const bound = this.#recovery.mayLackMore && floor > 1n ? 1n : floor
     return this.#vouches ? bound : 0n
   }
 

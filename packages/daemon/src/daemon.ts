@@ -32,7 +32,7 @@ import {
 import { reloaderOf, type Reloader } from './reload.ts'
 import { Runtime } from './runtime.ts'
 import { historyFile, storeFiles } from './sqlite-schema.ts'
-import { salvage } from './salvage.ts'
+import { Salvage } from './salvage.ts'
 import { openSqliteStore, type SqliteStore } from './sqlite-store.ts'
 import { supervise } from './supervise.ts'
 import { watchStore } from './store-watch.ts'
@@ -108,7 +108,8 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   })
   const now = (): number => parts.clock.now().mono
   const pulse = createPulse(now)
-  const made = { identity, store, lungs, log, members, former, params, pulse }
+  const salvage = new Salvage({ directory: stateDir.path, log })
+  const made = { identity, store, lungs, log, members, former, params, pulse, salvage }
   const { runtime, distrusted } = createRuntime(config, parts, made)
   mode = () => modeOf(runtime)
   // The last lines of the log come after the store has been closed, and a status reads it.
@@ -119,7 +120,8 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   const serving = await serve({ ...own, token: token.reveal(), lungs })
   opened.defer(() => serving.stop())
   await runtime.start()
-  opened.defer(startSalvage(stateDir.path, runtime, log))
+  salvage.start(runtime.readmit.bind(runtime))
+  opened.defer(() => salvage.stop())
   greet(input, identity, serving.url, lungs, log)
   const closing = opened.move()
   const running = { ...own, pulse, now, params, distrusted }
@@ -140,13 +142,14 @@ interface RuntimeInput {
   readonly former: ReadonlySet<NodeId>
   readonly params: Tunable
   readonly pulse: Pulse
+  readonly salvage: Salvage
 }
 
 /** Engine and transports over an open store, and the promise that resolves when that is not to be trusted. */
 function createRuntime(
   { nodeName: name, nodeRole: role }: Config,
   parts: DaemonParts,
-  { identity, store, lungs, log, members, former, params, pulse }: RuntimeInput,
+  { identity, store, lungs, log, members, former, params, pulse, salvage }: RuntimeInput,
 ): { runtime: Runtime; distrusted: Promise<StoreRemedy> } {
   const { promise: distrusted, resolve } = Promise.withResolvers<StoreRemedy>()
   const { http, p2p } = lungs
@@ -159,6 +162,7 @@ function createRuntime(
     params,
     members,
     former,
+    isSalvaging: () => salvage.isUnderWay,
     transports: [http, ...(p2p === undefined ? [] : [p2p])],
     ...(p2p === undefined ? {} : { restartP2p: () => p2p.restart() }),
     onDistrust: (reason, remedy) => {
@@ -180,17 +184,6 @@ interface Running extends StartInput {
   readonly now: () => number
   readonly params: Tunable
   readonly distrusted: Promise<StoreRemedy>
-}
-
-/** Takes in, in the background, what can be read of damaged databases; the end of it. */
-function startSalvage(directory: string, runtime: Runtime, log: Log): () => Promise<void> {
-  const stop = new AbortController()
-  const readmit = runtime.readmit.bind(runtime)
-  const salvaging = salvage({ directory, readmit, log, signal: stop.signal })
-  return async () => {
-    stop.abort()
-    await salvaging
-  }
 }
 
 /** For log lines, which must come through also where a status cannot be read off a failing disk. */

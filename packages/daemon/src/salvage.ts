@@ -38,19 +38,52 @@ export interface SalvageParts {
   readonly retryMs?: number
 }
 
+/** The salvage of one daemon: under way from before its node is made until there is no more to be had. */
+export class Salvage {
+  readonly #about: Pick<SalvageParts, 'directory' | 'log'>
+  readonly #stop = new AbortController()
+  #work: Promise<void> | undefined
+  #isUnderWay: boolean
+
+  constructor(about: Pick<SalvageParts, 'directory' | 'log'>) {
+    this.#about = about
+    this.#isUnderWay = unreadAsides(about.directory).length > 0
+  }
+
+  /** Whether more may come; also where only the next start can go on. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay
+  }
+
+  /** Begins, in the background. */
+  start(readmit: SalvageParts['readmit']): void {
+    this.#work = salvage({ ...this.#about, readmit, signal: this.#stop.signal }).then(isOver => {
+      this.#isUnderWay = !isOver
+    })
+  }
+
+  /** Cuts off what is not done; the next start begins it anew. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#work
+  }
+}
+
 /**
- * Takes in what can be read of the databases that were moved aside and not read to their end yet. Never
- * rejects: whatever the directory refuses, the next start tries again.
+ * Takes in what can be read of the databases that were moved aside and not read to their end yet; whether
+ * there is no more to be had. Never rejects: whatever the directory refuses, the next start tries again.
  */
-export async function salvage(parts: SalvageParts): Promise<void> {
+export async function salvage(parts: SalvageParts): Promise<boolean> {
   try {
     for (const path of unreadAsides(parts.directory)) {
       const isOver = await salvageOne(path, parts)
-      if (parts.signal.aborted) return
+      if (parts.signal.aborted) return false
       if (isOver) forgetUnread(path)
     }
+    return unreadAsides(parts.directory).length === 0
   } catch (error) {
     parts.log.warn(`damaged databases are looked at again: ${sentence(error)}`, { code: 'SALVAGE' })
+    return false
   }
 }
 

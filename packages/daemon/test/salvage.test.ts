@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { salvage } from '../src/salvage.ts'
+import { salvage, Salvage } from '../src/salvage.ts'
 import { setAside, unreadAsides } from '../src/store-aside.ts'
 
 const rowCount = 2_000
@@ -84,6 +84,32 @@ it('goes on with the next start where a stop cut it off, and is over once all ha
   const { signal } = new AbortController()
   await salvage({ directory, log, signal, readmit: async page => takeIn(page, found) })
   expect([found.size, unreadAsides(directory)]).toEqual([rowCount, []])
+})
+
+it('is under way from before it begins until all has been read, by this start or a later one', async () => {
+  const [before, mark] = [new Salvage({ directory, log }), () => unreadAsides(directory).length]
+  setAside(path, Date.now())
+  const told: unknown[] = [before.isUnderWay]
+  for (const isTaken of [false, true]) {
+    const under = new Salvage({ directory, log })
+    told.push(under.isUnderWay)
+    const done = Promise.withResolvers<void>()
+    under.start(async page => {
+      told.push(under.isUnderWay)
+      if (!isTaken || page.length < 256) setImmediate(done.resolve)
+      return isTaken || (await Promise.reject(new Error('a page is gone')))
+    })
+    await done.promise
+    await under.stop()
+    told.push([under.isUnderWay, mark()])
+  }
+  expect(told.map(each => JSON.stringify(each)).filter((each, at, all) => each !== all[at - 1])).toEqual([
+    'false',
+    'true',
+    '[true,1]',
+    'true',
+    '[false,0]',
+  ])
 })
 
 it('goes on with the next start where the store that takes the rows in fails', async () => {
