@@ -38,11 +38,11 @@ class Trio {
     await this.#apply(process, { op: 'delete', key })
   }
 
-  /** The machine goes off, and starts with its disk as it was when it was last backed up. */
-  putBack(member: Member): void {
+  /** The machine goes off, and starts with less on its disk: by default as it was when it was last backed up. */
+  putBack(member: Member, lose = ({ disk }: Member): void => disk.rollBack()): void {
     member.downUntil = this.world.now + 1_000
     this.world.crash(member, false)
-    member.disk.rollBack()
+    lose(member)
   }
 
   /** Who reads a key. */
@@ -114,4 +114,31 @@ it('two at once, and they hold the same', async () => {
   expect([trio.settled(), trio.readers('dead'), trio.readers('a')]).toEqual([[0, 1, 2], [], [0, 1, 2]])
   expect(trio.world.violations).toEqual([])
   trio.world.end()
+})
+
+it.each<[string, (member: Member) => void]>([
+  ['do not know what they have lost', ({ disk }) => disk.beginLife()],
+  ['are put back to old copies', ({ disk }) => disk.rollBack()],
+  ['lose all', ({ disk }) => disk.replace(true)],
+])('all at once %s, with nobody to vouch: deletes go on ending', async (_, lose) => {
+  const trio = new Trio()
+  const { nodes, world } = trio
+  await trio.start()
+  await trio.write(nodes[0], 'early')
+  for (const { disk } of nodes) disk.backUp()
+  await trio.delete(nodes[0], 'early')
+  await trio.pass(retentionMs + 10 * minute)
+  expect(trio.settled()).toEqual([0, 1, 2])
+  for (const member of nodes) trio.putBack(member, lose)
+  await trio.pass(minute)
+  await trio.write(nodes[1], 'late')
+  await trio.delete(nodes[2], 'late')
+  await trio.pass(retentionMs + 10 * minute)
+  const told = nodes.map(({ process }) => process?.runtime.status())
+  expect(told.map(status => [status?.compaction.endingCount, status?.warnings])).toEqual(
+    nodes.map(() => [0, []]),
+  )
+  expect(new Set(told.map(status => status?.root)).size).toBe(1)
+  expect(world.violations).toEqual([])
+  world.end()
 })
