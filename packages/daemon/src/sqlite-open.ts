@@ -74,8 +74,7 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
     const version = Number(pragma(database, 'user_version'))
     if (known !== undefined && version < schemaVersion) migrate(database, path, version, notes)
     const damagedFacts = known === undefined ? [] : findDamagedFacts(database)
-    // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
-    if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    flushAnew(database, remedy)
     const unindexed = known === undefined ? nothingUnindexed : readUnindexed(database)
     const { doubtful, mended } = unindexed
     if (mended > 0)
@@ -140,6 +139,19 @@ function migrate(database: DatabaseSync, path: string, version: number, notes: S
     level: 'info',
     text: `the store was brought from format ${version} to ${schemaVersion}: ${done}; ${kept}`,
   })
+}
+
+/**
+ * After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew. Also
+ * at a usual start, since whoever saw the failure may have ended before it could say so.
+ */
+function flushAnew(database: DatabaseSync, remedy: StoreRemedy | undefined): void {
+  if (remedy === 'check') return database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  try {
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  } catch {
+    // No room for it, perhaps: reads and deletes go on all the same.
+  }
 }
 
 /** Names of the facts that are damaged, as they lie on the disk: a damaged one may be no text. */
