@@ -38,7 +38,7 @@ class Trio {
     await this.#apply(process, { op: 'delete', key })
   }
 
-  /** The machine goes off, and starts with less on its disk: by default as it was when it was last backed up. */
+  /** The machine goes off, and starts with less on its disk: by default with what was last backed up. */
   putBack(member: Member, lose = ({ disk }: Member): void => disk.rollBack()): void {
     member.downUntil = this.world.now + 1_000
     this.world.crash(member, false)
