@@ -132,6 +132,8 @@ export class Compaction {
     const { replica } = this.#parts
     const { number, horizon, targets } = round
     if (replica.floor < horizon || blockersOf(replica, peers, horizon).length > 0) return undefined
+    // Of a journal that has begun anew, or is shorter than it was, nobody ever gets there.
+    if (!peers.every(({ id, known }) => covers(known, targets.get(id)))) return undefined
     const applied = peers.every(peer => covers(peer.cursor, targets.get(peer.id)))
     const seq = round.seq ?? (applied ? replica.committedSeq : undefined)
     const next = { ...round, seq }
@@ -169,7 +171,7 @@ function whyNotReady(own: Replica, { known, stated, cursor }: Peer, horizon: Ver
   if (stated.settled > own.horizon) return 'is ahead of this node'
   if (cursor?.incarnation !== known.incarnation) return 'has not been read to its end yet'
   return stated.floor < horizon
-    ? 'holds something back or refuses it, or has a clock that is behind'
+    ? 'holds something back, has not agreed with all since its start, or has a clock that is behind'
     : undefined
 }
 

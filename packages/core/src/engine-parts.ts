@@ -16,6 +16,8 @@ export interface EngineParts {
   readonly members: ReadonlySet<NodeId>
   /** Members of the past: what they have written stays good, but nobody talks to them. None by default. */
   readonly former?: ReadonlySet<NodeId>
+  /** Whether a damaged database may still give back what the store has lost. Never by default. */
+  readonly isSalvaging?: () => boolean
   readonly at: Instant
 }
 

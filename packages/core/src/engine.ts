@@ -13,14 +13,14 @@ import { authorsOf, type EngineParts } from './engine-parts.ts'
 import type { Effect, Event } from './events.ts'
 import { Composer } from './exchange.ts'
 import { Hearing } from './hearing.ts'
-import { bothRoots, Intake } from './intake.ts'
+import { Intake } from './intake.ts'
 import { createPeers } from './members.ts'
 import { ModeKeeper } from './mode-keeper.ts'
 import { Outbox } from './outbox.ts'
 import { provisionalLife } from './own-history.ts'
 import { OwnPauses } from './own-pauses.ts'
 import { effectiveHeartbeatMs } from './params.ts'
-import { forgiveLinks, tryAnew, type Peer } from './peers.ts'
+import { bothRoots, forgiveLinks, tryAnew, type Peer } from './peers.ts'
 import { Responder } from './responder.ts'
 import { Replica } from './replica.ts'
 import { describeNode, describePeer, linkStates, pathOfPeer } from './describe.ts'
@@ -59,7 +59,10 @@ export class Engine {
     const { store, hash, signer, members, params, at, info, random } = parts
     const self = signer.nodeId
     const life = provisionalLife(store, self, members, random)
-    const replica = new Replica({ store, hash, signer, trusted: authorsOf(parts), provisionalLife: life })
+    const trusted = authorsOf(parts)
+    const { isSalvaging } = parts
+    const past = { provisionalLife: life, members, ...(isSalvaging === undefined ? {} : { isSalvaging }) }
+    const replica = new Replica({ store, hash, signer, trusted, ...past })
     const commits = new CommitPipeline(replica, store, hash)
     const composer = new Composer({ self, info, hash, store, replica })
     const dialect = new Dialect(self, store.incarnation)

@@ -19,7 +19,7 @@ import type { Beat, Message, Rows, Want } from './message.ts'
 import type { Ask, Outbox } from './outbox.ts'
 import { OwnHistory } from './own-history.ts'
 import { followPauseMs, httpSilenceMaxMs, pollEveryMs, revivalMs } from './params.ts'
-import { noteStated, type Peer } from './peers.ts'
+import { bothRoots, noteStated, type Peer } from './peers.ts'
 import type { Store } from './ports.ts'
 import { fittingStep, lackingOf, stepBytesMax } from './reconcile.ts'
 import type { Replica } from './replica.ts'
@@ -105,12 +105,12 @@ export class Intake {
     this.#notice(peer, path, at)
     if (message.leaving === true) peer.leftWall = message.beat?.wall ?? peer.leftWall
     const ack = message.ack ?? message.acks?.find(each => each.node === self)
+    const isOurs = ack?.incarnation === store.incarnation
+    const isBeyond = isOurs && ack.seq > this.#parts.replica.committedSeq
+    if (isBeyond) this.#beginAnew(peer, ack)
     // A direct message without it says that the peer keeps no cursor for us; an announce only if it lists
     // cursors.
     if (message.acks !== undefined || message.beat !== undefined) {
-      const isOurs = ack?.incarnation === store.incarnation
-      const isBeyond = isOurs && ack.seq > this.#parts.replica.committedSeq
-      if (isBeyond) this.#beginAnew(peer, ack)
       const acked = isOurs && !isBeyond ? { incarnation: ack.incarnation, seq: ack.seq } : undefined
       if (takesTold(peer, acked)) peer.progress++
       peer.acked = acked
@@ -119,7 +119,9 @@ export class Intake {
     // Announces carry cursors of all, and travel through others' hands.
     const isDirect = message.beat !== undefined && message.acks === undefined
     // What a step of a descent says goes with no root and no acknowledgement: it is used for that step alone.
-    if (isDirect) Object.assign(peer, { stated: message.horizon, statedRoot: peer.known?.root })
+    // And who takes our future for applied will not ask for it: that it holds the same now is not enough.
+    const statedRoot = isBeyond ? undefined : peer.known?.root
+    if (isDirect) Object.assign(peer, { stated: message.horizon, statedRoot })
     this.compareRoots(peer, at)
     if (isDirect) noteStated(peer, this.#parts.replica.highWater)
     // From here on the peer has told what waits there of our own writing: it comes with the introduction.
@@ -210,8 +212,10 @@ export class Intake {
     const { known, stated, statedRoot } = peer
     const { store, replica } = this.#parts
     const root = this.#parts.root()
-    if (statedRoot === root && stated?.floor !== 0n) this.#noteVouched(vouchedHorizon(stated))
+    if (statedRoot === root && stated?.floor !== 0n) this.#noteVouched(peer.id, vouchedHorizon(stated))
     if (known === undefined || known.root !== root) return
+    // Beyond the end of a journal that was put back: what is written there will not have been applied.
+    if (peer.cursor !== undefined && peer.cursor.seq > known.seq) peer.cursor = undefined
     peer.held = replica.committedSeq
     peer.acked = { incarnation: store.incarnation, seq: peer.held }
     this.#moveCursor(peer, { incarnation: known.incarnation, seq: known.seq }, at.mono)
@@ -229,10 +233,10 @@ export class Intake {
   }
 
   /** Equal roots with one that has settled a horizon; what is on its way to the disk may have ended by it. */
-  #noteVouched(settled: Version): void {
+  #noteVouched(peer: NodeId, settled: Version): void {
     const { replica } = this.#parts
     if (settled < replica.horizon || replica.batches.bringsUpTo(replica.horizon)) return
-    replica.recovered(settled)
+    replica.recovered(settled, peer)
     this.#wholeUpTo = replica.horizon
   }
 
@@ -384,11 +388,6 @@ function rowCount({ rows }: Message): number {
 /** How many entries wants name. */
 function namedBy(wants: readonly Want[]): number {
   return wants.reduce((sum, { digests }) => sum + digestCount(digests), 0)
-}
-
-/** The roots that a descent with a peer is to make equal. */
-export function bothRoots(own: string, peer: Peer): string {
-  return own + (peer.known?.root ?? '')
 }
 
 function inBrief(wants: readonly Want[]): string {

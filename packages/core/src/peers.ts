@@ -228,6 +228,11 @@ export function isOvertaken(beat: Beat | undefined, known: Known | undefined): b
   return beat.incarnation === known.incarnation ? beat.seq < known.seq : beat.wall <= known.wall
 }
 
+/** The roots that a descent with a peer is to make equal. */
+export function bothRoots(own: string, peer: Peer): string {
+  return own + (peer.known?.root ?? '')
+}
+
 function createLink(path: PathKind, now: number): Link {
   return {
     path,

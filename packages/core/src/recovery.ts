@@ -16,8 +16,10 @@ export interface RecoveryParts {
   readonly horizon: Version
   /** Whether how far deletes have ended is itself lost. */
   readonly isHorizonLost: () => boolean
-  /** Whether the store may have been put back to an old copy of itself, as nobody has said otherwise yet. */
-  readonly mayBeOld: boolean
+  /** Who may know what the store has lost, if it was put back to an old copy of itself. */
+  readonly members: ReadonlySet<NodeId>
+  /** Whether what the store has lost may still be read from the disk. */
+  readonly isSalvaging: () => boolean
   readonly stageFact: (name: string, value: Uint8Array | undefined) => void
 }
 
@@ -25,20 +27,31 @@ export interface RecoveryParts {
 export class Recovery {
   readonly #parts: RecoveryParts
   #isUnderWay: boolean
-  #mayBeOld: boolean
+  /** Members that have not held the same since the start. */
+  readonly #unheard: Set<NodeId>
   #staged: Version
   #committed: Version
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts
     this.#staged = this.#committed = parts.horizon
-    this.#mayBeOld = parts.mayBeOld
+    this.#unheard = new Set(parts.members)
+    this.#unheard.delete(parts.self)
     this.#isUnderWay = this.#hasLost()
   }
 
   /** Whether the node has agreed with no peer since it lost something. */
   get isUnderWay(): boolean {
     return this.#isUnderWay
+  }
+
+  /**
+   * Whether the store may lack what nobody has told of: a damaged one before it is still being read; or it is
+   * an old copy of itself, as not all members have held the same since the start. One that was there for what
+   * this one has lost may be cut off, and the others as old.
+   */
+  get mayLackMore(): boolean {
+    return this.#unheard.size > 0 || this.#parts.isSalvaging()
   }
 
   /** The horizon with everything staged on top. */
@@ -58,13 +71,14 @@ export class Recovery {
   }
 
   /**
-   * The node has agreed with a peer that vouches for `settled`: over, if that is no older than ours. That can
-   * be told only of one that is not lost.
+   * The node has agreed with a peer that vouches for `settled`, or with all: over, if that is no older than
+   * ours. That can be told only of one that is not lost.
    */
-  end(settled: Version): void {
-    if (!(this.#isUnderWay || this.#mayBeOld)) return
+  end(settled: Version, peer?: NodeId): void {
+    if (!(this.#isUnderWay || this.mayLackMore)) return
     if (settled < this.#staged || this.#parts.isHorizonLost()) return
-    this.#mayBeOld = false
+    if (peer === undefined) this.#unheard.clear()
+    else this.#unheard.delete(peer)
     if (!this.#isUnderWay) return
     this.#isUnderWay = false
     this.#parts.stageFact(amnesiaFact, undefined)
@@ -72,16 +86,16 @@ export class Recovery {
 
   /**
    * A horizon is staged: nothing at or below it comes back. Who was not among those that held everything up
-   * to there may hold what has ended elsewhere: it must agree with one that was. So must who has agreed with
-   * nobody since its start: its store may be an old copy of the one that was named. Who sets a horizon itself
-   * has missed none: others have to stand where it does.
+   * to there may hold what has ended elsewhere: it must agree with one that was. So must one whose store may
+   * be an old copy of the one that was named. Who sets a horizon itself has missed none: others have to stand
+   * where it does.
    */
   adopt(horizon: VerifiedEntry, isOwnProposal: boolean): void {
     const { store, self } = this.#parts
     if (horizon.version === this.#staged) return
     this.#staged = horizon.version
     const isNamed = holdersOf(horizon)?.get(self) === store.incarnation
-    if (!isNamed || (this.#mayBeOld && !isOwnProposal)) this.begin()
+    if (!isNamed || (this.mayLackMore && !isOwnProposal)) this.begin()
   }
 
   /** A horizon is durable. */

@@ -39,6 +39,9 @@ export interface ReplicaParts {
   readonly trusted: ReadonlySet<NodeId>
   /** What counters are counted under until `countOn` (own-history.ts). */
   readonly provisionalLife?: Incarnation
+  /** Who may know what the store has lost. Nobody by default. */
+  readonly members?: ReadonlySet<NodeId>
+  readonly isSalvaging?: () => boolean
 }
 
 /** The replicated state of one node. */
@@ -70,7 +73,9 @@ export class Replica {
   #sealedClock: Version
   #committedClock: Version
 
-  constructor({ store, hash, signer, trusted, provisionalLife }: ReplicaParts) {
+  constructor(parts: ReplicaParts) {
+    const { store, hash, signer, trusted, provisionalLife } = parts
+    const { members = new Set(), isSalvaging = () => false } = parts
     this.#store = store
     this.#provisionalLife = provisionalLife
     this.#hash = hash
@@ -79,13 +84,12 @@ export class Replica {
     this.#trusted = trusted
     this.#clock = clockOf(store, hash)
     this.trie = new MerkleTrie(hash, store.leaves())
-    const { trie } = this
     const isLeaving: Batches['isLeaving'] = leaf => this.batches.isLeaving(leaf)
     const clock = (): Version => this.#clock.highWater
     const committedSeq = (): Sequence => this.#committedSeq
-    this.rows = new CheckedRows({ store, hash, trie, committedSeq, isLeaving, clock })
+    this.rows = new CheckedRows({ store, hash, trie: this.trie, committedSeq, isLeaving, clock })
     const stageFact = this.stageFact.bind(this)
-    this.quarantine = new Quarantine({ store, hash, trie, rows: this.rows, stageFact })
+    this.quarantine = new Quarantine({ store, hash, trie: this.trie, rows: this.rows, stageFact })
     this.#winners = new Winners(this.rows, this.trie, hash)
     this.#committedSeq = store.lastSeq
     this.batches = new Batches(this.signing, store.lastSeq)
@@ -93,9 +97,8 @@ export class Replica {
     if (this.keys.wasCounted && this.#hasDamage) this.keys.doubt()
     const horizon = this.#winners.current(horizonKey, wholeKey)?.version ?? 0n
     const isHorizonLost = (): boolean => this.quarantine.isDamaged(horizonKey)
-    const mayBeOld = provisionalLife !== undefined
-    const self = signer.nodeId
-    this.#recovery = new Recovery({ store, self, horizon, isHorizonLost, mayBeOld, stageFact })
+    const whose = { store, self: signer.nodeId, members, isSalvaging }
+    this.#recovery = new Recovery({ ...whose, horizon, isHorizonLost, stageFact })
     this.#committedClock = this.#sealedClock = this.#clock.highWater
   }
 
@@ -119,10 +122,11 @@ export class Replica {
     return this.isRecovering ? 0n : this.horizon
   }
 
-  /** This node writes nothing at or below this, and holds what it was told of; 0 if looking finds damage. */
+  /** Nothing is written at or below this, nor missed; 0 if looking finds damage, 1 if it may lack more. */
   get floor(): Version {
     const floor = this.deferred.floor(this.#committedClock, key => this.#winners.latestDelete(key))
-    return this.#vouches ? floor : 0n
+    const bound = this.#recovery.mayLackMore && floor > 1n ? 1n : floor
+    return this.#vouches ? bound : 0n
   }
 
   /** Nothing is lost here, and nothing is left of what has ended elsewhere. */
@@ -155,11 +159,11 @@ export class Replica {
   }
 
   /**
-   * The node has agreed with a peer: what was lost is back or superseded, and what has ended is gone.
+   * The node has agreed with a peer, or with all: what was lost is back or beaten, what has ended is gone.
    * @param settled the horizon that peer vouches for; left out where there is none that could know better
    */
-  recovered(settled = this.#recovery.stagedHorizon): void {
-    this.#recovery.end(settled)
+  recovered(settled = this.#recovery.stagedHorizon, peer?: NodeId): void {
+    this.#recovery.end(settled, peer)
   }
 
   /** No other holds a later total of this node: counters go on in its own life, unless one waits here. */

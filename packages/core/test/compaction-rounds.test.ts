@@ -139,6 +139,15 @@ it('what was told in the first round must have been applied everywhere by the se
   expect(proposes()).toBe(true)
 })
 
+it('a round begins anew where a member has begun anew, and nobody gets to where its journal had been', () => {
+  const peer = peers.get(bob.nodeId) as Peer
+  change(peer, { seq: 6 })
+  expect(proposes()).toBe(false)
+  change(peer, { incarnation: life(9), seq: 3 })
+  peer.cursor = { incarnation: life(9), seq: 3 }
+  expect(proposes()).toBe(true)
+})
+
 it.each([
   ['is durable', 0n, true],
   ['is on its way to the disk', 0n, false],

@@ -1,11 +1,24 @@
 /** An engine for tests that step it by hand: alice, over HTTP only. */
-import { defaultParams, Engine, LatticeError, type Effect, type Event, type NodeStatus } from '@lattice/core'
+import {
+  defaultParams,
+  Engine,
+  LatticeError,
+  type Effect,
+  type EngineParts,
+  type Event,
+  type NodeStatus,
+} from '@lattice/core'
 import { createMemoryStore, createSeededRandom, testWall } from '@lattice/core/testing'
 import { alice, bob, sha256 } from './crypto.ts'
 import { everybody } from './replicas.ts'
 
 /** Opens the engine at mono 0. */
-export function openEngine(store = createMemoryStore(), members = everybody, params = {}): Engine {
+export function openEngine(
+  store = createMemoryStore(),
+  members = everybody,
+  params = {},
+  parts: Partial<EngineParts> = {},
+): Engine {
   return new Engine({
     info: { name: 'alice', role: 'node', software: 'test' },
     store,
@@ -15,6 +28,7 @@ export function openEngine(store = createMemoryStore(), members = everybody, par
     params: { ...defaultParams, p2pEnabled: false, ...params },
     members,
     at: { mono: 0, wall: testWall },
+    ...parts,
   })
 }
 

@@ -67,3 +67,16 @@ it('those that lie beyond the end of a journal that is shorter than it was', asy
   const [next] = asked
   expect([...acks, next?.message.ack, next?.message.standing?.ack]).toEqual([9, 9, undefined, undefined])
 })
+
+it('those that lie beyond it go back to its end, where its node asks and holds the same', async () => {
+  const store = createMemoryStore()
+  const position = { incarnation: life(2), seq: 9 }
+  await store.commit({ rows: [], facts: new Map([[cursorFact(bob.nodeId), encodeCursor(position)]]) })
+  const engine = openEngine(store)
+  const root = engine.replica.trie.root()
+  const beat = { ...position, seq: 5, root, count: 0, wall: testWall, heardMs: {} }
+  const from = { type: 'request', id: 1, path: 'http', peer: bob.nodeId, entries: [] } as const
+  const effects = engine.step({ ...from, message: { beat } }, { mono: 1, wall: testWall })
+  const acks = effects.flatMap(effect => (effect.type === 'reply' ? effect.message.ack?.seq : []))
+  expect(acks).toEqual([5])
+})

@@ -8,12 +8,13 @@ import {
   type Engine,
   type Event,
   type Message,
+  type Signer,
   type VerifiedEntry,
   type Version,
 } from '@lattice/core'
 import { createMemoryStore, testWall, type MemoryStore } from '@lattice/core/testing'
 import { storedEntry } from '../src/winners.ts'
-import { alice, bob } from './crypto.ts'
+import { alice, bob, carol } from './crypto.ts'
 import { openEngine } from './engines.ts'
 import { commit, life, openReplica, write, type TestReplica } from './replicas.ts'
 
@@ -49,12 +50,18 @@ const refused: Event = { type: 'commit-failed', error: new LatticeError('STORE_F
 
 interface Circumstances {
   readonly isFull?: boolean
-  /** Before his horizon is set bob says that he holds what she holds, with this floor. */
-  readonly agreedFloor?: Version
+  /** Before his horizon is set these say that they hold what she holds, and how much they have applied. */
+  readonly agreed?: readonly Agreement[]
+}
+
+interface Agreement {
+  readonly peer: Signer
+  readonly floor?: Version
+  readonly acked?: number
 }
 
 /** Alice is asked by bob, who has acknowledged so much of hers; his horizon comes along. */
-async function asked(acked: number, { isFull = false, agreedFloor }: Circumstances = {}): Promise<Asked> {
+async function asked(acked: number, { isFull = false, agreed = [] }: Circumstances = {}): Promise<Asked> {
   const [node, store] = [await settled(), await oldCopy()]
   const engine = openEngine(store)
   const rows = node.store.after(0, 9).map(storedEntry)
@@ -76,10 +83,10 @@ async function asked(acked: number, { isFull = false, agreedFloor }: Circumstanc
     }
   }
   const ask = { type: 'request', id: 1, path: 'http', peer: bob.nodeId, message, entries: rows } as const
-  if (agreedFloor !== undefined) {
-    const same = { beat: { ...beat, root: engine.replica.trie.root() }, entries: [] }
-    const agreed = { ...message, ...same, horizon: { settled: 0n, floor: agreedFloor } }
-    await step({ ...ask, message: agreed, entries: [] })
+  for (const { peer, floor = versionAt(wall), acked: seq = 1 } of agreed) {
+    const same = { beat: { ...beat, root: engine.replica.trie.root() }, ack: { incarnation: life(1), seq } }
+    const agreement = { ...message, ...same, entries: [], horizon: { settled: 0n, floor } }
+    await step({ ...ask, peer: peer.nodeId, message: agreement, entries: [] })
   }
   await step(ask)
   hasRoom = true
@@ -126,12 +133,22 @@ it('knows so as well where no more was acknowledged than it holds: it has writte
   expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([true, 0n])
 })
 
-it('is none once somebody held the same since its start', async () => {
-  const { engine } = await asked(1, { agreedFloor: versionAt(wall) })
+it('holds every horizon back until all have held the same since its start', async () => {
+  expect(openEngine(await oldCopy()).replica.floor).toBe(1n)
+  const { engine } = await asked(1, { agreed: [{ peer: carol }, { peer: bob }] })
+  expect(engine.replica.floor).toBeGreaterThanOrEqual(horizon)
+})
+
+it('is none once all have held the same since its start', async () => {
+  const { engine } = await asked(1, { agreed: [{ peer: carol }, { peer: bob }] })
   expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([false, horizon])
 })
 
-it('may still be one where that one has lost something itself', async () => {
-  const { engine } = await asked(1, { agreedFloor: 0n })
+it.each<[string, readonly Agreement[]]>([
+  ['only some have', [{ peer: bob }]],
+  ['one of them has lost something itself', [{ peer: carol }, { peer: bob, floor: 0n }]],
+  ['one of them does not know that it was put back', [{ peer: carol, acked: 9 }, { peer: bob }]],
+])('may still be one where %s', async (_, agreed) => {
+  const { engine } = await asked(1, { agreed })
   expect([engine.replica.isRecovering, engine.replica.settledHorizon]).toEqual([true, 0n])
 })

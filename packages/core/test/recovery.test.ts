@@ -18,7 +18,7 @@ import { createMemoryStore, testWall, type MemoryStore } from '@lattice/core/tes
 import { storedEntry } from '../src/winners.ts'
 import { alice, bob, carol } from './crypto.ts'
 import { openEngine } from './engines.ts'
-import { commit, entryOf, everybody, life, openReplica } from './replicas.ts'
+import { commit, entryOf, everybody, life, openReplica, write } from './replicas.ts'
 
 const usualHorizon = versionAt(testWall)
 const laterWall = testWall + 2 * futureToleranceMs
@@ -39,6 +39,17 @@ async function openAway(members = everybody, horizon = usualHorizon): Promise<En
   expect([engine.replica.horizon, engine.replica.isRecovering]).toEqual([horizon, true])
   return engine
 }
+
+it('what is still being read off a damaged database holds every horizon back: it may know of no delete', async () => {
+  const written = openReplica()
+  const version = await write(written, [{ op: 'increment', key: 'n', by: 1 }])
+  let isSalvaging = true
+  const alone = new Set([alice.nodeId])
+  const { replica } = openEngine(written.store, alone, {}, { isSalvaging: () => isSalvaging })
+  expect(replica.floor).toBe(1n)
+  isSalvaging = false
+  expect(replica.floor).toBeGreaterThanOrEqual(version)
+})
 
 it.each([
   ['one that has lost nothing ends it', usualHorizon, false],

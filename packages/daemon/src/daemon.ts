@@ -108,14 +108,14 @@ export async function startDaemon(input: StartInput, parts: DaemonParts): Promis
   })
   const now = (): number => parts.clock.now().mono
   const pulse = createPulse(now)
-  const made = { identity, store, lungs, log, members, former, params, pulse }
+  const salvaging = new Salvaging(stateDir.path)
+  const made = { identity, store, lungs, log, members, former, params, pulse, salvaging }
   const { runtime, distrusted } = createRuntime(config, parts, made)
   mode = () => modeOf(runtime)
   // The last lines of the log come after the store has been closed, and a status reads it.
   opened.defer(() => void (mode = always(mode())))
   // It has an alarm from its first event on, and the disk is measured before it starts.
   opened.defer(() => runtime.stop())
-  const salvaging = new Salvaging(stateDir.path)
   const own = { ...input, parts, identity, log, store, runtime, salvaging }
   const serving = await serve({ ...own, token: token.reveal(), lungs })
   opened.defer(() => serving.stop())
@@ -142,13 +142,14 @@ interface RuntimeInput {
   readonly former: ReadonlySet<NodeId>
   readonly params: Tunable
   readonly pulse: Pulse
+  readonly salvaging: Salvaging
 }
 
 /** Engine and transports over an open store, and the promise that resolves when that is not to be trusted. */
 function createRuntime(
   { nodeName: name, nodeRole: role }: Config,
   parts: DaemonParts,
-  { identity, store, lungs, log, members, former, params, pulse }: RuntimeInput,
+  { identity, store, lungs, log, members, former, params, pulse, salvaging }: RuntimeInput,
 ): { runtime: Runtime; distrusted: Promise<StoreRemedy> } {
   const { promise: distrusted, resolve } = Promise.withResolvers<StoreRemedy>()
   const { http, p2p } = lungs
@@ -161,6 +162,7 @@ function createRuntime(
     params,
     members,
     former,
+    isSalvaging: () => salvaging.isUnderWay,
     transports: [http, ...(p2p === undefined ? [] : [p2p])],
     ...(p2p === undefined ? {} : { restartP2p: () => p2p.restart() }),
     onDistrust: (reason, remedy) => {

@@ -221,7 +221,11 @@ export class Runtime implements LatticeNode {
     this.#busy = true
     try {
       for (let next = this.#queue.shift(); next && !this.#stopped; next = this.#queue.shift()) {
-        for (const effect of this.#engine.step(next, this.#parts.clock.now())) this.#perform(effect)
+        for (const effect of this.#engine.step(next, this.#parts.clock.now())) {
+          // A store that is not to be trusted does not keep what has shown it: a later start would not see.
+          if (this.#stopped) break
+          this.#perform(effect)
+        }
       }
     } catch (error) {
       if (!this.#distrust(error) && !this.#stopped) this.#fail(error)

@@ -42,18 +42,16 @@ export interface SalvageParts {
 
 /**
  * Takes in what can be read of the databases that were moved aside and not read to their end yet; whether
- * nothing is left for the next start. Never rejects: whatever the directory refuses, that tries again.
+ * there is no more to be had. Never rejects: whatever the directory refuses, the next start tries again.
  */
 export async function salvage(parts: SalvageParts): Promise<boolean> {
-  let isAllOver = true
   try {
     for (const path of unreadAsides(parts.directory)) {
       const isOver = await salvageOne(path, parts)
       if (parts.signal.aborted) return false
       if (isOver) forgetUnread(path)
-      isAllOver &&= isOver
     }
-    return isAllOver
+    return unreadAsides(parts.directory).length === 0
   } catch (error) {
     parts.log.warn(`damaged databases are looked at again: ${sentence(error)}`, { code: 'SALVAGE' })
     return false

@@ -26,6 +26,11 @@ export class Salvaging {
     return this.#rows
   }
 
+  /** Whether rows of before may still come, at this start or at the next. */
+  get isUnderWay(): boolean {
+    return this.#rows !== undefined || this.#isLeft
+  }
+
   /** What is amiss meanwhile; undefined once all has been read. */
   get trouble(): string | undefined {
     if (this.#isLeft) return 'a damaged database could not be read to its end; the next start tries again'

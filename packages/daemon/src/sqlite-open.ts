@@ -18,6 +18,7 @@ import {
   type StoreRemedy,
 } from '@lattice/core'
 import { openFact, sealFact } from './fact-check.ts'
+import { keepCopy } from './format-copy.ts'
 import { flushDirectory, readSentinel, writeSentinel, type Sentinel } from './incarnation-file.ts'
 import { checkWhole, inspectStore, isOurs, readHeader, refuseHeader } from './sqlite-inspect.ts'
 import { migrateStore } from './sqlite-migrate.ts'
@@ -73,8 +74,7 @@ export function openDatabase(directory: string, remedy?: StoreRemedy): OpenedDat
     const version = Number(pragma(database, 'user_version'))
     if (known !== undefined && version < schemaVersion) migrate(database, path, version, notes)
     const damagedFacts = known === undefined ? [] : findDamagedFacts(database)
-    // After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew.
-    if (remedy === 'check') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    flushAnew(database, remedy)
     const unindexed = known === undefined ? nothingUnindexed : readUnindexed(database)
     const { doubtful, mended } = unindexed
     if (mended > 0)
@@ -126,15 +126,12 @@ function recognise(
   }
 }
 
-/** A whole copy is kept beside it: the way back to the version that wrote it (docs/storage.md). */
 function migrate(database: DatabaseSync, path: string, version: number, notes: StoreNote[]): void {
   const copy = `${path}.format-${version}`
-  let kept = `as it was it is kept as ${copy}`
+  let kept
   try {
-    fs.writeFileSync(copy, '', { mode: 0o600 })
-    database.prepare('VACUUM INTO ?').run(copy)
+    kept = `as it was it is kept as ${keepCopy(database, copy)}`
   } catch (error) {
-    fs.rmSync(copy, { force: true })
     kept = `no copy of it was kept: ${openError(error, copy).message}`
   }
   const done = migrateStore(database, version)
@@ -142,6 +139,19 @@ function migrate(database: DatabaseSync, path: string, version: number, notes: S
     level: 'info',
     text: `the store was brought from format ${version} to ${schemaVersion}: ${done}; ${kept}`,
   })
+}
+
+/**
+ * After a failed flush the log may only seem to be on the disk: it goes into the database, flushed anew. Also
+ * at a usual start, since whoever saw the failure may have ended before it could say so.
+ */
+function flushAnew(database: DatabaseSync, remedy: StoreRemedy | undefined): void {
+  if (remedy === 'check') return database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  try {
+    database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  } catch {
+    // No room for it, perhaps: reads and deletes go on all the same.
+  }
 }
 
 /** Names of the facts that are damaged, as they lie on the disk: a damaged one may be no text. */

@@ -123,6 +123,41 @@ it('an announce that meets a store that fails calls for a new one, and is no bug
   expect([remedies, complaints]).toEqual([['check'], []])
 })
 
+it('what shows that the store is an old copy is not kept by it: whoever starts next is told of it anew', async () => {
+  const store = createMemoryStore()
+  const [{ signer }, peer] = [1, 2].map(byte =>
+    identityFromSeed(new Uint8Array(32).fill(byte), 'configured'),
+  ) as [Identity, Identity]
+  const content = {
+    key: 'a',
+    slot: '',
+    value: encodeValue(2),
+    base: 0n,
+    version: versionAt(Date.now() - 1e6),
+  }
+  const { bytes } = signEntry(content, signer, sha256)
+  const remedies: string[] = []
+  const before = openLoneRuntime(signer, { store }).runtime
+  await before.start()
+  await before.write(put('b', 1))
+  await before.stop()
+  for (let start = 0; start < 2; start++) {
+    const inboxes: Inbox[] = []
+    const http = { kind: 'http', start: async (inbox: Inbox) => void inboxes.push(inbox) }
+    const { runtime } = openLoneRuntime(signer, {
+      store,
+      onDistrust: (_, remedy) => void remedies.push(remedy),
+      members: new Set([peer.nodeId]),
+      transports: [http as unknown as Transport],
+    })
+    await runtime.start()
+    inboxes[0]?.announced(peer.nodeId, encodeMessage({ entries: [bytes] }, peer.nodeId))
+    await new Promise(resolve => setImmediate(resolve))
+    // The process ends before a successor has given the store a new life.
+  }
+  expect(remedies).toEqual(['new-life', 'new-life'])
+})
+
 it('a listener that meets a store that fails calls for a new one, and is no bug', async () => {
   const store = createMemoryStore()
   const { signer } = identityFromSeed(new Uint8Array(32).fill(1), 'configured')

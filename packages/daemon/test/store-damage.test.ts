@@ -53,6 +53,23 @@ afterEach(async () => {
   fs.rmSync(directory, { recursive: true, force: true })
 })
 
+it('what a log holds after a crash is flushed anew with the next start: it may only seem to be on the disk', async () => {
+  const crashed = await open()
+  await crashed.commit(testBatch([testRow(1, 'a')]))
+  const files = ['incarnation', 'store.db', 'store.db-wal'].map(
+    name => [name, fs.readFileSync(join(directory, name))] as const,
+  )
+  await crashed.close()
+  fs.rmSync(`${database}-shm`, { force: true })
+  for (const [name, bytes] of files) fs.writeFileSync(join(directory, name), bytes)
+  await open()
+  const alone = `${database}.alone`
+  fs.copyFileSync(database, alone)
+  const copy = new DatabaseSync(alone)
+  expect(copy.prepare('SELECT key FROM row').all()).toEqual([{ key: 'a' }])
+  copy.close()
+})
+
 describe('a lost database', () => {
   it.each(['missing', 'zero-length'])('is amnesia, never healthy and empty, when it is %s', async kind => {
     const before = await filled()

@@ -75,6 +75,29 @@ it('O1: keeps the store as it was beside it, for the version that wrote it', asy
   expect(fs.statSync(copy).mode & 0o777).toBe(0o600)
 })
 
+it('a second upgrade leaves the copy of the first where it lies, unless it is the same', async () => {
+  const names = (): string[] => fs.readdirSync(directory).filter(name => name.includes('.format-'))
+  const store = await open()
+  await store.commit(testBatch(trueRows(), { fact: 'value' }))
+  await store.close()
+  turnBack()
+  const before = fs.readFileSync(join(directory, 'store.db'))
+  const copy = (): Buffer => fs.readFileSync(join(directory, 'store.db.format-1'))
+  await (await open()).close()
+  const first = copy()
+  // The upgrade was cut off after the copy was made, and begins anew.
+  fs.writeFileSync(join(directory, 'store.db'), before)
+  await (await open()).close()
+  expect([names(), copy().equals(first)]).toEqual([['store.db.format-1'], true])
+  const again = await open()
+  await again.commit(testBatch([testRow(9_000, 'key 1')]))
+  await again.close()
+  turnBack()
+  await open()
+  expect(log[0]).toMatch(/kept as .*store\.db\.format-1\.2$/)
+  expect([names(), copy().equals(first)]).toEqual([['store.db.format-1', 'store.db.format-1.2'], true])
+})
+
 it('keeps every row and fact, and derives the leaves that a commit would have written', async () => {
   const store = await open()
   await store.commit(testBatch(trueRows(), { fact: 'value' }))
