@@ -137,7 +137,14 @@ const stateRoutes = {
     query: noQuery,
     headers: ['If-None-Match'],
     answers: { 200: text('{"key","type","value"} per line; ETag is the root', 'application/jsonl') },
-    problems: ['REQUEST_INVALID', 'ENTRY_DAMAGED', 'RATE_LIMITED', 'OVERLOADED', 'NOT_READY', ...storeProblems],
+    problems: [
+      'REQUEST_INVALID',
+      'ENTRY_DAMAGED',
+      'RATE_LIMITED',
+      'OVERLOADED',
+      'NOT_READY',
+      ...storeProblems,
+    ],
   }),
   putKey: defineRoute({
     ...putKey,
