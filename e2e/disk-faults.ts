@@ -2,6 +2,7 @@
 import { cpSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomBytes, randomInt } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
 import type { Daemon } from './daemons.ts'
 
 const pageBytes = 4096
@@ -30,6 +31,17 @@ export function spoilPage(node: Daemon): void {
   const file = storeFileOf(node)
   const bytes = readFileSync(file)
   randomBytes(pageBytes).copy(bytes, pageBytes * randomInt(1, bytes.length / pageBytes))
+  writeFileSync(file, bytes)
+}
+
+/** Random bytes where the facts lie: nothing can be done with such a database, but its rows are whole. */
+export function spoilFacts(node: Daemon): void {
+  const file = storeFileOf(node)
+  const database = new DatabaseSync(file)
+  const found = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'fact'").get()
+  database.close()
+  const bytes = readFileSync(file)
+  randomBytes(pageBytes).copy(bytes, pageBytes * (Number(found?.['rootpage']) - 1))
   writeFileSync(file, bytes)
 }
 

@@ -13,6 +13,7 @@ import {
   loseDatabase,
   putBack,
   replaceContainer,
+  spoilFacts,
   spoilPage,
 } from '../disk-faults.ts'
 import { eventually } from '../eventually.ts'
@@ -101,6 +102,31 @@ describe('a store that was damaged while the node was down', () => {
     limitMs,
   )
 })
+
+it(
+  'a node alone tells nothing of its state while its damaged store is read back, and then all of it',
+  async () => {
+    const [alone] = (await world.federation(1)) as [Daemon]
+    const keys = Array.from({ length: 4_000 }, (_, at) => `k${at}`)
+    for (let at = 0; at < keys.length; at += 1_000) {
+      const operations = keys.slice(at, at + 1_000).map(key => ({ op: 'put' as const, key, value: key }))
+      await alone.client.transact({ body: { operations } })
+    }
+    await alone.stop()
+    spoilFacts(alone)
+    await alone.start()
+    const told: string[] = []
+    await eventually('the last key is back', async () => {
+      const answer = await fetch(`${alone.url}/api/lattice/state/k3999`)
+      const { code, value } = (await answer.json()) as { code?: string; value?: string }
+      told.push(code ?? 'told')
+      return value === 'k3999'
+    })
+    expect(told.filter(each => each !== 'NOT_READY')).toEqual(['told'])
+    expect(await alone.client.getState({ query: { summary: 'true' } })).toMatchObject({ entry_count: 4_000 })
+  },
+  limitMs,
+)
 
 describe('a store that was turned back in time (S10)', () => {
   it.each(['database', 'directory'] as const)(

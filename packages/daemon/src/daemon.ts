@@ -213,7 +213,7 @@ function operate(
   const { snapshotDir: directory, snapshotIntervalMs: intervalMs } = config
   const root = (): string => runtime.status().root
   const freeze = () => freezeState(runtime, store)
-  const isWhole = (): boolean => salvaging.rows === undefined
+  const isWhole = (): boolean => salvaging.progress === undefined
   const kept = { intervalMs, node: identity.nodeId, store, root, isWhole, freeze, clock: parts.clock, log }
   const snapshots = directory === undefined ? undefined : keepSnapshots({ directory, ...kept }, at.restored)
   const supervisor = supervise(running)
@@ -257,8 +257,8 @@ async function serve(
   const { integrity, disk, persistence } = watch
   const probes = { eventLoop: lag.probe, disk, persistence }
   const counts = createCounts()
-  const salvagedRows = (): number | undefined => salvaging.rows
-  const base = { ...appOptions(input), salvagedRows, probes, integrity, onAnswered: counts.onAnswered }
+  const salvage = (): string | undefined => salvaging.progress
+  const base = { ...appOptions(input), salvage, probes, integrity, onAnswered: counts.onAnswered }
   const options = { ...base, warnings: createWarnings(base) }
   const history = startHistory(input, counts, () => {
     options.warnings()

@@ -21,9 +21,11 @@ export class Salvaging {
     this.#rows = unreadAsides(directory).length > 0 ? 0 : undefined
   }
 
-  /** Rows taken in so far; undefined where there is nothing to take in, or no more at this start. */
-  get rows(): number | undefined {
-    return this.#rows
+  /** How far it has come, as a sentence; undefined where nothing comes, or no more at this start. */
+  get progress(): string | undefined {
+    return this.#rows === undefined
+      ? undefined
+      : `what can be read of the damaged database is being taken in: ${counted(this.#rows, 'row')} so far`
   }
 
   /** Whether rows of before may still come, at this start or at the next. */
@@ -33,10 +35,9 @@ export class Salvaging {
 
   /** What is amiss meanwhile; undefined once all has been read. */
   get trouble(): string | undefined {
-    if (this.#isLeft) return 'a damaged database could not be read to its end; the next start tries again'
-    return this.#rows === undefined
-      ? undefined
-      : `what can be read of the damaged database is being taken in: ${counted(this.#rows, 'row')} so far`
+    return this.#isLeft
+      ? 'a damaged database could not be read to its end; the next start tries again'
+      : this.progress
   }
 
   /** Begins, once; resolves when it has ended, whatever came of it. */

@@ -42,16 +42,24 @@ describe('a salvage that goes on', () => {
 
   it('is told from before it begins until its last row has come', async () => {
     const salvaging = new Salvaging(directory)
-    expect([salvaging.rows, salvaging.trouble]).toEqual([0, expect.stringContaining('0 rows so far')])
+    expect([salvaging.progress, salvaging.trouble]).toEqual(
+      Array(2).fill(expect.stringContaining(': 0 rows so far')),
+    )
     expect(salvaging.isUnderWay).toBe(true)
     const { runtime, taken } = takingIn()
     void salvaging.start(runtime, log)
     await taken()
-    expect([salvaging.rows, salvaging.trouble]).toEqual([256, expect.stringContaining('256 rows so far')])
+    expect([salvaging.progress, salvaging.trouble]).toEqual(
+      Array(2).fill(expect.stringContaining(': 256 rows so far')),
+    )
     await taken()
     await taken()
-    expect([salvaging.rows, salvaging.trouble, salvaging.isUnderWay]).toEqual([undefined, undefined, false])
-    expect(new Salvaging(directory).rows).toBeUndefined()
+    expect([salvaging.progress, salvaging.trouble, salvaging.isUnderWay]).toEqual([
+      undefined,
+      undefined,
+      false,
+    ])
+    expect(new Salvaging(directory).progress).toBeUndefined()
   })
 
   it('is told until the next start where the database could not be read to its end', async () => {
@@ -60,10 +68,10 @@ describe('a salvage that goes on', () => {
     other.exec('BEGIN EXCLUSIVE')
     const salvaging = new Salvaging(directory)
     await salvaging.start(takingIn().runtime, log)
-    expect([salvaging.rows, salvaging.isUnderWay]).toEqual([undefined, true])
+    expect([salvaging.progress, salvaging.isUnderWay]).toEqual([undefined, true])
     expect(salvaging.trouble).toContain('the next start tries again')
     other.close()
-    expect(new Salvaging(directory).rows).toBe(0)
+    expect(new Salvaging(directory).progress).toContain(': 0 rows')
   })
 
   it('goes on with the next start where a stop cuts it off', async () => {
@@ -73,17 +81,17 @@ describe('a salvage that goes on', () => {
     const stopped = salvaging.stop()
     await taken()
     await stopped
-    expect(new Salvaging(directory).rows).toBe(0)
+    expect(new Salvaging(directory).progress).toContain(': 0 rows')
   })
 })
 
 describe('over HTTP meanwhile', () => {
-  let rows: number | undefined
+  let salvage: string | undefined
   let world: World
 
   beforeEach(async () => {
-    rows = 7
-    world = await startWorld({ salvagedRows: () => rows })
+    salvage = 'some is being taken in: 7 rows so far'
+    world = await startWorld({ salvage: () => salvage })
     world.node.apply([{ op: 'put', key: 'k', value: 1 }])
   })
   afterEach(() => world.close())
@@ -112,7 +120,7 @@ describe('over HTTP meanwhile', () => {
       '2',
     ])
     expect(refused.json['detail']).toContain('7 rows so far')
-    rows = undefined
+    salvage = undefined
     expect((await ask(method, path, headers, method === 'PUT' ? 2 : undefined)).json['code']).not.toBe(
       'NOT_READY',
     )
@@ -122,8 +130,12 @@ describe('over HTTP meanwhile', () => {
     expect((await ask('PUT', '/api/lattice/state/k', {}, 2)).status).toBe(200)
     const operations = [{ op: 'put', key: 'l', value: 3 }]
     expect((await ask('POST', '/api/lattice/transactions', {}, { operations })).status).toBe(200)
-    expect((await ask('GET', '/readyz')).status).toBe(503)
-    rows = undefined
+    const refused = await ask('GET', '/readyz')
+    expect([refused.status, refused.text]).toEqual([
+      503,
+      expect.stringContaining('state failed: some is being'),
+    ])
+    salvage = undefined
     expect((await ask('GET', '/readyz')).status).toBe(200)
   })
 })

@@ -13,7 +13,6 @@ import {
   allThere,
   frozenRows,
   frozenState,
-  intervalMs,
   large,
   one,
   put,
@@ -21,10 +20,10 @@ import {
   SnapshotPlace,
   stranger,
   two,
+  keptParts,
 } from './fixtures/snapshot-place.ts'
 import { openLoneRuntime } from './lone-runtime.ts'
 
-const isWhole = (): boolean => true
 let place: SnapshotPlace
 beforeEach(() => void (place = new SnapshotPlace()))
 afterEach(() => place.clear())
@@ -101,17 +100,7 @@ it('a directory that cannot be made is told at once, also where mkdir never answ
   await put(store, one, { a: '1' })
   const errors: string[] = []
   const log = { ...silentLog, error: (text: string) => void errors.push(text) }
-  const [root, freeze] = [() => rootOf(store), () => Promise.resolve(frozenState(store))]
-  const parts = {
-    intervalMs,
-    node: one.nodeId,
-    store,
-    root,
-    isWhole,
-    freeze,
-    clock: createVirtualClock(),
-    log,
-  }
+  const parts = { ...keptParts(store), log }
   await keepSnapshots({ ...parts, directory: '/proc/lattice/snapshots' }, allThere).take()
   expect(errors).toEqual([expect.stringMatching(/^no snapshot could be written to \/proc\/lattice.*ENOENT/)])
   const { directory } = place
@@ -176,9 +165,7 @@ it('one is of one moment, and comes to an end, among writes that never do', asyn
   const { directory } = place
   const root = (): string => runtime.status().root
   const freeze = () => freezeState(runtime, store)
-  const [clock, log] = [createVirtualClock(), silentLog]
-  const parts = { directory, intervalMs, node: one.nodeId, store, root, isWhole, freeze, clock, log }
-  const snapshots = keepSnapshots(parts, allThere)
+  const snapshots = keepSnapshots({ ...keptParts(store), directory, root, freeze }, allThere)
   const before = store.lastSeq
   await snapshots.take()
   expect(store.lastSeq).toBeGreaterThan(before + 300)
@@ -226,10 +213,10 @@ it('one that takes too long lets go of the state, and is told', async () => {
     return store.after(seq, limit)
   }
   const slow = { ...frozenState(store), after, [Symbol.dispose]: () => void (isHeld = false) }
-  const parts = { directory: place.directory, intervalMs: 7_200_000, node: one.nodeId, store, clock }
   const log = { ...silentLog, error: (text: string) => void errors.push(text) }
-  const [root, freeze] = [() => rootOf(store), () => Promise.resolve(slow)]
-  await keepSnapshots({ ...parts, log, root, isWhole, freeze }, allThere).take()
+  const own = { directory: place.directory, intervalMs: 7_200_000, clock, log }
+  const freeze = () => Promise.resolve(slow)
+  await keepSnapshots({ ...keptParts(store), ...own, freeze }, allThere).take()
   expect([heldAtOnce, place.kept()]).toEqual([[false], []])
   expect(errors).toEqual([expect.stringMatching(/more than an hour$/)])
 })
@@ -241,12 +228,14 @@ it('a stop waits for no directory that hangs, and lets go of the state', async (
   const pipe = join(place.directory, `snap-${store.lastSeq}.part`)
   execFileSync('mkfifo', [pipe])
   const held = { ...frozenState(store), [Symbol.dispose]: jest.fn() }
-  const parts = { directory: place.directory, intervalMs, node: one.nodeId, store }
   const clock = createVirtualClock()
-  const [root, freeze] = [() => rootOf(store), () => Promise.resolve(held)]
+  const freeze = () => Promise.resolve(held)
   const given = Promise.withResolvers<void>()
   const log = { ...silentLog, error: () => given.resolve() }
-  const snapshots = keepSnapshots({ ...parts, clock, log, root, isWhole, freeze }, allThere)
+  const snapshots = keepSnapshots(
+    { ...keptParts(store), directory: place.directory, clock, log, freeze },
+    allThere,
+  )
   clock.ringNext(Number.POSITIVE_INFINITY)
   await snapshots.stop()
   expect(held[Symbol.dispose]).toHaveBeenCalled()

@@ -18,7 +18,7 @@ import { counted } from '../counted.ts'
 /** What health looks at. */
 export type HealthOptions = Pick<
   HttpAppOptions,
-  'node' | 'config' | 'info' | 'clock' | 'p2p' | 'probes' | 'integrity' | 'salvagedRows' | 'warnings'
+  'node' | 'config' | 'info' | 'clock' | 'p2p' | 'probes' | 'integrity' | 'salvage' | 'warnings'
 >
 
 type Verdict = 'healthy' | 'degraded' | 'unhealthy'
@@ -226,13 +226,14 @@ export function readinessChecks(
   const store = probed(options.probes?.persistence)
   const { started, error } = options.p2p()
   const status = options.node.status()
+  const salvage = options.salvage?.()
   return [
     { name: 'shutdown', ok: !draining, reason: draining ? 'the node is stopping' : 'not stopping' },
     { name: 'store', ok: store.status !== 'unhealthy', reason: store.reason },
     {
       name: 'state',
-      ok: status.root !== '' && options.salvagedRows?.() === undefined,
-      reason: `${counted(status.keyCount, 'key')} loaded`,
+      ok: status.root !== '' && salvage === undefined,
+      reason: salvage ?? `${counted(status.keyCount, 'key')} loaded`,
     },
     {
       name: 'transport',

@@ -124,8 +124,8 @@ export interface HttpAppOptions {
   readonly peer: (nodeId: NodeId) => PeerInfo
   readonly probes?: Probes
   readonly integrity?: Integrity
-  /** Rows of a damaged database that have been taken in again; undefined while none are to come. */
-  readonly salvagedRows?: () => number | undefined
+  /** How far a damaged database has been taken in again, as a sentence; undefined while none is. */
+  readonly salvage?: () => string | undefined
   /** The list to show, where others read it too; one of its own otherwise. */
   readonly warnings?: () => readonly Warning[]
   readonly syncHandler?: SyncHandler

@@ -42,7 +42,7 @@ export interface SnapshotParts {
   readonly node: NodeId
   readonly store: Pick<Store, 'incarnation' | 'lastSeq'>
   readonly root: () => string
-  /** Whether the state lacks nothing that is to come back from this disk. */
+  /** Whether nothing is being taken in that the state still lacks. */
   readonly isWhole: () => boolean
   readonly freeze: () => Promise<FrozenState>
   readonly clock: Clock
