@@ -60,6 +60,11 @@ export class Batches {
     return this.#sealed !== undefined
   }
 
+  /** What the batch that has been handed out will have changed, once it is durable. */
+  get taken(): Committed | undefined {
+    return this.#isTaken ? this.#sealed?.changes : undefined
+  }
+
   /** Whether either batch brings an entry at or below a version, beside a horizon. */
   bringsUpTo(version: Version): boolean {
     const isOld = ({ entry, key }: StagedRow): boolean => entry.version <= version && key !== horizonKey

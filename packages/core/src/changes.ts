@@ -15,6 +15,7 @@ interface Staged extends NewRow {
 
 /** A committed row that goes without a successor, or gives its place to an earlier entry. */
 export interface DroppedRow extends Row {
+  readonly path: Uint8Array
   /** It was disowned, or gives way: readers may have seen it until now. */
   readonly wasAlive: boolean
 }
@@ -32,7 +33,7 @@ export interface ChangeParts<T extends Staged> {
   readonly due: readonly string[]
   /** Whether something of a key is lost: nobody can tell what of it has ended, so nothing does. */
   readonly quarantine: DamagedKeys
-  readonly winners: Pick<Winners<T>, 'rowsOf' | 'slotsOf' | 'kept' | 'committedEntry'>
+  readonly winners: Pick<Winners<T>, 'rowsOf' | 'slotsOf' | 'kept' | 'committedEntry' | 'pathOf'>
 }
 
 /** What the batch comes to. */
@@ -73,7 +74,11 @@ export function changesOf<T extends Staged>(parts: ChangeParts<T>): Changes<T> {
       const version = coming.get(row.slot)
       const givesWay = version !== undefined && version < (present[index] as Entry).version
       if (givesWay || !places.has(row.slot))
-        drops.push({ ...row, wasAlive: givesWay || disowned.has(row.seq) })
+        drops.push({
+          ...row,
+          path: winners.pathOf(key, row.slot),
+          wasAlive: givesWay || disowned.has(row.seq),
+        })
     }
     return change
   })

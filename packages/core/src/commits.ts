@@ -116,7 +116,8 @@ export class CommitPipeline {
 
   /**
    * Has signed what is not, closes the forming batch if the disk is free, and sends it once it is signed. A
-   * batch that has just gone to be signed is closed with the next event, when the signing is under way.
+   * batch that has just gone to be signed is closed with the next event, when the signing is under way. What
+   * one makes of the trie is worked out with the event after it has gone to the disk.
    */
   pump(root: () => string): Effect[] {
     const { signing } = this.#replica
@@ -131,9 +132,11 @@ export class CommitPipeline {
       this.#sealedMemory = this.#formingMemory
       this.#formingMemory = new Map()
     }
-    const batch = this.#replica.batches.take()
+    const { batches, trie } = this.#replica
+    const batch = batches.take()
     if (batch !== undefined) return [...effects, { type: 'persist', batch }]
-    const rows = this.#replica.batches.takePart()
+    if (batches.taken !== undefined) trie.foresee(batches.taken)
+    const rows = batches.takePart()
     return rows === undefined ? effects : [...effects, { type: 'prepare', rows }]
   }
 

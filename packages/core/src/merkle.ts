@@ -10,14 +10,15 @@
  *   leaf    H(00 ‖ path 64 ‖ entry digest 32)
  *   branch  H(01 ‖ depth 1 ‖ prefix, zero-padded to whole bytes ‖ count 6 ‖ bitmap 2 ‖ child digests)
  *
- * Hashes are computed when asked for, so a batch of updates shares the work near the root.
+ * Hashes are computed when asked for, so a batch of updates shares the work near the root. Changes are made on
+ * copies of the branches they touch (trie-draft.ts), so that a batch is worked out before it is visible.
  */
 import { concatBytes, toUtf8, fromHex } from './bytes.ts'
-import { assert } from './errors.ts'
-import type { Hash, LeafBlock } from './ports.ts'
+import type { Hash, LeafBlock, NewRow } from './ports.ts'
 import { wholeKey } from './slot.ts'
-import { isBranch, pathNibbles, TrieArena, type Ref } from './trie-arena.ts'
+import { isBranch, nibbleAt, pathNibbles, TrieArena, type Ref } from './trie-arena.ts'
 import { buildTrie } from './trie-build.ts'
+import { TrieDraft } from './trie-draft.ts'
 import type { Sequence } from './units.ts'
 
 /** What is hashed for a leaf, made in place: millions are. The first byte is its domain. */
@@ -34,7 +35,7 @@ const scratchWords = new Uint32Array(branchScratch.buffer)
 /** By hash function: a process has one, tests have several. */
 const wholeKeyHashes = new WeakMap<Hash, Uint8Array>()
 
-export { pathNibbles }
+export { nibbleAt, pathNibbles }
 
 /** Nibbles that all slots of a key share: those of `H(key)`. */
 export const keyPathNibbles = pathNibbles / 2
@@ -44,6 +45,12 @@ export interface Leaf {
   readonly path: Uint8Array
   readonly digest: Uint8Array
   readonly seq: Sequence
+}
+
+/** Leaves that come and go together; those that go do so first. */
+export interface LeafChanges {
+  readonly rows: ReadonlyArray<Pick<NewRow, 'path' | 'leaf' | 'seq'>>
+  readonly drops: ReadonlyArray<Pick<Leaf, 'path'>>
 }
 
 /** What stands at a prefix: the leaves below as one digest, and the branch point if there is one. */
@@ -81,12 +88,6 @@ export function leafDigest(path: Uint8Array, entryDigest: Uint8Array, hash: Hash
   return hash(leafScratch)
 }
 
-/** The nibble of `path` at `index`. */
-export function nibbleAt(path: Uint8Array, index: number): number {
-  const byte = path[index >> 1] as number
-  return index % 2 === 0 ? byte >> 4 : byte & 15
-}
-
 /** The prefix one nibble further down: `depth` nibbles of `path`, then `nibble`. */
 export function childPrefix(path: Uint8Array, depth: number, nibble: number): Uint8Array {
   const bytes = new Uint8Array((depth + 2) >> 1)
@@ -117,6 +118,7 @@ export class MerkleTrie {
   readonly #emptyRoot: Uint8Array
   readonly #arena: TrieArena
   #top: Ref = 0
+  #foreseen: { readonly changes: LeafChanges; readonly draft: TrieDraft } | undefined
 
   /** @param leaves what it holds from the start, in any order: far cheaper than one by one */
   constructor(hash: Hash, leaves: Iterable<LeafBlock> = []) {
@@ -143,12 +145,33 @@ export class MerkleTrie {
 
   /** The same with the digest of the leaf, `leafDigest` of path and entry, already in hand. */
   setLeaf(path: Uint8Array, digest: Uint8Array, seq: Sequence): void {
-    this.#top = this.#insert(this.#top, path, digest, seq, this.#reach(path))
+    this.#change(draft => draft.set(path, digest, seq))
   }
 
   /** Takes the leaf at `path` away, if there is one. */
   delete(path: Uint8Array): void {
-    if (this.#at(path, pathNibbles) !== 0) this.#top = this.#remove(this.#top, path)
+    this.#change(draft => draft.delete(path))
+  }
+
+  /**
+   * Works out what these changes will make of the trie, root and all, while everybody sees it as it is. Any
+   * other change makes that void.
+   */
+  foresee(changes: LeafChanges): void {
+    if (this.#foreseen?.changes === changes) return
+    this.#forget()
+    const draft = new TrieDraft(this.#arena, this.#top)
+    for (const { path } of changes.drops) draft.delete(path)
+    for (const { path, leaf, seq } of changes.rows) draft.set(path, leaf, seq)
+    if (draft.top !== 0) this.#digestOf(draft.top)
+    this.#foreseen = { changes, draft }
+  }
+
+  /** Makes these changes, at once where they have been foreseen. */
+  apply(changes: LeafChanges): void {
+    this.foresee(changes)
+    if (this.#foreseen !== undefined) this.#adopt(this.#foreseen.draft)
+    this.#foreseen = undefined
   }
 
   /** The leaf at exactly `path`. */
@@ -262,76 +285,21 @@ export class MerkleTrie {
     return ref !== 0 && arena.shared(arena.sample(ref), prefix, length) === length ? ref : 0
   }
 
-  /**
-   * How many leading nibbles of `path` any leaf has. Down by the nibbles at branch points alone: the leaf
-   * there has as many as any other (PATRICIA), and paths are far apart in memory.
-   */
-  #reach(path: Uint8Array): number {
-    const arena = this.#arena
-    let nearest = this.#top
-    if (nearest === 0) return 0
-    while (isBranch(nearest)) {
-      const child = arena.child(nearest, nibbleAt(path, arena.depth(nearest)))
-      nearest = child === 0 ? arena.sample(nearest) : child
-    }
-    return arena.shared(nearest, path, pathNibbles)
+  #change(change: (draft: TrieDraft) => void): void {
+    this.#forget()
+    const draft = new TrieDraft(this.#arena, this.#top)
+    change(draft)
+    this.#adopt(draft)
   }
 
-  /** @param reach how many leading nibbles of `path` any leaf has */
-  #insert(ref: Ref, path: Uint8Array, digest: Uint8Array, seq: Sequence, reach: number): Ref {
-    const arena = this.#arena
-    if (ref === 0) return arena.addLeaf(path, digest, seq)
-    const depth = isBranch(ref) ? arena.depth(ref) : pathNibbles
-    if (reach < depth) return this.#branchOff(ref, arena.addLeaf(path, digest, seq), reach)
-    if (!isBranch(ref)) {
-      arena.setLeaf(ref, digest, seq)
-      return ref
-    }
-    const nibble = nibbleAt(path, depth)
-    const child = arena.child(ref, nibble)
-    const before = arena.count(child)
-    const grown = this.#insert(child, path, digest, seq, reach)
-    arena.setChild(ref, nibble, grown)
-    arena.setCount(ref, arena.count(ref) + arena.count(grown) - before)
-    return ref
+  #adopt(draft: TrieDraft): void {
+    this.#top = draft.top
+    draft.keep()
   }
 
-  #branchOff(ref: Ref, leaf: Ref, depth: number): Ref {
-    const arena = this.#arena
-    const branch = arena.addBranch(depth, leaf)
-    arena.setChild(branch, arena.nibble(arena.sample(ref), depth), ref)
-    arena.setChild(branch, arena.nibble(leaf, depth), leaf)
-    arena.setCount(branch, arena.count(ref) + 1)
-    return branch
-  }
-
-  /** Takes away the leaf at `path`, which must be there; what stands instead of `ref`. */
-  #remove(ref: Ref, path: Uint8Array): Ref {
-    const arena = this.#arena
-    if (!isBranch(ref)) {
-      arena.dropLeaf(ref)
-      return 0
-    }
-    const nibble = nibbleAt(path, arena.depth(ref))
-    arena.setChild(ref, nibble, this.#remove(arena.child(ref, nibble), path))
-    arena.setCount(ref, arena.count(ref) - 1)
-    return this.#collapse(ref)
-  }
-
-  /** A branch with one child left is no branch. Its sample may be the leaf that has gone: takes another. */
-  #collapse(branch: Ref): Ref {
-    const arena = this.#arena
-    const left: Ref[] = []
-    for (let nibble = 0; nibble < 16; nibble++) {
-      const child = arena.child(branch, nibble)
-      if (child !== 0) left.push(child)
-    }
-    const [first] = left
-    assert(first !== undefined, 'a branch keeps at least one child')
-    arena.setSample(branch, arena.sample(first))
-    if (left.length > 1) return branch
-    arena.dropBranch(branch)
-    return first
+  #forget(): void {
+    this.#foreseen?.draft.discard()
+    this.#foreseen = undefined
   }
 
   #digestOf(ref: Ref): Uint8Array {

@@ -53,6 +53,12 @@ interface BranchChunk {
   readonly samples: Int32Array
 }
 
+/** The nibble of `path` at `index`. */
+export function nibbleAt(path: Uint8Array, index: number): number {
+  const byte = path[index >> 1] as number
+  return index % 2 === 0 ? byte >> 4 : byte & 15
+}
+
 /** Whether a reference is a branch. */
 export function isBranch(ref: Ref): boolean {
   return ref > 0
@@ -119,6 +125,17 @@ export class TrieArena {
     chunk.counts[at] = 0
     chunk.fresh[at] = 0
     return ref
+  }
+
+  /** A branch like another one, whose digest is stale. */
+  copyBranch(branch: Ref): Ref {
+    const copy = this.addBranch(this.depth(branch), this.sample(branch))
+    const [from, to] = [this.#branchChunk(branch), this.#branchChunk(copy)]
+    const [at, target] = [branchAt(branch) * 16, branchAt(copy) * 16]
+    for (let nibble = 0; nibble < 16; nibble++)
+      to.children[target + nibble] = from.children[at + nibble] as number
+    this.setCount(copy, this.count(branch))
+    return copy
   }
 
   dropBranch(ref: Ref): void {

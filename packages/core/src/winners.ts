@@ -58,16 +58,14 @@ export class Winners<T extends Staged> {
   }
 
   /** A batch is durable: it becomes visible in the trie. */
-  committed({ rows, drops, keys }: Omit<Changes<T>, 'stillborn'>): void {
-    for (const { key, slot } of drops) {
-      this.#trie.delete(pathOf(key, slot, this.#hash))
+  committed(changes: Omit<Changes<T>, 'stillborn'>): void {
+    this.#trie.apply(changes)
+    const { rows, drops, keys } = changes
+    for (const { key } of drops) {
       this.#joined.delete(key)
       this.#deletes.delete(key)
     }
-    for (const row of rows) {
-      this.#trie.setLeaf(row.path, row.leaf, row.seq)
-      this.#takeOff(row)
-    }
+    for (const row of rows) this.#takeOff(row)
     for (const { key, after } of keys) this.#kept.keep(key, after())
   }
 
@@ -100,6 +98,11 @@ export class Winners<T extends Staged> {
     return hashed
   }
 
+  /** Path of a slot in the trie. */
+  pathOf(key: string, slot: string): Uint8Array {
+    return pathOf(key, slot, this.#hash, this.keyHash(key))
+  }
+
   /** The entry that wins a slot, staged or committed. Looks at no other slot: a set may have thousands. */
   current(key: string, slot: string): VerifiedEntry | undefined {
     return this.#staged.get(key)?.get(slot)?.entry ?? this.committedEntry(key, slot)
@@ -107,7 +110,7 @@ export class Winners<T extends Staged> {
 
   /** The same of the committed entries alone. */
   committedEntry(key: string, slot: string): VerifiedEntry | undefined {
-    const leaf = this.#trie.get(pathOf(key, slot, this.#hash, this.keyHash(key)))
+    const leaf = this.#trie.get(this.pathOf(key, slot))
     const row = leaf && this.#rows.at(leaf, key)
     return row && storedEntry(row)
   }

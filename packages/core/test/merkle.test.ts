@@ -10,10 +10,13 @@ import {
   toHex,
   toUtf8,
   uintToBytes,
+  type Leaf,
   type LeafBlock,
 } from '@lattice/core'
 import { assertProperty } from '@lattice/core/testing'
 import { nibbleAt, pathNibbles, prefixBytes, sharedNibbles } from '../src/merkle.ts'
+import { TrieArena } from '../src/trie-arena.ts'
+import { TrieDraft } from '../src/trie-draft.ts'
 import { sha256 } from './crypto.ts'
 
 interface Held {
@@ -70,6 +73,11 @@ function* blocksOf(leaves: readonly Held[], size: number): Generator<LeafBlock> 
       digests: concatBytes(...block.map(({ path, digest }) => leafDigest(path, digest, sha256))),
     }
   }
+}
+
+/** All that can be seen of a trie. */
+function contentIn(trie: MerkleTrie): [root: string, count: number, leaves: Leaf[]] {
+  return [toHex(trie.root()), trie.count, [...trie.leaves(new Uint8Array(0), 0)]]
 }
 
 /** What is left of leaves set one after the other, sorted. */
@@ -149,6 +157,76 @@ describe('the Merkle trie', () => {
       ),
       60,
     )
+  })
+
+  it('is the same until foreseen changes are made, and then the trie of what is left', () => {
+    const batch = fc.record({
+      rows: listOf(held, 20),
+      drops: listOf(paths, 5),
+      // Another change, as when damage is found, makes void what was foreseen.
+      between: fc.option(change),
+      isForeseen: fc.boolean(),
+      isMade: fc.boolean(),
+    })
+    assertProperty(
+      fc.property(listOf(held, 30), listOf(batch, 6), (leaves, batches) => {
+        const trie = new MerkleTrie(sha256, blocksOf(leaves, 7))
+        const model = new Map(contentOf(leaves).map(leaf => [toHex(leaf.path), leaf]))
+        let seq = leaves.length
+        const apply = ({ path, digest }: { path: Uint8Array; digest: Uint8Array | undefined }): void => {
+          if (digest === undefined) model.delete(toHex(path))
+          else model.set(toHex(path), { path, digest })
+        }
+        for (const { rows, drops, between, isForeseen, isMade } of batches) {
+          const placed = rows.map(({ path, digest }) => {
+            return { path, leaf: leafDigest(path, digest, sha256), seq: ++seq }
+          })
+          const changes = { rows: placed, drops: drops.map(path => ({ path })) }
+          const before = contentIn(trie)
+          if (isForeseen) trie.foresee(changes)
+          expect(contentIn(trie)).toEqual(before)
+          if (between?.digest !== undefined) trie.set(between.path, between.digest, 1)
+          else if (between !== null) trie.delete(between.path)
+          if (between !== null) apply(between)
+          if (isMade) {
+            trie.apply(changes)
+            for (const path of drops) apply({ path, digest: undefined })
+            for (const row of rows) apply(row)
+          }
+          const left = [...model.values()].sort(byPath)
+          expect([toHex(trie.root()), trie.count]).toEqual([toHex(rootBySpecification(left)), left.length])
+          expect([...trie.leaves(new Uint8Array(0), 0)].map(({ path }) => path)).toEqual(
+            left.map(({ path }) => path),
+          )
+          if (!isMade) continue
+          for (const { path, leaf, seq: last } of new Map(placed.map(row => [toHex(row.path), row])).values())
+            expect(trie.get(path)).toEqual({ path, digest: leaf, seq: last })
+        }
+      }),
+      150,
+    )
+  })
+
+  it('takes no more memory for what is foreseen and given up, or made, than for one such change', () => {
+    const arena = new TrieArena(sha256(new Uint8Array(0)))
+    const path = (name: number): Uint8Array => pathOf(`key ${name}`, '', sha256)
+    let top = 0
+    const change = (names: readonly number[], isKept: boolean): void => {
+      const draft = new TrieDraft(arena, top)
+      for (const name of names) draft.set(path(name), path(name).subarray(32), name)
+      draft.delete(path(names[0] as number))
+      if (isKept) top = draft.top
+      if (isKept) draft.keep()
+      else draft.discard()
+    }
+    const names = Array.from({ length: 100 }, (_, name) => name)
+    change(names, true)
+    for (let round = 0; round < 50; round++) change(names.slice(round, round + 20), round % 2 === 0)
+    // As references of new nodes are counted up, they tell how many there have ever been.
+    const free = [...names, ...names].map(() => arena.addLeaf(path(0), path(0).subarray(32), 0))
+    expect(Math.max(...free.map(ref => -ref))).toBeLessThanOrEqual(99 + 200)
+    const branches = names.map(() => arena.addBranch(0, -1))
+    expect(Math.max(...branches)).toBeLessThanOrEqual(2 * 99 + 100)
   })
 
   it('built at once keeps sequences that take more than 32 bits', () => {

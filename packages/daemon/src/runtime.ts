@@ -247,12 +247,12 @@ export class Runtime implements LatticeNode {
     switch (effect.type) {
       case 'sign':
         this.#spawn(this.#signing.sign(effect, event => this.#dispatch(event)))
-        // The engine goes on while threads sign.
-        return void (this.#queue.length === 0 && this.#queue.push({ type: 'tick' }))
+        return this.#goOn()
       case 'prepare':
         return this.#parts.store.prepare?.(effect.rows)
       case 'persist':
-        return this.#persist(effect)
+        this.#persist(effect)
+        return this.#goOn()
       case 'connect':
         return this.#spawn(this.#messenger.connect(effect))
       case 'ask':
@@ -276,6 +276,11 @@ export class Runtime implements LatticeNode {
       case 'restart-p2p':
         return this.#spawn(this.#messenger.restartP2p())
     }
+  }
+
+  /** The engine has work to do while other threads sign or write. */
+  #goOn(): void {
+    if (this.#queue.length === 0) this.#queue.push({ type: 'tick' })
   }
 
   async #settled(): Promise<void> {
