@@ -100,8 +100,9 @@ export class CheckedRows {
   /** The intact rows of one key, in no particular order. */
   slots(key: string): readonly Row[] {
     const { store, trie, hash, committedSeq } = this.#parts
-    const rows = store.slots(key).filter(row => row.key === key && this.#isIntact(row))
     const keyPath = hash(toUtf8(key))
+    const isIntact = (row: Row): boolean => this.#isIntact(row, pathOf(key, row.slot, hash, keyPath))
+    const rows = store.slots(key).filter(row => row.key === key && isIntact(row))
     // Those that are durable already, but not in the trie yet, stand in for none that is missing.
     const known = rows.reduce((count, { seq }) => count + Number(seq <= committedSeq()), 0)
     if (trie.countUnder(keyPath, keyPathNibbles) === known) return rows
