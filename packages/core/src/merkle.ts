@@ -10,8 +10,8 @@
  *   leaf    H(00 ‖ path 64 ‖ entry digest 32)
  *   branch  H(01 ‖ depth 1 ‖ prefix, zero-padded to whole bytes ‖ count 6 ‖ bitmap 2 ‖ child digests)
  *
- * Hashes are computed when asked for, so a batch of updates shares the work near the root. Changes are made on
- * copies of the branches they touch (trie-draft.ts), so that a batch is worked out before it is visible.
+ * Hashes are computed when asked for, so a batch of updates shares the work near the root. Changes are made
+ * on copies of the branches they touch (trie-draft.ts), so that a batch is worked out before it is visible.
  */
 import { concatBytes, toUtf8, fromHex } from './bytes.ts'
 import type { Hash, LeafBlock, NewRow } from './ports.ts'
