@@ -132,13 +132,15 @@ export class Outbox {
   }
 
   /**
-   * What a poll brought is durable: when the next one may start. One that came early and left nothing,
-   * because it was empty or the disk refuses it, would come again at once, and again.
+   * What a poll brought is durable: when the next one may start. At once after news, which takes its author
+   * as much work as us; one that came early and left nothing, because it was empty or the disk refuses it,
+   * would come again at once, and again.
    */
   paceNextPoll(ask: Ask, empty: boolean, now: number): void {
     const link = ask.peer.links[ask.path]
     const early = now - ask.sentAt < link.holdMs / 2
-    const pauseMs = early && empty ? this.#parts.params.pollIntervalMs : pollEveryMs
+    const soonMs = ask.hasBrought ? 0 : pollEveryMs
+    const pauseMs = early && empty ? this.#parts.params.pollIntervalMs : soonMs
     link.pollAt = Math.max(now, ask.sentAt + pauseMs)
   }
 

@@ -52,8 +52,8 @@ export function effectiveHeartbeatMs(params: EngineParams): number {
 export const longPollMs = 25_000
 
 /**
- * A poll that is answered at once, or a question in vain, is followed by the next after this: who always has
- * a word sets no pace.
+ * A poll that is answered at once, and without news, or a question in vain, is followed by the next after
+ * this: who always has a word sets no pace.
  */
 export const pollEveryMs = 50
 

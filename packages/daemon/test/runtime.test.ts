@@ -190,6 +190,19 @@ describe('runtime over both lungs', () => {
     expect(world.members[2]?.runtime.read('a')?.value).toBe(1)
   })
 
+  it('HTTP only: who writes again and again is heard each time, because news sets the pace of polls', async () => {
+    const world = await start(2, { p2pEnabled: false })
+    await world.until(() => world.members.every(({ runtime }) => runtime.status().phase === 'HTTP'), 1_000)
+    await world.pass(1_000)
+    const [one, two] = world.members
+    let tookMs = 0
+    for (let value = 1; value <= 20; value++) {
+      await one?.runtime.write(put('a', value))
+      tookMs += await world.until(() => two?.runtime.read('a')?.value === value, 1_000)
+    }
+    expect(tookMs).toBeLessThanOrEqual(20)
+  })
+
   it('an idle federation stays quiet: no exchange beyond heartbeats, no mode change', async () => {
     const world = await start()
     await world.until(allOnP2p(world), 1_000)
