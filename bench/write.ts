@@ -1,6 +1,7 @@
 /**
- * Durable writes per second beside bare SQLite, the same in a thread, the same signed and hashed there, and
- * okra-lmdb: one at a time, in batches of 1,000, 64 at once; and over REST.
+ * Durable writes per second beside a raw log, which is the limit of the disk, bare SQLite, the same in a thread,
+ * the same signed and hashed there, and okra-lmdb: one at a time, in batches of 1,000, 64 at once; and over
+ * REST.
  *
  * All sides take turns within each round and write the same random 100 B keys and 100 B values to the same
  * disk; the ratio of a round is one sample, the median of all rounds the result.
@@ -13,6 +14,7 @@ import { BareSqlite } from './bare-sqlite.ts'
 import { createDirectory, openAlone } from './bench-node.ts'
 import { freePorts, startDaemon } from './daemon-process.ts'
 import { openOkraLmdb, type DurableTree } from './peers/okra-lmdb.ts'
+import { RawLog } from './raw-log.ts'
 import {
   print,
   progress,
@@ -48,6 +50,7 @@ const writers = 64
 
 interface Sample {
   readonly ours: number
+  readonly log: number
   readonly bare: number
   readonly tuned: number
   readonly threaded: number
@@ -59,6 +62,7 @@ interface Sample {
 
 /** What we are compared with, on the same disk. */
 interface Yardsticks {
+  readonly log: RawLog
   readonly bare: BareSqlite
   readonly tuned: BareSqlite
   readonly threaded: ThreadedSqlite
@@ -102,8 +106,9 @@ async function inTransactions<T>(
 async function measureRound(runtime: Runtime, yardsticks: Yardsticks, shape: Shape): Promise<Sample> {
   const puts = randomPuts(perRound[shape], keyLength)
   const pairs = puts.map(({ key, value }) => ({ key, value: value as string }))
-  const { bare, tuned, threaded, signed, okra } = yardsticks
+  const { log, bare, tuned, threaded, signed, okra } = yardsticks
   const rate = (ms: number, count = puts.length): number => (1000 * count) / ms
+  const logMs = await timed(() => inTransactions(shape, pairs, part => log.write(part)))
   const bareMs = await timed(() => inTransactions(shape, pairs, part => bare.write(part)))
   const tunedMs = await timed(() => inTransactions(shape, pairs, part => tuned.write(part)))
   const threadedMs = await timed(() => inTransactions(shape, pairs, part => threaded.write(part)))
@@ -116,6 +121,7 @@ async function measureRound(runtime: Runtime, yardsticks: Yardsticks, shape: Sha
   })
   return {
     ours: rate(oursMs),
+    log: rate(logMs),
     bare: rate(bareMs),
     tuned: rate(tunedMs),
     threaded: rate(threadedMs),
@@ -142,11 +148,13 @@ async function fillAll(
 async function measureInProcess(rounds: number, fill: number): Promise<Cell[][]> {
   using directory = createDirectory()
   const { runtime, close } = await openAlone(directory.path)
+  const log = new RawLog(join(directory.path, 'raw.log'))
   const bare = new BareSqlite(join(directory.path, 'bare.db'), 'as it comes')
   const tuned = new BareSqlite(join(directory.path, 'tuned.db'), 'tuned')
   const threaded = new ThreadedSqlite(join(directory.path, 'threaded.db'))
   const signed = new SignedSqlite(join(directory.path, 'signed.db'))
-  const yardsticks = { bare, tuned, threaded, signed, okra: await openOkraLmdb(join(directory.path, 'okra')) }
+  const okra = await openOkraLmdb(join(directory.path, 'okra'))
+  const yardsticks = { log, bare, tuned, threaded, signed, okra }
   const samples = { single: [] as Sample[], batch: [] as Sample[], concurrent: [] as Sample[] }
   try {
     await fillAll(runtime, yardsticks, fill)
@@ -160,9 +168,10 @@ async function measureInProcess(rounds: number, fill: number): Promise<Cell[][]>
     }
   } finally {
     await close()
-    await yardsticks.okra?.close()
+    await okra?.close()
     await threaded.close()
     await signed.close()
+    log.close()
     bare.close()
     tuned.close()
     progress('')
@@ -179,6 +188,7 @@ function rowOf(shape: Shape, samples: readonly Sample[]): Cell[] {
   return [
     { single: 'one at a time', batch: 'batches of 1,000', concurrent: '64 at once' }[shape],
     round(middle(({ ours }) => ours)),
+    round(middle(({ log }) => log)),
     round(middle(({ bare }) => bare)),
     round(ratio),
     isAsked ? verdict(ratio, { atLeast: 0.6 }) : '–',
@@ -230,15 +240,17 @@ for (const fill of readNumbers(options.fill)) {
   tables.push({
     title: `Durable writes per second, in process (100 B keys, 100 B values, ${fill} entries before)`,
     columns: [
-      ...['', 'ours/s', 'SQLite/s', 'ratio', 'goal', 'tuned/s', 'ratio', 'in a thread/s', 'ratio'],
-      ...['signed in a thread/s', 'ratio', 'okra-lmdb/s', 'ratio', 'goal', 'CPU µs each'],
+      ...['', 'ours/s', 'raw log/s', 'SQLite/s', 'ratio', 'goal', 'tuned/s', 'ratio'],
+      ...['in a thread/s', 'ratio', 'signed in a thread/s', 'ratio'],
+      ...['okra-lmdb/s', 'ratio', 'goal', 'CPU µs each'],
     ],
     rows: await measureInProcess(Number(options.rounds), fill),
     notes: [
-      'Ratio: median over rounds of ours ÷ theirs within the round. SQLite: WAL, synchronous=FULL, as it comes;',
-      'tuned: with the cache and checkpoint settings of our store; in a thread: as it comes, but awaited, so that',
-      'a slow flush stops nothing else; signed: that with a signature and nine hashes for each pair, the least that a',
-      'lone write of ours can take (docs/decisions/0014). "64 at once": they commit 64 at a time.',
+      'Ratio: median over rounds of ours ÷ theirs within the round. Raw log: text and fdatasync, the limit of this',
+      'disk. SQLite: WAL, synchronous=FULL, as it comes; tuned: with the cache and checkpoint settings of our store;',
+      'in a thread: as it comes, but awaited, so that a slow flush stops nothing else; signed: that with a signature',
+      'and nine hashes for each pair, the least that a lone write of ours can take (docs/decisions/0014). "64 at',
+      'once": they commit 64 at a time.',
       'okra-lmdb (npm run bench:peers installs it) is unsigned and starts empty, which favours it.',
     ],
   })
