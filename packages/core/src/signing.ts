@@ -16,7 +16,7 @@ import type { Sequence } from './units.ts'
 const jobMin = 8
 
 /** The most of one job: the first of a batch are on their way to the disk while the rest is signed. */
-const jobMax = 256
+const jobMax = 128
 
 const nothing = new Uint8Array(0)
 

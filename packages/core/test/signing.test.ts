@@ -63,23 +63,23 @@ describe('signing while committing', () => {
   it('a large write goes in even jobs, and its rows in parts as far as all before them are signed', () => {
     const node = openReplica()
     const { batches, signing } = node.replica
-    node.replica.write(puts(600), testWall)
+    node.replica.write(puts(300), testWall)
     const jobs = [takeJob(node), takeJob(node), takeJob(node)]
-    expect(jobs.map(({ messages }) => messages.length)).toEqual([200, 200, 200])
+    expect(jobs.map(({ messages }) => messages.length)).toEqual([100, 100, 100])
     expect(signing.takeJob()).toBeUndefined()
     node.replica.close()
     answer(node, jobs[1] as SigningJob)
     expect(batches.takePart()).toBeUndefined()
     answer(node, jobs[0] as SigningJob)
     const part = batches.takePart()
-    expect(part?.map(({ seq }) => seq)).toEqual(Array.from({ length: 400 }, (_, at) => at + 1))
+    expect(part?.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, at) => at + 1))
     expect(part?.every(({ bytes }) => parseEntry(bytes, sha256) !== undefined)).toBe(true)
     expect(batches.takePart()).toBeUndefined()
     answer(node, jobs[2] as SigningJob)
     expect(batches.takePart()).toBeUndefined()
     const batch = batches.take()
-    expect(batch?.rows).toHaveLength(600)
-    expect(batch?.rows.slice(0, 400).every((row, at) => row === part?.[at])).toBe(true)
+    expect(batch?.rows).toHaveLength(300)
+    expect(batch?.rows.slice(0, 200).every((row, at) => row === part?.[at])).toBe(true)
   })
 
   it('what is written builds on drafts that nobody has signed yet', async () => {

@@ -118,11 +118,15 @@ export class LaggingIndex {
     return this.#gathering.get(place) ?? this.#frozen?.rows.get(place)
   }
 
+  /** Whether it is time for a slice. */
+  get isDue(): boolean {
+    return this.#frozen !== undefined && this.#sinceSlice >= this.#lag.slice
+  }
+
   /** Writes a slice if it is time for one: the first thing in a transaction. */
   advance(): void {
     const come = this.#sinceSlice
-    if (this.#frozen !== undefined && come >= this.#lag.slice)
-      this.#write(this.#frozen, Math.ceil(haste * come))
+    if (this.#frozen !== undefined && this.isDue) this.#write(this.#frozen, Math.ceil(haste * come))
   }
 
   /** Writes some of what waits in a transaction of its own, whether it is time or not. */

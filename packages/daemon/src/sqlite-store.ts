@@ -22,8 +22,8 @@ import { openError } from './sqlite-error.ts'
 import type { IndexLag } from './sqlite-index.ts'
 import type { StoreNote } from './sqlite-open.ts'
 import { SqliteReader } from './sqlite-reader.ts'
+import type { WriterFailure, WriterOptions, WriterReply, WriterRequest } from './sqlite-requests.ts'
 import { storeFiles } from './sqlite-schema.ts'
-import type { WriterFailure, WriterOptions, WriterReply, WriterRequest } from './sqlite-writer.ts'
 
 /** What `openSqliteStore` takes. */
 export interface SqliteStoreOptions {

@@ -14,69 +14,17 @@ import {
   workerData,
   type MessagePort,
 } from 'node:worker_threads'
-import {
-  assert,
-  isLatticeError,
-  LatticeError,
-  type ErrorCode,
-  type Incarnation,
-  type StoreRemedy,
-} from '@lattice/core'
+import { assert, isLatticeError, LatticeError, type Incarnation } from '@lattice/core'
 import { writeSentinel } from './incarnation-file.ts'
 import { frees, unpackBatch } from './sqlite-batch.ts'
 import { commitError, isFlushFailure } from './sqlite-error.ts'
 import { FactWriter } from './sqlite-facts.ts'
-import { LaggingIndex, type IndexLag } from './sqlite-index.ts'
-import { busyTimeoutMs, openDatabase, type OpenedDatabase, type StoreNote } from './sqlite-open.ts'
+import { LaggingIndex } from './sqlite-index.ts'
+import { busyTimeoutMs, openDatabase, type OpenedDatabase } from './sqlite-open.ts'
 import { PlaceCheck, type RowRange } from './sqlite-places.ts'
+import type { WriterFailure, WriterOptions, WriterReply, WriterRequest } from './sqlite-requests.ts'
 import { Room } from './sqlite-room.ts'
 import { newestSeqSql, storeFiles } from './sqlite-schema.ts'
-
-/** What the thread is started with; `role` keeps an import elsewhere from doing anything. */
-export interface WriterOptions {
-  readonly role: 'sqlite-writer'
-  readonly directory: string
-  /** What the store needs before it is used (sqlite-open.ts). */
-  readonly remedy?: StoreRemedy
-  /** How far the indexes lag; tests make it small. */
-  readonly lag?: IndexLag
-  /** What stays free for deletes; tests make it large. */
-  readonly reserveBytes?: number
-  /** One shared counter, raised and notified after every request. */
-  readonly bell: Int32Array<SharedArrayBuffer>
-}
-
-/**
- * To the writer: a packed batch; the first rows of the next one, which its block then leaves out; rows whose
- * places are to be looked at; that what was prepared will not be committed; or the wish to end.
- */
-export type WriterRequest =
-  Uint8Array | { readonly part: Uint8Array } | { readonly places: RowRange } | 'discard' | 'close'
-
-/** An error on its way between threads. Without a code it is a bug of ours. */
-export interface WriterFailure {
-  readonly code?: ErrorCode
-  readonly message: string
-}
-
-/**
- * From the writer. `committed` answers the oldest batches, one verdict each, and says up to which sequence
- * all rows are indexed.
- */
-export type WriterReply =
-  | {
-      readonly kind: 'opened'
-      readonly incarnation: Incarnation
-      readonly lastSeq: number
-      readonly notes: readonly StoreNote[]
-    }
-  | { readonly kind: 'failed'; readonly failure: WriterFailure }
-  | { readonly kind: 'mended'; readonly count: number; readonly failure: WriterFailure | undefined }
-  | {
-      readonly kind: 'committed'
-      readonly verdicts: ReadonlyArray<WriterFailure | undefined>
-      readonly marker: number
-    }
 
 /**
  * A group ends here, so that the first of it does not wait too long for the last: about 50 ms of random
@@ -180,6 +128,20 @@ class Writer {
       const parts = [...(prepared ?? []), block]
       return this.#commit(parts, this.#index.isOverdue && !parts.every(frees))
     })
+  }
+
+  /**
+   * Brings the indexes on while nobody waits, in a transaction of its own. It is not flushed: what a power
+   * cut takes of it is written once more, and nothing that comes later is kept without it.
+   */
+  bringOn(): void {
+    if (!this.#index.isDue || this.isPreparing) return
+    this.#database.exec('PRAGMA synchronous = NORMAL')
+    try {
+      this.#finish(this.#begin(true), () => undefined)
+    } finally {
+      this.#database.exec('PRAGMA synchronous = FULL')
+    }
   }
 
   /** Writes the first rows of the next batch, unseen until its commit, which begins anew if that fails. */
@@ -371,6 +333,7 @@ function run(port: MessagePort, options: WriterOptions): void {
       if ('part' in request) writer.prepare(request.part)
       else if ('places' in request) reply(writer.mendPlaces(request.places))
     writer.note()
+    writer.bringOn()
     open = request !== 'close'
   }
   writer.close()

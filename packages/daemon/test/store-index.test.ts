@@ -223,6 +223,22 @@ describe('indexes that lag behind', () => {
     expect(rootOf(store)).toBe(rootOfRows(store.after(0, 1e4)))
   })
 
+  it('are written behind an answer that made it time for them, not by the next commit', async () => {
+    const directory = newDirectory()
+    const store = await open(directory, { list: 4, slice: 4 })
+    const rows = Array.from({ length: 8 }, (_, at) => trueRow(at + 1, `key ${at}`, 'v'))
+    await store.commit(testBatch(rows.slice(0, 4)))
+    await store.commit(testBatch(rows.slice(4)))
+    await store.mendPlaces(0, 0)
+    expect(tablesOf(directory)).toEqual({
+      rows: [1, 2, 3, 4, 5, 6, 7, 8],
+      places: [1, 2, 3, 4],
+      leaves: [1, 2, 3, 4],
+    })
+    expect(markerOf(directory)).toBe(4)
+    expect(rootOf(store)).toBe(rootOfRows(rows))
+  })
+
   it('move on for large rows as well: what a crash has to read again is bounded in bytes', async () => {
     const directory = newDirectory()
     const store = await open(directory, { list: 1_000, slice: 16 })
