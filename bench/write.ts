@@ -1,7 +1,7 @@
 /**
  * Durable writes per second beside a raw log, which is the limit of the disk, bare SQLite, the same in a
- * thread, the same signed and hashed there, and okra-lmdb: one at a time, in batches of 1,000, 64 at once; and
- * over REST.
+ * thread, the same signed and hashed there, and okra-lmdb: one at a time, in batches of 1,000, 64 at once;
+ * and over REST.
  *
  * All sides take turns within each round and write the same random 100 B keys and 100 B values to the same
  * disk; the ratio of a round is one sample, the median of all rounds the result.
