@@ -61,9 +61,7 @@ describe('what is too much for memory', () => {
     try {
       const env = { ...process.env, SQLITE_TMPDIR: home }
       const script = fileURLToPath(new URL('./fixtures/set-aside.ts', import.meta.url))
-      // V8 sizes its young generation by the machine, and lets garbage lie the longer the busier that is.
-      const flags = ['--max-semi-space-size=8', '--max-old-space-size=64']
-      const { stdout } = await promisify(execFile)(process.execPath, [...flags, script], { env })
+      const { stdout } = await promisify(execFile)(process.execPath, [script], { env })
       const { count, during, after, residentMiB } = JSON.parse(stdout) as Record<string, unknown>
       const isOurs = (name: string): boolean => name.startsWith(home)
       expect(count).toBe(6_400)
