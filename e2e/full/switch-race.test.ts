@@ -18,7 +18,7 @@ const restless = {
 const hosts = hostsForRows(2, restless)
 const rounds = 10_000
 /** The history keeps a thousand steps; it is read well before it forgets. */
-const roundsPerLook = 200
+const roundsPerLook = 100
 const modes = ['http', 'p2p', 'auto'] as const
 
 /** What may follow what (docs/modes.md). */

@@ -28,7 +28,7 @@ it(
   'a watch passes while all is well, and fails at a restart, at other states, and at a node that is gone',
   async () => {
     const urls = nodes.map(each => each.url)
-    const quick = ['--interval', '200ms', '--settle', '300ms', '--grace', '0s', '--json']
+    const quick = ['--interval', '500ms', '--settle', '300ms', '--grace', '0s', '--json']
     const well = await run('watch', ...urls, '--for', '1s', ...quick)
     expect([well.code, documentOf(well)]).toMatchObject([0, { ok: true, failures: [], mode_changes: 0 }])
     expect(
@@ -58,7 +58,7 @@ it(
 
 /** What a watch prints that has begun to look before `trouble`, and ends by it. */
 async function watchedDuring(urls: readonly string[], trouble: () => Promise<void>): Promise<string> {
-  const args = ['watch', ...urls, '--for', '10m', '--interval', '200ms', '--grace', '5m']
+  const args = ['watch', ...urls, '--for', '10m', '--interval', '500ms', '--grace', '5m']
   const child = launch(args, { env: node.plan.settings }, ['ignore', 'pipe', 'inherit'])
   let printed = ''
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
